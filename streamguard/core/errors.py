@@ -1,0 +1,64 @@
+"""Every error that streamguard raises on purpose.
+
+Rule: a message is one line that says what, where and what to do, and never holds a URL, a stream
+key or a hash. The exit code tells scripts whose move it is.
+"""
+
+from typing import ClassVar
+
+
+class StreamguardError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    reason: ClassVar[str] = "internal"  # closed set: metric label and log field
+    retriable: ClassVar[bool] = False  # may the same thing be tried again?
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(StreamguardError):
+    """The command line, a setting or a policy file is wrong; nothing was started."""
+
+    reason = "config"
+    exit_code = 2
+
+
+class BankError(StreamguardError):
+    """A bank is missing, damaged or of another version; the one in force stays."""
+
+    reason = "bank"
+    exit_code = 2
+
+
+class SourceInvalid(StreamguardError):
+    """What came is no video that can be screened, or breaks off before its end."""
+
+    reason = "source_invalid"
+    exit_code = 2
+
+
+class SourceUnavailable(StreamguardError):
+    """The stream cannot be opened or has stopped sending."""
+
+    reason, retriable = "source_unavailable", True
+    exit_code = 3
+
+
+class SourceCorrupt(StreamguardError):
+    """So many packets were damaged that starting anew is the better choice."""
+
+    reason, retriable = "source_corrupt", True
+    exit_code = 3
+
+
+class LogUnavailable(StreamguardError):
+    """The event log cannot be read or written: a full disk, no permission, damage."""
+
+    reason, retriable = "log_unavailable", True
+    exit_code = 3
+
+
+class EvidenceUnavailable(StreamguardError):
+    """A clip or still could not be made or stored; the flag stands without it."""
+
+    reason = "evidence_unavailable"
+    exit_code = 3

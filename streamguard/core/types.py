@@ -1,0 +1,141 @@
+"""The values that travel the way of a frame: packet, frame, view, sample, match, decision.
+
+Rule: values only; they are frozen, know no clock, no library and no path. All media times are int
+microseconds of the stream's own unwrapped timeline (`pts_us`), comparable only within one epoch.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+HASH_BYTES = 32
+"""Length of a PDQ hash, bytes (256 bits). Source: ThreatExchange pdq/README."""
+
+MATCH_DISTANCE_BITS = 31
+"""Inclusive Hamming distance of a PDQ match. Source: ThreatExchange pdq/README."""
+
+NEAR_DISTANCE_BITS = 61
+"""Inclusive bound of a near miss: overlays land at 24 to 42, unrelated clips at 84 or more
+(measured on real footage); a near miss buys dense sampling and is never a flag."""
+
+MIN_QUALITY = 50
+"""Lowest PDQ quality that may match; less is discarded. Source: ThreatExchange pdq/README."""
+
+Region = Literal["full", "content"]
+"""Which part of the picture a hash covers: all of it, or what lies between its bars."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packet:
+    """One encoded unit as the demuxer read it.
+
+    epoch:       counts the unbroken timelines of one session, from 0.
+    pts_us:      presentation time, unwrapped.
+    dts_us:      decode time, unwrapped; never decreasing within an epoch.
+    is_keyframe: decodable alone; H.264 and H.265 keyframes carry their parameter sets.
+    read_at_s:   Clock.monotonic() when the demuxer handed it over, seconds.
+    payload:     encoded bytes; H.264 and H.265 in Annex B form.
+    """
+
+    epoch: int
+    pts_us: int
+    dts_us: int
+    is_keyframe: bool
+    read_at_s: float
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded picture on its way to being hashed.
+
+    luma:          (H, W) uint8 view of the decoder's luma plane, read-only, rows may be padded.
+    full_range:    luma spans 0..255 (True) or 16..235 (False).
+    decoded_at_s:  Clock.monotonic() when the decoder gave it out, seconds.
+    """
+
+    packet: Packet
+    pts_us: int
+    luma: NDArray[np.uint8]
+    full_range: bool
+    decoded_at_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """The hash of one region of a frame.
+
+    pdq:       (32,) uint8, packed, most significant bit first (bit 255 of PDQ is the first).
+    quality:   PDQ quality, 0..100.
+    is_stable: False where so many DCT terms tie with the median that the bits are noise.
+    """
+
+    region: Region
+    pdq: NDArray[np.uint8]
+    quality: int
+    is_stable: bool
+
+    @property
+    def is_matchable(self) -> bool:
+        """Say whether this hash may be held against a bank at all."""
+        return self.is_stable and self.quality >= MIN_QUALITY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One screened frame, reduced to hashes; pictures stay behind in the decode pool.
+
+    read_at_s:   Clock.monotonic() when the packet was read, seconds.
+    hashed_at_s: Clock.monotonic() when its views were done, seconds.
+    """
+
+    epoch: int
+    pts_us: int
+    is_keyframe: bool
+    read_at_s: float
+    hashed_at_s: float
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One bank hash within reach of one view of a sample.
+
+    entry, policy:  name and policy code of the bank entry.
+    bank:           name of the bank.
+    distance_bits:  Hamming distance, 0..256.
+    offset_us:      time of the matching hash within the bank entry; 0 for still images.
+    """
+
+    bank: str
+    entry: str
+    policy: str
+    region: Region
+    distance_bits: int
+    offset_us: int
+
+
+class Severity(StrEnum):
+    """How fast a human must look: P0 is an attack in progress, P3 can wait for a shift."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+
+
+class GapReason(StrEnum):
+    """Why a stretch of media was not screened."""
+
+    SOURCE_UNAVAILABLE = "source_unavailable"
+    SOURCE_CORRUPT = "source_corrupt"
+    NO_KEYFRAME = "no_keyframe"
+    LONG_GOP = "long_gop"
+    DECODE_ERROR = "decode_error"
+    OVERLOAD = "overload"
+    LOW_QUALITY = "low_quality"
+    TRUNCATED = "truncated"
+    INTERRUPTED = "interrupted"
