@@ -28,6 +28,21 @@ Region = Literal["full", "content"]
 """Which part of the picture a hash covers: all of it, or what lies between its bars."""
 
 
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """What a decoder must know before the first packet.
+
+    name:          FFmpeg's name of the codec: "h264", "hevc", "mpeg4"...
+    extradata:     out-of-band parameters; empty for H.264 and H.265, whose keyframes carry theirs.
+    width, height: picture size in pixels as announced, 0 where it is not known yet.
+    """
+
+    name: str
+    extradata: bytes
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Packet:
     """One encoded unit as the demuxer read it.
@@ -52,13 +67,13 @@ class Packet:
 class Frame:
     """One decoded picture on its way to being hashed.
 
+    packet:        what it was decoded from; gives its epoch and time.
     luma:          (H, W) uint8 view of the decoder's luma plane, read-only, rows may be padded.
     full_range:    luma spans 0..255 (True) or 16..235 (False).
     decoded_at_s:  Clock.monotonic() when the decoder gave it out, seconds.
     """
 
     packet: Packet
-    pts_us: int
     luma: NDArray[np.uint8]
     full_range: bool
     decoded_at_s: float
@@ -108,6 +123,7 @@ class Match:
     bank:           name of the bank.
     distance_bits:  Hamming distance, 0..256.
     offset_us:      time of the matching hash within the bank entry; 0 for still images.
+    is_still:       the entry is an image: it has no timeline to align with.
     """
 
     bank: str
@@ -116,6 +132,7 @@ class Match:
     region: Region
     distance_bits: int
     offset_us: int
+    is_still: bool = False
 
 
 class Severity(StrEnum):

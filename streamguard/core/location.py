@@ -1,0 +1,66 @@
+"""Where a stream comes from, without ever showing it.
+
+Rule: a URL may hold a stream key or a password, so it is printed nowhere; `label` is what people
+and logs see.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from streamguard.core.errors import ConfigError
+
+Protocol = Literal["file", "rtmp", "rtmps", "http", "https"]
+
+REMEDY = "use a file path, rtmp://, rtmps://, or http(s):// with MPEG-TS or FLV"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One place to read video from.
+
+    url:   what the demuxer opens; a secret.
+    label: what may be shown: a file's path, else protocol and host.
+    """
+
+    protocol: Protocol
+    url: str = field(repr=False)
+    label: str
+
+    @property
+    def is_live(self) -> bool:
+        """Say whether time passes there without us: live drops, files wait."""
+        return self.protocol != "file"
+
+    @property
+    def default_stream_id(self) -> str | None:
+        """Give a file's own name; a live stream's name may be its key, so it gives none."""
+        return None if self.is_live else PurePath(self.label).name
+
+
+def parse_location(text: str) -> Location:
+    """Read a path or URL as the command line or the configuration gives it.
+
+    Raises:
+        ConfigError: the scheme is not one that can be screened, or the host is missing.
+    """
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        if not text:
+            raise ConfigError(f"the source is empty: {REMEDY}")
+        return Location("file", f"file:{text}", text)
+    known = {name: name for name in get_args(Protocol) if name != "file"}
+    protocol = known.get(scheme.lower())
+    if protocol is None:
+        name = scheme if scheme.isalnum() and len(scheme) <= 12 else "this"  # noqa: PLR2004  # a scheme, not a key
+        raise ConfigError(f"cannot screen {name}:// sources: {REMEDY}")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"the {protocol} source has a malformed host or port") from None
+    if not host:
+        raise ConfigError(f"the {protocol} source names no host")
+    where = f"{host}:{port}" if port else host
+    return Location(protocol, text, f"{protocol} source at {where}")

@@ -1,0 +1,105 @@
+"""Chooses which packets of a stream are decoded, and which decoded frames become samples.
+
+Rule: every keyframe is decoded in every mode (the floor); `keyframes` never decodes more. Time is
+the stream's own; the caller does the decoding.
+"""
+
+from enum import Enum, StrEnum, auto
+
+from streamguard.core.types import Packet
+
+MAX_KEYFRAME_GAP_US = 2_500_000
+"""A media second is screened if a verdict lies within 2.5 s of it: keyframes alone may do that."""
+
+DENSE_INTERVAL_US = 250_000
+"""Four samples a second find 96 % of copies against a list hashed once a second (measured)."""
+
+NEAR_MISS_DENSE_US = 10_000_000
+"""How long a near miss buys dense sampling."""
+
+CALM_KEYFRAMES = 3
+"""So many keyframes in time, one after another, end the dense sampling that rare ones began."""
+
+
+class Sampling(StrEnum):
+    """How much of a stream is decoded."""
+
+    AUTO = "auto"
+    KEYFRAMES = "keyframes"
+    DENSE = "dense"
+
+
+class Step(Enum):
+    """What to do with a packet."""
+
+    SKIP = auto()
+    KEYFRAME = auto()  # decode it alone, drain the decoder
+    CATCH_UP = auto()  # decode everything from this GOP's keyframe up to this packet, in order
+    DENSE = auto()  # decode it in order, after its predecessors
+
+
+class Sampler:
+    """Decides packet by packet for one stream; one thread feeds it."""
+
+    def __init__(self, mode: Sampling) -> None:
+        self._mode = mode
+        self._is_dense = False
+        self._epoch = -1
+        self._last_key_us: int | None = None
+        self._rare_until_calm = 0
+        self._dense_until_us: int | None = None
+
+    def request_dense(self, from_us: int) -> None:
+        """Take a near miss at media time `from_us`; harmless in the other modes. Any thread."""
+        self._dense_until_us = from_us + NEAR_MISS_DENSE_US
+
+    def step(self, packet: Packet) -> Step:
+        """Choose for the next packet, in the order of reading."""
+        if packet.epoch != self._epoch:
+            self._begin_epoch(packet.epoch)
+        if self._last_key_us is None and not packet.is_keyframe:
+            return Step.SKIP
+        wants_dense = self._wants_dense(packet)
+        if packet.is_keyframe:
+            self._last_key_us = packet.pts_us
+            self._is_dense = wants_dense
+            return Step.DENSE if wants_dense else Step.KEYFRAME
+        if wants_dense and not self._is_dense:
+            self._is_dense = True
+            return Step.CATCH_UP
+        # a GOP whose decoding began goes on to its end: stopping midway would save little
+        return Step.DENSE if self._is_dense else Step.SKIP
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._is_dense = False
+        self._last_key_us = None
+        self._dense_until_us = None
+
+    def _wants_dense(self, packet: Packet) -> bool:
+        if self._mode is not Sampling.AUTO:
+            return self._mode is Sampling.DENSE
+        last_key_us = packet.pts_us if self._last_key_us is None else self._last_key_us
+        if packet.pts_us - last_key_us > MAX_KEYFRAME_GAP_US:
+            self._rare_until_calm = CALM_KEYFRAMES
+        elif packet.is_keyframe and self._rare_until_calm:
+            self._rare_until_calm -= 1
+        until_us = self._dense_until_us
+        return self._rare_until_calm > 0 or (until_us is not None and packet.pts_us < until_us)
+
+
+class FramePicker:
+    """Thins the frames of dense decoding to four a second; keyframes always pass."""
+
+    def __init__(self) -> None:
+        self._epoch = -1
+        self._last_us = 0
+
+    def wants(self, epoch: int, pts_us: int, *, is_keyframe: bool) -> bool:
+        """Say whether this frame becomes a sample; frames come in the order of presentation."""
+        if epoch == self._epoch:
+            since_us = pts_us - self._last_us
+            if since_us <= 0 or (since_us < DENSE_INTERVAL_US and not is_keyframe):
+                return False
+        self._epoch, self._last_us = epoch, pts_us
+        return True

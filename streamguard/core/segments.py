@@ -1,0 +1,169 @@
+"""Joins positive decisions into segments, and says what each decision changed.
+
+Rule: a segment opens on its first positive decision and closes exactly once. No clock in here: the
+caller passes the time.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Literal
+from uuid import UUID
+
+from streamguard.core.match import Decision
+from streamguard.core.types import Severity
+
+MIN_OPEN_US = 3_000_000
+"""A segment stays open at least so long without a further positive decision."""
+
+OPEN_INTERVALS = 2.5
+"""...or so many observed sample intervals, whichever is longer."""
+
+IDLE_S = 2.0
+"""An idle stream has no watermark: the clock closes its segments so much later."""
+
+MAX_SIGNALS = 8
+"""Bank entries that one segment names: the strongest ones."""
+
+CloseReason = Literal["ended", "idle", "epoch_ended", "stream_ended", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A span of positive decisions of one category, [start_us, end_us] of one epoch.
+
+    signals: the best decision of each bank entry, strongest first.
+    """
+
+    flag_id: UUID
+    category: str
+    severity: Severity
+    epoch: int
+    start_us: int
+    end_us: int
+    n_samples: int
+    signals: tuple[Decision, ...]
+
+    @property
+    def is_certain(self) -> bool:
+        """Say whether any entry has votes that agree on an offset."""
+        return any(signal.is_certain for signal in self.signals)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOpened:
+    """The first positive decision: the flag leaves at once."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStrengthened:
+    """A further entry matched, or an entry became certain."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentClosed:
+    """No more decisions will come for it."""
+
+    segment: Segment
+    reason: CloseReason
+
+
+SegmentEvent = SegmentOpened | SegmentStrengthened | SegmentClosed
+
+
+class SegmentBuilder:
+    """The open segments of one stream, at most one of each category."""
+
+    def __init__(self, mint: Callable[[], UUID]) -> None:
+        """mint: gives a fresh flag id; kept outside because chance does not belong in here."""
+        self._mint = mint
+        self._open: dict[str, Segment] = {}
+        self._intervals_us: deque[int] = deque(maxlen=8)
+        self._epoch = -1
+        self._last_us = 0
+        self._last_at_s = 0.0
+
+    @property
+    def open_segments(self) -> tuple[Segment, ...]:
+        """What is open now."""
+        return tuple(self._open.values())
+
+    def sampled(self, epoch: int, pts_us: int, now_s: float) -> list[SegmentEvent]:
+        """Take note of a sample, positive or not: it moves the watermark and shows the interval."""
+        events = self.close("epoch_ended") if epoch != self._epoch else []
+        if epoch == self._epoch and pts_us > self._last_us:
+            self._intervals_us.append(pts_us - self._last_us)
+        self._epoch, self._last_us, self._last_at_s = epoch, pts_us, now_s
+        limit_us = pts_us - self._open_for_us()
+        return events + self._close_where("ended", lambda segment: segment.end_us < limit_us)
+
+    def feed(self, decision: Decision) -> list[SegmentEvent]:
+        """Take a positive decision on the sample last noted; return what it changed."""
+        segment = self._open.get(decision.category)
+        if segment is None:
+            segment = Segment(
+                flag_id=self._mint(),
+                category=decision.category,
+                severity=decision.severity,
+                epoch=decision.epoch,
+                start_us=decision.pts_us,
+                end_us=decision.pts_us,
+                n_samples=1,
+                signals=(decision,),
+            )
+            self._open[decision.category] = segment
+            return [SegmentOpened(segment)]
+        signals = _with(segment.signals, decision)
+        is_stronger = _strength(signals) > _strength(segment.signals)
+        segment = replace(
+            segment,
+            end_us=decision.pts_us,
+            n_samples=segment.n_samples + (decision.pts_us > segment.end_us),
+            signals=signals,
+        )
+        self._open[decision.category] = segment
+        return [SegmentStrengthened(segment)] if is_stronger else []
+
+    def idle(self, now_s: float) -> list[SegmentEvent]:
+        """Close what an idle stream left open: no sample came, so the clock decides."""
+        if now_s - self._last_at_s < self._open_for_us() / 1e6 + IDLE_S:
+            return []
+        return self.close("idle")
+
+    def close(self, reason: CloseReason) -> list[SegmentEvent]:
+        """Close all segments: the epoch, the stream or the process ends."""
+        return self._close_where(reason, lambda _: True)
+
+    def _open_for_us(self) -> int:
+        interval_us = median(self._intervals_us) if self._intervals_us else 0
+        return max(MIN_OPEN_US, int(OPEN_INTERVALS * interval_us))
+
+    def _close_where(
+        self, reason: CloseReason, is_over: Callable[[Segment], bool]
+    ) -> list[SegmentEvent]:
+        over = [segment for segment in self._open.values() if is_over(segment)]
+        for segment in over:
+            del self._open[segment.category]
+        return [SegmentClosed(segment, reason) for segment in over]
+
+
+def _with(signals: tuple[Decision, ...], decision: Decision) -> tuple[Decision, ...]:
+    """Keep each entry's best match with its latest votes, strongest entries first."""
+    key = (decision.match.bank, decision.match.entry)
+    best = {(s.match.bank, s.match.entry): s for s in signals}
+    before = best.get(key)
+    if before is None or decision.match.distance_bits <= before.match.distance_bits:
+        best[key] = decision
+    else:
+        best[key] = replace(before, votes=max(before.votes, decision.votes))
+    ranked = sorted(best.values(), key=lambda s: (-s.votes, s.match.distance_bits))
+    return tuple(ranked[:MAX_SIGNALS])
+
+
+def _strength(signals: tuple[Decision, ...]) -> tuple[int, int]:
+    return len(signals), sum(signal.is_certain for signal in signals)

@@ -1,0 +1,100 @@
+"""Turns raw timestamps into one unwrapped timeline per epoch.
+
+Rule: within an epoch decode times never go back; where the stream's own clock breaks, a new epoch
+begins, and times of different epochs are never compared.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+MAX_FORWARD_US = 10_000_000
+"""A forward step beyond this is a break, not a pause."""
+
+MAX_BACKWARD_US = 1_000_000
+"""A backward step up to this is jitter of the muxer and is held; beyond it the timeline breaks."""
+
+FALLBACK_STEP_US = 33_333
+"""Assumed distance of two packets without timestamps: one frame at 30 fps."""
+
+MPEGTS_WRAP_TICKS = 1 << 33
+"""MPEG-TS timestamps are 33 bits at 90 kHz (ISO/IEC 13818-1, 2.4.3.7): they wrap in 26.5 h."""
+
+FLV_WRAP_TICKS = 1 << 32
+"""FLV and RTMP timestamps are 32 bits of milliseconds (Adobe FLV 10.1, E.4.1): 49.7 days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where a packet lies: epoch, presentation and decode time in microseconds."""
+
+    epoch: int
+    pts_us: int
+    dts_us: int
+
+
+class Timeline:
+    """Unwraps the timestamps of one session; feed it every packet in the order of reading."""
+
+    def __init__(self) -> None:
+        self.wrap_ticks: int | None = None
+        """Modulus of the container's timestamps; None where they do not wrap."""
+        self._epoch = 0
+        self._wraps = 0
+        self._last_dts_us: int | None = None
+        self._step_us = FALLBACK_STEP_US
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next packet falls into unless it breaks the timeline."""
+        return self._epoch
+
+    def break_off(self) -> None:
+        """Begin a new epoch with the next packet: a reconnect, another codec or picture size."""
+        if self._last_dts_us is not None:
+            self._epoch += 1
+        self._last_dts_us = None
+        self._wraps = 0
+
+    def place(self, pts: int | None, dts: int | None, time_base: Fraction) -> Stamp:
+        """Place one packet; either timestamp, or both, may be missing.
+
+        Args:
+            pts: raw presentation time in ticks of `time_base`.
+            dts: raw decode time in ticks of `time_base`.
+            time_base: seconds per tick.
+
+        """
+        raw = dts if dts is not None else pts
+        if raw is None:
+            dts_us = 0 if self._last_dts_us is None else self._last_dts_us + self._step_us
+            self._last_dts_us = dts_us
+            return Stamp(self._epoch, dts_us, dts_us)
+        dts_us = self._unwrap(raw, time_base)
+        lead_us = 0 if pts is None else self._lead_us(pts - raw, time_base)
+        if self._last_dts_us is not None and dts_us > self._last_dts_us:
+            self._step_us = dts_us - self._last_dts_us
+        self._last_dts_us = dts_us
+        return Stamp(self._epoch, dts_us + lead_us, dts_us)
+
+    def _lead_us(self, lead_ticks: int, time_base: Fraction) -> int:
+        """Give PTS minus DTS; a wrap between the two of one packet is undone."""
+        if self.wrap_ticks and abs(lead_ticks) > self.wrap_ticks // 2:
+            lead_ticks += self.wrap_ticks if lead_ticks < 0 else -self.wrap_ticks
+        return int(lead_ticks * time_base * 1_000_000)
+
+    def _unwrap(self, ticks: int, time_base: Fraction) -> int:
+        last_us = self._last_dts_us
+        wrap_us = int((self.wrap_ticks or 0) * time_base * 1_000_000)
+        now_us = int(ticks * time_base * 1_000_000) + self._wraps * wrap_us
+        if last_us is None:
+            return now_us
+        if wrap_us and now_us - last_us < -wrap_us // 2:
+            self._wraps += 1
+            now_us += wrap_us
+        if -MAX_BACKWARD_US <= now_us - last_us < 0:
+            return last_us
+        if now_us < last_us or now_us - last_us > MAX_FORWARD_US:
+            self._epoch += 1
+            self._wraps = 0
+            return int(ticks * time_base * 1_000_000)
+        return now_us

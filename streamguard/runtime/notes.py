@@ -1,0 +1,48 @@
+"""What the reading side of a stream tells the judging side, in order among the samples.
+
+Rule: values only.
+"""
+
+from dataclasses import dataclass
+
+from streamguard.core.errors import StreamguardError
+from streamguard.core.types import Codec, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOpened:
+    """The connection stands; packets follow."""
+
+    codec: Codec
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBegan:
+    """The first packet of an unbroken timeline was read.
+
+    read_at_s: Clock.monotonic() of that packet, seconds.
+    """
+
+    epoch: int
+    first_us: int
+    read_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """The last packet of a timeline was read; every sample of it came before this note."""
+
+    epoch: int
+    last_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEnded:
+    """The source is closed; error is None at a normal end. The last note of a connection."""
+
+    error: StreamguardError | None
+    n_packets: int
+
+
+Note = SourceOpened | EpochBegan | EpochEnded | SourceEnded
+Item = Sample | Note

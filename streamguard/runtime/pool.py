@@ -1,0 +1,82 @@
+"""The decode pool: as many threads as cores, serving the lanes of all streams, earliest first.
+
+Rule: demux threads never decode. A lane is one stream's bounded queue; at most one thread works on
+it at a time, so its samples leave in the order of time.
+"""
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from streamguard.core.ports import Clock, Meter
+from streamguard.runtime.lane import Decoder, Lane
+
+
+class DecodePool:
+    """Threads that decode and hash; a context manager that joins them."""
+
+    def __init__(
+        self, n_threads: int, make_decoder: Callable[[], Decoder], clock: Clock, meter: Meter
+    ) -> None:
+        self._clock = clock
+        self._meter = meter
+        self._make_decoder = make_decoder
+        self._ready: list[tuple[float, int, Lane]] = []  # by the age of a lane's oldest work
+        self._serial = itertools.count()
+        self._work = threading.Condition()
+        self._is_stopping = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"decode-{n}", daemon=True)
+            for n in range(n_threads)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._work:
+            self._is_stopping = True
+            self._work.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def offer(self, lane: Lane) -> None:
+        """Take note that a lane has work; called by the lane, in any thread."""
+        with self._work:
+            heapq.heappush(self._ready, (lane.oldest_s, next(self._serial), lane))
+            self._work.notify()
+
+    def age_s(self) -> float:
+        """Seconds that the oldest work has waited; 0 when nothing waits."""
+        with self._work:
+            return self._clock.monotonic() - self._ready[0][0] if self._ready else 0.0
+
+    def _run(self) -> None:
+        decoder = self._make_decoder()
+        while True:
+            with self._work:
+                while not self._ready and not self._is_stopping:
+                    self._work.wait()
+                if self._is_stopping:
+                    return
+                _, _, lane = heapq.heappop(self._ready)
+            if lane.work(decoder):
+                self.offer(lane)
+
+
+class Pool(Protocol):
+    """What a lane needs of its pool."""
+
+    def offer(self, lane: Lane) -> None:
+        """Take note that a lane has work."""
+        ...

@@ -1,0 +1,106 @@
+"""The last seconds of a stream, as packets in memory: for catching up and for evidence.
+
+Rule: bounded in media time and in bytes; whole GOPs leave, so it always begins with a keyframe.
+It never touches a disk.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from streamguard.core.types import Packet
+
+RING_US = 15_000_000
+"""Media time kept behind the newest screened sample, microseconds."""
+
+MAX_RING_BYTES = 32 * 1024 * 1024
+"""Bytes kept of one stream: 15 s at 17 Mbit/s; a fatter stream keeps less time."""
+
+
+class PacketRing:
+    """The packets of one epoch; the demux thread adds, others take copies of the list."""
+
+    def __init__(
+        self,
+        watermark_us: Callable[[], int | None] = lambda: None,
+        *,
+        keep_us: int = RING_US,
+        max_bytes: int = MAX_RING_BYTES,
+    ) -> None:
+        """watermark_us: media time up to which samples are judged; nothing near it may leave."""
+        self._watermark_us = watermark_us
+        self._keep_us = keep_us
+        self._max_bytes = max_bytes
+        self._packets: deque[Packet] = deque()
+        self._keyframes = 0
+        self._size_bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, packet: Packet) -> None:
+        """Append a packet in the order of reading; a new epoch empties the ring first."""
+        with self._lock:
+            if self._packets and self._packets[-1].epoch != packet.epoch:
+                self._packets.clear()
+                self._keyframes = self._size_bytes = 0
+            if not self._packets and not packet.is_keyframe:
+                return
+            self._packets.append(packet)
+            self._keyframes += packet.is_keyframe
+            self._size_bytes += len(packet.payload)
+            if packet.is_keyframe or self._size_bytes > self._max_bytes:
+                self._evict(packet.pts_us)
+
+    def gop(self) -> tuple[Packet, ...]:
+        """Give the packets from the newest keyframe on, in the order of reading."""
+        with self._lock:
+            found: list[Packet] = []
+            for packet in reversed(self._packets):
+                found.append(packet)
+                if packet.is_keyframe:
+                    break
+            return tuple(reversed(found))
+
+    def between(self, epoch: int, start_us: int, end_us: int) -> tuple[Packet, ...]:
+        """Give what is held from the last keyframe at or before `start_us` up to `end_us`.
+
+        Empty where another epoch is held by now.
+        """
+        with self._lock:
+            held = tuple(self._packets)
+        if not held or held[0].epoch != epoch:
+            return ()
+        first = 0
+        for index, packet in enumerate(held):
+            if packet.is_keyframe and packet.pts_us <= start_us:
+                first = index
+        return tuple(packet for packet in held[first:] if packet.dts_us <= end_us)
+
+    @property
+    def size_bytes(self) -> int:
+        """Encoded bytes held."""
+        return self._size_bytes
+
+    def _evict(self, newest_us: int) -> None:
+        watermark_us = self._watermark_us()
+        behind_us = newest_us if watermark_us is None else min(watermark_us, newest_us)
+        while self._keyframes > 1 and (
+            self._size_bytes > self._max_bytes
+            or self._second_keyframe_us() <= behind_us - self._keep_us
+        ):
+            self._drop_gop()
+        if self._size_bytes > self._max_bytes:  # one endless GOP: begin anew at the next keyframe
+            self._packets.clear()
+            self._keyframes = self._size_bytes = 0
+
+    def _second_keyframe_us(self) -> int:
+        """Give the time from which the ring would still reach back if its first GOP left."""
+        keyframes = (packet.pts_us for packet in self._packets if packet.is_keyframe)
+        next(keyframes)
+        return next(keyframes)
+
+    def _drop_gop(self) -> None:
+        dropped = self._packets.popleft()
+        self._keyframes -= 1
+        self._size_bytes -= len(dropped.payload)
+        while not self._packets[0].is_keyframe:
+            self._size_bytes -= len(self._packets.popleft().payload)
