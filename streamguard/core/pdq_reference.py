@@ -1,7 +1,7 @@
 """PDQ in the reference's own float32 operation order: slow, exact, the yardstick of the fast form.
 
 Rule: every sum runs in the order of the reference, in float32, for bit-exactness hangs on it.
-Source: facebook/ThreatExchange pdq/cpp (downscaling, hashing, torben), described in its hashing.pdf.
+Source: facebook/ThreatExchange, pdq/cpp: downscaling, hashing and torben.
 """
 
 import numpy as np
@@ -50,7 +50,7 @@ def reference_pdq(luma: Float32) -> tuple[NDArray[np.uint8], int]:
     terms = _dct(thumb)
     median = np.partition(terms.ravel(), 127)[127]  # Torben's median is the lower of the two
     bits = terms.ravel() > median
-    return np.packbits(bits[::-1]), _quality(thumb)
+    return np.packbits(bits[::-1]), quality_of(thumb)
 
 
 def _shrink(luma: Float32) -> Float32:
@@ -58,12 +58,12 @@ def _shrink(luma: Float32) -> Float32:
     height, width = luma.shape
     filtered = luma
     for _ in range(2):
-        filtered = _box(filtered.T, _window(width)).T
-        filtered = _box(filtered, _window(height))
+        filtered = _box(filtered.T, window_of(width)).T
+        filtered = _box(filtered, window_of(height))
     return filtered[np.ix_(centres(height), centres(width))]
 
 
-def _window(size: int) -> int:
+def window_of(size: int) -> int:
     """Width of one box pass over an axis of `size` pixels; two passes make a tent."""
     return (size + 2 * SIDE - 1) // (2 * SIDE)
 
@@ -118,10 +118,13 @@ def _product(left: Float32, right: Float32) -> Float32:
     return total
 
 
-def _quality(thumb: Float32) -> int:
-    """Measure how much is in the picture: 0 is flat, 100 is busy enough."""
+def quality_of(thumb: Float32, luma_span: int = 255) -> int:
+    """Measure how much is in a (64, 64) thumbnail: 0 is flat, 100 is busy enough.
+
+    luma_span is white minus black: 255, or 219 for a limited-range luma plane.
+    """
     total = 0
     for axis in (0, 1):
-        steps = -np.diff(thumb, axis=axis)
-        total += int(np.abs((steps * np.float32(100) / np.float32(255)).astype(np.int64)).sum())
+        percent = np.diff(thumb, axis=axis) * np.float32(100) / np.float32(luma_span)
+        total += int(np.abs(percent.astype(np.int32)).sum())
     return min(100, total // 90)

@@ -1,0 +1,90 @@
+"""Where the picture proper lies: the rectangle between letterbox, pillarbox or window bars.
+
+Rule: one frame, no memory. Whoever wants a rectangle that holds still compares frames over time.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL_TOLERANCE = 8
+"""How far a bar's pixel may lie from the bar's median, luma steps: black at 16 may reach 24."""
+
+MIN_FLAT_SHARE = 0.98
+"""Share of a line's pixels that must lie at the bar's level; the rest is left to codec noise."""
+
+MIN_BAR_SHARE = 0.01
+"""Thinnest bar worth cutting off, share of the height or width."""
+
+MIN_CONTENT_SHARE = 0.25
+"""Least share of the picture's area that the content may fill; less is a dark or plain picture."""
+
+N_SAMPLES = 128
+"""Pixels looked at along a line, evenly spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """A part of a picture: rows y0 to y1, columns x0 to x1, the ends left out, pixels."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+    @property
+    def area(self) -> int:
+        """Count the pixels; 0 when the ends have met or passed each other."""
+        return max(0, self.y1 - self.y0) * max(0, self.x1 - self.x0)
+
+    def of(self, luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """View this part of a (H, W) plane, without copying."""
+        return luma[self.y0 : self.y1, self.x0 : self.x1]
+
+
+def content_rectangle(luma: NDArray[np.uint8]) -> Rectangle | None:
+    """Find what flat bars surround: (H, W) uint8, rows may be padded.
+
+    Returns:
+        The content, or None where there are no bars or nothing much between them.
+    """
+    height, width = luma.shape
+    y0, y1 = _between_bars(luma)
+    x0, x1 = _between_bars(luma[y0:y1].T) if y0 < y1 else (0, width)
+    content = Rectangle(y0, y1, x0, x1)
+    has_bars = content != Rectangle(0, height, 0, width)
+    is_large = content.area >= MIN_CONTENT_SHARE * luma.size
+    return content if has_bars and is_large else None
+
+
+def _between_bars(lines: NDArray[np.uint8]) -> tuple[int, int]:
+    """Find the first line after one bar and the first line of the other one, along axis 0."""
+    step = max(1, lines.shape[1] // N_SAMPLES)
+    sampled = lines[:, step // 2 :: step]
+    return _bar_depth(sampled), len(lines) - _bar_depth(sampled[::-1])
+
+
+def _bar_depth(lines: NDArray[np.uint8]) -> int:
+    """Count the lines of the bar that begins at line 0; 0 where there is none.
+
+    The line at the least depth of a bar decides at once whether there is one, so that a picture
+    without bars costs four lines; what lies outside of it, often a torn edge, is not looked at.
+    """
+    thinnest = max(2, round(MIN_BAR_SHARE * len(lines)))
+    if thinnest >= len(lines):
+        return 0
+    probe = lines[thinnest - 1]
+    level = np.partition(probe, len(probe) // 2)[len(probe) // 2]
+    if not _is_flat(probe[None], level)[0]:
+        return 0
+    is_content = ~_is_flat(lines[thinnest:], level)
+    return thinnest + int(np.argmax(is_content)) if is_content.any() else len(lines)
+
+
+def _is_flat(lines: NDArray[np.uint8], level: np.uint8) -> NDArray[np.bool_]:
+    """Say for each line (N, S) whether nearly all of it lies at the bar's level: (N,) bool."""
+    low, high = max(0, int(level) - LEVEL_TOLERANCE), min(255, int(level) + LEVEL_TOLERANCE)
+    n_at_level = np.count_nonzero((lines >= low) & (lines <= high), axis=1)
+    flat: NDArray[np.bool_] = n_at_level >= MIN_FLAT_SHARE * lines.shape[1]
+    return flat
