@@ -5,7 +5,6 @@ frame leaves the thread that decoded it: `Frame.luma` is a view into the decoder
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from typing import cast
 
 import av
@@ -37,6 +36,7 @@ _LUMA_FORMATS = frozenset(
     | {"yuv410p", "yuva420p", "yuva422p", "yuva444p"}
 )
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+_LIMITED = ("yuv4", "yuva4", "nv", "p0")  # families whose luma spans 16..235 unless said otherwise
 
 
 def open_context(codec: Codec) -> VideoCodecContext:
@@ -54,6 +54,45 @@ def open_context(codec: Codec) -> VideoCodecContext:
     return context
 
 
+class PyavInOrder:
+    """Decodes one stream's packets in order; one thread at a time."""
+
+    def __init__(self, codec: Codec, clock: Clock) -> None:
+        self._context = open_context(codec)
+        self._reformatter = VideoReformatter()
+        self._clock = clock
+
+    def feed(self, packet: Packet) -> list[Frame]:
+        """Decode a packet after its predecessors; frames come in the order of presentation.
+
+        Raises:
+            SourceCorrupt: the packet cannot be decoded; its successors may.
+        """
+        return self._frames(_av_packet(packet))
+
+    def finish(self) -> list[Frame]:
+        """Give the frames that are held back, and forget all; the next packet is a keyframe.
+
+        Raises:
+            SourceCorrupt: what was held back cannot be decoded.
+        """
+        try:
+            return self._frames(None)
+        finally:
+            self._context.flush_buffers()
+
+    def _frames(self, packet: "AvPacket[VideoStream] | None") -> list[Frame]:
+        try:
+            pictures = self._context.decode(packet)
+        except (av.FFmpegError, ValueError) as error:
+            raise _corrupt(error) from None
+        return [
+            _frame(picture, picture.opaque, self._reformatter, self._clock)
+            for picture in pictures
+            if isinstance(picture.opaque, Packet)
+        ]
+
+
 class PyavDecoder:
     """The decoders of one pool thread."""
 
@@ -62,7 +101,7 @@ class PyavDecoder:
         self._reformatter = VideoReformatter()
         self._shared: OrderedDict[Codec, VideoCodecContext] = OrderedDict()
 
-    def keyframe(self, codec: Codec, packet: Packet) -> Frame | None:
+    def keyframe(self, codec: Codec, packet: Packet) -> Frame:
         """Decode a keyframe alone and drain it, so that it is out before the next packet is read.
 
         Drained, a decoder keeps nothing of a stream, so one serves all streams of a codec.
@@ -72,41 +111,18 @@ class PyavDecoder:
         """
         context = self._context(codec)
         try:
-            frames = [*context.decode(_av_packet(packet)), *context.decode(None)]
+            pictures = [*context.decode(_av_packet(packet)), *context.decode(None)]
         except (av.FFmpegError, ValueError) as error:
             raise _corrupt(error) from None
         finally:
             context.flush_buffers()
-        return self._frame(frames[0], packet) if frames else None
+        if not pictures:
+            raise SourceCorrupt("a keyframe gave no picture")
+        return _frame(pictures[0], packet, self._reformatter, self._clock)
 
-    def in_order(self, context: VideoCodecContext, packet: Packet | None) -> Iterable[Frame]:
-        """Decode a packet after its predecessors; None drains. Frames come in presentation order.
-
-        Raises:
-            SourceCorrupt: the packet cannot be decoded; its successors may.
-        """
-        try:
-            pictures = context.decode(_av_packet(packet) if packet else None)
-        except (av.FFmpegError, ValueError) as error:
-            raise _corrupt(error) from None
-        for picture in pictures:
-            origin = picture.opaque
-            if isinstance(origin, Packet):
-                yield self._frame(picture, origin)
-
-    def luma(self, picture: VideoFrame) -> NDArray[np.uint8]:
-        """Give the (H, W) uint8 luma plane; without a copy where the format has one."""
-        if picture.format.name not in _LUMA_FORMATS:
-            picture = self._reformatter.reformat(picture, format="gray", threads=1)
-        plane = picture.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        luma: NDArray[np.uint8] = rows[: picture.height, : picture.width]
-        luma.flags.writeable = False
-        return luma
-
-    def _frame(self, picture: VideoFrame, packet: Packet) -> Frame:
-        is_full = picture.color_range == _FULL_RANGE or picture.format.name.startswith("yuvj")
-        return Frame(packet, self.luma(picture), is_full, self._clock.monotonic())
+    def in_order(self, codec: Codec) -> PyavInOrder:
+        """Open a decoder for one stream's packets in order."""
+        return PyavInOrder(codec, self._clock)
 
     def _context(self, codec: Codec) -> VideoCodecContext:
         key = Codec(codec.name, b"", 0, 0) if codec.name in IN_BAND else codec
@@ -117,6 +133,25 @@ class PyavDecoder:
                 self._shared.popitem(last=False)
         self._shared.move_to_end(key)
         return context
+
+
+def luma_plane(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+    """Give the (H, W) uint8 luma plane, read-only; without a copy where the format has one."""
+    if picture.format.name not in _LUMA_FORMATS:
+        picture = reformatter.reformat(picture, format="gray", threads=1)
+    plane = picture.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    luma: NDArray[np.uint8] = rows[: picture.height, : picture.width]
+    luma.flags.writeable = False
+    return luma
+
+
+def _frame(
+    picture: VideoFrame, packet: Packet, reformatter: VideoReformatter, clock: Clock
+) -> Frame:
+    # before the conversion, which turns everything into full range
+    is_full = picture.color_range == _FULL_RANGE or not picture.format.name.startswith(_LIMITED)
+    return Frame(packet, luma_plane(picture, reformatter), is_full, clock.monotonic())
 
 
 def _av_packet(packet: Packet) -> "AvPacket[VideoStream]":

@@ -5,9 +5,16 @@ the same contract tests.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from streamguard.core.events import Event
+from streamguard.core.types import Codec, Frame, GapReason, Packet, Severity
+
+Stage = Literal["queue", "decode", "hash", "mailbox", "match", "commit"]
+"""The stretches between reading a packet and having its flag committed."""
+
+DropReason = Literal["lane_full", "mailbox_full", "decode_error", "stopped"]
+"""Where a packet or sample that should have been screened was lost."""
 
 
 class Clock(Protocol):
@@ -22,6 +29,38 @@ class Clock(Protocol):
         ...
 
 
+class InOrder(Protocol):
+    """Decodes one stream's packets in order; one thread at a time."""
+
+    def feed(self, packet: Packet) -> Sequence[Frame]:
+        """Decode a packet after its predecessors; frames come in the order of presentation.
+
+        Raises:
+            SourceCorrupt: the packet cannot be decoded; its successors may.
+        """
+        ...
+
+    def finish(self) -> Sequence[Frame]:
+        """Give the frames that are held back, and forget all; the next packet is a keyframe."""
+        ...
+
+
+class Decoder(Protocol):
+    """The decoders of one pool thread."""
+
+    def keyframe(self, codec: Codec, packet: Packet) -> Frame:
+        """Decode a keyframe alone, keeping nothing of it.
+
+        Raises:
+            SourceCorrupt: the packet cannot be decoded.
+        """
+        ...
+
+    def in_order(self, codec: Codec) -> InOrder:
+        """Open a decoder for one stream's packets in order."""
+        ...
+
+
 class EventLog(Protocol):
     """The durable, ordered record of events; a flag exists when it is in here."""
 
@@ -31,4 +70,40 @@ class EventLog(Protocol):
         Raises:
             LogUnavailable: nothing of this batch was committed; what was there before stands.
         """
+        ...
+
+
+class Meter(Protocol):
+    """Counts and times what happens; label values are closed sets, never a stream."""
+
+    def stage(self, stage: Stage, seconds: float) -> None:
+        """Time one stretch of the way of a frame."""
+        ...
+
+    def sampled(self, *, is_judged: bool) -> None:
+        """Count a sample that was held against the banks, or could not be."""
+        ...
+
+    def dropped(self, reason: DropReason, count: int = 1) -> None:
+        """Count packets or samples that were lost."""
+        ...
+
+    def gap(self, reason: GapReason, seconds: float) -> None:
+        """Count media seconds that were not screened."""
+        ...
+
+    def screened(self, seconds: float) -> None:
+        """Count media seconds that were screened."""
+        ...
+
+    def flagged(self, severity: Severity, ingest_to_flag_s: float) -> None:
+        """Count a committed flag; seconds from the reading of its packet to its commit."""
+        ...
+
+    def evidence(self, *, is_stored: bool) -> None:
+        """Count a clip and still that were stored, or failed."""
+        ...
+
+    def reconnected(self, reason: str) -> None:
+        """Count a new try at a source; the reason is an error's closed-set `reason`."""
         ...

@@ -5,7 +5,6 @@ Rule: values only.
 
 from dataclasses import dataclass
 
-from streamguard.core.errors import StreamguardError
 from streamguard.core.types import Codec, Sample
 
 
@@ -38,9 +37,12 @@ class EpochEnded:
 
 @dataclass(frozen=True, slots=True)
 class SourceEnded:
-    """The source is closed; error is None at a normal end. The last note of a connection."""
+    """The source is closed: at a normal end (None), by a StreamguardError, or by a bug.
 
-    error: StreamguardError | None
+    The last note of a connection.
+    """
+
+    error: Exception | None
     n_packets: int
 
 

@@ -9,20 +9,17 @@ import itertools
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from streamguard.core.ports import Clock, Meter
-from streamguard.runtime.lane import Decoder, Lane
+from streamguard.core.ports import Clock, Decoder
+from streamguard.runtime.lane import Lane
 
 
 class DecodePool:
     """Threads that decode and hash; a context manager that joins them."""
 
-    def __init__(
-        self, n_threads: int, make_decoder: Callable[[], Decoder], clock: Clock, meter: Meter
-    ) -> None:
+    def __init__(self, n_threads: int, make_decoder: Callable[[], Decoder], clock: Clock) -> None:
         self._clock = clock
-        self._meter = meter
         self._make_decoder = make_decoder
         self._ready: list[tuple[float, int, Lane]] = []  # by the age of a lane's oldest work
         self._serial = itertools.count()
@@ -70,13 +67,10 @@ class DecodePool:
                 if self._is_stopping:
                     return
                 _, _, lane = heapq.heappop(self._ready)
-            if lane.work(decoder):
+            try:
+                has_more = lane.work(decoder)
+            except Exception as error:  # noqa: BLE001  # a bug met on one stream ends that stream only
+                lane.failure = error
+                has_more = lane.settle()
+            if has_more:
                 self.offer(lane)
-
-
-class Pool(Protocol):
-    """What a lane needs of its pool."""
-
-    def offer(self, lane: Lane) -> None:
-        """Take note that a lane has work."""
-        ...

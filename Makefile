@@ -1,0 +1,57 @@
+# All that a person or CI does with streamguard. Each target does its own set-up, once.
+
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+VENV := .venv/.ready
+PARTS := .cache/parts.ready
+PYTEST := OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --no-fold-skipped
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV) ## screen a live stream on this machine, from nothing, and show its flags
+	.venv/bin/streamguard demo
+
+test: $(VENV) $(PARTS) ## run all tests; skipped ones are listed with their reasons
+	$(PYTEST) $(ARGS)
+
+unit: $(VENV) ## run the tests that start no other program
+	$(PYTEST) -m "not integration" $(ARGS)
+
+lint: $(VENV) ## check style and spelling
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/codespell .
+
+types: $(VENV) ## check types
+	.venv/bin/mypy
+
+bench: $(VENV) ## a short benchmark of the bank
+	$(PYTHON) -m loadtest.bank_bench --entries 100000 --json
+
+check: lint types test bench ## what CI runs
+
+contracts: $(VENV) ## write the JSON Schemas of the events anew
+	$(PYTHON) -m streamguard.contracts
+
+lock: $(VENV) ## write requirements.txt anew; ARGS=--upgrade takes the newest versions
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/pip install -q uv
+	.cache/uv/bin/uv pip compile -q $(ARGS) --universal --python-version 3.11 --extra test \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file requirements.txt pyproject.toml .ci/tools.in
+
+clean: ## remove what set-up and builds have made
+	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV): .ci/setup requirements.txt pyproject.toml
+	@.ci/setup venv
+	@touch $@
+
+$(PARTS): .ci/setup loadtest/footage.py | $(VENV)
+	@.ci/setup parts
+	@mkdir -p $(@D)
+	@touch $@
+
+.PHONY: help demo test unit lint types bench check contracts lock clean

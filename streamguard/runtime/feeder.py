@@ -1,0 +1,118 @@
+"""The demux thread of one stream: reads packets, keeps the ring, chooses what is decoded.
+
+Rule: it never decodes and never judges. Whatever happens to the source, the lane hears of each
+epoch's begin and end and, last, of the source's end, so that segments and gaps always close.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from streamguard.core.coverage import LossLedger
+from streamguard.core.errors import StreamguardError
+from streamguard.core.sampling import Sampler, Step
+from streamguard.core.types import Codec, GapReason, Packet
+from streamguard.runtime.lane import Lane
+from streamguard.runtime.notes import EpochBegan, EpochEnded, SourceEnded, SourceOpened
+from streamguard.runtime.ring import PacketRing
+
+
+class Source(Protocol):
+    """An opened stream."""
+
+    codec: Codec
+
+    def packets(self) -> Iterator[Packet]:
+        """Yield the packets in the order of reading; raises a StreamguardError when it breaks."""
+        ...
+
+
+OpenSource = Callable[[], AbstractContextManager[Source]]
+"""Opens the stream in the calling thread; raises a StreamguardError where that fails."""
+
+
+class Feeder:
+    """Reads one connection of one stream in a thread of its own."""
+
+    def __init__(
+        self,
+        open_source: OpenSource,
+        lane: Lane,
+        ring: PacketRing,
+        sampler: Sampler,
+        losses: LossLedger,
+        name: str,
+    ) -> None:
+        self._open_source = open_source
+        self._lane = lane
+        self._ring = ring
+        self._sampler = sampler
+        self._losses = losses
+        self._stop = threading.Event()
+        self._n_packets = 0
+        self._epoch: int | None = None
+        self.newest_us = 0
+        """Media time of the newest packet of the current epoch."""
+        self._thread = threading.Thread(target=self._run, name=f"demux-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to open and read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end after the packet it is waiting for; returns at once."""
+        self._stop.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread; False when it is still blocked in a read."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            with self._open_source() as source:
+                self._lane.open(source.codec)
+                self._lane.note(SourceOpened(source.codec))
+                self._read(source)
+        except StreamguardError as known:
+            error = known
+        except Exception as bug:  # noqa: BLE001  # handed to the task that watches this stream
+            error = bug
+        if self._epoch is not None:
+            self._lane.note(EpochEnded(self._epoch, self.newest_us))
+        self._lane.note(SourceEnded(error, self._n_packets))
+
+    def _read(self, source: Source) -> None:
+        for packet in source.packets():
+            self._n_packets += 1
+            if packet.epoch != self._epoch:
+                self._begin_epoch(packet)
+            self.newest_us = max(self.newest_us, packet.pts_us)
+            self._ring.add(packet)
+            self._hand_on(packet)
+            if self._lane.failure is not None:
+                raise self._lane.failure
+            if self._stop.is_set():
+                return
+
+    def _begin_epoch(self, packet: Packet) -> None:
+        if self._epoch is not None:
+            self._lane.note(EpochEnded(self._epoch, self.newest_us))
+        self._epoch, self.newest_us = packet.epoch, packet.pts_us
+        self._lane.note(EpochBegan(packet.epoch, packet.pts_us, packet.read_at_s))
+        if not packet.is_keyframe:
+            self._losses.note(packet.epoch, packet.pts_us, GapReason.NO_KEYFRAME)
+
+    def _hand_on(self, packet: Packet) -> None:
+        match self._sampler.step(packet):
+            case Step.SKIP:
+                pass
+            case Step.KEYFRAME:
+                self._lane.put(packet, in_order=False)
+            case Step.DENSE:
+                self._lane.put(packet, in_order=True)
+            case Step.CATCH_UP:
+                for earlier in self._ring.gop():
+                    self._lane.put(earlier, in_order=True)

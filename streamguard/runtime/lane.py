@@ -1,0 +1,216 @@
+"""One stream's way through the decode pool: bounded, in order, every loss counted.
+
+Rule: a live lane drops its oldest packets when it is full, a file's lane makes the reader wait.
+Decoding in order that lost a packet resumes at the next keyframe, never in the middle.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamguard.core.budget import ErrorBudget
+from streamguard.core.coverage import LossLedger
+from streamguard.core.errors import SourceCorrupt
+from streamguard.core.look import views_of
+from streamguard.core.ports import Clock, Decoder, DropReason, InOrder, Meter
+from streamguard.core.sampling import FramePicker
+from streamguard.core.types import Codec, Frame, GapReason, Packet, Sample
+from streamguard.runtime.mailbox import Mailbox
+from streamguard.runtime.notes import Note
+
+MAX_WAITING = 128
+"""Packets that one lane holds: four seconds of dense 30 fps video, minutes of keyframes."""
+
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""Encoded bytes that one lane holds, whichever is reached first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One packet to decode: alone (a keyframe), or after its predecessors."""
+
+    packet: Packet
+    in_order: bool
+
+
+class Lane:
+    """The bounded queue of one stream, and what decoding it needs from one packet to the next."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox[Sample, Note],
+        losses: LossLedger,
+        on_ready: Callable[["Lane"], None],
+        clock: Clock,
+        meter: Meter,
+        *,
+        waits: bool,
+    ) -> None:
+        """waits: let the reader wait for room (files) instead of dropping (live)."""
+        self._mailbox = mailbox
+        self._losses = losses
+        self._on_ready = on_ready
+        self._clock = clock
+        self._meter = meter
+        self._waits = waits
+        self._waiting: deque[Work | Note] = deque()
+        self._waiting_bytes = 0
+        self._is_busy = False
+        self._working_us = 0
+        self._needs_keyframe = False
+        self._is_closed = False
+        self._room = threading.Condition()
+        self._picker = FramePicker()
+        self._budget = ErrorBudget()
+        self._in_order: InOrder | None = None
+        self._codec = Codec("", b"", 0, 0)
+        self.failure: Exception | None = None
+        """Why this stream cannot go on; the reader raises it."""
+
+    def open(self, codec: Codec) -> None:
+        """Begin a connection: decoders of the one before do not fit."""
+        with self._room:
+            self._codec = codec
+            self._in_order = None
+            self._needs_keyframe = False
+            self.failure = None
+
+    def put(self, packet: Packet, *, in_order: bool) -> None:
+        """Queue a packet for decoding; the demux thread."""
+        with self._room:
+            if self._waits:
+                while self._is_full() and not self._is_closed:
+                    self._room.wait()
+            elif self._is_full():
+                self._shed()
+            if self._is_closed or (self._needs_keyframe and not packet.is_keyframe):
+                self._lose(packet, "stopped" if self._is_closed else "lane_full")
+                return
+            self._needs_keyframe = False
+            self._waiting_bytes += len(packet.payload)
+            self._append(Work(packet, in_order))
+
+    def note(self, note: Note) -> None:
+        """Queue a note; it reaches the mailbox after all samples of earlier packets."""
+        with self._room:
+            self._append(note)
+
+    def close(self) -> None:
+        """Take no more packets, and let a waiting reader go; what is queued is still decoded."""
+        with self._room:
+            self._is_closed = True
+            self._room.notify_all()
+
+    @property
+    def oldest_s(self) -> float:
+        """When the oldest waiting packet was read; notes come at once."""
+        head = self._waiting[0]
+        return head.packet.read_at_s if isinstance(head, Work) else 0.0
+
+    def floor_us(self) -> int | None:
+        """Media time before which no sample is outstanding here; None when nothing is."""
+        with self._room:
+            times = [w.packet.pts_us for w in self._waiting if isinstance(w, Work)]
+            if self._is_busy:
+                times.append(self._working_us)
+            return min(times, default=None)
+
+    def work(self, decoder: Decoder) -> bool:
+        """Do the oldest piece of work; return whether more waits. One pool thread at a time.
+
+        Raises:
+            Exception: a bug; the caller notes it and calls `settle`.
+        """
+        with self._room:
+            work = self._waiting.popleft()
+            if isinstance(work, Work):
+                self._waiting_bytes -= len(work.packet.payload)
+                self._working_us = work.packet.pts_us
+            self._room.notify()
+        if isinstance(work, Work):
+            self._decode(decoder, work)
+        else:
+            self._finish_order()
+            self._mailbox.note(work)
+        return self.settle()
+
+    def settle(self) -> bool:
+        """End a piece of work; return whether more waits."""
+        with self._room:
+            self._is_busy = bool(self._waiting)
+            return self._is_busy
+
+    def _append(self, work: Work | Note) -> None:
+        self._waiting.append(work)
+        if not self._is_busy:
+            self._is_busy = True
+            self._on_ready(self)
+
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
+
+    def _shed(self) -> None:
+        """Drop the oldest packet, and with it all that cannot be decoded without it."""
+        works, self._waiting = self._waiting, deque()
+        is_first, is_shedding = True, True
+        for work in works:
+            if is_shedding and isinstance(work, Work):
+                if is_first or not work.packet.is_keyframe:
+                    is_first = False
+                    self._waiting_bytes -= len(work.packet.payload)
+                    self._lose(work.packet, "lane_full")
+                    continue
+                is_shedding = False
+            self._waiting.append(work)
+        self._needs_keyframe = is_shedding
+
+    def _lose(self, packet: Packet, reason: DropReason) -> None:
+        why = GapReason.DECODE_ERROR if reason == "decode_error" else GapReason.OVERLOAD
+        self._losses.note(packet.epoch, packet.pts_us, why)
+        self._meter.dropped(reason)
+
+    def _decode(self, decoder: Decoder, work: Work) -> None:
+        start_s = self._clock.monotonic()
+        self._meter.stage("queue", start_s - work.packet.read_at_s)
+        try:
+            if work.in_order:
+                self._in_order = self._in_order or decoder.in_order(self._codec)
+                frames = self._in_order.feed(work.packet)
+            else:
+                self._finish_order()
+                frames = [decoder.keyframe(self._codec, work.packet)]
+        except SourceCorrupt as error:
+            self._lose(work.packet, "decode_error")
+            if not self._budget.spend(start_s):
+                self.failure = error
+            return
+        self._meter.stage("decode", self._clock.monotonic() - start_s)
+        for frame in frames:
+            self._look(frame)
+
+    def _finish_order(self) -> None:
+        """Leave decoding in order: give out what was held back, and free the decoder."""
+        in_order, self._in_order = self._in_order, None
+        if in_order is None:
+            return
+        try:
+            frames = in_order.finish()
+        except SourceCorrupt:
+            self._meter.dropped("decode_error")
+            return
+        for frame in frames:
+            self._look(frame)
+
+    def _look(self, frame: Frame) -> None:
+        """Reduce a frame to hashes; the picture goes no further."""
+        packet = frame.packet
+        if not self._picker.wants(packet.epoch, packet.pts_us, is_keyframe=packet.is_keyframe):
+            return
+        start_s = self._clock.monotonic()
+        views = views_of(frame.luma, full_range=frame.full_range)
+        now_s = self._clock.monotonic()
+        self._meter.stage("hash", now_s - start_s)
+        self._mailbox.put(
+            Sample(packet.epoch, packet.pts_us, packet.is_keyframe, packet.read_at_s, now_s, views)
+        )
