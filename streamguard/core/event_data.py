@@ -1,0 +1,294 @@
+"""What an event says: the data of flags, gaps, and streams that start and end.
+
+Rule: every text is bounded and on one line, so that no event reaches 64 KiB; none holds a bank
+hash, a source URL or a key. Media times are integer milliseconds of one epoch's unwrapped timeline.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from streamguard.core.location import Protocol
+from streamguard.core.sampling import Sampling
+from streamguard.core.types import GapReason, Region, Severity
+
+EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+Name = Annotated[str, Field(max_length=256, pattern="^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+$")]
+"""An id or a name that people gave: any script, no control character, no line break."""
+
+Uuid = Annotated[str, Field(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+"""A UUID as text, lower case."""
+
+Word = Annotated[str, Field(pattern="^[a-z0-9_]{1,32}$")]
+"""A word of a set that may grow: lower case, underscores."""
+
+UtcTime = Annotated[
+    str,
+    Field(
+        pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z$",
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+"""An instant, RFC 3339 in UTC with milliseconds; `utc_text` writes it."""
+
+CloseReason = Literal["ended", "idle", "epoch_ended", "stream_ended", "interrupted"]
+"""Why a flag's segment closed: `ended` by the stream's time, `idle` by the clock."""
+
+MAX_SIGNALS = 8
+"""Reasons that one flag names: the strongest ones."""
+
+MAX_INT = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly."""
+
+PtsMs = Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
+Count = Annotated[int, Field(ge=0, le=MAX_INT)]
+
+
+def utc_text(time_s: float) -> str:
+    """Write an instant, seconds since 1970 UTC, as the wire wants it: to the millisecond."""
+    instant = EPOCH_START + timedelta(milliseconds=round(time_s * 1000))
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc_seconds(text: str) -> float:
+    """Read an instant that `utc_text` wrote; seconds since 1970 UTC."""
+    return (datetime.fromisoformat(text) - EPOCH_START).total_seconds()
+
+
+def floor_ms(pts_us: int) -> int:
+    """Give the millisecond at or before a media time: where a span starts on the wire."""
+    return pts_us // 1000
+
+
+def ceil_ms(pts_us: int) -> int:
+    """Give the millisecond at or after a media time, so that no span is shorter than the truth."""
+    return -(-pts_us // 1000)
+
+
+def _leave_open(schema: dict[str, Any]) -> None:
+    """Let consumers meet optional fields that a later version adds."""
+    schema.pop("additionalProperties", None)
+
+
+class Value(BaseModel):
+    """A frozen part of an event; an unknown field is refused when it is made."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        json_schema_extra=_leave_open,
+    )
+
+
+class StreamRef(Value):
+    """Which stream, and which unbroken timeline of it."""
+
+    stream_id: Name
+    """Catalogue id of the livestream; never its URL or its key."""
+    session_id: Name
+    """One publish of the stream; it survives reconnects."""
+    epoch: Count
+    """Counts the unbroken timelines of the session, from 0; media times compare within one."""
+    protocol: Protocol
+    """How the stream was read."""
+
+
+class Span(Value):
+    """A stretch of one epoch, by media time and by the clock."""
+
+    start_pts_ms: PtsMs
+    """First media time, milliseconds, rounded down."""
+    end_pts_ms: PtsMs
+    """Last media time, milliseconds, rounded up."""
+    start_time: UtcTime
+    """Instant of the start: of ingest, unless the event names another clock."""
+    end_time: UtcTime
+    """Instant of the end, by the same clock."""
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Self:
+        if self.start_pts_ms > self.end_pts_ms:
+            raise ValueError("the span ends before it starts")
+        return self
+
+
+class Window(Span):
+    """The positive samples of a flag, from the first to the last."""
+
+    n_samples: Count
+    """Samples that matched within the window."""
+
+
+class FlagClock(Value):
+    """Whose clock the instants of the window are of."""
+
+    basis: Literal["ingest"]
+    """`ingest`: the instant at which the packet was read here."""
+
+
+class FlagPolicy(Value):
+    """Which rule the content may break."""
+
+    code: Name
+    """Policy code of the bank entry."""
+    severity: Severity
+    """P0 is an attack in progress, P3 can wait for a shift."""
+
+
+class BankMatch(Value):
+    """The best match of one bank entry."""
+
+    algorithm: Literal["pdq"]
+    """The perceptual hash that was compared."""
+    distance_bits: Annotated[int, Field(ge=0, le=256)]
+    """Bits in which the hashes differ, of 256."""
+    max_distance_bits: Annotated[int, Field(ge=0, le=256)]
+    """Inclusive bound within which the policy accepts a match, bits."""
+    bank: Name
+    """Name of the bank."""
+    entry: Name
+    """Name of the entry; its hashes stay in the bank."""
+    region: Region
+    """Which part of the picture matched: all of it, or what lies between its bars."""
+    bank_offset_ms: Count
+    """Media time within the bank entry, milliseconds; 0 for a still image."""
+    votes: Count
+    """Samples that agree on one alignment of stream and entry."""
+    is_certain: bool
+    """The votes suffice to rule out chance."""
+
+
+class Signal(Value):
+    """One reason for a flag."""
+
+    detector: Literal["hash"]
+    """What found it: `hash` holds samples against banks of known content."""
+    match: BankMatch
+
+
+class Artifact(Value):
+    """One stored piece of evidence, by reference."""
+
+    uri: Annotated[
+        str, Field(max_length=1024, pattern="^[a-z][a-z0-9+.-]*:[^?#@\\x00-\\x20\\x7f]+$")
+    ]
+    """Where it is stored; without query and user name, which could be a key."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """SHA-256 of its bytes, lower-case hex."""
+    size_bytes: Count
+    """Its length, bytes."""
+
+
+class Evidence(Value):
+    """What a reviewer can look at."""
+
+    state: Literal["pending", "ready", "unavailable", "off"]
+    """`pending`: an update follows; `unavailable`: could not be made; `off`: by configuration."""
+    clip: Artifact | None = None
+    """The video around the flag, as it was published."""
+    still: Artifact | None = None
+    """One picture of it."""
+    blurhash: Annotated[str, Field(pattern="^[!-~]{6,166}$")] | None = None
+    """A BlurHash of the still, to show before a person chooses to see."""
+
+    @model_validator(mode="after")
+    def _ready_shows_something(self) -> Self:
+        if self.state == "ready" and self.clip is None and self.still is None:
+            raise ValueError("ready evidence needs a clip or a still")
+        return self
+
+
+class Latency(Value):
+    """How long the flag took."""
+
+    ingest_to_decision: Annotated[float, Field(ge=0.0)]
+    """From the reading of the packet to the decision that opened the flag, milliseconds."""
+
+
+class Safety(Value):
+    """What may follow from a flag."""
+
+    human_required: Literal[True]
+    """A machine finds, a human decides."""
+
+
+class FlagData(Value):
+    """A span of one session that may break a policy, for a human to judge."""
+
+    flag_id: Uuid
+    """Minted once, when the flag opens."""
+    revision: Count
+    """Grows by one with each event of this flag."""
+    state: Literal["open", "updated", "closed"]
+    """`updated`: it is still open and something about it is new."""
+    close_reason: CloseReason | None = None
+    """Why no more decisions will come for it; present when it is closed."""
+    stream: StreamRef
+    window: Window
+    clock: FlagClock
+    policy: FlagPolicy
+    signals: Annotated[tuple[Signal, ...], Field(min_length=1, max_length=MAX_SIGNALS)]
+    """The reasons, strongest first."""
+    evidence: Evidence
+    latency_ms: Latency
+    safety: Safety
+
+    @model_validator(mode="after")
+    def _closed_says_why(self) -> Self:
+        if (self.state == "closed") != (self.close_reason is not None):
+            raise ValueError("close_reason belongs to a closed flag, and only there")
+        return self
+
+
+class GapData(Span):
+    """A stretch that nobody screened: it is not clean."""
+
+    stream: StreamRef
+    reason: GapReason
+    """Why it was not screened."""
+
+
+class StreamStartedData(Value):
+    """Screening of a stream began."""
+
+    stream: StreamRef
+    codec: Word
+    """FFmpeg's name of the video codec."""
+    width: Annotated[int, Field(ge=0, le=65_535)]
+    """Picture width, pixels; 0 where it is not known yet."""
+    height: Annotated[int, Field(ge=0, le=65_535)]
+    """Picture height, pixels; 0 where it is not known yet."""
+    sampling: Sampling
+    """How much of the stream is decoded."""
+    start_pts_ms: PtsMs
+    """First media time of the epoch, milliseconds."""
+    start_time: UtcTime
+    """Instant at which its first packet was read."""
+
+
+class StreamEndedData(Value):
+    """Screening of a stream ended: the account of the session."""
+
+    stream: StreamRef
+    reason: Word
+    """Why it ended."""
+    n_packets: Count
+    """Video packets read."""
+    n_samples: Count
+    """Frames screened."""
+    n_flags: Count
+    """Flags opened."""
+    screened_ms: Count
+    """Media time screened, milliseconds."""
+    gap_ms: Count
+    """Media time in gaps, milliseconds."""
+    n_dropped: Count
+    """Samples dropped under overload."""
+
+
+Data = FlagData | GapData | StreamStartedData | StreamEndedData

@@ -1,0 +1,200 @@
+"""The events that leave streamguard: CloudEvents 1.0, their types, topics and ids.
+
+Rule: an id follows from what the event is about, so that sending it again is harmless. Within one
+version of a type optional fields may be added, and nothing else may change.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from uuid import UUID, uuid5
+
+from pydantic import Field, model_validator
+
+from streamguard.core.event_data import (
+    Data,
+    FlagData,
+    GapData,
+    Name,
+    StreamEndedData,
+    StreamRef,
+    StreamStartedData,
+    UtcTime,
+    Uuid,
+    Value,
+    utc_text,
+)
+
+ID_NAMESPACE = UUID("6b7c1c6e-5f0e-4d3a-9a52-0d6f3c1e8b47")
+"""Under it lie the ids of all events but flags; drawn once, never to change."""
+
+DAY_S = 86_400
+
+
+class Topic(StrEnum):
+    """Where events of a kind are read: a topic of the log, and of Kafka."""
+
+    FLAGS = "streamguard.flags.v1"
+    COVERAGE = "streamguard.coverage.v1"
+
+
+RETENTION_S: Mapping[Topic, int] = {Topic.FLAGS: 14 * DAY_S, Topic.COVERAGE: 14 * DAY_S}
+"""How long an event is kept, seconds from its making."""
+
+
+class EventType(StrEnum):
+    """What happened."""
+
+    FLAG_OPENED = "org.streamguard.flag.opened.v1"
+    FLAG_UPDATED = "org.streamguard.flag.updated.v1"
+    FLAG_CLOSED = "org.streamguard.flag.closed.v1"
+    COVERAGE_GAP = "org.streamguard.coverage.gap.v1"
+    STREAM_STARTED = "org.streamguard.stream.started.v1"
+    STREAM_ENDED = "org.streamguard.stream.ended.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What belongs to an event type.
+
+    state: of the flag, for the types that tell of one.
+    """
+
+    topic: Topic
+    data: type[Data]
+    state: Literal["open", "updated", "closed"] | None = None
+
+
+KINDS: Mapping[EventType, Kind] = {
+    EventType.FLAG_OPENED: Kind(Topic.FLAGS, FlagData, "open"),
+    EventType.FLAG_UPDATED: Kind(Topic.FLAGS, FlagData, "updated"),
+    EventType.FLAG_CLOSED: Kind(Topic.FLAGS, FlagData, "closed"),
+    EventType.COVERAGE_GAP: Kind(Topic.COVERAGE, GapData),
+    EventType.STREAM_STARTED: Kind(Topic.COVERAGE, StreamStartedData),
+    EventType.STREAM_ENDED: Kind(Topic.COVERAGE, StreamEndedData),
+}
+
+
+class Event(Value):
+    """One CloudEvents 1.0 event in structured mode."""
+
+    specversion: Literal["1.0"]
+    """Version of CloudEvents."""
+    id: Uuid
+    """An event that comes twice has the same id both times."""
+    source: Annotated[str, Field(pattern="^/streamguard/[A-Za-z0-9._-]{1,64}$")]
+    """`/streamguard/<deployment>`; never the process that made it."""
+    type: EventType
+    """What happened, spelt in full."""
+    subject: Name
+    """The session that the event is about."""
+    time: UtcTime
+    """Instant of what happened: of ingest, unless the data name another clock."""
+    recordedtime: UtcTime
+    """Instant at which the event was made."""
+    datacontenttype: Literal["application/json"]
+    """Format of `data`."""
+    dataschema: Annotated[str, Field(max_length=128)]
+    """Names the JSON Schema of `data`."""
+    partitionkey: Name
+    """The stream: events of one stream keep their order."""
+    data: Data
+    """What happened, in the words of its type."""
+
+    @model_validator(mode="after")
+    def _data_fit_the_type(self) -> Self:
+        kind = KINDS[self.type]
+        if type(self.data) is not kind.data:
+            raise ValueError(f"{self.type} needs {kind.data.__name__}")
+        if isinstance(self.data, FlagData) and self.data.state != kind.state:
+            raise ValueError(f"{self.type} needs the state {kind.state}")
+        return self
+
+    @property
+    def topic(self) -> Topic:
+        """Give the topic that this event belongs to."""
+        return KINDS[self.type].topic
+
+    def to_json(self) -> str:
+        """Write the event as one line of JSON, less than 64 KiB; what is absent is left out."""
+        return self.model_dump_json(exclude_none=True)
+
+
+def schema_id(event_type: EventType) -> str:
+    """Name the JSON Schema of an event type."""
+    return f"urn:streamguard:schema:{event_type}"
+
+
+def flag_event(
+    source: str,
+    stage: Literal["opened", "updated", "closed"],
+    data: FlagData,
+    *,
+    time_s: float,
+    recorded_s: float,
+) -> Event:
+    """Make the event of a flag that opened, changed or closed.
+
+    Args:
+        source: `/streamguard/<deployment>`.
+        stage: what happened; `data.state` must agree with it.
+        data: the flag as it now is; flag id and revision make the event's id.
+        time_s: ingest instant of what happened, seconds since 1970 UTC.
+        recorded_s: now, seconds since 1970 UTC.
+    """
+    event_id = uuid5(UUID(data.flag_id), str(data.revision))
+    event_type = EventType(f"org.streamguard.flag.{stage}.v1")
+    return _event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
+
+
+def gap_event(source: str, data: GapData, *, recorded_s: float) -> Event:
+    """Make the event of a stretch that was not screened; its time is the start of the stretch.
+
+    The end instant is part of the id: two gaps may begin at the same media time, because it stands
+    still while a server is away, and neither may hide the other.
+    """
+    event_type = EventType.COVERAGE_GAP
+    event_id = _stream_event_id(event_type, data.stream, data.start_pts_ms, data.end_time)
+    return _event(source, event_type, event_id, data, (data.start_time, utc_text(recorded_s)))
+
+
+def stream_started_event(source: str, data: StreamStartedData, *, recorded_s: float) -> Event:
+    """Make the event of a stream whose screening began, or began anew in another epoch."""
+    event_type = EventType.STREAM_STARTED
+    event_id = _stream_event_id(event_type, data.stream, data.start_pts_ms)
+    return _event(source, event_type, event_id, data, (data.start_time, utc_text(recorded_s)))
+
+
+def stream_ended_event(
+    source: str, data: StreamEndedData, *, time_s: float, recorded_s: float
+) -> Event:
+    """Make the event of a stream whose screening ended at `time_s`, seconds since 1970 UTC."""
+    event_type = EventType.STREAM_ENDED
+    event_id = _stream_event_id(event_type, data.stream)
+    return _event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
+
+
+def _stream_event_id(event_type: EventType, stream: StreamRef, *what: int | str) -> UUID:
+    """Derive an id; JSON keeps the parts apart whatever characters they hold."""
+    return uuid5(ID_NAMESPACE, json.dumps([stream.session_id, event_type, stream.epoch, *what]))
+
+
+def _event(
+    source: str, event_type: EventType, event_id: UUID, data: Data, times: tuple[str, str]
+) -> Event:
+    """Wrap data into the envelope; `times` are those of the happening and of the record."""
+    return Event(
+        specversion="1.0",
+        id=str(event_id),
+        source=source,
+        type=event_type,
+        subject=data.stream.session_id,
+        time=times[0],
+        recordedtime=times[1],
+        datacontenttype="application/json",
+        dataschema=f"{schema_id(event_type)}#/$defs/{type(data).__name__}",
+        partitionkey=data.stream.stream_id,
+        data=data,
+    )
