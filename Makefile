@@ -31,8 +31,8 @@ bench: $(VENV) ## a short benchmark of the bank
 
 check: lint types test bench ## what CI runs
 
-contracts: $(VENV) ## write the JSON Schemas of the events anew
-	$(PYTHON) -m streamguard.contracts
+contracts: $(VENV) ## write the contracts of the events anew
+	$(PYTHON) -m streamguard.contracts.generate
 
 lock: $(VENV) ## write requirements.txt anew; ARGS=--upgrade takes the newest versions
 	$(PYTHON) -m venv .cache/uv
