@@ -25,6 +25,7 @@ from streamguard.core.errors import (
     ConfigError,
     SourceCorrupt,
     SourceInvalid,
+    SourceTruncated,
     SourceUnavailable,
 )
 from streamguard.core.location import Location
@@ -142,7 +143,7 @@ class PyavSource:
         Raises:
             SourceUnavailable: the stream stopped sending without ending.
             SourceCorrupt: too many damaged packets in a short time.
-            SourceInvalid: a file ended before its stated duration; all before it was given.
+            SourceTruncated: a file ended before its stated duration; all before it was given.
         """
         for unit in self._units():
             packet = self._packet(unit)
@@ -235,7 +236,8 @@ class PyavSource:
             return
         end_us = self._last_us - (self._container.start_time or 0)
         if duration_us - end_us > TRUNCATION_SLACK_US:
-            raise SourceInvalid(
+            raise SourceTruncated(
                 f"{self._location.label} is cut short after {end_us / 1e6:.1f} of "
-                f"{duration_us / 1e6:.1f} s: what came before was screened"
+                f"{duration_us / 1e6:.1f} s: what came before was screened",
+                duration_us - end_us,
             )

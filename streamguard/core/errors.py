@@ -36,6 +36,19 @@ class SourceInvalid(StreamguardError):
     exit_code = 2
 
 
+class SourceTruncated(SourceInvalid):
+    """A file broke off before its end; what came before was screened.
+
+    missing_us: media time that should have followed, microseconds.
+    """
+
+    reason = "truncated"
+
+    def __init__(self, message: str, missing_us: int) -> None:
+        super().__init__(message)
+        self.missing_us = missing_us
+
+
 class SourceUnavailable(StreamguardError):
     """The stream cannot be opened or has stopped sending."""
 

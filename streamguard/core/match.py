@@ -28,13 +28,15 @@ CERTAIN_VOTES = 2
 class Decision:
     """One positive verdict on one sample for one policy code.
 
-    votes: samples that agree on this entry and offset so far.
+    read_at_s: Clock.monotonic() when the sample's packet was read, seconds.
+    votes:     samples that agree on this entry and offset so far.
     """
 
     category: str
     severity: Severity
     epoch: int
     pts_us: int
+    read_at_s: float
     match: Match
     votes: int
 
@@ -119,8 +121,15 @@ class Matcher:
         )
         rest = [a for a in known if a is not alignment]
         self._alignments[key] = [voted, *rest][:MAX_ALIGNMENTS]
-        severity = self._policy.hash_rule(match.policy).severity
-        return Decision(match.policy, severity, sample.epoch, sample.pts_us, match, voted.votes)
+        return Decision(
+            category=match.policy,
+            severity=self._policy.hash_rule(match.policy).severity,
+            epoch=sample.epoch,
+            pts_us=sample.pts_us,
+            read_at_s=sample.read_at_s,
+            match=match,
+            votes=voted.votes,
+        )
 
     def _recent(self, key: tuple[str, str], now_us: int) -> list[_Alignment]:
         return [

@@ -27,12 +27,14 @@ MAX_SIGNALS = 8
 """Bank entries that one segment names: the strongest ones."""
 
 CloseReason = Literal["ended", "idle", "epoch_ended", "stream_ended", "interrupted"]
+"""`ended` by the stream's time, `idle` by the clock, `interrupted` by our own stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A span of positive decisions of one category, [start_us, end_us] of one epoch.
 
+    start_read_at_s, end_read_at_s: Clock.monotonic() when those packets were read, seconds.
     signals: the best decision of each bank entry, strongest first.
     """
 
@@ -42,6 +44,8 @@ class Segment:
     epoch: int
     start_us: int
     end_us: int
+    start_read_at_s: float
+    end_read_at_s: float
     n_samples: int
     signals: tuple[Decision, ...]
 
@@ -113,6 +117,8 @@ class SegmentBuilder:
                 epoch=decision.epoch,
                 start_us=decision.pts_us,
                 end_us=decision.pts_us,
+                start_read_at_s=decision.read_at_s,
+                end_read_at_s=decision.read_at_s,
                 n_samples=1,
                 signals=(decision,),
             )
@@ -123,6 +129,7 @@ class SegmentBuilder:
         segment = replace(
             segment,
             end_us=decision.pts_us,
+            end_read_at_s=decision.read_at_s,
             n_samples=segment.n_samples + (decision.pts_us > segment.end_us),
             signals=signals,
         )

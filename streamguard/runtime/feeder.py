@@ -50,8 +50,9 @@ class Feeder:
         self._sampler = sampler
         self._losses = losses
         self._stop = threading.Event()
-        self._n_packets = 0
-        self._epoch: int | None = None
+        self.n_packets = 0
+        self.epoch: int | None = None
+        """The current epoch; None before the first packet."""
         self.newest_us = 0
         """Media time of the newest packet of the current epoch."""
         self._thread = threading.Thread(target=self._run, name=f"demux-{name}", daemon=True)
@@ -80,14 +81,14 @@ class Feeder:
             error = known
         except Exception as bug:  # noqa: BLE001  # handed to the task that watches this stream
             error = bug
-        if self._epoch is not None:
-            self._lane.note(EpochEnded(self._epoch, self.newest_us))
-        self._lane.note(SourceEnded(error, self._n_packets))
+        if self.epoch is not None:
+            self._lane.note(EpochEnded(self.epoch, self.newest_us))
+        self._lane.note(SourceEnded(error, self.n_packets))
 
     def _read(self, source: Source) -> None:
         for packet in source.packets():
-            self._n_packets += 1
-            if packet.epoch != self._epoch:
+            self.n_packets += 1
+            if packet.epoch != self.epoch:
                 self._begin_epoch(packet)
             self.newest_us = max(self.newest_us, packet.pts_us)
             self._ring.add(packet)
@@ -98,9 +99,9 @@ class Feeder:
                 return
 
     def _begin_epoch(self, packet: Packet) -> None:
-        if self._epoch is not None:
-            self._lane.note(EpochEnded(self._epoch, self.newest_us))
-        self._epoch, self.newest_us = packet.epoch, packet.pts_us
+        if self.epoch is not None:
+            self._lane.note(EpochEnded(self.epoch, self.newest_us))
+        self.epoch, self.newest_us = packet.epoch, packet.pts_us
         self._lane.note(EpochBegan(packet.epoch, packet.pts_us, packet.read_at_s))
         if not packet.is_keyframe:
             self._losses.note(packet.epoch, packet.pts_us, GapReason.NO_KEYFRAME)

@@ -6,7 +6,7 @@ Decoding in order that lost a packet resumes at the next keyframe, never in the 
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streamguard.core.budget import ErrorBudget
@@ -24,6 +24,14 @@ MAX_WAITING = 128
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Encoded bytes that one lane holds, whichever is reached first."""
+
+
+_GAP_REASONS: Mapping[DropReason, GapReason] = {
+    "lane_full": GapReason.OVERLOAD,
+    "mailbox_full": GapReason.OVERLOAD,
+    "decode_error": GapReason.DECODE_ERROR,
+    "stopped": GapReason.INTERRUPTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class Lane:
         *,
         waits: bool,
     ) -> None:
-        """waits: let the reader wait for room (files) instead of dropping (live)."""
+        """Make it empty; with `waits` the reader waits for room (files), else it drops (live)."""
         self._mailbox = mailbox
         self._losses = losses
         self._on_ready = on_ready
@@ -65,6 +73,8 @@ class Lane:
         self._budget = ErrorBudget()
         self._in_order: InOrder | None = None
         self._codec = Codec("", b"", 0, 0)
+        self.n_dropped = 0
+        """Packets that were not decoded for want of time."""
         self.failure: Exception | None = None
         """Why this stream cannot go on; the reader raises it."""
 
@@ -85,7 +95,7 @@ class Lane:
             elif self._is_full():
                 self._shed()
             if self._is_closed or (self._needs_keyframe and not packet.is_keyframe):
-                self._lose(packet, "stopped" if self._is_closed else "lane_full")
+                self._drop(packet, "stopped" if self._is_closed else "lane_full")
                 return
             self._needs_keyframe = False
             self._waiting_bytes += len(packet.payload)
@@ -159,15 +169,18 @@ class Lane:
                 if is_first or not work.packet.is_keyframe:
                     is_first = False
                     self._waiting_bytes -= len(work.packet.payload)
-                    self._lose(work.packet, "lane_full")
+                    self._drop(work.packet, "lane_full")
                     continue
                 is_shedding = False
             self._waiting.append(work)
         self._needs_keyframe = is_shedding
 
+    def _drop(self, packet: Packet, reason: DropReason) -> None:
+        self.n_dropped += 1
+        self._lose(packet, reason)
+
     def _lose(self, packet: Packet, reason: DropReason) -> None:
-        why = GapReason.DECODE_ERROR if reason == "decode_error" else GapReason.OVERLOAD
-        self._losses.note(packet.epoch, packet.pts_us, why)
+        self._losses.note(packet.epoch, packet.pts_us, _GAP_REASONS[reason])
         self._meter.dropped(reason)
 
     def _decode(self, decoder: Decoder, work: Work) -> None:

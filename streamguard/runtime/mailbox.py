@@ -29,6 +29,7 @@ class Mailbox(Generic[S, N]):
         self._on_drop = on_drop
         self._items: deque[tuple[bool, S | N]] = deque()
         self._n_samples = 0
+        self.n_dropped = 0
         self._is_closed = False
         self._room = threading.Condition()
         self._loop = asyncio.get_running_loop()
@@ -47,6 +48,7 @@ class Mailbox(Generic[S, N]):
                     dropped = self._pop_oldest_sample()
                 self._items.append((True, sample))
                 self._n_samples += 1
+            self.n_dropped += dropped is not None
         if dropped is not None:
             self._on_drop(dropped)
         self._wake()

@@ -18,7 +18,7 @@ MAX_RING_BYTES = 32 * 1024 * 1024
 
 
 class PacketRing:
-    """The packets of one epoch; the demux thread adds, others take copies of the list."""
+    """The newest packets of a stream; the demux thread adds, others take copies of the list."""
 
     def __init__(
         self,
@@ -32,14 +32,16 @@ class PacketRing:
         self._keep_us = keep_us
         self._max_bytes = max_bytes
         self._packets: deque[Packet] = deque()
+        self._previous: tuple[Packet, ...] = ()  # the end of the epoch before: evidence may want it
         self._keyframes = 0
         self._size_bytes = 0
         self._lock = threading.Lock()
 
     def add(self, packet: Packet) -> None:
-        """Append a packet in the order of reading; a new epoch empties the ring first."""
+        """Append a packet in the order of reading; a new epoch begins a new run."""
         with self._lock:
             if self._packets and self._packets[-1].epoch != packet.epoch:
+                self._previous = tuple(self._packets)
                 self._packets.clear()
                 self._keyframes = self._size_bytes = 0
             if not self._packets and not packet.is_keyframe:
@@ -63,12 +65,11 @@ class PacketRing:
     def between(self, epoch: int, start_us: int, end_us: int) -> tuple[Packet, ...]:
         """Give what is held from the last keyframe at or before `start_us` up to `end_us`.
 
-        Empty where another epoch is held by now.
+        Empty where that epoch is no longer held.
         """
         with self._lock:
-            held = tuple(self._packets)
-        if not held or held[0].epoch != epoch:
-            return ()
+            runs = (tuple(self._packets), self._previous)
+        held = next((run for run in runs if run and run[0].epoch == epoch), ())
         first = 0
         for index, packet in enumerate(held):
             if packet.is_keyframe and packet.pts_us <= start_us:
@@ -88,6 +89,7 @@ class PacketRing:
             or self._second_keyframe_us() <= behind_us - self._keep_us
         ):
             self._drop_gop()
+            self._previous = ()
         if self._size_bytes > self._max_bytes:  # one endless GOP: begin anew at the next keyframe
             self._packets.clear()
             self._keyframes = self._size_bytes = 0

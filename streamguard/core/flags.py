@@ -1,0 +1,168 @@
+"""Keeps the flags of one session: what each says, and which revision it has reached.
+
+Rule: `closed` comes last. A flag whose segment is over waits for its evidence, which is bounded in
+time, so that its last event tells everything.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+from uuid import UUID
+
+from streamguard.core.event_data import (
+    BankMatch,
+    Evidence,
+    FlagClock,
+    FlagData,
+    FlagPolicy,
+    Latency,
+    Safety,
+    Signal,
+    StreamRef,
+    Window,
+    ceil_ms,
+    floor_ms,
+    utc_text,
+)
+from streamguard.core.events import Event, flag_event
+from streamguard.core.location import Protocol
+from streamguard.core.match import Decision
+from streamguard.core.policy import Policy
+from streamguard.core.segments import (
+    CloseReason,
+    Segment,
+    SegmentClosed,
+    SegmentEvent,
+    SegmentOpened,
+    SegmentStrengthened,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """What all events of one session share.
+
+    source:  `/streamguard/<deployment>`.
+    wall_of: turns Clock.monotonic() seconds into seconds since 1970 UTC.
+    """
+
+    source: str
+    stream_id: str
+    session_id: str
+    protocol: Protocol
+    wall_of: Callable[[float], float]
+
+    def ref(self, epoch: int) -> StreamRef:
+        """Name the stream and one epoch of it."""
+        return StreamRef(
+            stream_id=self.stream_id,
+            session_id=self.session_id,
+            epoch=epoch,
+            protocol=self.protocol,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    segment: Segment
+    evidence: Evidence
+    latency: Latency
+    revision: int = 0
+    over: CloseReason | None = None
+
+
+Stage = Literal["opened", "updated", "closed"]
+
+
+class FlagBook:
+    """The flags of one session that are not closed yet."""
+
+    def __init__(self, context: SessionContext, policy: Policy, *, has_evidence: bool) -> None:
+        self._context = context
+        self._policy = policy
+        self._first = Evidence(state="pending" if has_evidence else "off")
+        self._flags: dict[UUID, _Flag] = {}
+
+    def change(self, event: SegmentEvent, now_s: float) -> list[Event]:
+        """Turn what happened to a segment into what the world is told."""
+        flag_id = event.segment.flag_id
+        match event:
+            case SegmentOpened(segment):
+                took_ms = max(0.0, (now_s - segment.start_read_at_s) * 1000)
+                latency = Latency(ingest_to_decision=round(took_ms, 3))
+                self._flags[flag_id] = _Flag(segment, self._first, latency)
+                return [self._told(flag_id, "opened", now_s)]
+            case SegmentStrengthened(segment):
+                self._flags[flag_id] = replace(self._flags[flag_id], segment=segment)
+                return [self._told(flag_id, "updated", now_s)]
+            case SegmentClosed(segment, reason):
+                flag = replace(self._flags[flag_id], segment=segment, over=reason)
+                self._flags[flag_id] = flag
+                return [] if flag.evidence.state == "pending" else self._closed(flag_id, now_s)
+            case _:
+                assert_never(event)
+
+    def attach(self, flag_id: UUID, evidence: Evidence, now_s: float) -> list[Event]:
+        """Tell of a flag's evidence, stored or failed; close the flag if it waited for that."""
+        flag = replace(self._flags[flag_id], evidence=evidence)
+        self._flags[flag_id] = flag
+        updated = self._told(flag_id, "updated", now_s)
+        return [updated, *(self._closed(flag_id, now_s) if flag.over else ())]
+
+    def _closed(self, flag_id: UUID, now_s: float) -> list[Event]:
+        event = self._told(flag_id, "closed", now_s)
+        del self._flags[flag_id]
+        return [event]
+
+    def _told(self, flag_id: UUID, stage: Stage, now_s: float) -> Event:
+        flag = self._flags[flag_id]
+        self._flags[flag_id] = replace(flag, revision=flag.revision + 1)
+        segment, wall_of = flag.segment, self._context.wall_of
+        at_s = segment.start_read_at_s if stage == "opened" else segment.end_read_at_s
+        return flag_event(
+            self._context.source,
+            stage,
+            self._data(flag, stage),
+            time_s=wall_of(at_s),
+            recorded_s=wall_of(now_s),
+        )
+
+    def _data(self, flag: _Flag, stage: Stage) -> FlagData:
+        segment, wall_of = flag.segment, self._context.wall_of
+        return FlagData(
+            flag_id=str(segment.flag_id),
+            revision=flag.revision,
+            state="open" if stage == "opened" else stage,
+            close_reason=flag.over if stage == "closed" else None,
+            stream=self._context.ref(segment.epoch),
+            window=Window(
+                start_pts_ms=floor_ms(segment.start_us),
+                end_pts_ms=ceil_ms(segment.end_us),
+                start_time=utc_text(wall_of(segment.start_read_at_s)),
+                end_time=utc_text(wall_of(segment.end_read_at_s)),
+                n_samples=segment.n_samples,
+            ),
+            clock=FlagClock(basis="ingest"),
+            policy=FlagPolicy(code=segment.category, severity=segment.severity),
+            signals=tuple(self._signal(signal) for signal in segment.signals),
+            evidence=flag.evidence,
+            latency_ms=flag.latency,
+            safety=Safety(human_required=True),
+        )
+
+    def _signal(self, decision: Decision) -> Signal:
+        match = decision.match
+        return Signal(
+            detector="hash",
+            match=BankMatch(
+                algorithm="pdq",
+                distance_bits=match.distance_bits,
+                max_distance_bits=self._policy.hash_rule(match.policy).max_distance_bits,
+                bank=match.bank,
+                entry=match.entry,
+                region=match.region,
+                bank_offset_ms=floor_ms(match.offset_us),
+                votes=decision.votes,
+                is_certain=decision.is_certain,
+            ),
+        )

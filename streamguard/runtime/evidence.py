@@ -1,0 +1,108 @@
+"""Waits until the packets around a flag are there, and has the clip and still made of them.
+
+Rule: nothing is cut before a flag asks for it; what is not flagged never reaches a disk. Evidence
+is bounded in time: a flag never waits for ever.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.event_data import Evidence
+from streamguard.core.ports import Clock, Meter
+from streamguard.core.session import EvidenceRequest
+from streamguard.core.types import Codec, Packet
+from streamguard.runtime.ring import PacketRing
+
+BEFORE_US = 6_000_000
+"""Media time of the clip before the flagged sample."""
+
+AFTER_US = 4_000_000
+"""Media time of the clip after it."""
+
+PATIENCE_S = 8.0
+"""A live stream that stalls gets its clip by the clock, so long after the flag opened."""
+
+log = structlog.get_logger()
+
+
+class EvidenceStore(Protocol):
+    """Where clips and stills are kept."""
+
+    def save(self, name: str, codec: Codec, packets: tuple[Packet, ...], still_us: int) -> Evidence:
+        """Store a clip of these packets and a still of the frame at `still_us`.
+
+        Raises:
+            EvidenceUnavailable: neither could be made and stored.
+        """
+        ...
+
+
+Attach = Callable[[EvidenceRequest, Evidence], Awaitable[None]]
+
+
+class EvidenceKeeper:
+    """The evidence that one stream's flags still want."""
+
+    def __init__(
+        self,
+        store: EvidenceStore,
+        ring: PacketRing,
+        tasks: asyncio.TaskGroup,
+        attach: Attach,
+        clock: Clock,
+        meter: Meter,
+    ) -> None:
+        """Make it for one session; `attach` is awaited with each result, good or bad."""
+        self._store = store
+        self._ring = ring
+        self._tasks = tasks
+        self._attach = attach
+        self._clock = clock
+        self._meter = meter
+        self._wanted: list[EvidenceRequest] = []
+        self._making: set[asyncio.Task[None]] = set()
+
+    def want(self, request: EvidenceRequest) -> None:
+        """Take a flag's wish."""
+        self._wanted.append(request)
+
+    def advance(self, codec: Codec, epoch: int, newest_us: int) -> None:
+        """Start what is due: its last packet was read, or its time is up."""
+        late_s = self._clock.monotonic() - PATIENCE_S
+        for request in tuple(self._wanted):
+            has_all = request.epoch != epoch or newest_us >= request.pts_us + AFTER_US
+            if has_all or request.opened_at_s <= late_s:
+                self._start(codec, request)
+
+    async def finish(self, codec: Codec) -> None:
+        """Make what is left of what there is, and wait for it: the session ends."""
+        for request in tuple(self._wanted):
+            self._start(codec, request)
+        if self._making:
+            await asyncio.wait(self._making)
+
+    def _start(self, codec: Codec, request: EvidenceRequest) -> None:
+        self._wanted.remove(request)
+        start_us, end_us = request.pts_us - BEFORE_US, request.pts_us + AFTER_US
+        packets = self._ring.between(request.epoch, start_us, end_us)  # now, before they leave it
+        task = self._tasks.create_task(self._make(codec, request, packets))
+        self._making.add(task)
+        task.add_done_callback(self._making.discard)
+
+    async def _make(
+        self, codec: Codec, request: EvidenceRequest, packets: tuple[Packet, ...]
+    ) -> None:
+        name = str(request.flag_id)
+        try:
+            evidence = await asyncio.to_thread(
+                self._store.save, name, codec, packets, request.pts_us
+            )
+        except EvidenceUnavailable as error:
+            log.error("evidence_unavailable", flag_id=name, problem=str(error))  # noqa: TRY400  # expected: the message says it all
+            evidence = Evidence(state="unavailable")
+        self._meter.evidence(is_stored=evidence.state == "ready")
+        await self._attach(request, evidence)
