@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ("pytester",)
+pytestmark = pytest.mark.integration
 
 SUITE = """
 import pytest
