@@ -252,6 +252,12 @@ class GapData(Span):
     reason: GapReason
     """Why it was not screened."""
 
+    @property
+    def length_s(self) -> float:
+        """Give the media time of the gap; without a connection none passes, then the clock's."""
+        media_s = (self.end_pts_ms - self.start_pts_ms) / 1000
+        return media_s or utc_seconds(self.end_time) - utc_seconds(self.start_time)
+
 
 class StreamStartedData(Value):
     """Screening of a stream began."""

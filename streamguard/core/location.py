@@ -5,7 +5,6 @@ and logs see.
 """
 
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
@@ -36,7 +35,7 @@ class Location:
     @property
     def default_stream_id(self) -> str | None:
         """Give a file's own name; a live stream's name may be its key, so it gives none."""
-        return None if self.is_live else PurePath(self.label).name
+        return None if self.is_live else self.label.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def parse_location(text: str) -> Location:

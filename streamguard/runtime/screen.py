@@ -80,6 +80,14 @@ class Parts:
     mint: Callable[[], UUID]
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a connection ended: by an error, or at the end of the stream or a stop (None)."""
+
+    error: Exception | None
+    n_packets: int
+
+
 class StreamScreen:
     """One session of one stream, across connections."""
 
@@ -109,11 +117,11 @@ class StreamScreen:
         self._n_packets = 0
         self._screened_us = 0
         self._away: tuple[float, GapReason] | None = None
-        self.last_seen_s: float | None = None
-        """Clock.monotonic() when the last connection ended; None before the first stood."""
+        self.has_begun = False
+        """A first packet came: the session has been announced."""
 
-    async def connect(self, stop: asyncio.Event) -> Exception | None:
-        """Screen one connection; return what ended it, None at the end of the stream or a stop."""
+    async def connect(self, stop: asyncio.Event) -> Ended:
+        """Screen one connection, from opening to its end or to a stop."""
         feeder = Feeder(
             lambda: self._parts.open_location(self._stream.location, self._timeline),
             self._lane,
@@ -133,9 +141,10 @@ class StreamScreen:
             await self._take(item, feeder, now_s, is_stopping=stop_by_s is not None)
             if isinstance(item, SourceEnded):
                 self._timeline.break_off()
-                return item.error
+                return Ended(item.error, item.n_packets)
             if stop_by_s is not None and now_s > stop_by_s:
-                return await self._leave(feeder, now_s)
+                await self._leave(feeder, now_s)
+                return Ended(None, feeder.n_packets)
 
     async def away(self, reason: GapReason) -> None:
         """Take note that there is no connection; publish it in pieces while it lasts."""
@@ -173,6 +182,7 @@ class StreamScreen:
                 await self._back(now_s)
             case EpochBegan(epoch, first_us, read_at_s):
                 self._watermark_us = first_us
+                self.has_begun = True
                 sampling = self._stream.sampling
                 events = self._session.epoch_began(
                     epoch, first_us, read_at_s, self._codec, sampling
@@ -182,7 +192,6 @@ class StreamScreen:
                 await self._emit(self._session.epoch_ended(epoch, last_us, now_s, why), now_s)
             case SourceEnded(error, n_packets):
                 self._n_packets += n_packets
-                self.last_seen_s = now_s if n_packets else self.last_seen_s
                 if isinstance(error, SourceTruncated):
                     events = self._session.was_cut_short(error.missing_us, now_s)
                     await self._emit(events, now_s)

@@ -1,6 +1,6 @@
 """Keeps streams screened: one task each, across reconnects and sessions.
 
-Rule: one stream's trouble never touches another. A retriable error is tried again for as long as the
+Rule: one stream's trouble never touches another. A retriable error is tried again as long as the
 process lives; a bug ends that stream's session, is logged with its traceback, and starts it anew.
 """
 
@@ -13,10 +13,13 @@ import structlog
 from streamguard.core.backoff import delay_s
 from streamguard.core.errors import SourceCorrupt, StreamguardError
 from streamguard.core.types import GapReason
-from streamguard.runtime.screen import Parts, Stream, StreamScreen
+from streamguard.runtime.screen import Ended, Parts, Stream, StreamScreen
 
 SESSION_PATIENCE_S = 30.0
 """A stream that stays away so long has ended: what comes later is another session."""
+
+REPORT_EVERY = 30
+"""Failures in a row between two log lines about the same stream: one a minute at most."""
 
 log = structlog.get_logger()
 
@@ -25,46 +28,78 @@ async def screen_once(stream: Stream, parts: Parts, stop: asyncio.Event) -> Exce
     """Screen one connection of one stream; return what ended it, None at its end or a stop."""
     async with asyncio.TaskGroup() as tasks:
         screen = StreamScreen(stream, parts, tasks)
-        error = await screen.connect(stop)
-        await screen.finish(_reason(error, stop))
-    return error
+        ended = await screen.connect(stop)
+        if screen.has_begun:
+            await screen.finish(_reason(ended.error, stop))
+    return ended.error
 
 
 async def keep_screening(stream: Stream, parts: Parts, stop: asyncio.Event) -> None:
     """Screen a live stream, session after session, until `stop`."""
-    n_failures = 0
+    tries = _Tries(stream, parts)
     while not stop.is_set():
         async with asyncio.TaskGroup() as tasks:
-            screen = StreamScreen(stream, parts, tasks)
-            error: Exception | None = None
-            while not stop.is_set():
-                error = await screen.connect(stop)
-                n_failures = n_failures + 1 if screen.connection_failed else 1
-                if stop.is_set() or error is None or not _is_retriable(error):
-                    break
-                _report(stream, error, n_failures)
-                parts.meter.reconnected(_reason(error, stop))
-                await screen.away(_gap_reason(error))
-                if screen.away_s > SESSION_PATIENCE_S and screen.has_begun:
-                    break
-                await _pause(delay_s(n_failures, random.random()), stop)
-            await screen.finish(_reason(error, stop))
-        if error is not None and not _is_retriable(error):
-            _report(stream, error, n_failures)
-        await _pause(delay_s(max(2, n_failures), random.random()), stop)
+            await _screen_session(StreamScreen(stream, parts, tasks), tries, stop)
 
 
-async def _pause(seconds: float, stop: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
+async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: asyncio.Event) -> None:
+    """Screen one session; a source that comes back in time goes on with it."""
+    while True:
+        ended = await screen.connect(stop)
+        tries.count(ended)
+        is_over = stop.is_set() or not screen.has_begun or not is_retriable(ended.error)
+        if is_over or tries.away_s() > SESSION_PATIENCE_S:
+            break
+        await screen.away(_gap_reason(ended.error))
+        await tries.pause(stop)
+    if screen.has_begun:
+        await screen.finish(_reason(ended.error, stop))
+    await tries.pause(stop)
 
 
-def _is_retriable(error: Exception) -> bool:
+class _Tries:
+    """How often a stream was tried since it last sent something."""
+
+    def __init__(self, stream: Stream, parts: Parts) -> None:
+        self._stream = stream
+        self._parts = parts
+        self._n_failures = 0
+        self._lost_at_s = 0.0
+
+    def count(self, ended: Ended) -> None:
+        """Take note of a connection that ended; say so once, and again now and then."""
+        error = ended.error
+        if ended.n_packets:
+            self._n_failures = 0
+            self._lost_at_s = self._parts.clock.monotonic()
+        self._n_failures += 1
+        if error is None:
+            return
+        self._parts.meter.reconnected(_reason_of(error))
+        stream_id = self._stream.stream_id
+        if not isinstance(error, StreamguardError):
+            log.error("stream_failed", stream_id=stream_id, exc_info=error)
+        elif self._n_failures == 1 or self._n_failures % REPORT_EVERY == 0:
+            log.warning("source_lost", stream_id=stream_id, problem=str(error))
+
+    def away_s(self) -> float:
+        """Seconds since the stream last sent something."""
+        return self._parts.clock.monotonic() - self._lost_at_s
+
+    async def pause(self, stop: asyncio.Event) -> None:
+        """Wait before the next try, or for a stop."""
+        seconds = delay_s(self._n_failures, random.random())  # noqa: S311  # spreads, hides nothing
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stop.wait()
+
+
+def is_retriable(error: Exception | None) -> bool:
+    """Say whether the same connection may be tried again within the session."""
     return isinstance(error, StreamguardError) and error.retriable
 
 
-def _gap_reason(error: Exception) -> GapReason:
+def _gap_reason(error: Exception | None) -> GapReason:
     is_corrupt = isinstance(error, SourceCorrupt)
     return GapReason.SOURCE_CORRUPT if is_corrupt else GapReason.SOURCE_UNAVAILABLE
 
@@ -73,13 +108,8 @@ def _reason(error: Exception | None, stop: asyncio.Event) -> str:
     """Say in one word why a session ended."""
     if error is None:
         return "interrupted" if stop.is_set() else "ended"
+    return _reason_of(error)
+
+
+def _reason_of(error: Exception) -> str:
     return error.reason if isinstance(error, StreamguardError) else "internal"
-
-
-def _report(stream: Stream, error: Exception, n_failures: int) -> None:
-    if not isinstance(error, StreamguardError):
-        log.error("stream_failed", stream_id=stream.stream_id, exc_info=error)
-    elif n_failures <= 1 or n_failures % 30 == 0:
-        log.warning(
-            "source_lost", stream_id=stream.stream_id, reason=error.reason, problem=str(error)
-        )

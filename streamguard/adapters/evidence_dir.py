@@ -1,0 +1,97 @@
+"""Keeps clips and stills in a directory: one folder a flag, mode 0700.
+
+Rule: a file appears whole or not at all, and is on disk before anyone hears of it.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from streamguard.adapters.pyav_clip import clip_of, still_of
+from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.event_data import Artifact, Evidence
+from streamguard.core.types import Codec, Packet
+
+T = TypeVar("T")
+
+
+class EvidenceDir:
+    """An evidence store on a local disk."""
+
+    def __init__(self, root: Path) -> None:
+        """Make the directory if it is missing.
+
+        Raises:
+            EvidenceUnavailable: it cannot be made, or not be made private.
+        """
+        self._root = root.absolute()
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._root.chmod(0o700)
+        except OSError as error:
+            raise EvidenceUnavailable(
+                f"evidence directory {root} cannot be used: {error.strerror}"
+            ) from None
+
+    def save(self, name: str, codec: Codec, packets: tuple[Packet, ...], still_us: int) -> Evidence:
+        """Store a clip of these packets and a still of the frame at `still_us`.
+
+        One of the two is enough: a stream that gives no clip may still give a still.
+
+        Raises:
+            EvidenceUnavailable: neither could be made and stored.
+        """
+        if not packets:
+            raise EvidenceUnavailable("the packets of this stretch are no longer held")
+        problems: list[str] = []
+        still = _unless_unavailable(lambda: still_of(codec, packets, still_us), problems)
+        clip = _unless_unavailable(lambda: clip_of(codec, packets), problems)
+        if still is None and clip is None:
+            raise EvidenceUnavailable("; ".join(problems))
+        folder = self._root / name
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return Evidence(
+                state="ready",
+                clip=_stored(folder / "clip.mp4", clip) if clip else None,
+                still=_stored(folder / "still.jpg", still[0]) if still else None,
+                blurhash=still[1] if still else None,
+            )
+        except OSError as error:
+            raise EvidenceUnavailable(f"evidence cannot be stored: {error.strerror}") from None
+
+
+def _unless_unavailable(make: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return make()
+    except EvidenceUnavailable as error:
+        problems.append(str(error))
+        return None
+
+
+def _stored(path: Path, content: bytes) -> Artifact:
+    """Write a file so that it survives a power cut, then name it."""
+    aside = path.with_suffix(".part")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _sync_directory(path.parent)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+    digest = hashlib.sha256(content).hexdigest()
+    return Artifact(uri=path.as_uri(), sha256=digest, size_bytes=len(content))
+
+
+def _sync_directory(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,87 @@
+"""The Meter on prometheus_client.
+
+Rule: names carry base units, labels are closed sets and never a stream; bucket edges include every
+promise, so that "how many kept it" is exact.
+"""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from streamguard.core.ports import DropReason, Stage
+from streamguard.core.types import GapReason, Severity
+
+FLAG_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Edges for ingest-to-flag; 0.25 s (p95) and 0.5 s (p99) are the promises."""
+
+STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+
+class PrometheusMeter:
+    """Counts into a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._flag = Histogram(
+            "streamguard_ingest_to_flag_seconds",
+            "Seconds from the reading of a packet to the commit of the flag that it opened.",
+            buckets=FLAG_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._stage = Histogram(
+            "streamguard_stage_seconds",
+            "Seconds spent in one stage of the way of a frame.",
+            ["stage"],
+            buckets=STAGE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._samples = self._counter("samples", "Frames sampled, by outcome.", "outcome")
+        self._dropped = self._counter(
+            "samples_dropped", "Packets and samples lost before judgement.", "reason"
+        )
+        self._gaps = self._counter("gap_seconds", "Media seconds not screened.", "reason")
+        self._screened = self._counter("screened_seconds", "Media seconds screened.")
+        self._flags = self._counter("flags", "Flags committed.", "severity")
+        self._evidence = self._counter("evidence", "Clips and stills, by outcome.", "outcome")
+        self._ends = self._counter("connections_lost", "Connections that an error ended.", "reason")
+
+    def stage(self, stage: Stage, seconds: float) -> None:
+        """Time one stretch of the way of a frame."""
+        self._stage.labels(stage).observe(max(0.0, seconds))
+
+    def sampled(self, *, is_judged: bool) -> None:
+        """Count a sample that was held against the banks, or could not be."""
+        self._samples.labels("judged" if is_judged else "low_quality").inc()
+
+    def dropped(self, reason: DropReason, count: int = 1) -> None:
+        """Count packets or samples that were lost."""
+        self._dropped.labels(reason).inc(count)
+
+    def gap(self, reason: GapReason, seconds: float) -> None:
+        """Count media seconds that were not screened."""
+        self._gaps.labels(reason).inc(max(0.0, seconds))
+
+    def screened(self, seconds: float) -> None:
+        """Count media seconds that were screened."""
+        self._screened.inc(max(0.0, seconds))
+
+    def flagged(self, severity: Severity, ingest_to_flag_s: float) -> None:
+        """Count a committed flag."""
+        self._flags.labels(severity).inc()
+        self._flag.observe(ingest_to_flag_s)
+
+    def evidence(self, *, is_stored: bool) -> None:
+        """Count a clip and still that were stored, or failed."""
+        self._evidence.labels("stored" if is_stored else "failed").inc()
+
+    def reconnected(self, reason: str) -> None:
+        """Count a connection that an error ended."""
+        self._ends.labels(reason).inc()
+
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Export a value that is read at each scrape, as gauge `streamguard_<name>`."""
+        gauge = Gauge(f"streamguard_{name}", text, registry=self.registry)
+        gauge.set_function(value)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"streamguard_{name}", text, labels, registry=self.registry)

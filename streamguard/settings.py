@@ -1,0 +1,233 @@
+"""Reads the configuration: a TOML file, then STREAMGUARD_* variables over it.
+
+Rule: this is the only reader of the environment and of configuration files. An unknown key, section
+or variable is an error: a promise that is misspelt must not be silently broken.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from streamguard.core.errors import ConfigError
+from streamguard.core.location import Location, parse_location
+from streamguard.core.sampling import Sampling
+from streamguard.toml_file import problem_in, read_toml
+
+PREFIX = "STREAMGUARD_"
+NESTED = "__"
+TEST_PREFIX = "STREAMGUARD_TEST_"  # read by the tests only
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0, le=600)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; every field has a unit, bounds and a sentence."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class Deployment(Section):
+    """Who is screening."""
+
+    name: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")] = "streamguard"
+    """Names this deployment in the source of every event."""
+
+
+class StreamSection(Section):
+    """One stream to screen; give `url` or `url_file`."""
+
+    id: Annotated[str, Field(min_length=1, max_length=256)]
+    """Catalogue id: what events, logs and evidence call this stream."""
+    url: SecretStr | None = None
+    """Where to pull it: rtmp(s)://, http(s):// with MPEG-TS or FLV. A secret: it may hold a key."""
+    url_file: Path | None = None
+    """A file that holds the URL, for where secrets are mounted as files."""
+    sampling: Sampling = Sampling.AUTO
+    """auto: keyframes, dense where they are rare or something came close; keyframes; dense."""
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give either url or url_file")
+        if not self.location.is_live:
+            raise ValueError("a file is screened by `streamguard screen`, not by `run`")
+        return self
+
+    @property
+    def location(self) -> Location:
+        """Where to pull the stream.
+
+        Raises:
+            ValueError: the URL file cannot be read, or the URL cannot be screened.
+        """
+        if self.url is not None:
+            text = self.url.get_secret_value()
+        else:
+            assert self.url_file is not None  # noqa: S101  # validated
+            try:
+                text = self.url_file.read_text().strip()
+            except (OSError, UnicodeDecodeError):
+                raise ValueError("the url_file cannot be read") from None
+        try:
+            return parse_location(text)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+
+
+class SourceSection(Section):
+    """How streams are opened and read."""
+
+    open_timeout_s: Seconds = 5.0
+    """Seconds to connect, and again to see the first packets."""
+    read_timeout_s: Seconds = 10.0
+    """Seconds without a video packet after which a stream has stopped sending."""
+
+
+class BankSection(Section):
+    """What to look for."""
+
+    paths: tuple[Path, ...] = ()
+    """Bank directories, made by `streamguard bank build`."""
+
+
+class PolicySection(Section):
+    """What counts, and how urgent it is."""
+
+    file: Path | None = None
+    """Policy file (TOML); without one every match is P1 at the standard distance."""
+
+
+class LogSection(Section):
+    """Where events become durable."""
+
+    file: Path = Path("streamguard.db")
+    """The event log, an SQLite file; it and its directory are made private."""
+
+
+class EvidenceSection(Section):
+    """What a reviewer can look at."""
+
+    directory: Path | None = None
+    """Where clips and stills of flags are kept; without it no picture is ever stored."""
+
+
+class HttpSection(Section):
+    """Metrics and health."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; loopback unless you protect it otherwise."""
+    port: Port = 9108
+    """Port for /metrics, /livez and /readyz; 0 takes any free one."""
+
+
+class WorkerSection(Section):
+    """How this machine is used."""
+
+    decode_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """Threads that decode and hash; 0 takes one for each core."""
+    stop_timeout_s: Seconds = 15.0
+    """Seconds that a stop may take to close segments, finish evidence and flush the log."""
+
+
+class Settings(BaseSettings):
+    """The whole configuration; parts get their own section, none sees it all."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=NESTED,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    deployment: Deployment = Deployment()
+    streams: tuple[StreamSection, ...] = ()
+    """The streams that `run` screens."""
+    source: SourceSection = SourceSection()
+    bank: BankSection = BankSection()
+    policy: PolicySection = PolicySection()
+    log: LogSection = LogSection()
+    evidence: EvidenceSection = EvidenceSection()
+    http: HttpSection = HttpSection()
+    worker: WorkerSection = WorkerSection()
+
+    @field_validator("streams")
+    @classmethod
+    def _ids_are_unique(cls, streams: tuple[StreamSection, ...]) -> tuple[StreamSection, ...]:
+        ids = [stream.id for stream in streams]
+        twice = sorted({stream_id for stream_id in ids if ids.count(stream_id) > 1})
+        if twice:
+            raise ValueError(f"two streams have the id {twice[0]!r}")
+        return streams
+
+    @classmethod
+    def settings_customise_sources(  # the library calls it with all of them
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose values come by the constructor."""
+        return env_settings, init_settings
+
+
+def load_settings(file: Path | None) -> Settings:
+    """Read a configuration file, if any, and the environment over it.
+
+    Raises:
+        ConfigError: one line that names the file or variable, the field, and what is wrong.
+    """
+    values = read_toml(file) if file else {}
+    _refuse_unknown_variables()
+    try:
+        return Settings(**values)
+    except SettingsError:
+        raise ConfigError(f"a {PREFIX}* variable for a list or a section is not JSON") from None
+    except ValidationError as error:
+        loc = error.errors(include_url=False, include_input=False)[0]["loc"]
+        variable = PREFIX + NESTED.join(str(part) for part in loc[:2]).upper()
+        problem = problem_in(None if variable in os.environ else file, error)
+        raise ConfigError(
+            f"variable {variable}: {problem}" if variable in os.environ else problem
+        ) from None
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """Give the effective settings as plain values, secrets masked."""
+    return settings.model_dump(mode="json")
+
+
+def _refuse_unknown_variables() -> None:
+    """Pydantic would pass over a misspelt variable; a promise must not be silently broken."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            known |= {
+                f"{PREFIX}{name}{NESTED}{inner}".upper() for inner in field.annotation.model_fields
+            }
+    for name in os.environ:
+        is_ours = name.upper().startswith(PREFIX) and not name.upper().startswith(TEST_PREFIX)
+        if is_ours and name.upper() not in known:
+            raise ConfigError(f"variable {name}: there is no such setting; is it misspelt?")
