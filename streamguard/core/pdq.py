@@ -30,14 +30,19 @@ rows at once multiply more zeros, and fewer let go of the GIL more often. 1080p 
 
 TIE_REACH = 1.6
 """A DCT term this close to the median may change sides when the picture is encoded anew; in units
-of the orthonormal DCT of luma. See MAX_TIES for the measurement."""
+of the orthonormal DCT of luma. MAX_TIES has the measurement."""
 
 MAX_TIES = 64
 """Most terms within TIE_REACH of the median in a stable hash: half of what ties moves, and 32 bits
-are past the match distance. Measured, x264 crf 18 to 36, 360p and 720p: of 42 test patterns (flat,
-bars, stripes, splits, checkers, discs, gradients) the 65th nearest term lies within 1.54 in every
-one that moves by more than 31 bits at crf 28. In 1,734 frames of seven real contents it lies at
-4.4 or more, and still at 2.1 where their contrast is cut until the quality is 50."""
+are past the match distance.
+
+Measured on 40 test patterns (flat, bars, stripes, splits, checkers, discs, gradients, grids) at
+360p, 720p and 1080p against +-1 luma of noise and x264 at crf 18 and 28: whatever moves by more
+than 31 bits is unstable before and after. At crf 36 five in 120 are stable and move all the same
+(noise, dense curves). Of 5,504 frames of real clips, all those of quality 50 and more, every one is
+stable: their 65th nearest term lies at 4.4 or beyond, and still at 2.1 where contrast is cut until
+the quality is 50.
+"""
 
 _LUMA_SPAN = {True: 255, False: 219}
 """White minus black by `full_range`. Source: ITU-R BT.601."""
@@ -114,7 +119,9 @@ def _bands(size: int) -> tuple[_Band, ...]:
         tents = _tents(size)[first : first + N_BAND_ROWS]
         used = np.flatnonzero(tents.any(axis=0))
         span = slice(int(used[0]), int(used[-1]) + 1)
-        bands.append(_Band(span, np.ascontiguousarray(tents[:, span])))
+        weights = tents[:, span].copy()
+        weights.flags.writeable = False
+        bands.append(_Band(span, weights))
     return tuple(bands)
 
 

@@ -8,14 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LEVEL_TOLERANCE = 8
-"""How far a bar's pixel may lie from the bar's median, luma steps: black at 16 may reach 24."""
+LEVEL_TOLERANCE = 5
+"""How far a bar's pixel may lie from the bar's median, luma steps."""
 
-MIN_FLAT_SHARE = 0.98
-"""Share of a line's pixels that must lie at the bar's level; the rest is left to codec noise."""
+MIN_FLAT_SHARE = 0.9
+"""Share of a line's pixels that must lie at the bar's level.
+
+Wide tolerances eat dark scenery at the content's edge, narrow shares stop at the ringing beside it.
+Measured on seven clips in seven kinds of bars, x264 veryfast at crf 32 and at 60 to 500 kbit/s: all
+bars found, half of the rectangles true to the pixel and 90 % to 2, bars seen in 1 of 188 frames
+that have none; the content is within 31 bits of the clean frame in 94.7 % of the frames and within
+61 in 99.6 %. Tolerance 8 with share 0.98: 8 of 188, 94.3 % and 98.9 %. Most that fails is 176 x 144,
+where a block of ringing is 4 % of the width.
+"""
 
 MIN_BAR_SHARE = 0.01
-"""Thinnest bar worth cutting off, share of the height or width."""
+"""Thinnest bar worth cutting off, share of the height or width. Bars of 1 % at both sides move the
+hash by 14 to 18 bits (median; 30 at p95), bars of 2 % by 26 to 31 (44 at p95)."""
 
 MIN_CONTENT_SHARE = 0.25
 """Least share of the picture's area that the content may fill; less is a dark or plain picture."""

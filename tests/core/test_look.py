@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from streamguard.core.look import views_of
+from streamguard.core.pdq import hash_luma
+from streamguard.core.pdq_reference import MIN_SIDE
+
+PICTURE = np.random.default_rng(4).integers(0, 256, (180, 320), dtype=np.uint8)
+
+
+def test_picture_without_bars_has_the_full_view_only() -> None:
+    views = views_of(PICTURE, full_range=True)
+
+    assert [view.region for view in views] == ["full"]
+    assert np.array_equal(views[0].pdq, hash_luma(PICTURE, full_range=True).bits)
+
+
+def test_bars_leave_the_hash_of_the_content_untouched() -> None:
+    clean = views_of(PICTURE, full_range=True)[0]
+
+    full, content = views_of(np.pad(PICTURE, 40, constant_values=16), full_range=True)
+
+    assert (full.region, content.region) == ("full", "content")
+    assert np.array_equal(content.pdq, clean.pdq)
+    assert not np.array_equal(full.pdq, clean.pdq)
+    assert (content.quality, content.is_stable) == (clean.quality, clean.is_stable)
+
+
+@pytest.mark.parametrize("full_range", [True, False])
+def test_range_counts_for_every_view(*, full_range: bool) -> None:
+    ramp = (np.add.outer(np.arange(180), np.arange(320)) % 97).astype(np.uint8)
+    boxed = np.pad(ramp // 16, 40, constant_values=200)
+
+    views = views_of(boxed, full_range=full_range)
+
+    content = hash_luma(ramp // 16, full_range=full_range)
+    assert 0 < content.quality < 100
+    assert views[1].quality == content.quality
+    assert views[0].quality == hash_luma(boxed, full_range=full_range).quality
+
+
+def test_picture_too_small_to_hash_is_not_matchable() -> None:
+    views = views_of(np.zeros((MIN_SIDE - 1, 320), np.uint8), full_range=True)
+
+    assert [view.is_matchable for view in views] == [False]
