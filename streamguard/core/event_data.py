@@ -223,7 +223,7 @@ class FlagData(Value):
     flag_id: Uuid
     """Minted once, when the flag opens."""
     revision: Count
-    """Grows by one with each event of this flag."""
+    """0 when the flag opens; each event of the flag adds one."""
     state: Literal["open", "updated", "closed"]
     """`updated`: it is still open and something about it is new."""
     close_reason: CloseReason | None = None

@@ -152,11 +152,12 @@ def flag_event(
 def gap_event(source: str, data: GapData, *, recorded_s: float) -> Event:
     """Make the event of a stretch that was not screened; its time is the start of the stretch.
 
-    The end instant is part of the id: two gaps may begin at the same media time, because it stands
-    still while a server is away, and neither may hide the other.
+    The end is part of the id: gaps may begin at the same media time, because it stands still while
+    a server is away, and none may hide another.
     """
     event_type = EventType.COVERAGE_GAP
-    event_id = _stream_event_id(event_type, data.stream, data.start_pts_ms, data.end_time)
+    stretch = (data.start_pts_ms, data.end_pts_ms, data.end_time)
+    event_id = _stream_event_id(event_type, data.stream, *stretch)
     return _event(source, event_type, event_id, data, (data.start_time, utc_text(recorded_s)))
 
 

@@ -198,9 +198,10 @@ def test_each_stream_event_has_an_id_of_its_own_that_resending_keeps() -> None:
 def test_a_second_gap_from_the_same_media_time_is_another_event() -> None:
     """While a server is away media time stands still, and each gap must be kept."""
     first = gap_event(SOURCE, gap(), recorded_s=1.0)
-    second = gap_event(SOURCE, gap(end_time="2026-01-02T03:04:09.000Z"), recorded_s=1.0)
+    later = gap_event(SOURCE, gap(end_time="2026-01-02T03:04:09.000Z"), recorded_s=1.0)
+    longer = gap_event(SOURCE, gap(end_pts_ms=2_501), recorded_s=1.0)
 
-    assert first.id != second.id
+    assert len({first.id, later.id, longer.id}) == 3
 
 
 def test_the_time_of_a_gap_and_of_a_start_is_the_beginning() -> None:

@@ -1,0 +1,119 @@
+"""The file of the event log: its tables, how it is made and opened, what its errors mean.
+
+Rule: nobody ever sees half of a log; it is made aside and linked into place, once.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import apsw
+
+from streamguard.core.errors import ConfigError, LogUnavailable
+
+SCHEMA_VERSION = 1
+"""Kept in the file as `user_version`."""
+
+APPLICATION_ID = 0x53674C67
+"""Kept in the file ("SgLg"), so that no other SQLite database is taken for a log."""
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long to wait for another process that is writing."""
+
+WAL_KEPT_BYTES = 16 * 1024 * 1024
+"""What a burst leaves of the write-ahead log once it is checkpointed; usually it is 4 MB."""
+
+_SCHEMA = f"""
+PRAGMA journal_mode = WAL;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+CREATE TABLE events (
+    offset INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    topic TEXT NOT NULL,
+    key TEXT NOT NULL,
+    type TEXT NOT NULL,
+    recorded_s REAL NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_topic ON events (topic, offset);
+CREATE TABLE groups (
+    name TEXT PRIMARY KEY,
+    next_offset INTEGER NOT NULL,
+    committed_s REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+_SETTINGS = f"PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {WAL_KEPT_BYTES}"
+_VERSIONS = "SELECT * FROM pragma_application_id, pragma_user_version"
+
+_NO_LOG = "this is no event log: move it away, and a new one will be made"
+_NO_RIGHT = "this user may not write it: give the right to write the file and its directory"
+_REMEDIES = {
+    apsw.FullError: "the disk is full: free some space, and it goes on",
+    apsw.IOError: "reading or writing failed: check the disk, its free space and file size limits",
+    apsw.ReadOnlyError: _NO_RIGHT,
+    apsw.CantOpenError: _NO_RIGHT,
+    apsw.PermissionsError: _NO_RIGHT,
+    apsw.NotADBError: _NO_LOG,
+    apsw.CorruptError: "it is damaged: move it away with its -wal file, a new one will be made",
+    apsw.BusyError: "another process has been writing for 5 s: find out which, or try again",
+    apsw.ProtocolError: "other processes hold its locks: find out which, or try again",
+}
+
+
+def make_if_missing(path: Path) -> None:
+    """Make an empty log, readable by this user alone, unless there is one.
+
+    The link reaches the disk with the first commit: SQLite syncs the directory of a new -wal file.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix=".new-log-") as folder:
+        fresh = Path(folder, "log")
+        fresh.touch(mode=0o600)  # the -wal and -shm files take the mode of this one
+        connection = apsw.Connection(str(fresh))
+        connection.execute(_SCHEMA).fetchall()  # a pragma's row would stop it midway
+        connection.close()
+        with suppress(FileExistsError):  # another process was first
+            os.link(fresh, path)
+
+
+def connect(path: Path, *, read_only: bool) -> apsw.Connection:
+    """Connect to a log that exists.
+
+    Raises:
+        ConfigError: there is none.
+        LogUnavailable: it is no log, or a newer streamguard wrote it.
+    """
+    if not path.exists():
+        raise ConfigError(f"no event log at {path}: start `streamguard run` first")
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    connection = apsw.Connection(str(path), flags=flags)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.transaction_mode = "IMMEDIATE"
+    connection.execute(_SETTINGS).fetchall()
+    ((application, version),) = connection.execute(_VERSIONS).fetchall()
+    if application != APPLICATION_ID:
+        raise LogUnavailable(f"event log {path}: {_NO_LOG}")
+    if version != SCHEMA_VERSION:
+        raise LogUnavailable(
+            f"event log {path}: another version of streamguard wrote it (schema {version}, this"
+            f" one has {SCHEMA_VERSION}): upgrade streamguard"
+        )
+    return connection
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what the world does to the file into LogUnavailable; mistakes of ours pass unchanged."""
+    try:
+        yield
+    except tuple(_REMEDIES) as error:
+        raise LogUnavailable(f"event log {path}: {_REMEDIES[type(error)]}") from None
+    except OSError as error:
+        raise LogUnavailable(
+            f"event log {path}: {error.strerror}: let this user make files in its directory"
+        ) from None

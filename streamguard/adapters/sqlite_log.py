@@ -1,0 +1,214 @@
+"""The durable log of events: one SQLite file that several processes append to and read.
+
+Rule: an offset is always that of the next record to read. Offsets begin at 1, grow in the order of
+commit, are never used twice and may skip; a reader goes on at `records[-1].offset + 1`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import apsw
+
+from streamguard.adapters.sqlite_file import connect, make_if_missing, translated
+from streamguard.core.event_data import utc_seconds
+from streamguard.core.events import Event
+
+Access = Literal["create", "write", "read"]
+"""`create` makes a log where there is none; `write` and `read` need one; `read` only reads."""
+
+SILENT_GROUP_S = 86_400
+"""A group that has not committed for longer no longer keeps records from being pruned."""
+
+PRUNE_BATCH = 5_000
+"""So many of a topic's oldest records one pruning looks at, that writers wait for milliseconds."""
+
+NO_BOUND = 2**63 - 1
+"""Larger than every offset."""
+
+_APPEND = """
+INSERT INTO events (id, topic, key, type, recorded_s, body) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+"""
+_READ = """
+SELECT offset, topic, key, id, type, recorded_s, body FROM events
+WHERE offset >= ? ORDER BY offset LIMIT ?
+"""
+_READ_TOPIC = """
+SELECT offset, topic, key, id, type, recorded_s, body FROM events
+WHERE topic = ? AND offset >= ? ORDER BY offset LIMIT ?
+"""
+_LAST_OFFSET = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+_POSITION = "SELECT next_offset FROM groups WHERE name = ?"
+_COMMIT = """
+INSERT INTO groups (name, next_offset, committed_s) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE
+SET next_offset = excluded.next_offset, committed_s = excluded.committed_s
+"""
+_DROP_SILENT = "DELETE FROM groups WHERE committed_s < ? RETURNING name"
+_LOWEST_POSITION = "SELECT min(next_offset) FROM groups"
+_PRUNE = """
+DELETE FROM events WHERE offset IN (
+    SELECT offset FROM (
+        SELECT offset, recorded_s FROM events WHERE topic = ? AND offset < ? ORDER BY offset LIMIT ?
+    ) WHERE recorded_s < ?
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event as the log keeps it.
+
+    key:        partition key, the stream's id.
+    recorded_s: when the event was made, seconds since 1970 UTC.
+    body:       the whole event, CloudEvents structured mode, one line of JSON.
+    """
+
+    offset: int
+    topic: str
+    key: str
+    id: str
+    type: str
+    recorded_s: float
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class PruneReport:
+    """What a pruning did.
+
+    n_removed:      records removed; where it is not 0, the next pruning may find more.
+    dropped_groups: consumer groups that were silent for too long; worth an alert.
+    """
+
+    n_removed: int
+    dropped_groups: tuple[str, ...]
+
+
+class SqliteLog:
+    """The event log over one connection; threads take turns on it.
+
+    Every method raises LogUnavailable where the file cannot be read or written: what was committed
+    before stands, and once the cause is gone the same object works again.
+    """
+
+    def __init__(self, path: Path, access: Access = "create") -> None:
+        """Open the log at `path`.
+
+        Args:
+            path: the file; its directory is made as well.
+            access: what it is opened for.
+
+        Raises:
+            ConfigError: there is none and none is to be made.
+            LogUnavailable: it cannot be made or opened, or another version wrote it.
+        """
+        self._path = path.absolute()
+        self._turn = Lock()
+        with translated(self._path):
+            if access == "create":
+                make_if_missing(self._path)
+            self._connection = connect(self._path, read_only=access == "read")
+
+    @classmethod
+    def open_reader(cls, path: Path) -> Self:
+        """Open a log that exists for reading alone, as a follower without a group does."""
+        return cls(path, "read")
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Commit events durably and in order, all or none; an id seen before is ignored.
+
+        Raises:
+            LogUnavailable: nothing of this batch was committed; what was there before stands.
+        """
+        rows = [
+            (e.id, e.topic, e.partitionkey, e.type, utc_seconds(e.recordedtime), e.to_json())
+            for e in events
+        ]
+        with self._transaction() as connection:
+            connection.executemany(_APPEND, rows)
+
+    def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
+        """Give the records from `offset` on, in order, of one topic or of all; at most `limit`."""
+        if topic is None:
+            rows = self._rows(_READ, (offset, limit))
+        else:
+            rows = self._rows(_READ_TOPIC, (topic, offset, limit))
+        return [Record(*row) for row in rows]
+
+    def end_offset(self) -> int:
+        """Give the offset that the next record will have at the least; 1 in a new log."""
+        rows = self._rows(_LAST_OFFSET)
+        return rows[0][0] + 1 if rows else 1
+
+    def position(self, group: str) -> int | None:
+        """Give the offset that a consumer group reads next; None for a group that is not known."""
+        rows = self._rows(_POSITION, (group,))
+        return rows[0][0] if rows else None
+
+    def commit(self, group: str, offset: int, now_s: float) -> None:
+        """Note that a consumer group reads `offset` next; it may also go back.
+
+        A group is known from its first commit, and keeps what it has not read from being pruned. It
+        must commit once a day, also where nothing new came.
+
+        Args:
+            group: name of the consumer group.
+            offset: the one after the last record that it is done with.
+            now_s: seconds since 1970 UTC.
+        """
+        with self._transaction() as connection:
+            connection.execute(_COMMIT, (group, offset, now_s))
+
+    def prune(
+        self, now_s: float, retention_s_by_topic: Mapping[str, float], acknowledged: int | None
+    ) -> PruneReport:
+        """Remove the oldest records that are past retention and that everybody has passed.
+
+        Args:
+            now_s: seconds since 1970 UTC.
+            retention_s_by_topic: age at which records may go; a topic not named keeps all.
+            acknowledged: first offset that the broker has not acknowledged; None without a broker.
+        """
+        with self._transaction() as connection:
+            silent = connection.execute(_DROP_SILENT, (now_s - SILENT_GROUP_S,)).fetchall()
+            lowest = connection.execute(_LOWEST_POSITION).get
+            bounds = [offset for offset in (lowest, acknowledged) if offset is not None]
+            bound = min(bounds, default=NO_BOUND)
+            n_removed = 0
+            for topic, retention_s in retention_s_by_topic.items():
+                connection.execute(_PRUNE, (topic, bound, PRUNE_BATCH, now_s - retention_s))
+                n_removed += connection.changes()
+        return PruneReport(n_removed, tuple(sorted(str(name) for (name,) in silent)))
+
+    def close(self) -> None:
+        """Release the file; closing twice is harmless."""
+        with self._turn, translated(self._path):
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _rows(self, statement: str, values: tuple[str | int, ...] = ()) -> list[Any]:
+        """Read at once, so that no open statement keeps the write-ahead log from shrinking."""
+        with self._turn, translated(self._path):
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[apsw.Connection]:
+        """Commit on success, roll back on any error; waits for other writers at its start."""
+        with self._turn, translated(self._path), self._connection:
+            yield self._connection
