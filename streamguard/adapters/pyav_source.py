@@ -6,6 +6,7 @@ the demuxer read nothing else: no playlist, no local file, no other host. Errors
 
 import errno
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -77,7 +78,6 @@ def _options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
     if location.is_live:
         options |= {
             "rw_timeout": str(int(timeouts.read_s * 1e6)),
-            "fflags": "nobuffer",
             "analyzeduration": "500000",
             "probesize": "131072",
         }
@@ -111,11 +111,10 @@ class PyavSource:
         self._sets = b""
         self._last_us = 0
         self._container = self._open()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._container.close)
             self._stream = self._choose_video()
-        except BaseException:
-            self._container.close()
-            raise
+            undo.pop_all()
         timeline.wrap_ticks = _WRAP_TICKS.get(self._container.format.name.split(",")[0])
         context = self._stream.codec_context
         name = context.codec.canonical_name

@@ -137,11 +137,9 @@ class Session:
             events += self._gaps(self._coverage.advance(self._epoch, horizon_us), now_s)
         return events
 
-    def epoch_ended(
-        self, epoch: int, last_us: int, now_s: float, reason: GapReason | None = None
-    ) -> list[Event]:
+    def epoch_ended(self, epoch: int, last_us: int, why: CloseReason, now_s: float) -> list[Event]:
         """Close what cannot go on beyond a break of the timeline."""
-        why: CloseReason = "interrupted" if reason is GapReason.INTERRUPTED else "epoch_ended"
+        reason = GapReason.INTERRUPTED if why == "interrupted" else None
         self._newest_us = max(self._newest_us, last_us)
         events = self._tell(self._segments.close(why), now_s)
         return events + self._gaps(self._coverage.end(epoch, last_us, reason), now_s)

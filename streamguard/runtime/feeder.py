@@ -82,7 +82,7 @@ class Feeder:
         except Exception as bug:  # noqa: BLE001  # handed to the task that watches this stream
             error = bug
         if self.epoch is not None:
-            self._lane.note(EpochEnded(self.epoch, self.newest_us))
+            self._lane.note(EpochEnded(self.epoch, self.newest_us, is_last=True))
         self._lane.note(SourceEnded(error, self.n_packets))
 
     def _read(self, source: Source) -> None:
@@ -100,7 +100,7 @@ class Feeder:
 
     def _begin_epoch(self, packet: Packet) -> None:
         if self.epoch is not None:
-            self._lane.note(EpochEnded(self.epoch, self.newest_us))
+            self._lane.note(EpochEnded(self.epoch, self.newest_us, is_last=False))
         self.epoch, self.newest_us = packet.epoch, packet.pts_us
         self._lane.note(EpochBegan(packet.epoch, packet.pts_us, packet.read_at_s))
         if not packet.is_keyframe:

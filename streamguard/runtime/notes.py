@@ -29,10 +29,14 @@ class EpochBegan:
 
 @dataclass(frozen=True, slots=True)
 class EpochEnded:
-    """The last packet of a timeline was read; every sample of it came before this note."""
+    """The last packet of a timeline was read; every sample of it came before this note.
+
+    is_last: the source ends with it, too.
+    """
 
     epoch: int
     last_us: int
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)

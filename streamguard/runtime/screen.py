@@ -22,6 +22,7 @@ from streamguard.core.match import Matcher
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock, Meter
 from streamguard.core.sampling import Sampler, Sampling
+from streamguard.core.segments import CloseReason
 from streamguard.core.session import EvidenceRequest, Session
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Codec, GapReason, Sample
@@ -171,7 +172,6 @@ class StreamScreen:
         self, item: Item | None, feeder: Feeder, now_s: float, *, is_stopping: bool
     ) -> None:
         """Judge one item from the mailbox, or the passing of time."""
-        why = GapReason.INTERRUPTED if is_stopping else None
         match item:
             case None:
                 await self._emit(self._session.idle(self._horizon_us(feeder), now_s), now_s)
@@ -188,8 +188,10 @@ class StreamScreen:
                     epoch, first_us, read_at_s, self._codec, sampling
                 )
                 await self._emit(events, read_at_s)
-            case EpochEnded(epoch, last_us):
-                await self._emit(self._session.epoch_ended(epoch, last_us, now_s, why), now_s)
+            case EpochEnded(epoch, last_us, is_last):
+                ended: CloseReason = "stream_ended" if is_last else "epoch_ended"
+                why: CloseReason = "interrupted" if is_stopping else ended
+                await self._emit(self._session.epoch_ended(epoch, last_us, why, now_s), now_s)
             case SourceEnded(error, n_packets):
                 self._n_packets += n_packets
                 if isinstance(error, SourceTruncated):
@@ -238,8 +240,8 @@ class StreamScreen:
         """Stop without the reader, which is blocked in a read."""
         self._n_packets += feeder.n_packets
         if feeder.epoch is not None:
-            last_us, why = feeder.newest_us, GapReason.INTERRUPTED
-            events = self._session.epoch_ended(feeder.epoch, last_us, now_s, why)
+            newest_us = feeder.newest_us
+            events = self._session.epoch_ended(feeder.epoch, newest_us, "interrupted", now_s)
             await self._emit(events, now_s)
 
     def _horizon_us(self, feeder: Feeder) -> int | None:

@@ -1,0 +1,18 @@
+"""Starts streamguard; the only place that ends the process."""
+
+import os
+import sys
+
+# parallelism comes from streams; numpy reads it when it is first imported
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from streamguard.cli import main  # noqa: E402  # after the line above
+
+
+def run() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

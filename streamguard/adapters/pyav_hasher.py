@@ -1,0 +1,64 @@
+"""Hashes the frames of a video or image, one after another: for banks and for `hash`.
+
+Rule: it looks at a frame exactly as screening does, so that a bank and a stream agree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from streamguard.adapters.pyav_decoder import PyavDecoder
+from streamguard.adapters.pyav_source import PyavSource
+from streamguard.core.errors import SourceCorrupt
+from streamguard.core.location import Location
+from streamguard.core.look import views_of
+from streamguard.core.ports import Clock
+from streamguard.core.timeline import Timeline
+from streamguard.core.types import Frame, View
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hashed:
+    """The views of one frame.
+
+    offset_us: media time since the first frame; an unbroken count also where the timeline breaks.
+    """
+
+    offset_us: int
+    views: tuple[View, ...]
+
+
+def hash_source(location: Location, clock: Clock, *, every_frame: bool) -> Iterator[Hashed]:
+    """Yield the hashed frames in the order of presentation: every frame, or keyframes alone.
+
+    Raises:
+        StreamguardError: what opening and reading a source raises; frames before it were given.
+    """
+    shift_us: int | None = None
+    last_us = epoch = 0
+    for frame in _frames(location, clock, every_frame=every_frame):
+        packet = frame.packet
+        if shift_us is None or packet.epoch != epoch:
+            shift_us, epoch = last_us - packet.pts_us, packet.epoch
+        last_us = max(last_us, packet.pts_us + shift_us)
+        yield Hashed(packet.pts_us + shift_us, views_of(frame.luma, full_range=frame.full_range))
+
+
+def _frames(location: Location, clock: Clock, *, every_frame: bool) -> Iterator[Frame]:
+    """Decode past damaged packets; what cannot be decoded is left out."""
+    with PyavSource(location, Timeline(), clock) as source:
+        decoder = PyavDecoder(clock)
+        in_order = decoder.in_order(source.codec)
+        has_keyframe = False
+        for packet in source.packets():
+            has_keyframe |= packet.is_keyframe
+            if not has_keyframe or not (every_frame or packet.is_keyframe):
+                continue
+            try:
+                if every_frame:
+                    yield from in_order.feed(packet)
+                else:
+                    yield decoder.keyframe(source.codec, packet)
+            except SourceCorrupt:
+                continue
+        if every_frame:
+            yield from in_order.finish()

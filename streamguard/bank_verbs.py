@@ -1,0 +1,113 @@
+"""What each `bank` verb does.
+
+Rule: an edit is checked as a whole before the bank in force is touched; results go to stdout, as a
+table or as JSON.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from streamguard.adapters.bank_bench import bench as measure
+from streamguard.adapters.bank_file import (
+    add_entries,
+    open_bank,
+    remove_entry,
+    stat_bank,
+    verify_bank,
+)
+from streamguard.adapters.pyav_hasher import hash_source
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.bank_build import make_entry
+from streamguard.core.bank import check_policy
+from streamguard.core.errors import ConfigError
+from streamguard.core.location import parse_location
+
+
+def build(arguments: argparse.Namespace) -> int:
+    """Add videos and images to a bank, which is made where there is none."""
+    check_policy(arguments.policy)
+    sources: list[Path] = arguments.sources
+    if arguments.entry and len(sources) > 1:
+        raise ConfigError("--entry names one source; without it each file's name is its entry's")
+    entries = []
+    for source in sources:
+        name = arguments.entry or source.name
+
+        def progress(n_frames: int, name: str = name) -> None:
+            print(f"{name}: {n_frames} frames hashed", file=sys.stderr)
+
+        entry = make_entry(str(source), name, arguments.policy, SystemClock(), progress)
+        print(f"{name}: {len(entry.hashes)} hashes kept", file=sys.stderr)
+        entries.append(entry)
+    add_entries(arguments.directory, entries, replace=arguments.replace)
+    _show(stat_bank(arguments.directory), as_json=arguments.json)
+    return 0
+
+
+def stat(arguments: argparse.Namespace) -> int:
+    """Tell what a bank holds."""
+    _show(stat_bank(arguments.directory), as_json=arguments.json)
+    return 0
+
+
+def query(arguments: argparse.Namespace) -> int:
+    """Hold the frames of a file against a bank; one line for each that is near an entry."""
+    bank = open_bank(arguments.directory)
+    location = parse_location(arguments.source)
+    n_frames = n_near = 0
+    for hashed in hash_source(location, SystemClock(), every_frame=arguments.every_frame):
+        n_frames += 1
+        views = [view for view in hashed.views if view.is_matchable]
+        matches = [match for view in views for match in bank.query(view.pdq, view.region)]
+        n_near += bool(matches)
+        for match in sorted(matches, key=lambda match: match.distance_bits)[: arguments.limit]:
+            row = {
+                "pts_ms": hashed.offset_us // 1000,
+                "entry": match.entry,
+                "policy": match.policy,
+                "distance_bits": match.distance_bits,
+                "region": match.region,
+                "bank_offset_ms": match.offset_us // 1000,
+            }
+            print(json.dumps(row, ensure_ascii=False) if arguments.json else _line(row))
+    print(f"{n_near} of {n_frames} frames are near an entry", file=sys.stderr)
+    return 0
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    """Take an entry out of a bank."""
+    remove_entry(arguments.directory, arguments.entry)
+    _show(stat_bank(arguments.directory), as_json=arguments.json)
+    return 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Check every byte of a bank; exit code 2 where something is wrong."""
+    problems = verify_bank(arguments.directory)
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"{arguments.directory}: ok")
+    return 2 if problems else 0
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Measure a bank of so many random entries on this machine."""
+    _show(measure(arguments.entries), as_json=arguments.json)
+    return 0
+
+
+def _show(values: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(values, ensure_ascii=False))
+        return
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def _line(row: dict[str, Any]) -> str:
+    return "  ".join(f"{name}={value}" for name, value in row.items())

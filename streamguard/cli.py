@@ -1,0 +1,191 @@
+"""The command line: arguments in, exit codes out.
+
+Rule: results go to stdout, all else to stderr; an error is one line that says what, where and what
+to do. Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 a dependency is down, 130 Ctrl-C.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from streamguard import __version__, bank_verbs
+from streamguard import verbs as verbs_module
+from streamguard.core.errors import StreamguardError
+from streamguard.core.events import Topic
+from streamguard.core.sampling import Sampling
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # it has no public name
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.verb(arguments)
+    except StreamguardError as error:
+        print(f"streamguard: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nobody is left to tell
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="streamguard",
+        description="Screens livestreams in real time for known violent extremist content.",
+    )
+    parser.add_argument("--version", action="version", version=f"streamguard {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_screen(verbs)
+    _add_service_verbs(verbs)
+    _add_hash(verbs)
+    _add_bank(verbs)
+    return parser
+
+
+def _add_screen(verbs: Verbs) -> None:
+    screen = _verb(
+        verbs,
+        "screen",
+        verbs_module.screen,
+        "screen one stream or file to its end; events as JSON Lines on stdout",
+        "streamguard screen copy.mp4 --bank bank/ --evidence evidence/",
+    )
+    screen.add_argument("source", help="a file, or rtmp(s)://, http(s):// with MPEG-TS or FLV")
+    screen.add_argument("--bank", type=Path, action="append", metavar="DIR", help="may be repeated")
+    screen.add_argument("--policy", type=Path, metavar="FILE", help="severities and thresholds")
+    screen.add_argument("--sampling", choices=[mode.value for mode in Sampling], default="auto")
+    screen.add_argument("--evidence", type=Path, metavar="DIR", help="keep clips and stills here")
+    screen.add_argument("--stream-id", metavar="ID", help="what events call the stream")
+    screen.add_argument("--config", type=Path, metavar="FILE", help="settings, as for run")
+
+
+def _add_service_verbs(verbs: Verbs) -> None:
+    run = _verb(
+        verbs,
+        "run",
+        verbs_module.run,
+        "screen the configured streams until told to stop",
+        "streamguard run --config streamguard.toml",
+    )
+    run.add_argument("--config", type=Path, metavar="FILE", required=True)
+    events = _verb(
+        verbs,
+        "events",
+        verbs_module.events,
+        "print the event log as JSON Lines",
+        "streamguard events --follow --topic streamguard.flags.v1 --group reviewers",
+    )
+    events.add_argument("--topic", choices=[topic.value for topic in Topic])
+    events.add_argument("--follow", action="store_true", help="go on as events come")
+    events.add_argument("--group", help="begin where this consumer group stopped, and remember")
+    events.add_argument("--log", type=Path, metavar="FILE", help="the event log")
+    events.add_argument("--config", type=Path, metavar="FILE", help="settings that name the log")
+    check = _verb(
+        verbs,
+        "check-config",
+        verbs_module.check_config,
+        "check a configuration and all it names; print the effective settings, secrets masked",
+        "streamguard check-config streamguard.toml",
+    )
+    check.add_argument("file", type=Path)
+    demo = _verb(
+        verbs,
+        "demo",
+        verbs_module.demo,
+        "the whole thing on this machine, from nothing",
+        "streamguard demo --seconds 60",
+    )
+    demo.add_argument("--seconds", type=float, default=60.0, help="length of the programme")
+    demo.add_argument("--directory", type=Path, help="where to keep what it makes")
+    demo.add_argument("--json", action="store_true")
+
+
+def _add_hash(verbs: Verbs) -> None:
+    hashes = _verb(
+        verbs,
+        "hash",
+        verbs_module.hash_frames,
+        "print PDQ hashes as JSON Lines, one a keyframe; an image is one line",
+        "streamguard hash clip.mp4 --every-frame",
+    )
+    hashes.add_argument("source")
+    hashes.add_argument("--every-frame", action="store_true")
+
+
+def _add_bank(verbs: Verbs) -> None:
+    bank = verbs.add_parser("bank", help="make, look into and change banks of known content")
+    inner = bank.add_subparsers(required=True, metavar="VERB")
+    build = _verb(
+        inner,
+        "build",
+        bank_verbs.build,
+        "add videos and images to a bank, which is made where there is none",
+        "streamguard bank build bank/ attack.mp4 --policy TVEC-ATTACK-FOOTAGE",
+    )
+    build.add_argument("directory", type=Path, metavar="DIR")
+    build.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
+    build.add_argument("--policy", required=True, metavar="CODE", help="UPPER-KEBAB policy code")
+    build.add_argument("--entry", metavar="NAME", help="name of the entry; else the file's name")
+    build.add_argument("--replace", action="store_true", help="replace entries of the same name")
+    query = _verb(
+        inner,
+        "query",
+        bank_verbs.query,
+        "hold the keyframes of a file against a bank",
+        "streamguard bank query bank/ copy.mp4",
+    )
+    query.add_argument("directory", type=Path, metavar="DIR")
+    query.add_argument("source", metavar="SOURCE")
+    query.add_argument("--every-frame", action="store_true")
+    query.add_argument("--limit", type=int, default=1, help="matches shown for each frame")
+    remove = _verb(
+        inner,
+        "remove",
+        bank_verbs.remove,
+        "take an entry out of a bank",
+        "streamguard bank remove bank/ attack.mp4",
+    )
+    remove.add_argument("directory", type=Path, metavar="DIR")
+    remove.add_argument("entry", metavar="ENTRY")
+    stat = _verb(
+        inner, "stat", bank_verbs.stat, "tell what a bank holds", "streamguard bank stat bank/"
+    )
+    stat.add_argument("directory", type=Path, metavar="DIR")
+    verify = _verb(
+        inner,
+        "verify",
+        bank_verbs.verify,
+        "check every byte of a bank",
+        "streamguard bank verify bank/",
+    )
+    verify.add_argument("directory", type=Path, metavar="DIR")
+    bench = _verb(
+        inner,
+        "bench",
+        bank_verbs.bench,
+        "measure a bank of random entries on this machine",
+        "streamguard bank bench --entries 1000000",
+    )
+    bench.add_argument("--entries", type=int, default=100_000)
+    for verb in (build, query, remove, stat, bench):
+        verb.add_argument("--json", action="store_true")
+
+
+def _verb(
+    verbs: Verbs, name: str, do: Callable[[argparse.Namespace], int], text: str, example: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=f"Example: {example}",
+    )
+    parser.set_defaults(verb=do)
+    return parser

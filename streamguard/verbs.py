@@ -1,0 +1,133 @@
+"""What each verb of the command line does, bank verbs apart.
+
+Rule: a verb validates, builds and runs; it decides nothing about video.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from typing import Any, Literal
+
+from streamguard import app
+from streamguard.adapters.evidence_dir import EvidenceDir
+from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.adapters.pyav_hasher import hash_source
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.stdout_log import StdoutLog
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.core.errors import ConfigError
+from streamguard.core.location import Location, parse_location
+from streamguard.core.sampling import Sampling
+from streamguard.policy_file import load_policy
+from streamguard.runtime.screen import Stream
+from streamguard.runtime.worker import screen_once
+from streamguard.settings import load_settings, shown
+
+POLL_S = 0.1
+"""How often `events --follow` looks for new records, seconds."""
+
+
+def screen(arguments: argparse.Namespace) -> int:
+    """Screen one stream or file to its end; events as JSON Lines on stdout."""
+    app.configure_logging()
+    location = parse_location(arguments.source)
+    settings = load_settings(arguments.config)
+    plan = app.Plan(
+        deployment=settings.deployment.name,
+        banks=app.open_banks(arguments.bank or settings.bank.paths),
+        policy=load_policy(arguments.policy or settings.policy.file),
+        event_log=StdoutLog(sys.stdout),
+        store=EvidenceDir(arguments.evidence) if arguments.evidence else None,
+    )
+    stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
+
+    async def watched(stop: asyncio.Event) -> int:
+        async with app.assembled(plan, PrometheusMeter()) as parts:
+            error = await screen_once(stream, parts, stop)
+        if error is not None:
+            raise error
+        return 0
+
+    return app.run_until_signal(watched)
+
+
+def _stream_id(arguments: argparse.Namespace, location: Location) -> str:
+    stream_id: str | None = arguments.stream_id or location.default_stream_id
+    if stream_id is None:
+        raise ConfigError(
+            "give a live stream a name with --stream-id: its own may be a stream key, so it is "
+            "never used"
+        )
+    return stream_id
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Screen the configured streams until told to stop."""
+    app.configure_logging()
+    settings = load_settings(arguments.config)
+    if not settings.streams:
+        raise ConfigError(f"{arguments.config} names no streams: add a [[streams]] table")
+
+    async def watched(stop: asyncio.Event) -> int:
+        await app.run(settings, stop)
+        return 0
+
+    return app.run_until_signal(watched)
+
+
+def check_config(arguments: argparse.Namespace) -> int:
+    """Print the effective settings, secrets masked, after reading all that they name."""
+    settings = load_settings(arguments.file)
+    load_policy(settings.policy.file)
+    app.open_banks(settings.bank.paths)
+    _print(shown(settings), indent=2)
+    return 0
+
+
+def events(arguments: argparse.Namespace) -> int:
+    """Print the event log as JSON Lines."""
+    file = arguments.log or load_settings(arguments.config).log.file
+    access: Literal["write", "read"] = "write" if arguments.group else "read"
+    with SqliteLog(file, access) as event_log:
+        offset = (event_log.position(arguments.group) if arguments.group else None) or 0
+        while True:
+            records = event_log.read(offset, arguments.topic)
+            for record in records:
+                print(record.body)
+            sys.stdout.flush()
+            if records:
+                offset = records[-1].offset + 1
+                if arguments.group:
+                    event_log.commit(arguments.group, offset, time.time())
+            elif not arguments.follow:
+                return 0
+            else:
+                time.sleep(POLL_S)
+
+
+def hash_frames(arguments: argparse.Namespace) -> int:
+    """Print the hash of keyframes, or of every frame, as JSON Lines."""
+    location = parse_location(arguments.source)
+    for hashed in hash_source(location, SystemClock(), every_frame=arguments.every_frame):
+        view = hashed.views[0]
+        _print(
+            {
+                "pts_ms": hashed.offset_us // 1000,
+                "pdq": view.pdq.tobytes().hex(),
+                "quality": view.quality,
+            }
+        )
+    return 0
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Show the whole thing on this machine, from nothing."""
+    from streamguard.demo.demo import show  # noqa: PLC0415  # only the demo needs an encoder
+
+    return show(arguments.directory, arguments.seconds, as_json=arguments.json)
+
+
+def _print(value: Any, indent: int | None = None) -> None:
+    print(json.dumps(value, indent=indent, ensure_ascii=False))
