@@ -6,7 +6,7 @@ import sys
 # parallelism comes from streams; numpy reads it when it is first imported
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from streamguard.cli import main  # noqa: E402  # after the line above
+from streamguard.cli import main  # after the line above
 
 
 def run() -> None:

@@ -97,7 +97,7 @@ class Matcher:
                 decisions.append(decision)
             else:
                 is_near = True
-        return Verdict(tuple(decisions), bool(views), is_near)
+        return Verdict(tuple(decisions), bool(views), is_near and not decisions)
 
     def _vote(self, key: tuple[str, str], matches: Iterable[Match], sample: Sample) -> Decision:
         """Count this sample once, for the alignment that most samples share."""

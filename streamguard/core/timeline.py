@@ -70,22 +70,24 @@ class Timeline:
             self._last_dts_us = dts_us
             return Stamp(self._epoch, dts_us, dts_us)
         dts_us = self._unwrap(raw, time_base)
-        lead_us = 0 if pts is None else self._lead_us(pts - raw, time_base)
+        lead = 0 if pts is None else self._lead(pts - raw)
+        # in one go from ticks: two roundings would move a frame by a microsecond
+        pts_us = dts_us + _us(raw + lead, time_base) - _us(raw, time_base)
         if self._last_dts_us is not None and dts_us > self._last_dts_us:
             self._step_us = dts_us - self._last_dts_us
         self._last_dts_us = dts_us
-        return Stamp(self._epoch, dts_us + lead_us, dts_us)
+        return Stamp(self._epoch, pts_us, dts_us)
 
-    def _lead_us(self, lead_ticks: int, time_base: Fraction) -> int:
-        """Give PTS minus DTS; a wrap between the two of one packet is undone."""
-        if self.wrap_ticks and abs(lead_ticks) > self.wrap_ticks // 2:
-            lead_ticks += self.wrap_ticks if lead_ticks < 0 else -self.wrap_ticks
-        return int(lead_ticks * time_base * 1_000_000)
+    def _lead(self, ticks: int) -> int:
+        """Undo a wrap between the two timestamps of one packet."""
+        if self.wrap_ticks and abs(ticks) > self.wrap_ticks // 2:
+            ticks += self.wrap_ticks if ticks < 0 else -self.wrap_ticks
+        return ticks
 
     def _unwrap(self, ticks: int, time_base: Fraction) -> int:
         last_us = self._last_dts_us
-        wrap_us = int((self.wrap_ticks or 0) * time_base * 1_000_000)
-        now_us = int(ticks * time_base * 1_000_000) + self._wraps * wrap_us
+        wrap_us = _us(self.wrap_ticks or 0, time_base)
+        now_us = _us(ticks, time_base) + self._wraps * wrap_us
         if last_us is None:
             return now_us
         if wrap_us and now_us - last_us < -wrap_us // 2:
@@ -96,5 +98,9 @@ class Timeline:
         if now_us < last_us or now_us - last_us > MAX_FORWARD_US:
             self._epoch += 1
             self._wraps = 0
-            return int(ticks * time_base * 1_000_000)
+            return _us(ticks, time_base)
         return now_us
+
+
+def _us(ticks: int, time_base: Fraction) -> int:
+    return int(ticks * time_base * 1_000_000)
