@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamguard.core.location import Protocol
 from streamguard.core.sampling import Sampling
-from streamguard.core.types import GapReason, Region, Severity
+from streamguard.core.types import MAX_SIGNALS, CloseReason, GapReason, Region, Severity
 
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,12 +32,6 @@ UtcTime = Annotated[
     ),
 ]
 """An instant, RFC 3339 in UTC with milliseconds; `utc_text` writes it."""
-
-CloseReason = Literal["ended", "idle", "epoch_ended", "stream_ended", "interrupted"]
-"""Why a flag's segment closed: `ended` by the stream's time, `idle` by the clock."""
-
-MAX_SIGNALS = 8
-"""Reasons that one flag names: the strongest ones."""
 
 MAX_INT = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""

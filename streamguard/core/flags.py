@@ -29,13 +29,13 @@ from streamguard.core.location import Protocol
 from streamguard.core.match import Decision
 from streamguard.core.policy import Policy
 from streamguard.core.segments import (
-    CloseReason,
     Segment,
     SegmentClosed,
     SegmentEvent,
     SegmentOpened,
     SegmentStrengthened,
 )
+from streamguard.core.types import CloseReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Literal
 from uuid import UUID
 
 from streamguard.core.match import Decision
-from streamguard.core.types import Severity
+from streamguard.core.types import MAX_SIGNALS, CloseReason, Severity
 
 MIN_OPEN_US = 3_000_000
 """A segment stays open at least so long without a further positive decision."""
@@ -22,12 +21,6 @@ OPEN_INTERVALS = 2.5
 
 IDLE_S = 2.0
 """An idle stream has no watermark: the clock closes its segments so much later."""
-
-MAX_SIGNALS = 8
-"""Bank entries that one segment names: the strongest ones."""
-
-CloseReason = Literal["ended", "idle", "epoch_ended", "stream_ended", "interrupted"]
-"""`ended` by the stream's time, `idle` by the clock, `interrupted` by our own stop."""
 
 
 @dataclass(frozen=True, slots=True)

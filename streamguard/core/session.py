@@ -23,8 +23,8 @@ from streamguard.core.flags import FlagBook, SessionContext
 from streamguard.core.match import Matcher
 from streamguard.core.policy import Policy
 from streamguard.core.sampling import Sampling
-from streamguard.core.segments import CloseReason, SegmentBuilder, SegmentEvent, SegmentOpened
-from streamguard.core.types import Codec, GapReason, Sample
+from streamguard.core.segments import SegmentBuilder, SegmentEvent, SegmentOpened
+from streamguard.core.types import CloseReason, Codec, GapReason, Sample
 
 
 @dataclass(frozen=True, slots=True)

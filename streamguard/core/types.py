@@ -144,6 +144,14 @@ class Severity(StrEnum):
     P3 = "P3"
 
 
+CloseReason = Literal["ended", "idle", "epoch_ended", "stream_ended", "interrupted"]
+"""Why a segment closed: `ended` by the stream's time, `idle` by the clock, `interrupted` by our own
+stop."""
+
+MAX_SIGNALS = 8
+"""Bank entries that one segment and its flag name: the strongest ones."""
+
+
 class GapReason(StrEnum):
     """Why a stretch of media was not screened."""
 

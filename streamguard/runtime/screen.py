@@ -22,10 +22,9 @@ from streamguard.core.match import Matcher
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock, Meter
 from streamguard.core.sampling import Sampler, Sampling
-from streamguard.core.segments import CloseReason
 from streamguard.core.session import EvidenceRequest, Session
 from streamguard.core.timeline import Timeline
-from streamguard.core.types import Codec, GapReason, Sample
+from streamguard.core.types import CloseReason, Codec, GapReason, Sample
 from streamguard.runtime.evidence import EvidenceKeeper, EvidenceStore
 from streamguard.runtime.feeder import Feeder, Source
 from streamguard.runtime.lane import Lane
