@@ -43,6 +43,9 @@ class PrometheusMeter:
         self._screened = self._counter("screened_seconds", "Media seconds screened.")
         self._flags = self._counter("flags", "Flags committed.", "severity")
         self._evidence = self._counter("evidence", "Clips and stills, by outcome.", "outcome")
+        self._connected = Gauge(
+            "streamguard_streams_connected", "Streams being read.", registry=self.registry
+        )
         self._ends = self._counter("connections_lost", "Connections that an error ended.", "reason")
 
     def stage(self, stage: Stage, seconds: float) -> None:
@@ -73,6 +76,10 @@ class PrometheusMeter:
     def evidence(self, *, is_stored: bool) -> None:
         """Count a clip and still that were stored, or failed."""
         self._evidence.labels("stored" if is_stored else "failed").inc()
+
+    def connected(self, change: int) -> None:
+        """Count a connection that stands (1), or stands no more (-1)."""
+        self._connected.inc(change)
 
     def reconnected(self, reason: str) -> None:
         """Count a connection that an error ended."""

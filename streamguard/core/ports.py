@@ -104,6 +104,10 @@ class Meter(Protocol):
         """Count a clip and still that were stored, or failed."""
         ...
 
+    def connected(self, change: int) -> None:
+        """Count a connection that stands (1), or stands no more (-1)."""
+        ...
+
     def reconnected(self, reason: str) -> None:
         """Count a new try at a source; the reason is an error's closed-set `reason`."""
         ...

@@ -78,6 +78,11 @@ class Session:
         self._n_samples = self._n_flags = 0
 
     @property
+    def epoch(self) -> int:
+        """The epoch that is being judged."""
+        return self._epoch
+
+    @property
     def screened_us(self) -> int:
         """Media time screened so far, microseconds."""
         return self._coverage.screened_us

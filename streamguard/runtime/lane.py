@@ -4,6 +4,7 @@ Rule: a live lane drops its oldest packets when it is full, a file's lane makes 
 Decoding in order that lost a packet resumes at the next keyframe, never in the middle.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,12 +20,15 @@ from streamguard.core.types import Codec, Frame, GapReason, Packet, Sample
 from streamguard.runtime.mailbox import Mailbox
 from streamguard.runtime.notes import Note
 
-MAX_WAITING = 128
-"""Packets that one lane holds: four seconds of dense 30 fps video, minutes of keyframes."""
+MAX_WAITING = 512
+"""Packets that one lane holds: eight seconds of dense 60 fps video, minutes of keyframes."""
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Encoded bytes that one lane holds, whichever is reached first."""
 
+
+MAX_AGE_S = 5.0
+"""A live lane sheds when its oldest packet has waited so long: newer ones matter more."""
 
 _GAP_REASONS: Mapping[DropReason, GapReason] = {
     "lane_full": GapReason.OVERLOAD,
@@ -92,7 +96,7 @@ class Lane:
             if self._waits:
                 while self._is_full() and not self._is_closed:
                     self._room.wait()
-            elif self._is_full():
+            elif self._is_full() or packet.read_at_s - self._oldest_s() > MAX_AGE_S:
                 self._shed()
             if self._is_closed or (self._needs_keyframe and not packet.is_keyframe):
                 self._drop(packet, "stopped" if self._is_closed else "lane_full")
@@ -113,8 +117,8 @@ class Lane:
             self._room.notify_all()
 
     @property
-    def oldest_s(self) -> float:
-        """When the oldest waiting packet was read; notes come at once."""
+    def due_s(self) -> float:
+        """When the next piece of work was read; notes come at once."""
         head = self._waiting[0]
         return head.packet.read_at_s if isinstance(head, Work) else 0.0
 
@@ -159,6 +163,10 @@ class Lane:
 
     def _is_full(self) -> bool:
         return len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
+
+    def _oldest_s(self) -> float:
+        times = (work.packet.read_at_s for work in self._waiting if isinstance(work, Work))
+        return next(times, math.inf)
 
     def _shed(self) -> None:
         """Drop the oldest packet, and with it all that cannot be decoded without it."""

@@ -50,7 +50,7 @@ class DecodePool:
     def offer(self, lane: Lane) -> None:
         """Take note that a lane has work; called by the lane, in any thread."""
         with self._work:
-            heapq.heappush(self._ready, (lane.oldest_s, next(self._serial), lane))
+            heapq.heappush(self._ready, (lane.due_s, next(self._serial), lane))
             self._work.notify()
 
     def age_s(self) -> float:

@@ -117,6 +117,7 @@ class StreamScreen:
         self._n_packets = 0
         self._screened_us = 0
         self._away: tuple[float, GapReason] | None = None
+        self._is_connected = False
         self.has_begun = False
         """A first packet came: the session has been announced."""
 
@@ -178,6 +179,7 @@ class StreamScreen:
                 await self._judge(item, now_s)
             case SourceOpened(codec):
                 self._codec = codec
+                self._count_connected(1)
                 await self._back(now_s)
             case EpochBegan(epoch, first_us, read_at_s):
                 self._watermark_us = first_us
@@ -193,6 +195,7 @@ class StreamScreen:
                 await self._emit(self._session.epoch_ended(epoch, last_us, why, now_s), now_s)
             case SourceEnded(error, n_packets):
                 self._n_packets += n_packets
+                self._count_connected(-1)
                 if isinstance(error, SourceTruncated):
                     events = self._session.was_cut_short(error.missing_us, now_s)
                     await self._emit(events, now_s)
@@ -237,16 +240,23 @@ class StreamScreen:
 
     async def _leave(self, feeder: Feeder, now_s: float) -> None:
         """Stop without the reader, which is blocked in a read."""
+        self._count_connected(-1)
         self._n_packets += feeder.n_packets
         if feeder.epoch is not None:
             newest_us = feeder.newest_us
             events = self._session.epoch_ended(feeder.epoch, newest_us, "interrupted", now_s)
             await self._emit(events, now_s)
 
+    def _count_connected(self, change: int) -> None:
+        """Count the connections that stand; one that never stood does not end."""
+        if change > 0 or self._is_connected:
+            self._is_connected = change > 0
+            self._parts.meter.connected(change)
+
     def _horizon_us(self, feeder: Feeder) -> int | None:
         """Give the media time before which every sample has been judged."""
         floor_us = self._lane.floor_us()
-        if len(self._mailbox) or feeder.epoch is None:
+        if len(self._mailbox) or feeder.epoch != self._session.epoch:
             return None
         return feeder.newest_us if floor_us is None else floor_us
 
