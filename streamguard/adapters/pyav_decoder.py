@@ -59,6 +59,7 @@ class PyavInOrder:
 
     def __init__(self, codec: Codec, clock: Clock) -> None:
         self._context = open_context(codec)
+        self._codec = codec
         self._reformatter = VideoReformatter()
         self._clock = clock
 
@@ -87,7 +88,7 @@ class PyavInOrder:
         except (av.FFmpegError, ValueError) as error:
             raise _corrupt(error) from None
         return [
-            _frame(picture, picture.opaque, self._reformatter, self._clock)
+            _frame(picture, picture.opaque, self._codec, self._reformatter, self._clock)
             for picture in pictures
             if isinstance(picture.opaque, Packet)
         ]
@@ -118,7 +119,7 @@ class PyavDecoder:
             context.flush_buffers()
         if not pictures:
             raise SourceCorrupt("a keyframe gave no picture")
-        return _frame(pictures[0], packet, self._reformatter, self._clock)
+        return _frame(pictures[0], packet, codec, self._reformatter, self._clock)
 
     def in_order(self, codec: Codec) -> PyavInOrder:
         """Open a decoder for one stream's packets in order."""
@@ -147,11 +148,12 @@ def luma_plane(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np
 
 
 def _frame(
-    picture: VideoFrame, packet: Packet, reformatter: VideoReformatter, clock: Clock
+    picture: VideoFrame, packet: Packet, codec: Codec, reformatter: VideoReformatter, clock: Clock
 ) -> Frame:
     # before the conversion, which turns everything into full range
     is_full = picture.color_range == _FULL_RANGE or not picture.format.name.startswith(_LIMITED)
-    return Frame(packet, luma_plane(picture, reformatter), is_full, clock.monotonic())
+    luma = np.rot90(luma_plane(picture, reformatter), codec.quarter_turns)
+    return Frame(packet, luma, is_full, clock.monotonic())
 
 
 def _av_packet(packet: Packet) -> "AvPacket[VideoStream]":

@@ -123,6 +123,7 @@ class PyavSource:
             extradata=b"" if name in _TO_ANNEX_B else bytes(context.extradata or b""),
             width=context.width,
             height=context.height,
+            quarter_turns=0 if location.is_live else self._quarter_turns(),
         )
 
     def __enter__(self) -> Self:
@@ -187,6 +188,15 @@ class PyavSource:
             if stream is not chosen:
                 stream.discard = Discard.all
         return chosen
+
+    def _quarter_turns(self) -> int:
+        """See how a phone was held: players turn its video, and so do those who copy it."""
+        try:
+            with self._open() as container:
+                picture = next(container.decode(video=0))
+        except (av.FFmpegError, StopIteration):
+            return 0
+        return round(picture.rotation / 90) % 4
 
     def _units(self) -> "Iterator[AvPacket[VideoStream]]":
         """Demux, and convert to Annex B, past single damaged packets up to the error budget."""

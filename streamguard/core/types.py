@@ -35,12 +35,14 @@ class Codec:
     name:          FFmpeg's name of the codec: "h264", "hevc", "mpeg4"...
     extradata:     out-of-band parameters; empty for H.264 and H.265, whose keyframes carry theirs.
     width, height: picture size in pixels as announced, 0 where it is not known yet.
+    quarter_turns: turns of 90 degrees, counterclockwise, after which the picture stands upright.
     """
 
     name: str
     extradata: bytes
     width: int
     height: int
+    quarter_turns: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
