@@ -13,6 +13,10 @@ MAX_FORWARD_US = 10_000_000
 MAX_BACKWARD_US = 1_000_000
 """A backward step up to this is jitter of the muxer and is held; beyond it the timeline breaks."""
 
+MAX_LEAD_US = 2_500_000
+"""A picture is shown at most so long after (or before) its decode time: 16 frames held back at
+6.4 fps. A PTS farther away is damaged, or made to let all later frames seem old."""
+
 FALLBACK_STEP_US = 33_333
 """Assumed distance of two packets without timestamps: one frame at 30 fps."""
 
@@ -70,19 +74,20 @@ class Timeline:
             self._last_dts_us = dts_us
             return Stamp(self._epoch, dts_us, dts_us)
         dts_us = self._unwrap(raw, time_base)
-        lead = 0 if pts is None else self._lead(pts - raw)
-        # in one go from ticks: two roundings would move a frame by a microsecond
-        pts_us = dts_us + _us(raw + lead, time_base) - _us(raw, time_base)
+        lead_us = 0 if pts is None else self._lead_us(pts, raw, time_base)
         if self._last_dts_us is not None and dts_us > self._last_dts_us:
             self._step_us = dts_us - self._last_dts_us
         self._last_dts_us = dts_us
-        return Stamp(self._epoch, pts_us, dts_us)
+        return Stamp(self._epoch, dts_us + lead_us, dts_us)
 
-    def _lead(self, ticks: int) -> int:
-        """Undo a wrap between the two timestamps of one packet."""
+    def _lead_us(self, pts: int, dts: int, time_base: Fraction) -> int:
+        """Give how long after its decoding a packet is shown; a wrap may lie between the two."""
+        ticks = pts - dts
         if self.wrap_ticks and abs(ticks) > self.wrap_ticks // 2:
             ticks += self.wrap_ticks if ticks < 0 else -self.wrap_ticks
-        return ticks
+        # in one go from ticks: two roundings would move a frame by a microsecond
+        lead_us = _us(dts + ticks, time_base) - _us(dts, time_base)
+        return lead_us if abs(lead_us) <= MAX_LEAD_US else 0
 
     def _unwrap(self, ticks: int, time_base: Fraction) -> int:
         last_us = self._last_dts_us

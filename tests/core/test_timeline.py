@@ -11,6 +11,7 @@ from streamguard.core.timeline import (
     FLV_WRAP_TICKS,
     MAX_BACKWARD_US,
     MAX_FORWARD_US,
+    MAX_LEAD_US,
     MPEGTS_WRAP_TICKS,
     Stamp,
     Timeline,
@@ -115,6 +116,17 @@ def test_a_jump_beyond_the_bound_begins_an_epoch() -> None:
     far_us = MAX_FORWARD_US + 1
 
     assert place([(0, 0), (far_us, far_us)])[1] == Stamp(1, far_us, far_us)
+
+
+@pytest.mark.parametrize("lead_us", [0, 40_000, MAX_LEAD_US, -40_000, -MAX_LEAD_US])
+def test_a_picture_may_be_shown_some_time_from_its_decoding(lead_us: int) -> None:
+    assert place([(5_000_000 + lead_us, 5_000_000)]) == [Stamp(0, 5_000_000 + lead_us, 5_000_000)]
+
+
+@pytest.mark.parametrize("lead_us", [MAX_LEAD_US + 1, -MAX_LEAD_US - 1, 4 * 3_600_000_000])
+def test_a_presentation_time_far_from_the_decode_time_counts_as_missing(lead_us: int) -> None:
+    """One such frame would else hide all after it: they would seem to be shown before it."""
+    assert place([(5_000_000 + lead_us, 5_000_000)]) == [Stamp(0, 5_000_000, 5_000_000)]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +247,7 @@ def test_whatever_comes_no_time_and_no_epoch_goes_back(
     for before, after in pairwise(stamps):
         assert after.epoch >= before.epoch
         assert after.epoch > before.epoch or 0 <= after.dts_us - before.dts_us <= MAX_FORWARD_US
+    assert all(abs(stamp.pts_us - stamp.dts_us) <= MAX_LEAD_US for stamp in stamps)
 
 
 @given(
