@@ -43,7 +43,6 @@ class Timeline:
         self.wrap_ticks: int | None = None
         """Modulus of the container's timestamps; None where they do not wrap."""
         self._epoch = 0
-        self._wraps = 0
         self._last_dts_us: int | None = None
         self._step_us = FALLBACK_STEP_US
 
@@ -57,7 +56,6 @@ class Timeline:
         if self._last_dts_us is not None:
             self._epoch += 1
         self._last_dts_us = None
-        self._wraps = 0
 
     def place(self, pts: int | None, dts: int | None, time_base: Fraction) -> Stamp:
         """Place one packet; either timestamp, or both, may be missing.
@@ -73,12 +71,30 @@ class Timeline:
             dts_us = 0 if self._last_dts_us is None else self._last_dts_us + self._step_us
             self._last_dts_us = dts_us
             return Stamp(self._epoch, dts_us, dts_us)
-        dts_us = self._unwrap(raw, time_base)
-        lead_us = 0 if pts is None else self._lead_us(pts, raw, time_base)
+        dts_us = self._follow(self._unwrap(raw, time_base), _us(raw, time_base))
         if self._last_dts_us is not None and dts_us > self._last_dts_us:
             self._step_us = dts_us - self._last_dts_us
         self._last_dts_us = dts_us
+        lead_us = 0 if pts is None else self._lead_us(pts, raw, time_base)
         return Stamp(self._epoch, dts_us + lead_us, dts_us)
+
+    def _unwrap(self, ticks: int, time_base: Fraction) -> int:
+        """Give the time nearest to the last one that these ticks can mean, microseconds."""
+        if self.wrap_ticks is None or self._last_dts_us is None:
+            return _us(ticks, time_base)
+        ahead_us = self._last_dts_us - _us(ticks, time_base)
+        n_wraps = round(ahead_us / _us(self.wrap_ticks, time_base))
+        return _us(ticks + n_wraps * self.wrap_ticks, time_base)
+
+    def _follow(self, now_us: int, anew_us: int) -> int:
+        """Hold a small step back; begin an epoch at `anew_us` where the timeline breaks."""
+        last_us = self._last_dts_us
+        if last_us is None:
+            return now_us
+        if now_us < last_us - MAX_BACKWARD_US or now_us > last_us + MAX_FORWARD_US:
+            self.break_off()
+            return anew_us
+        return max(now_us, last_us)
 
     def _lead_us(self, pts: int, dts: int, time_base: Fraction) -> int:
         """Give how long after its decoding a packet is shown; a wrap may lie between the two."""
@@ -88,23 +104,6 @@ class Timeline:
         # in one go from ticks: two roundings would move a frame by a microsecond
         lead_us = _us(dts + ticks, time_base) - _us(dts, time_base)
         return lead_us if abs(lead_us) <= MAX_LEAD_US else 0
-
-    def _unwrap(self, ticks: int, time_base: Fraction) -> int:
-        last_us = self._last_dts_us
-        wrap_us = _us(self.wrap_ticks or 0, time_base)
-        now_us = _us(ticks, time_base) + self._wraps * wrap_us
-        if last_us is None:
-            return now_us
-        if wrap_us and now_us - last_us < -wrap_us // 2:
-            self._wraps += 1
-            now_us += wrap_us
-        if -MAX_BACKWARD_US <= now_us - last_us < 0:
-            return last_us
-        if now_us < last_us or now_us - last_us > MAX_FORWARD_US:
-            self._epoch += 1
-            self._wraps = 0
-            return _us(ticks, time_base)
-        return now_us
 
 
 def _us(ticks: int, time_base: Fraction) -> int:

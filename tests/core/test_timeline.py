@@ -175,6 +175,21 @@ def test_a_presentation_time_before_the_wrap_of_its_decode_time_is_undone() -> N
     assert stamp == Stamp(0, -40_000, 0)
 
 
+def test_jitter_back_across_a_wrap_is_held() -> None:
+    raw = [MPEGTS_WRAP_TICKS - FRAME, 0, MPEGTS_WRAP_TICKS - FRAME, FRAME]
+
+    stamps = place([(t, None) for t in raw], MPEG, MPEGTS_WRAP_TICKS)
+
+    assert {stamp.epoch for stamp in stamps} == {0}
+    assert steps_us(stamps) == pytest.approx([40_000, 0, 40_000], abs=1)
+
+
+def test_jitter_back_across_the_very_start_is_held() -> None:
+    stamps = place([(0, None), (MPEGTS_WRAP_TICKS - FRAME, None)], MPEG, MPEGTS_WRAP_TICKS)
+
+    assert stamps[1] == Stamp(0, 0, 0)
+
+
 def test_a_clock_that_starts_anew_is_a_break_even_where_it_could_have_wrapped() -> None:
     """An encoder restarts after 20 of 26.5 hours: nearer to a wrap than to a step back."""
     raw = [20 * 3_600 * 90_000, 0, FRAME]
