@@ -73,7 +73,8 @@ class Timeline:
             return Stamp(self._epoch, dts_us, dts_us)
         dts_us = self._follow(self._unwrap(raw, time_base), _us(raw, time_base))
         if self._last_dts_us is not None and dts_us > self._last_dts_us:
-            self._step_us = dts_us - self._last_dts_us
+            # a pause is no measure: what is assumed must not go beyond what jitter may take back
+            self._step_us = min(dts_us - self._last_dts_us, MAX_BACKWARD_US)
         self._last_dts_us = dts_us
         lead_us = 0 if pts is None else self._lead_us(pts, raw, time_base)
         return Stamp(self._epoch, dts_us + lead_us, dts_us)

@@ -82,6 +82,12 @@ def test_packet_at_the_same_time_leaves_the_assumed_step_alone() -> None:
     assert stamps[3].dts_us == 80_000
 
 
+def test_a_pause_is_no_measure_for_packets_without_times() -> None:
+    stamps = place([(0, 0), (9_000_000, 9_000_000), (None, None), (9_080_000, 9_080_000)])
+
+    assert [stamp.epoch for stamp in stamps] == [0, 0, 0, 0]
+
+
 @pytest.mark.parametrize("back_us", [1, MAX_BACKWARD_US])
 def test_jitter_backwards_is_held(back_us: int) -> None:
     later_us = 5_000_000 - back_us
