@@ -93,7 +93,6 @@ def connect(path: Path, *, read_only: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.transaction_mode = "IMMEDIATE"
     connection.execute(_SETTINGS).fetchall()
     ((application, version),) = connection.execute(_VERSIONS).fetchall()
     if application != APPLICATION_ID:

@@ -294,7 +294,12 @@ def test_threads_take_turns_on_one_connection(log: SqliteLog) -> None:
     assert sorted(numbers(log)) == [100 * index + n for index in range(4) for n in range(20)]
 
 
-def test_a_log_that_several_make_at_once_is_made_once(path: Path) -> None:
+@pytest.mark.parametrize("round_number", range(10))
+def test_connections_that_begin_together_make_one_log_and_wait_for_each_other(
+    path: Path, round_number: int
+) -> None:
+    """Not every round brings them so close that they could be in each other's way."""
+
     def make_and_append(index: int) -> None:
         with SqliteLog(path) as log:
             log.append([numbered(index)])
