@@ -1,0 +1,272 @@
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamguard.core.sampling import (
+    CALM_KEYFRAMES,
+    DENSE_INTERVAL_US,
+    MAX_KEYFRAME_GAP_US,
+    NEAR_MISS_DENSE_US,
+    FramePicker,
+    Sampler,
+    Sampling,
+    Step,
+)
+from streamguard.core.types import Packet
+from tests.core_fakes import packet
+
+SECOND = 1_000_000
+
+
+def steps(sampler: Sampler, packets: Iterable[Packet]) -> list[Step]:
+    return [sampler.step(each) for each in packets]
+
+
+def gop(start_us: int, length_us: int, *, epoch: int = 0, step_us: int = SECOND) -> list[Packet]:
+    """Give a keyframe and what follows it up to the next one."""
+    times = range(start_us, start_us + length_us, step_us)
+    return [packet(t, epoch=epoch, is_keyframe=t == start_us) for t in times]
+
+
+def begun(mode: Sampling) -> Sampler:
+    """Give a sampler that has seen a keyframe at 0."""
+    sampler = Sampler(mode)
+    sampler.step(packet(0, is_keyframe=True))
+    return sampler
+
+
+def test_keyframes_mode_skips_all_else() -> None:
+    sampler = Sampler(Sampling.KEYFRAMES)
+
+    assert steps(sampler, gop(0, 3 * SECOND)) == [Step.KEYFRAME, Step.SKIP, Step.SKIP]
+
+
+def test_keyframes_mode_takes_no_wish_for_more() -> None:
+    sampler = begun(Sampling.KEYFRAMES)
+
+    sampler.request_dense(0)
+
+    assert sampler.step(packet(20 * SECOND)) is Step.SKIP
+
+
+def test_dense_mode_decodes_all_in_order() -> None:
+    sampler = Sampler(Sampling.DENSE)
+
+    assert steps(sampler, gop(0, 3 * SECOND)) == [Step.DENSE] * 3
+
+
+@pytest.mark.parametrize("mode", list(Sampling))
+def test_nothing_is_decoded_before_the_first_keyframe(mode: Sampling) -> None:
+    sampler = Sampler(mode)
+
+    before = steps(sampler, [packet(0), packet(5 * SECOND)])
+
+    assert before == [Step.SKIP, Step.SKIP]
+    assert sampler.step(packet(6 * SECOND, is_keyframe=True)) is not Step.SKIP
+
+
+def test_auto_skips_up_to_the_reach_of_a_keyframe_and_catches_up_beyond() -> None:
+    sampler = begun(Sampling.AUTO)
+
+    times_us = [1, MAX_KEYFRAME_GAP_US, MAX_KEYFRAME_GAP_US + 1, MAX_KEYFRAME_GAP_US + 2]
+
+    assert steps(sampler, map(packet, times_us)) == [
+        Step.SKIP,
+        Step.SKIP,
+        Step.CATCH_UP,
+        Step.DENSE,
+    ]
+
+
+def test_a_late_keyframe_alone_makes_auto_dense() -> None:
+    sampler = begun(Sampling.AUTO)
+
+    late = sampler.step(packet(MAX_KEYFRAME_GAP_US + 1, is_keyframe=True))
+
+    assert late is Step.DENSE
+
+
+def test_auto_goes_back_with_the_third_keyframe_in_time() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.step(packet(3 * SECOND, is_keyframe=True))
+
+    timely = [p for n in range(4) for p in gop((4 + n) * SECOND, SECOND, step_us=SECOND // 2)]
+
+    assert steps(sampler, timely) == [
+        *(Step.DENSE, Step.DENSE),
+        *(Step.DENSE, Step.DENSE),
+        *(Step.KEYFRAME, Step.SKIP),
+        *(Step.KEYFRAME, Step.SKIP),
+    ]
+
+
+def test_a_late_keyframe_in_between_starts_the_count_anew() -> None:
+    sampler = begun(Sampling.AUTO)
+    keyframes_s = [3, 4, 5, 8]  # late, in time, in time, late
+    steps(sampler, [packet(s * SECOND, is_keyframe=True) for s in keyframes_s])
+
+    after = [packet((9 + n) * SECOND, is_keyframe=True) for n in range(CALM_KEYFRAMES)]
+
+    assert steps(sampler, after) == [Step.DENSE, Step.DENSE, Step.KEYFRAME]
+
+
+def test_a_near_miss_catches_up_at_once() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.step(packet(SECOND))
+
+    sampler.request_dense(0)
+
+    assert steps(sampler, map(packet, [SECOND + 1, SECOND + 2])) == [Step.CATCH_UP, Step.DENSE]
+
+
+def test_a_near_miss_buys_ten_seconds() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.request_dense(0)
+
+    last_us = NEAR_MISS_DENSE_US - 1
+    keyframes = [*range(2 * SECOND, last_us, 2 * SECOND), last_us, NEAR_MISS_DENSE_US]
+
+    assert steps(sampler, [packet(t, is_keyframe=True) for t in keyframes]) == [
+        *[Step.DENSE] * (len(keyframes) - 1),
+        Step.KEYFRAME,
+    ]
+
+
+def test_a_gop_whose_decoding_began_goes_on_to_its_end() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.request_dense(-NEAR_MISS_DENSE_US + 2)
+
+    assert steps(sampler, map(packet, [1, 2, 3])) == [Step.CATCH_UP, Step.DENSE, Step.DENSE]
+    assert sampler.step(packet(SECOND, is_keyframe=True)) is Step.KEYFRAME
+
+
+def test_a_new_epoch_skips_to_its_first_keyframe() -> None:
+    sampler = begun(Sampling.DENSE)
+
+    assert steps(sampler, [packet(1), packet(2, epoch=1), *gop(3, 1, epoch=1)]) == [
+        Step.DENSE,
+        Step.SKIP,
+        Step.DENSE,
+    ]
+
+
+def test_a_new_epoch_forgets_a_near_miss() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.request_dense(0)
+
+    assert steps(sampler, gop(SECOND, 2, epoch=1, step_us=1)) == [Step.KEYFRAME, Step.SKIP]
+
+
+packet_runs = st.lists(
+    st.tuples(st.integers(0, 4 * SECOND), st.booleans(), st.integers(0, 20).map(bool)), max_size=60
+)
+"""Steps in time, whether the packet is a keyframe, and (seldom not) whether the epoch goes on."""
+
+
+def packets_of(run: list[tuple[int, bool, bool]]) -> list[Packet]:
+    made, at_us, epoch = [], 0, 0
+    for step_us, is_keyframe, goes_on in run:
+        at_us = at_us + step_us if goes_on else 0
+        epoch += not goes_on
+        made.append(packet(at_us, epoch=epoch, is_keyframe=is_keyframe))
+    return made
+
+
+@given(packet_runs, st.sampled_from(Sampling), st.sets(st.integers(0, 59)))
+def test_every_keyframe_is_decoded_in_every_mode(
+    run: list[tuple[int, bool, bool]], mode: Sampling, near_misses: set[int]
+) -> None:
+    sampler = Sampler(mode)
+
+    for index, each in enumerate(packets_of(run)):
+        step = sampler.step(each)
+        if index in near_misses:
+            sampler.request_dense(each.pts_us)
+
+        if each.is_keyframe:
+            assert step in {Step.KEYFRAME, Step.DENSE}
+        if mode is Sampling.KEYFRAMES:
+            assert step is (Step.KEYFRAME if each.is_keyframe else Step.SKIP)
+
+
+@given(packet_runs, st.sets(st.integers(0, 59)))
+def test_decoding_in_order_never_begins_amid_a_gop(
+    run: list[tuple[int, bool, bool]], near_misses: set[int]
+) -> None:
+    """Else the decoder would miss what the packet is built on."""
+    sampler, is_in_order = Sampler(Sampling.AUTO), False
+
+    for index, each in enumerate(packets_of(run)):
+        step = sampler.step(each)
+        if index in near_misses:
+            sampler.request_dense(each.pts_us)
+
+        assert step is not Step.DENSE or is_in_order or each.is_keyframe
+        assert step is not Step.CATCH_UP or not is_in_order
+        is_in_order = step in {Step.DENSE, Step.CATCH_UP}
+
+
+@given(packet_runs)
+def test_in_auto_no_packet_is_skipped_beyond_the_reach_of_its_keyframe(
+    run: list[tuple[int, bool, bool]],
+) -> None:
+    sampler, epoch, keyframe_us = Sampler(Sampling.AUTO), -1, None
+
+    for each in packets_of(run):
+        if each.epoch != epoch:
+            epoch, keyframe_us = each.epoch, None
+        step = sampler.step(each)
+
+        if each.is_keyframe:
+            keyframe_us = each.pts_us
+        if step is Step.SKIP and keyframe_us is not None:
+            assert each.pts_us - keyframe_us <= MAX_KEYFRAME_GAP_US
+
+
+@pytest.mark.parametrize(
+    ("since_us", "is_keyframe", "is_wanted"),
+    [
+        (DENSE_INTERVAL_US - 1, False, False),
+        (DENSE_INTERVAL_US, False, True),
+        (1, True, True),
+        (0, True, False),
+        (-1, True, False),
+        (0, False, False),
+    ],
+)
+def test_picker_thins_frames_and_lets_keyframes_pass(
+    since_us: int, *, is_keyframe: bool, is_wanted: bool
+) -> None:
+    picker = FramePicker()
+    picker.wants(0, 5 * SECOND, is_keyframe=True)
+
+    assert picker.wants(0, 5 * SECOND + since_us, is_keyframe=is_keyframe) is is_wanted
+
+
+def test_picker_takes_the_first_frame_of_each_epoch() -> None:
+    picker = FramePicker()
+
+    assert picker.wants(0, 5 * SECOND, is_keyframe=False)
+    assert picker.wants(1, 4 * SECOND, is_keyframe=False)
+
+
+def test_picker_measures_from_the_last_frame_it_took() -> None:
+    picker = FramePicker()
+
+    taken = [t for t in range(0, SECOND, 50_000) if picker.wants(0, t, is_keyframe=False)]
+
+    assert taken == [0, 250_000, 500_000, 750_000]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3 * SECOND), st.booleans())))
+def test_picker_never_takes_a_time_twice_or_goes_back(
+    frames: list[tuple[int, int, bool]],
+) -> None:
+    picker = FramePicker()
+    frames.sort(key=lambda frame: frame[0])
+
+    taken = [(e, t) for e, t, is_keyframe in frames if picker.wants(e, t, is_keyframe=is_keyframe)]
+
+    assert taken == sorted(set(taken))
