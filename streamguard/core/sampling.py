@@ -74,6 +74,7 @@ class Sampler:
         self._epoch = epoch
         self._is_dense = False
         self._last_key_us = None
+        self._rare_until_calm = 0
         self._dense_until_us = None
 
     def _wants_dense(self, packet: Packet) -> bool:

@@ -159,6 +159,13 @@ def test_a_new_epoch_forgets_a_near_miss() -> None:
     assert steps(sampler, gop(SECOND, 2, epoch=1, step_us=1)) == [Step.KEYFRAME, Step.SKIP]
 
 
+def test_a_new_epoch_forgets_that_keyframes_were_rare() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.step(packet(3 * SECOND, is_keyframe=True))
+
+    assert steps(sampler, gop(0, 2 * SECOND, epoch=1)) == [Step.KEYFRAME, Step.SKIP]
+
+
 packet_runs = st.lists(
     st.tuples(st.integers(0, 4 * SECOND), st.booleans(), st.integers(0, 20).map(bool)), max_size=60
 )
