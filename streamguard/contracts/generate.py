@@ -184,11 +184,11 @@ def documents() -> dict[str, str]:
     return {**schemas, "asyncapi.yaml": _yaml(asyncapi()).lstrip() + "\n"}
 
 
-def main() -> None:
-    """Write every contract beside this module."""
+def write(folder: Path) -> None:
+    """Write every contract into a folder."""
     for name, text in documents().items():
-        (Path(__file__).parent / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write(Path(__file__).parent)

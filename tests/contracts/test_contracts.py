@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from streamguard import contracts
-from streamguard.contracts.generate import asyncapi, documents
+from streamguard.contracts.generate import asyncapi, documents, write
 from streamguard.core.events import KINDS, Event, EventType, Topic
 
 FOLDER = Path(contracts.__file__).parent
@@ -43,6 +43,14 @@ def test_no_contract_lies_around_that_no_model_makes() -> None:
     on_disk = {path.name for path in FOLDER.iterdir() if path.suffix in {".json", ".yaml"}}
 
     assert on_disk == set(DOCUMENTS) == {f"{name}.json" for name in EventType} | {"asyncapi.yaml"}
+
+
+def test_the_generator_writes_what_lies_here(tmp_path: Path) -> None:
+    write(tmp_path)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        name: (FOLDER / name).read_bytes() for name in DOCUMENTS
+    }
 
 
 @pytest.mark.parametrize("event_type", EventType)

@@ -204,6 +204,11 @@ def test_a_second_gap_from_the_same_media_time_is_another_event() -> None:
     assert len({first.id, later.id, longer.id}) == 3
 
 
+def test_a_gap_is_as_long_as_its_media_and_without_media_as_long_as_the_clock_says() -> None:
+    assert gap(end_pts_ms=1_500).length_s == 1.5
+    assert gap(end_pts_ms=0).length_s == 2.5
+
+
 def test_the_time_of_a_gap_and_of_a_start_is_the_beginning() -> None:
     assert gap_event(SOURCE, gap(), recorded_s=1.0).time == START
     assert stream_started_event(SOURCE, started(), recorded_s=1.0).time == START
