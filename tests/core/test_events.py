@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from streamguard.core.event_data import (
     MAX_INT,
-    MAX_SIGNALS,
     FlagData,
     GapData,
     StreamEndedData,
@@ -32,7 +31,7 @@ from streamguard.core.events import (
     stream_started_event,
 )
 from streamguard.core.sampling import Sampling
-from streamguard.core.types import GapReason
+from streamguard.core.types import MAX_SIGNALS, GapReason
 
 SOURCE = "/streamguard/test"
 FLAG_ID = "0b8f3a52-6d5c-4f4c-8f0e-9a4d1c2b3e4f"
