@@ -231,7 +231,7 @@ def test_a_bank_that_is_open_stays_as_it_was_when_it_is_edited(directory: Path) 
 
 def test_a_second_writer_is_turned_away_and_readers_are_not(directory: Path) -> None:
     with (directory / "lock").open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH)  # the weakest hold: only an exclusive writer minds it
 
         with pytest.raises(BankError, match="written by another process"):
             add_entry(directory, entry("c"))
