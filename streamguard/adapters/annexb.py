@@ -6,6 +6,7 @@ Source: ITU-T H.264 table 7-1, H.265 table 7-1.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 _START_CODE = re.compile(rb"\x00\x00\x01")
 _H264_SPS, _H264_PPS = 7, 8
@@ -16,7 +17,7 @@ _H264_LAST_SLICE, _HEVC_LAST_SLICE = 5, 31
 def _units(payload: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (header byte, start, end) of each unit, start code included."""
     starts = [match.start() for match in _START_CODE.finditer(payload)]
-    for start, end in zip(starts, [*starts[1:], len(payload)], strict=True):
+    for start, end in pairwise([*starts, len(payload)]):
         if start + 3 < end:
             yield payload[start + 3], start, end
 

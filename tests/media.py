@@ -1,0 +1,150 @@
+"""Small videos for tests: encoded and muxed with PyAV, then cut, shifted or damaged.
+
+Rule: everything is made from seeded scenes in memory; the same recipe gives the same bytes.
+"""
+
+import io
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from streamguard.demo.scenes import Scene, scene_frame
+
+TS_PACKET_BYTES = 188
+TS_TICKS_S = 90_000
+SAMPLE_RATE = 48_000
+
+_REPRODUCIBLE = {"fflags": "+bitexact"}
+_QUICK = {
+    "libx264": {"preset": "ultrafast", "crf": "20", "x264-params": "scenecut=0:threads=1:ref=1"},
+    "libx265": {
+        "preset": "ultrafast",
+        "x265-params": "log-level=none:pools=none:frame-threads=1:no-open-gop=1:repeat-headers=1",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to encode.
+
+    first_pts: in frames.
+    audio_s:   seconds of a quiet tone beside the picture; 0 for none.
+    """
+
+    codec: str = "libx264"
+    n_frames: int = 50
+    gop: int = 25
+    bf: int = 0
+    size: tuple[int, int] = (160, 120)
+    fps: int = 25
+    pix_fmt: str = "yuv420p"
+    seed: int = 1
+    first_pts: int = 0
+    audio_s: float = 0.0
+    options: tuple[tuple[str, str], ...] = ()
+
+
+def source_frame(recipe: Recipe, index: int) -> av.VideoFrame:
+    """Give the picture that goes into the encoder, in limited range."""
+    width, height = recipe.size
+    scene = Scene("test", recipe.seed)
+    frame = scene_frame(scene, index / recipe.fps, width, height).to_video_frame()
+    return VideoReformatter().reformat(frame, format=recipe.pix_fmt, threads=1)
+
+
+@lru_cache(maxsize=64)
+def video(container: str, recipe: Recipe) -> bytes:
+    """Encode a recipe into a container: "mpegts", "flv", "mp4", "h264", "matroska", "avi"..."""
+    made = io.BytesIO()
+    _write(made, container, recipe, {})
+    return made.getvalue()
+
+
+def write_faststart_mp4(path: Path, recipe: Recipe) -> None:
+    """Write MP4 with its index in front, as web servers have it."""
+    _write(str(path), "mp4", recipe, {"movflags": "faststart"})
+
+
+def _write(made: io.BytesIO | str, container: str, recipe: Recipe, options: dict[str, str]) -> None:
+    with av.open(made, "w", format=container, options=_REPRODUCIBLE | options) as muxer:
+        stream = cast("VideoStream", muxer.add_stream(recipe.codec, rate=recipe.fps))
+        stream.width, stream.height = recipe.size
+        stream.pix_fmt = recipe.pix_fmt
+        stream.codec_context.thread_count = 1
+        stream.codec_context.gop_size = recipe.gop
+        stream.codec_context.max_b_frames = recipe.bf
+        stream.codec_context.time_base = Fraction(1, recipe.fps)
+        stream.options = _QUICK.get(recipe.codec, {}) | dict(recipe.options)
+        sound = muxer.add_stream("aac", rate=SAMPLE_RATE) if recipe.audio_s else None
+        for index in range(recipe.n_frames):
+            frame = source_frame(recipe, index)
+            frame.pts, frame.time_base = recipe.first_pts + index, Fraction(1, recipe.fps)
+            muxer.mux(stream.encode(frame))
+        muxer.mux(stream.encode(None))
+        if sound is not None:
+            for at in range(0, int(recipe.audio_s * SAMPLE_RATE), 1024):
+                muxer.mux(sound.encode(_tone(at)))
+            muxer.mux(sound.encode(None))
+
+
+def _tone(at: int) -> av.AudioFrame:
+    wave = 0.1 * np.sin(np.arange(at, at + 1024, dtype=np.float32) / 20)
+    frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, at, Fraction(1, SAMPLE_RATE)
+    return frame
+
+
+@lru_cache(maxsize=4)
+def audio_ts(seconds: float) -> bytes:
+    """Make MPEG-TS that carries sound alone."""
+    made = io.BytesIO()
+    with av.open(made, "w", format="mpegts") as muxer:
+        sound = muxer.add_stream("aac", rate=SAMPLE_RATE)
+        for at in range(0, int(seconds * SAMPLE_RATE), 1024):
+            muxer.mux(sound.encode(_tone(at)))
+        muxer.mux(sound.encode(None))
+    return made.getvalue()
+
+
+def shifted(ts: bytes, ticks: int) -> bytes:
+    """Mux MPEG-TS anew with all times moved; past 2**33 ticks they wrap, as in a real stream."""
+    made = io.BytesIO()
+    options = {"avoid_negative_ts": "disabled"}
+    with (
+        av.open(io.BytesIO(ts), format="mpegts") as whole,
+        av.open(made, "w", format="mpegts", options=options) as muxer,
+    ):
+        stream = muxer.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.pts is None or packet.dts is None:
+                continue
+            packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+            packet.stream = stream
+            muxer.mux(packet)
+    return made.getvalue()
+
+
+def damaged(payload: bytes, seed: int, n_flips: int, start: int = 0) -> bytes:
+    """Flip bits here and there, from byte `start` on."""
+    flipped = bytearray(payload)
+    rng = np.random.default_rng(seed)
+    for at in rng.integers(start, len(payload), n_flips):
+        flipped[at] ^= 1 << int(rng.integers(8))
+    return bytes(flipped)
+
+
+def plain_decode(payload: bytes, container: str, **codec_options: str) -> list[av.VideoFrame]:
+    """Decode every frame of a video the ordinary way, one thread."""
+    with av.open(io.BytesIO(payload), format=container) as opened:
+        context = opened.streams.video[0].codec_context
+        context.thread_count = 1
+        context.options = codec_options
+        return list(opened.decode(video=0))
