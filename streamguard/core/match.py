@@ -105,9 +105,8 @@ class Matcher:
         best: tuple[int, int, Match, _Alignment | None] | None = None
         for match in matches:
             shift_us = 0 if match.is_still else sample.pts_us - match.offset_us
-            alignment = next(
-                (a for a in known if abs(a.shift_us - shift_us) <= ALIGNMENT_SLACK_US), None
-            )
+            agreeing = [a for a in known if abs(a.shift_us - shift_us) <= ALIGNMENT_SLACK_US]
+            alignment = max(agreeing, key=lambda a: a.votes, default=None)
             rank = (-(alignment.votes if alignment else 0), match.distance_bits)
             if best is None or rank < best[:2]:
                 best = (*rank, match, alignment)

@@ -191,6 +191,15 @@ def test_the_alignment_of_most_samples_goes_before_a_nearer_match() -> None:
     assert decision.match.distance_bits == 9
 
 
+def test_of_two_alignments_in_reach_the_one_of_most_samples_counts() -> None:
+    held = matcher()
+    for n in range(3):
+        held.judge(shown(n * SECOND, n * SECOND))
+    held.judge(shown(4_500_000, 3 * SECOND))
+
+    assert votes(held.judge(shown(5_800_000, 5 * SECOND))) == [4]
+
+
 def test_a_nearer_match_wins_where_no_alignment_helps() -> None:
     pictures = {5 * SECOND: flipped(picture(2), 9), 40 * SECOND: picture(2)}
 
