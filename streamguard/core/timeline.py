@@ -108,4 +108,5 @@ class Timeline:
 
 
 def _us(ticks: int, time_base: Fraction) -> int:
-    return int(ticks * time_base * 1_000_000)
+    # in integers: with Fractions, placing a packet took 8 us instead of 2
+    return ticks * time_base.numerator * 1_000_000 // time_base.denominator
