@@ -1,0 +1,370 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamguard.core.match import Decision
+from streamguard.core.segments import (
+    IDLE_S,
+    MIN_OPEN_US,
+    Segment,
+    SegmentBuilder,
+    SegmentClosed,
+    SegmentEvent,
+    SegmentOpened,
+    SegmentStrengthened,
+)
+from streamguard.core.types import MAX_SIGNALS, CloseReason, Severity
+from tests.core_fakes import decision, minting
+
+SECOND = 1_000_000
+OPEN_S = MIN_OPEN_US / 1e6
+
+
+def builder() -> SegmentBuilder:
+    return SegmentBuilder(minting())
+
+
+def show(segments: SegmentBuilder, *decisions: Decision) -> list[SegmentEvent]:
+    """Feed the decisions on one sample, as a session does."""
+    events = segments.sampled(decisions[0].epoch, decisions[0].pts_us, decisions[0].pts_us / 1e6)
+    for each in decisions:
+        events += segments.feed(each)
+    return events
+
+
+def pass_by(segments: SegmentBuilder, pts_us: int, *, epoch: int = 0) -> list[SegmentEvent]:
+    """Note a sample that nothing matched."""
+    return segments.sampled(epoch, pts_us, pts_us / 1e6)
+
+
+def kinds(events: list[SegmentEvent]) -> list[type]:
+    return [type(event) for event in events]
+
+
+def only(segments: SegmentBuilder) -> Segment:
+    (segment,) = segments.open_segments
+    return segment
+
+
+def test_a_segment_opens_on_the_first_positive_decision() -> None:
+    first = decision(5 * SECOND, read_at_s=5.25)
+
+    (opened,) = show(builder(), first)
+
+    assert isinstance(opened, SegmentOpened)
+    segment = opened.segment
+    assert segment.flag_id.int == 1
+    assert (segment.category, segment.severity, segment.epoch) == ("TVEC-TEST", Severity.P1, 0)
+    assert (segment.start_us, segment.end_us) == (5 * SECOND, 5 * SECOND)
+    assert (segment.start_read_at_s, segment.end_read_at_s) == (5.25, 5.25)
+    assert (segment.n_samples, segment.signals) == (1, (first,))
+
+
+def test_a_sample_that_matches_nothing_opens_nothing() -> None:
+    segments = builder()
+
+    assert pass_by(segments, 0) == []
+    assert segments.open_segments == ()
+
+
+def test_further_decisions_extend_the_segment_without_a_word() -> None:
+    segments = builder()
+    show(segments, decision(0))
+
+    assert show(segments, decision(SECOND)) == []
+    assert (only(segments).start_us, only(segments).end_us) == (0, SECOND)
+    assert (only(segments).end_read_at_s, only(segments).n_samples) == (1.0, 2)
+
+
+def test_two_decisions_on_one_sample_are_one_sample() -> None:
+    segments = builder()
+
+    show(segments, decision(0), decision(0, entry="other"))
+    show(segments, decision(SECOND), decision(SECOND, entry="other"))
+
+    assert only(segments).n_samples == 2
+
+
+def test_a_further_entry_strengthens() -> None:
+    segments = builder()
+    show(segments, decision(0))
+
+    (event,) = show(segments, decision(SECOND, entry="other"))
+
+    assert isinstance(event, SegmentStrengthened)
+    assert {signal.match.entry for signal in event.segment.signals} == {"film", "other"}
+
+
+def test_an_entry_that_becomes_certain_strengthens_once() -> None:
+    segments = builder()
+    show(segments, decision(0, votes=1))
+
+    assert kinds(show(segments, decision(SECOND, votes=2))) == [SegmentStrengthened]
+    assert only(segments).is_certain
+    assert show(segments, decision(2 * SECOND, votes=3)) == []
+
+
+def test_a_segment_of_single_votes_is_not_certain() -> None:
+    segments = builder()
+
+    show(segments, decision(0, votes=1), decision(0, entry="other", votes=1))
+
+    assert not only(segments).is_certain
+
+
+@pytest.mark.parametrize(("later_bits", "kept_bits"), [(9, 9), (10, 10), (11, 10)])
+def test_an_entry_is_named_by_its_best_match(later_bits: int, kept_bits: int) -> None:
+    segments = builder()
+    show(segments, decision(0, distance_bits=10))
+
+    show(segments, decision(SECOND, distance_bits=later_bits))
+
+    assert [signal.match.distance_bits for signal in only(segments).signals] == [kept_bits]
+
+
+def test_the_strongest_entries_come_first() -> None:
+    segments = builder()
+
+    show(
+        segments,
+        decision(0, entry="far", distance_bits=20),
+        decision(0, entry="near", distance_bits=5),
+        decision(0, entry="certain", distance_bits=30, votes=2),
+    )
+
+    assert [s.match.entry for s in only(segments).signals] == ["certain", "near", "far"]
+
+
+def test_a_segment_names_the_strongest_eight_entries() -> None:
+    segments = builder()
+    several = [decision(0, entry=f"entry {n}", distance_bits=n) for n in range(MAX_SIGNALS)]
+    assert kinds(show(segments, *several)) == [
+        SegmentOpened,
+        *[SegmentStrengthened] * (MAX_SIGNALS - 1),
+    ]
+
+    weaker = show(segments, decision(SECOND, entry="weaker", distance_bits=30))
+    stronger = show(segments, decision(2 * SECOND, entry="stronger", distance_bits=30, votes=2))
+
+    assert weaker == []
+    assert kinds(stronger) == [SegmentStrengthened]
+    names = [signal.match.entry for signal in only(segments).signals]
+    assert names == ["stronger", *(f"entry {n}" for n in range(MAX_SIGNALS - 1))]
+
+
+def test_categories_have_segments_of_their_own() -> None:
+    segments = builder()
+
+    events = show(segments, decision(0, category="A"), decision(0, category="B", entry="other"))
+
+    assert kinds(events) == [SegmentOpened, SegmentOpened]
+    assert len({event.segment.flag_id for event in events}) == 2
+
+
+def test_one_category_closes_while_another_goes_on() -> None:
+    segments = builder()
+    show(segments, decision(0, category="A"), decision(0, category="B"))
+    for n in range(1, 4):
+        show(segments, decision(n * SECOND, category="B"))
+
+    (closed,) = pass_by(segments, MIN_OPEN_US + 1)
+
+    assert isinstance(closed, SegmentClosed)
+    assert (closed.segment.category, closed.reason) == ("A", "ended")
+    assert only(segments).category == "B"
+
+
+def test_a_segment_stays_open_for_three_seconds_and_not_longer() -> None:
+    segments = builder()
+    for n in range(3):
+        show(segments, decision(n * SECOND))
+    last_us = 2 * SECOND
+    pass_by(segments, last_us + SECOND)
+
+    assert pass_by(segments, last_us + MIN_OPEN_US) == []
+    (closed,) = pass_by(segments, last_us + MIN_OPEN_US + 1)
+
+    assert isinstance(closed, SegmentClosed)
+    assert closed.reason == "ended"
+    assert (closed.segment.start_us, closed.segment.end_us) == (0, last_us)
+    assert segments.open_segments == ()
+
+
+def test_rare_samples_keep_a_segment_open_for_two_and_a_half_intervals() -> None:
+    segments, interval_us = builder(), 4 * SECOND
+    for n in range(8):
+        pass_by(segments, n * interval_us)
+    last_us = 8 * interval_us
+    show(segments, decision(last_us))
+
+    assert pass_by(segments, last_us + 10 * SECOND) == []
+    assert kinds(pass_by(segments, last_us + 10 * SECOND + 1)) == [SegmentClosed]
+
+
+def test_the_interval_is_the_median_of_the_last_eight() -> None:
+    segments = builder()
+    times_us = [*(n * 10 * SECOND for n in range(9)), *(80 * SECOND + n for n in range(1, 6))]
+    for at_us in times_us:
+        pass_by(segments, at_us)
+    show(segments, decision(80 * SECOND + 6))
+
+    last_us = 80 * SECOND + 6
+    assert kinds(pass_by(segments, last_us + MIN_OPEN_US + 1)) == [SegmentClosed]
+
+
+def test_the_break_between_epochs_is_no_interval() -> None:
+    segments = builder()
+    pass_by(segments, 0)
+    show(segments, decision(60 * SECOND, epoch=1))
+
+    assert segments.idle(60 + OPEN_S + IDLE_S) != []
+
+
+def test_a_sample_of_the_same_time_is_no_interval() -> None:
+    segments = builder()
+    for at_us in (0, 8 * SECOND, 8 * SECOND):
+        pass_by(segments, at_us)
+    show(segments, decision(8 * SECOND))
+
+    assert pass_by(segments, 28 * SECOND) == []
+
+
+def test_after_the_close_a_positive_decision_opens_another_flag() -> None:
+    segments = builder()
+    show(segments, decision(0))
+    for n in range(1, 5):
+        pass_by(segments, n * SECOND)
+
+    (opened,) = show(segments, decision(5 * SECOND))
+
+    assert isinstance(opened, SegmentOpened)
+    assert (opened.segment.flag_id.int, opened.segment.n_samples) == (2, 1)
+
+
+def test_a_decision_after_its_time_closes_the_old_segment_and_opens_a_new_one() -> None:
+    segments = builder()
+    show(segments, decision(0))
+    for n in range(1, 4):
+        pass_by(segments, n * SECOND)
+
+    assert kinds(show(segments, decision(MIN_OPEN_US + 1))) == [SegmentClosed, SegmentOpened]
+
+
+def test_a_new_epoch_closes_what_is_open() -> None:
+    segments = builder()
+    show(segments, decision(5 * SECOND))
+
+    closed, opened = show(segments, decision(5 * SECOND, epoch=1))
+
+    assert isinstance(closed, SegmentClosed)
+    assert (closed.reason, closed.segment.epoch) == ("epoch_ended", 0)
+    assert isinstance(opened, SegmentOpened)
+    assert (opened.segment.epoch, opened.segment.flag_id.int) == (1, 2)
+
+
+def test_an_idle_stream_closes_two_seconds_after_its_time() -> None:
+    segments = builder()
+    show(segments, decision(7 * SECOND))
+
+    assert segments.idle(7 + OPEN_S + IDLE_S - 0.001) == []
+    (closed,) = segments.idle(7 + OPEN_S + IDLE_S)
+
+    assert isinstance(closed, SegmentClosed)
+    assert closed.reason == "idle"
+    assert segments.idle(60.0) == []
+
+
+def test_any_sample_shows_that_the_stream_is_not_idle() -> None:
+    segments = builder()
+    show(segments, decision(0))
+
+    segments.sampled(0, SECOND, now_s=60.0)
+
+    assert segments.idle(60.0 + OPEN_S + IDLE_S - 0.001) == []
+    assert kinds(segments.idle(60.0 + OPEN_S + IDLE_S)) == [SegmentClosed]
+
+
+@pytest.mark.parametrize("reason", ["stream_ended", "interrupted", "epoch_ended"])
+def test_close_closes_all_with_its_reason_and_only_once(reason: CloseReason) -> None:
+    segments = builder()
+    show(segments, decision(0, category="A"), decision(0, category="B"))
+
+    events = segments.close(reason)
+
+    assert [(e.segment.category, e.reason) for e in events if isinstance(e, SegmentClosed)] == [
+        ("A", reason),
+        ("B", reason),
+    ]
+    assert segments.close(reason) == []
+
+
+decisions = st.lists(
+    st.builds(
+        decision,
+        st.just(0),
+        entry=st.sampled_from([f"entry {n}" for n in range(10)]),
+        category=st.sampled_from(["A", "B"]),
+        distance_bits=st.integers(0, 31),
+        votes=st.integers(1, 4),
+    ),
+    max_size=4,
+)
+happenings = st.lists(
+    st.tuples(st.integers(1, 5 * SECOND), st.integers(0, 9), decisions), max_size=40
+)
+"""Time that passes, what comes then (0: an epoch, 1: idleness, else none), and the decisions."""
+
+
+def play(run: list[tuple[int, int, list[Decision]]]) -> list[SegmentEvent]:
+    """Play a stream to its end."""
+    segments, at_us, epoch, events = builder(), 0, 0, []
+    for step_us, what, found in run:
+        at_us += step_us
+        epoch += what == 0
+        if what == 1:
+            events += segments.idle(at_us / 1e6)
+            continue
+        events += pass_by(segments, at_us, epoch=epoch)
+        for each in found:
+            made = decision(
+                at_us,
+                entry=each.match.entry,
+                category=each.category,
+                distance_bits=each.match.distance_bits,
+                votes=each.votes,
+                epoch=epoch,
+            )
+            events += segments.feed(made)
+    return events + segments.close("stream_ended")
+
+
+@given(happenings)
+def test_each_segment_opens_first_and_closes_once_at_last(
+    run: list[tuple[int, int, list[Decision]]],
+) -> None:
+    told: dict[int, list[type]] = {}
+    for event in play(run):
+        told.setdefault(event.segment.flag_id.int, []).append(type(event))
+
+    for each in told.values():
+        assert each[0] is SegmentOpened
+        assert each[-1] is SegmentClosed
+        assert set(each[1:-1]) <= {SegmentStrengthened}
+
+
+@given(happenings)
+def test_a_segment_only_grows(run: list[tuple[int, int, list[Decision]]]) -> None:
+    known: dict[int, Segment] = {}
+
+    for event in play(run):
+        after = event.segment
+        before = known.setdefault(after.flag_id.int, after)
+        known[after.flag_id.int] = after
+        assert (after.category, after.epoch, after.start_us, after.start_read_at_s) == (
+            *(before.category, before.epoch),
+            *(before.start_us, before.start_read_at_s),
+        )
+        assert after.start_us <= before.end_us <= after.end_us
+        assert before.n_samples <= after.n_samples
+        assert len(before.signals) <= len(after.signals) <= MAX_SIGNALS
+        assert {signal.category for signal in after.signals} == {after.category}
