@@ -153,14 +153,13 @@ class SegmentBuilder:
 
 
 def _with(signals: tuple[Decision, ...], decision: Decision) -> tuple[Decision, ...]:
-    """Keep each entry's best match with its latest votes, strongest entries first."""
+    """Keep each entry's best match with its most votes, strongest entries first."""
     key = (decision.match.bank, decision.match.entry)
     best = {(s.match.bank, s.match.entry): s for s in signals}
-    before = best.get(key)
-    if before is None or decision.match.distance_bits <= before.match.distance_bits:
-        best[key] = decision
-    else:
-        best[key] = replace(before, votes=max(before.votes, decision.votes))
+    before = best.get(key, decision)
+    is_nearer = decision.match.distance_bits <= before.match.distance_bits
+    votes = max(before.votes, decision.votes)
+    best[key] = replace(decision if is_nearer else before, votes=votes)
     ranked = sorted(best.values(), key=lambda s: (-s.votes, s.match.distance_bits))
     return tuple(ranked[:MAX_SIGNALS])
 

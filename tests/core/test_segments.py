@@ -122,6 +122,17 @@ def test_an_entry_is_named_by_its_best_match(later_bits: int, kept_bits: int) ->
     assert [signal.match.distance_bits for signal in only(segments).signals] == [kept_bits]
 
 
+@pytest.mark.parametrize("later_bits", [9, 10, 11])
+@pytest.mark.parametrize(("later_votes", "kept_votes"), [(2, 5), (6, 6)])
+def test_votes_once_gathered_stay(later_bits: int, later_votes: int, kept_votes: int) -> None:
+    segments = builder()
+    show(segments, decision(0, distance_bits=10, votes=5))
+
+    show(segments, decision(SECOND, distance_bits=later_bits, votes=later_votes))
+
+    assert [signal.votes for signal in only(segments).signals] == [kept_votes]
+
+
 def test_the_strongest_entries_come_first() -> None:
     segments = builder()
 
@@ -366,5 +377,16 @@ def test_a_segment_only_grows(run: list[tuple[int, int, list[Decision]]]) -> Non
         )
         assert after.start_us <= before.end_us <= after.end_us
         assert before.n_samples <= after.n_samples
+        assert before.is_certain <= after.is_certain
         assert len(before.signals) <= len(after.signals) <= MAX_SIGNALS
         assert {signal.category for signal in after.signals} == {after.category}
+
+
+@given(happenings)
+def test_what_strengthens_a_segment_is_bounded(
+    run: list[tuple[int, int, list[Decision]]],
+) -> None:
+    """At most eight entries are named, and each becomes certain once."""
+    told = [e.segment.flag_id for e in play(run) if isinstance(e, SegmentStrengthened)]
+
+    assert all(told.count(flag_id) < 2 * MAX_SIGNALS for flag_id in told)
