@@ -27,7 +27,8 @@ IDLE_S = 2.0
 class Segment:
     """A span of positive decisions of one category, [start_us, end_us] of one epoch.
 
-    start_read_at_s, end_read_at_s: Clock.monotonic() when those packets were read, seconds.
+    start_read_at_s: Clock.monotonic() when the first packet was read, seconds.
+    end_read_at_s:   the same of the packet that was read last.
     signals: the best decision of each bank entry, strongest first.
     """
 
@@ -122,7 +123,8 @@ class SegmentBuilder:
         segment = replace(
             segment,
             end_us=decision.pts_us,
-            end_read_at_s=decision.read_at_s,
+            # a B-frame is shown before, and read after, the frame that it is built on
+            end_read_at_s=max(segment.end_read_at_s, decision.read_at_s),
             n_samples=segment.n_samples + (decision.pts_us > segment.end_us),
             signals=signals,
         )

@@ -85,6 +85,16 @@ def test_two_decisions_on_one_sample_are_one_sample() -> None:
     assert only(segments).n_samples == 2
 
 
+def test_instants_do_not_run_backwards_where_frames_were_reordered() -> None:
+    """A B-frame is shown before the frame that was read before it."""
+    segments = builder()
+    show(segments, decision(0, read_at_s=2.0))
+
+    show(segments, decision(40_000, read_at_s=1.9))
+
+    assert only(segments).end_read_at_s == 2.0
+
+
 def test_a_further_entry_strengthens() -> None:
     segments = builder()
     show(segments, decision(0))
