@@ -29,6 +29,13 @@ class BankError(StreamguardError):
     exit_code = 2
 
 
+class ModelError(StreamguardError):
+    """A model pack is wrong, its weights are not what they should be, or it gave nonsense."""
+
+    reason = "model"
+    exit_code = 2
+
+
 class SourceInvalid(StreamguardError):
     """What came is no video that can be screened, or breaks off before its end."""
 
