@@ -1,4 +1,4 @@
-"""Builders of the values that the core is fed with, and the hands of a clock.
+"""Builders of the values that the core is fed with.
 
 Rule: hashes are made so that their distances are known. `picture(n)` of different n are unrelated
 (about 128 bits apart), `flipped` lies exactly so many bits away.
@@ -104,22 +104,11 @@ def minting() -> Callable[[], UUID]:
     return lambda: UUID(int=next(ids))
 
 
-class FakeClock:
-    """A clock whose hands the test turns."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-    def wall(self) -> float:
-        return self.wall_of(self.now_s)
-
-    def wall_of(self, at_s: float) -> float:
-        return WALL_AT_START_S + at_s
+def wall_of(at_s: float) -> float:
+    """Turn seconds of the steady clock into seconds since 1970."""
+    return WALL_AT_START_S + at_s
 
 
 def context() -> SessionContext:
-    """Give a session of a live stream, by the FakeClock's wall."""
-    return SessionContext(SOURCE, "lobby", "s-1", "rtmp", FakeClock().wall_of)
+    """Give a session of a live stream."""
+    return SessionContext(SOURCE, "lobby", "s-1", "rtmp", wall_of)

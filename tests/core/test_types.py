@@ -1,0 +1,38 @@
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from streamguard.core.types import MIN_QUALITY, GapReason, Severity
+from tests.core_fakes import packet, picture, view
+
+
+@pytest.mark.parametrize(
+    ("quality", "is_stable", "is_matchable"),
+    [
+        (MIN_QUALITY, True, True),
+        (100, True, True),
+        (MIN_QUALITY - 1, True, False),
+        (0, True, False),
+        (MIN_QUALITY, False, False),
+        (100, False, False),
+    ],
+)
+def test_only_stable_views_of_some_quality_are_matchable(
+    quality: int, *, is_stable: bool, is_matchable: bool
+) -> None:
+    seen = view(picture(1), quality=quality, is_stable=is_stable)
+
+    assert seen.is_matchable is is_matchable
+
+
+def test_values_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        packet(0).pts_us = 1  # type: ignore[misc]  # that is what is refused
+
+
+def test_the_most_urgent_severity_sorts_first() -> None:
+    assert sorted(Severity) == [Severity.P0, Severity.P1, Severity.P2, Severity.P3]
+
+
+def test_reasons_are_words_that_a_metric_can_carry() -> None:
+    assert all(reason.islower() and reason.isascii() for reason in GapReason)
