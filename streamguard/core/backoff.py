@@ -4,7 +4,9 @@ Rule: the first try is immediate, later ones are spread by chance so that a thou
 come back in one instant; the cap keeps the promise to begin within 2 s of a server's return.
 """
 
-FIRST_S = 0.25
+FIRST_S = 1.0
+"""Longest wait after the second failure in a row; each further one doubles it."""
+
 CAP_S = 2.0
 
 
@@ -15,4 +17,5 @@ def delay_s(n_failures: int, chance: float) -> float:
     """
     if n_failures <= 1:
         return 0.0
-    return float(min(CAP_S, FIRST_S * 2 ** min(n_failures, 16)) * chance)
+    doublings = min(n_failures - 2, 8)  # beyond the cap already
+    return float(min(CAP_S, FIRST_S * 2**doublings) * chance)
