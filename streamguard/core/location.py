@@ -4,6 +4,7 @@ Rule: a URL may hold a stream key or a password, so it is printed nowhere; `labe
 and logs see.
 """
 
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -11,6 +12,10 @@ from urllib.parse import urlsplit
 from streamguard.core.errors import ConfigError
 
 Protocol = Literal["file", "rtmp", "rtmps", "http", "https"]
+
+NOT_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories that no label, id or log line may hold: control characters, line breaks, and
+surrogates, which stand for bytes of a file name that are no UTF-8."""
 
 REMEDY = "use a file path, rtmp://, rtmps://, or http(s):// with MPEG-TS or FLV"
 
@@ -42,8 +47,14 @@ def parse_location(text: str) -> Location:
     """Read a path or URL as the command line or the configuration gives it.
 
     Raises:
-        ConfigError: the scheme is not one that can be screened, or the host is missing.
+        ConfigError: the scheme is not one that can be screened, the host is missing, or it is not
+            one line of text.
     """
+    if any(unicodedata.category(character) in NOT_TEXT for character in text):
+        raise ConfigError(
+            "the source holds a control character, a line break or bytes that are no UTF-8: "
+            "rename it"
+        )
     scheme, separator, _ = text.partition("://")
     if not separator:
         if not text:
