@@ -10,10 +10,10 @@ from typing import Literal, Protocol
 from streamguard.core.events import Event
 from streamguard.core.types import Codec, Frame, GapReason, Packet, Severity
 
-Stage = Literal["queue", "decode", "hash", "mailbox", "match", "commit"]
+Stage = Literal["queue", "decode", "hash", "mailbox", "match", "commit", "prepare", "model"]
 """The stretches between reading a packet and having its flag committed."""
 
-DropReason = Literal["lane_full", "mailbox_full", "decode_error", "stopped"]
+DropReason = Literal["lane_full", "mailbox_full", "decode_error", "stopped", "model_full"]
 """Where a packet or sample that should have been screened was lost."""
 
 

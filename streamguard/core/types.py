@@ -164,5 +164,6 @@ class GapReason(StrEnum):
     DECODE_ERROR = "decode_error"
     OVERLOAD = "overload"
     LOW_QUALITY = "low_quality"
+    MODEL_ERROR = "model_error"
     TRUNCATED = "truncated"
     INTERRUPTED = "interrupted"

@@ -35,6 +35,7 @@ _GAP_REASONS: Mapping[DropReason, GapReason] = {
     "mailbox_full": GapReason.OVERLOAD,
     "decode_error": GapReason.DECODE_ERROR,
     "stopped": GapReason.INTERRUPTED,
+    "model_full": GapReason.OVERLOAD,
 }
 
 

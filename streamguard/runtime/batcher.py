@@ -1,0 +1,210 @@
+"""The one way of a picture to the model: bounded, batched, fair, and never silent.
+
+Rule: a picture that is not scored is told of, with the reason. The model waits for nobody, nobody
+waits for the model: hashes go their own way.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from streamguard.core.errors import ModelError
+from streamguard.core.model import ModelSpec, Picture, Scores
+from streamguard.core.ports import Clock, Meter
+from streamguard.core.types import GapReason
+
+MAX_WAITING = 64
+"""Pictures that wait for the model; the oldest goes when another comes."""
+
+MAX_PER_STREAM = 2
+"""Pictures of one stream that wait: a stream that is sampled densely must not crowd out others."""
+
+TTL_S = 2.0
+"""A picture that waited so long comes too late: the next one says more."""
+
+HANG_S = 10.0
+"""A run that takes so long hangs; the model counts as broken until it returns."""
+
+log = structlog.get_logger()
+
+
+class Classifier(Protocol):
+    """A loaded model."""
+
+    spec: ModelSpec
+
+    def prepare(self, picture: Picture) -> NDArray[np.uint8]:
+        """Make the model's input of a picture; any thread."""
+        ...
+
+    def run(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Score prepared pictures, (N, labels) float32; raises ModelError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """One picture for the model, and who wants to know.
+
+    answer: called once, in any thread: with scores, or with why there are none.
+    """
+
+    stream_id: str
+    epoch: int
+    pts_us: int
+    read_at_s: float
+    asked_at_s: float
+    picture: NDArray[np.uint8]
+    answer: Callable[[Scores | GapReason], None]
+
+
+class Batcher:
+    """The inference thread and its queue; a context manager."""
+
+    def __init__(self, classifier: Classifier, max_batch: int, clock: Clock, meter: Meter) -> None:
+        """max_batch: pictures of one run; 1 is fastest on a CPU, more pay on a GPU."""
+        self._classifier = classifier
+        self._max_batch = max_batch
+        self._clock = clock
+        self._meter = meter
+        self._waiting: deque[Question] = deque()
+        self._changed = threading.Condition()
+        self._is_stopping = False
+        self._in_flight: list[Question] = []
+        self._running_since_s: float | None = None
+        self._is_hung = False
+        self.problem: str | None = None
+        """What is wrong with the model; None while it answers."""
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify()
+        self._thread.join(HANG_S)
+
+    def prepare(self, picture: Picture) -> NDArray[np.uint8]:
+        """Make the model's input of a picture, in the thread that decoded it."""
+        return self._classifier.prepare(picture)
+
+    def ask(self, question: Question) -> None:
+        """Queue a picture; any thread, never waits."""
+        given_up: list[tuple[Question, GapReason]] = []
+        with self._changed:
+            given_up += [(q, GapReason.MODEL_ERROR) for q in self._abandon_hung_run()]
+            if self._is_hung:
+                given_up.append((question, GapReason.MODEL_ERROR))
+            else:
+                given_up += [(q, GapReason.OVERLOAD) for q in self._make_room(question.stream_id)]
+                self._waiting.append(question)
+                self._changed.notify()
+        for lost, reason in given_up:
+            lost.answer(reason)
+
+    def age_s(self) -> float:
+        """Seconds that the oldest picture has waited; 0 when none waits."""
+        with self._changed:
+            oldest = self._waiting[0].asked_at_s if self._waiting else None
+        return 0.0 if oldest is None else self._clock.monotonic() - oldest
+
+    def _make_room(self, stream_id: str) -> list[Question]:
+        """Take out what must go for one more picture of a stream."""
+        own = [question for question in self._waiting if question.stream_id == stream_id]
+        gone = own[: max(0, len(own) + 1 - MAX_PER_STREAM)]
+        if not gone and len(self._waiting) >= MAX_WAITING:
+            gone = [self._waiting[0]]
+        for question in gone:
+            self._waiting.remove(question)
+            self._meter.dropped("model_full")
+        return gone
+
+    def _abandon_hung_run(self) -> list[Question]:
+        """Give up a run that hangs, and all that waits for it."""
+        since_s = self._running_since_s
+        if since_s is None or self._is_hung or self._clock.monotonic() - since_s < HANG_S:
+            return []
+        self._is_hung = True
+        self._tell_problem("a run hangs")
+        lost = [*self._in_flight, *self._waiting]
+        self._in_flight = []
+        self._waiting.clear()
+        return lost
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._is_stopping:
+                    self._changed.wait()
+                if self._is_stopping:
+                    return
+                batch, stale = self._take_batch()
+                self._in_flight = batch
+                self._running_since_s = self._clock.monotonic()
+            for question in stale:
+                self._meter.dropped("model_full")
+                question.answer(GapReason.OVERLOAD)
+            answers = self._answers(batch)
+            with self._changed:
+                is_current = not self._is_hung  # else somebody else has answered already
+                self._is_hung = False
+                self._running_since_s = None
+                self._in_flight = []
+            if is_current:
+                for question, answer in zip(batch, answers, strict=True):
+                    question.answer(answer)
+
+    def _take_batch(self) -> tuple[list[Question], list[Question]]:
+        """Take the oldest pictures, and apart from them those that waited too long."""
+        late_s = self._clock.monotonic() - TTL_S
+        batch: list[Question] = []
+        stale: list[Question] = []
+        while self._waiting and len(batch) < self._max_batch:
+            question = self._waiting.popleft()
+            (batch if question.asked_at_s >= late_s else stale).append(question)
+        return batch, stale
+
+    def _answers(self, batch: Sequence[Question]) -> list[Scores | GapReason]:
+        """Score a batch; where that fails, each picture by itself, so that one spoils no other."""
+        if not batch:
+            return []
+        start_s = self._clock.monotonic()
+        try:
+            rows = self._classifier.run([question.picture for question in batch])
+        except ModelError as error:
+            if len(batch) > 1:
+                return [answer for question in batch for answer in self._answers([question])]
+            self._tell_problem(str(error))
+            return [GapReason.MODEL_ERROR]
+        self._meter.stage("model", self._clock.monotonic() - start_s)
+        self.problem = None
+        return [self._scores(question, row) for question, row in zip(batch, rows, strict=True)]
+
+    def _scores(self, question: Question, row: NDArray[np.float32]) -> Scores:
+        spec = self._classifier.spec
+        by_category = {
+            spec.categories[label]: float(score)
+            for label, score in zip(spec.labels, row, strict=True)
+            if label in spec.categories
+        }
+        return Scores(question.epoch, question.pts_us, question.read_at_s, by_category)
+
+    def _tell_problem(self, problem: str) -> None:
+        if self.problem is None:
+            log.error("model_failed", model=self._classifier.spec.name, problem=problem)
+        self.problem = problem
