@@ -82,3 +82,28 @@ class EvidenceUnavailable(StreamguardError):
 
     reason = "evidence_unavailable"
     exit_code = 3
+
+
+class BrokerUnavailable(StreamguardError):
+    """The Kafka brokers cannot be reached, do not answer, or cannot take records now."""
+
+    reason, retriable = "broker_unavailable", True
+    exit_code = 3
+
+
+class BrokerDenied(BrokerUnavailable):
+    """The Kafka brokers refuse who we are or what we may do; only a person can change that."""
+
+    reason = "broker_denied"
+
+
+class BrokerForgot(BrokerUnavailable):
+    """The Kafka brokers have lost records of a topic that they had acknowledged."""
+
+    reason = "broker_forgot"
+
+
+class RecordRefused(StreamguardError):
+    """The Kafka brokers will never take one of these records: it is too large, or invalid."""
+
+    reason = "record_refused"

@@ -1,0 +1,91 @@
+"""The roles that the world plays in delivery: the log as an outbox, the broker, the counters.
+
+Rule: as in `ports`: nothing more than delivery needs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from streamguard.core.record import Message, Position, Record
+
+Outcome = Literal["acknowledged", "redelivered", "reduced", "dead"]
+"""What became of a record: taken; taken again; taken with less data; never taken."""
+
+
+class Outbox(Protocol):
+    """The log as its publisher sees it; every method may raise LogUnavailable."""
+
+    def position(self, topic: str) -> Position:
+        """Give how far a topic was acknowledged; the beginning for one never delivered."""
+        ...
+
+    def read(self, topic: str, offset: int, limit: int) -> Sequence[Record]:
+        """Give the records of a topic from `offset` on, in order, at most `limit`."""
+        ...
+
+    def acknowledge(self, topic: str, position: Position) -> None:
+        """Keep durably how far a topic was acknowledged; it may also go back."""
+        ...
+
+    def bury(self, record: Record, problem: str, now_s: float) -> None:
+        """Keep durably a record that the broker will never take, and why."""
+        ...
+
+    def backlog(self, topic: str) -> int:
+        """Count the records of a topic that are not acknowledged."""
+        ...
+
+
+class Broker(Protocol):
+    """One topic at a broker. Every method ends within a bounded time.
+
+    After BrokerUnavailable: `close`, then `open`.
+    """
+
+    async def open(self) -> bool:
+        """Connect, and make the topic where there is none; say whether it had to be made.
+
+        Raises:
+            BrokerUnavailable: no broker answers, or none does what is asked.
+        """
+        ...
+
+    async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
+        """Have messages appended, those of one key in order; give offsets by partition.
+
+        Returns:
+            For each partition that got some, the broker's offset of its last batch.
+
+        Raises:
+            BrokerUnavailable: not all were acknowledged; any of them may have been appended.
+            RecordRefused: one of them at least will never be taken; others may have been appended.
+        """
+        ...
+
+    async def probe(self) -> None:
+        """Ask whether the topic is still there.
+
+        Raises:
+            BrokerUnavailable: it is not, or nobody answers.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Disconnect, whatever is still under way; closing twice is harmless."""
+        ...
+
+
+class DeliveryMeter(Protocol):
+    """Counts and times delivery; label values are closed sets."""
+
+    def sent(self, outcome: Outcome, count: int = 1) -> None:
+        """Count records by what became of them."""
+        ...
+
+    def failed(self, reason: str) -> None:
+        """Count a try that is repeated; the reason is an error's closed-set `reason`."""
+        ...
+
+    def flag_acknowledged(self, ingest_to_ack_s: float) -> None:
+        """Time a flag, from the ingest instant of its event to the broker's acknowledgement."""
+        ...

@@ -1,0 +1,107 @@
+"""What the log keeps of an event, how a broker sees it, and how far a topic was delivered.
+
+Rule: a message says exactly what the log says; what has to be left out is marked as reduced.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from streamguard.core.event_data import utc_seconds
+
+REDUCED = "ce_reduced"
+"""Header of an event whose data were cut down for the broker; it says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event as the log keeps it.
+
+    key:        partition key, the stream's id.
+    recorded_s: when the event was made, seconds since 1970 UTC.
+    body:       the whole event, CloudEvents structured mode, one line of JSON.
+    """
+
+    offset: int
+    topic: str
+    key: str
+    id: str
+    type: str
+    recorded_s: float
+    body: str
+
+    @property
+    def time_s(self) -> float:
+        """Give the instant of what happened, seconds since 1970 UTC."""
+        return utc_seconds(json.loads(self.body)["time"])
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event as Kafka carries it: CloudEvents in binary mode.
+
+    Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+    """
+
+    key: bytes
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the broker has acknowledged one topic of the log.
+
+    next_offset:    first offset of the log that is not acknowledged.
+    broker_offsets: by partition, the broker's own offset of the last batch that it took.
+    """
+
+    next_offset: int = 1
+    broker_offsets: Mapping[int, int] = field(default_factory=dict)
+
+    def after(self, record: Record, appended: Mapping[int, int]) -> Self:
+        """Give the position once `record` and all before it are acknowledged."""
+        return replace(
+            self,
+            next_offset=record.offset + 1,
+            broker_offsets={**self.broker_offsets, **appended},
+        )
+
+    def is_forgotten(self, appended: Mapping[int, int]) -> bool:
+        """Say whether a broker that appends there has lost what it had acknowledged before."""
+        return any(at <= self.broker_offsets.get(part, -1) for part, at in appended.items())
+
+
+def message_of(record: Record, reduced: str | None = None) -> Message:
+    """Put an event into CloudEvents' binary mode: attributes into headers, data into the value.
+
+    reduced: why its data were cut down, if they were.
+    """
+    event: dict[str, Any] = json.loads(record.body)
+    data = event.pop("data")
+    headers = {"content-type": event.pop("datacontenttype")}
+    headers |= {f"ce_{name}": value for name, value in event.items()}
+    if reduced is not None:
+        headers[REDUCED] = reduced
+    return Message(
+        key=record.key.encode(),
+        headers=tuple((name, value.encode()) for name, value in headers.items()),
+        value=_compact(data).encode(),
+    )
+
+
+def reduced(record: Record) -> Record | None:
+    """Cut a flag down to its strongest signal, without a preview; None where nothing can go."""
+    event: dict[str, Any] = json.loads(record.body)
+    data = event["data"]
+    if "flag_id" not in data:
+        return None
+    data["signals"] = data["signals"][:1]
+    data["evidence"].pop("blurhash", None)
+    body = _compact(event)
+    return replace(record, body=body) if len(body) < len(record.body) else None
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
