@@ -103,7 +103,12 @@ async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
                     mint=uuid4,
                 )
             finally:
-                await _flush(writer, writing, plan.stop_timeout_s)
+                n_lost = await _flush(writer, writing, plan.stop_timeout_s)
+    if n_lost:  # raised out here, for a task group would wrap it
+        raise LogUnavailable(
+            f"{n_lost} events could not be committed before the stop: free the disk, then screen "
+            "these streams again"
+        )
 
 
 def _open(
@@ -112,35 +117,45 @@ def _open(
     return PyavSource(location, timeline, clock, timeouts)
 
 
-async def _flush(writer: LogWriter, writing: asyncio.Task[None], timeout_s: float) -> None:
+async def _flush(writer: LogWriter, writing: asyncio.Task[None], timeout_s: float) -> int:
+    """Commit what waits; return how many events could not be committed in time."""
     n_waiting = writer.backlog()
     try:
         async with asyncio.timeout(timeout_s):
             await writer.stop()
             await asyncio.shield(writing)
     except TimeoutError:
-        raise LogUnavailable(
-            f"{max(n_waiting, 1)} events could not be committed before the stop: free the disk, "
-            "then screen these streams again"
-        ) from None
+        writing.cancel()
+        return min(n_waiting, writer.backlog())
+    return 0
+
+
+def plan_of(
+    settings: Settings, banks: Banks, policy: Policy, event_log: EventLog, evidence: Path | None
+) -> Plan:
+    """Take from the settings what `run` and `screen` have in common.
+
+    evidence: where clips and stills are kept; None keeps none.
+    """
+    return Plan(
+        deployment=settings.deployment.name,
+        banks=banks,
+        policy=policy,
+        event_log=event_log,
+        store=EvidenceDir(evidence) if evidence else None,
+        timeouts=SourceTimeouts(settings.source.open_timeout_s, settings.source.read_timeout_s),
+        n_threads=settings.worker.decode_threads,
+        stop_timeout_s=settings.worker.stop_timeout_s,
+    )
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Screen the configured streams until `stop`; see README for what it serves."""
     banks = open_banks(settings.bank.paths)
     meter = PrometheusMeter()
-    directory = settings.evidence.directory
+    policy = load_policy(settings.policy.file)
     with SqliteLog(settings.log.file) as event_log:
-        plan = Plan(
-            deployment=settings.deployment.name,
-            banks=banks,
-            policy=load_policy(settings.policy.file),
-            event_log=event_log,
-            store=EvidenceDir(directory) if directory else None,
-            timeouts=SourceTimeouts(settings.source.open_timeout_s, settings.source.read_timeout_s),
-            n_threads=settings.worker.decode_threads,
-            stop_timeout_s=settings.worker.stop_timeout_s,
-        )
+        plan = plan_of(settings, banks, policy, event_log, settings.evidence.directory)
         n_hashes = sum(len(bank.hashes) for bank in banks.banks)
         meter.watch("bank_hashes", "Hashes in all banks.", lambda: n_hashes)
         health = Health(stop)

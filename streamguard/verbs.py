@@ -11,7 +11,6 @@ import time
 from typing import Any, Literal
 
 from streamguard import app
-from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.sqlite_log import SqliteLog
@@ -34,12 +33,12 @@ def screen(arguments: argparse.Namespace) -> int:
     app.configure_logging()
     location = parse_location(arguments.source)
     settings = load_settings(arguments.config)
-    plan = app.Plan(
-        deployment=settings.deployment.name,
-        banks=app.open_banks(arguments.bank or settings.bank.paths),
-        policy=load_policy(arguments.policy or settings.policy.file),
-        event_log=StdoutLog(sys.stdout),
-        store=EvidenceDir(arguments.evidence) if arguments.evidence else None,
+    plan = app.plan_of(
+        settings,
+        app.open_banks(arguments.bank or settings.bank.paths),
+        load_policy(arguments.policy or settings.policy.file),
+        StdoutLog(sys.stdout),
+        arguments.evidence or settings.evidence.directory,
     )
     stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
 

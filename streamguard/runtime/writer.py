@@ -53,6 +53,7 @@ class LogWriter:
         self._meter = meter
         self._on_commit = on_commit
         self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue(MAX_WAITING)
+        self._n_in_hand = 0
         self.is_healthy = True
         """False while the log cannot be written."""
 
@@ -63,14 +64,16 @@ class LogWriter:
 
     def backlog(self) -> int:
         """Count the events that are not committed yet."""
-        return self._queue.qsize()
+        return self._queue.qsize() + self._n_in_hand
 
     async def run(self) -> None:
         """Commit what comes until `stop`."""
         while True:
             batch, is_last = await self._next_batch()
+            self._n_in_hand = len(batch)
             while batch and not await self._commit(batch):  # noqa: ASYNC110  # a disk sets no event
                 await asyncio.sleep(RETRY_S)
+            self._n_in_hand = 0
             if is_last:
                 return
 
