@@ -12,6 +12,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
@@ -29,6 +30,7 @@ _QUICK = {
         "x265-params": "log-level=none:pools=none:frame-threads=1:no-open-gop=1:repeat-headers=1",
     },
 }
+_IMAGE_FORMATS = {"mjpeg": "yuvj420p", "libwebp": "yuv420p", "bmp": "bgr24"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Recipe:
     gop: int = 25
     bf: int = 0
     size: tuple[int, int] = (160, 120)
-    fps: int = 25
+    fps: int | Fraction = 25
     pix_fmt: str = "yuv420p"
     seed: int = 1
     first_pts: int = 0
@@ -56,7 +58,7 @@ def source_frame(recipe: Recipe, index: int) -> av.VideoFrame:
     """Give the picture that goes into the encoder, in limited range."""
     width, height = recipe.size
     scene = Scene("test", recipe.seed)
-    frame = scene_frame(scene, index / recipe.fps, width, height).to_video_frame()
+    frame = scene_frame(scene, float(index / recipe.fps), width, height).to_video_frame()
     return VideoReformatter().reformat(frame, format=recipe.pix_fmt, threads=1)
 
 
@@ -112,6 +114,17 @@ def audio_ts(seconds: float) -> bytes:
             muxer.mux(sound.encode(_tone(at)))
         muxer.mux(sound.encode(None))
     return made.getvalue()
+
+
+def image(codec: str, size: tuple[int, int] = (160, 120)) -> bytes:
+    """Encode one picture: "mjpeg", "png", "bmp", "libwebp"..."""
+    encoder = cast("VideoCodecContext", av.CodecContext.create(codec, "w"))
+    encoder.width, encoder.height = size
+    encoder.pix_fmt = _IMAGE_FORMATS.get(codec, "rgb24")
+    encoder.time_base = Fraction(1, 25)
+    frame = source_frame(Recipe(size=size, pix_fmt=encoder.pix_fmt), 7)
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
 def shifted(ts: bytes, ticks: int) -> bytes:

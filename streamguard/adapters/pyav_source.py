@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -28,6 +28,7 @@ from streamguard.core.errors import (
     SourceInvalid,
     SourceTruncated,
     SourceUnavailable,
+    StreamguardError,
 )
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
@@ -59,6 +60,7 @@ _PROTOCOLS = {
     "https": "https,tls,tcp",
 }
 _WRAP_TICKS = {"mpegts": MPEGTS_WRAP_TICKS, "flv": FLV_WRAP_TICKS, "live_flv": FLV_WRAP_TICKS}
+_JPEG_START = b"\xff\xd8\xff"
 _TO_ANNEX_B = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
 
@@ -86,6 +88,12 @@ def _options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
     return options
 
 
+def _forced_format(path: Path) -> str | None:
+    """Name the format of a JPEG: by its name FFmpeg takes it for one of a numbered series."""
+    with path.open("rb") as file:
+        return "jpeg_pipe" if file.read(len(_JPEG_START)) == _JPEG_START else None
+
+
 class PyavSource:
     """One opened stream; a context manager. One thread opens, reads and closes it."""
 
@@ -109,7 +117,7 @@ class PyavSource:
         self._timeouts = timeouts or SourceTimeouts()
         self._budget = ErrorBudget()
         self._sets = b""
-        self._last_us = 0
+        self._ends: dict[int, int] = {}  # by stream, in its ticks: where its packets end
         self._container = self._open()
         with ExitStack() as undo:
             undo.callback(self._container.close)
@@ -146,25 +154,26 @@ class PyavSource:
             SourceTruncated: a file ended before its stated duration; all before it was given.
         """
         for unit in self._units():
-            packet = self._packet(unit)
-            self._last_us = max(self._last_us, packet.pts_us)
-            yield packet
+            yield self._packet(unit)
         self._check_whole()
 
     def _open(self) -> InputContainer:
         where = self._location
         if not where.is_live and not Path(where.label).is_file():
             raise ConfigError(f"no such file: {where.label}")
+        problem: StreamguardError
         try:
             return av.open(
                 where.url,
+                format=None if where.is_live else _forced_format(Path(where.label)),
                 options=_options(where, self._timeouts),
                 timeout=(self._timeouts.open_s, self._timeouts.read_s),
             )
-        except av.error.PermissionError:
-            raise ConfigError(f"{where.label} may not be read: check its permissions") from None
+        except PermissionError:  # FFmpeg's is one, too
+            problem = ConfigError(f"{where.label} may not be read: check its permissions")
         except (av.FFmpegError, OSError) as error:
-            raise self._translated(error, "cannot be opened") from None
+            problem = self._translated(error, "cannot be opened")
+        raise problem  # out here FFmpeg's error, which holds the URL, is not even its context
 
     def _translated(self, error: Exception, what: str) -> SourceInvalid | SourceUnavailable:
         """Say in our words what happened; FFmpeg's message holds the URL."""
@@ -184,7 +193,7 @@ class PyavSource:
             what = f"{self._location.label} holds no video"
             raise (SourceUnavailable if self._location.is_live else SourceInvalid)(what)
         chosen = self._container.streams.video[0]
-        for stream in self._container.streams:
+        for stream in self._container.streams if self._location.is_live else ():
             if stream is not chosen:
                 stream.discard = Discard.all
         return chosen
@@ -202,20 +211,32 @@ class PyavSource:
         """Demux, and convert to Annex B, past single damaged packets up to the error budget."""
         name = _TO_ANNEX_B.get(self.codec.name)
         annex_b = BitStreamFilterContext(name, self._stream) if name else None
-        while True:
+        problem: StreamguardError | None = None
+        while problem is None:
             try:
-                for packet in self._container.demux(self._stream):
-                    if packet.size:
-                        yield from annex_b.filter(packet) if annex_b else (packet,)
+                for packet in self._demuxed():
+                    yield from annex_b.filter(packet) if annex_b else (packet,)
             except av.error.InvalidDataError:
                 if not self._budget.spend(self._clock.monotonic()):
-                    raise SourceCorrupt(
+                    problem = SourceCorrupt(
                         f"{self._location.label} sends too many damaged packets"
-                    ) from None
+                    )
             except (av.FFmpegError, OSError) as error:
-                raise self._translated(error, "broke off") from None
+                problem = self._translated(error, "broke off")
             else:
                 return
+        raise problem  # see _open
+
+    def _demuxed(self) -> "Iterator[AvPacket[VideoStream]]":
+        """Read on; the other streams of a file are read only to see how far they reach."""
+        for packet in self._container.demux():
+            if not packet.size:
+                continue
+            index = packet.stream_index
+            end = (packet.pts or 0) + (packet.duration or 0)
+            self._ends[index] = max(self._ends.get(index, end), end)
+            if index == self._stream.index:
+                yield cast("AvPacket[VideoStream]", packet)
 
     def _packet(self, unit: "AvPacket[VideoStream]") -> Packet:
         payload = bytes(unit)
@@ -240,10 +261,14 @@ class PyavSource:
         return payload
 
     def _check_whole(self) -> None:
+        """Raise where a file says that it is longer than even the longest of its streams."""
         duration_us = self._container.duration  # microseconds, None where the format has none
-        if self._location.is_live or not duration_us or not self._last_us:
+        if self._location.is_live or not duration_us:
             return
-        end_us = self._last_us - (self._container.start_time or 0)
+        start_us = self._container.start_time or 0
+        streams = self._container.streams
+        ends_s = (end * (streams[index].time_base or 0) for index, end in self._ends.items())
+        end_us = max((int(end_s * 1_000_000) for end_s in ends_s), default=start_us) - start_us
         if duration_us - end_us > TRUNCATION_SLACK_US:
             raise SourceTruncated(
                 f"{self._location.label} is cut short after {end_us / 1e6:.1f} of "
