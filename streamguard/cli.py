@@ -5,6 +5,8 @@ to do. Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 a dependency is do
 """
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,15 +26,27 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.verb(arguments)
+        sys.stdout.flush()
     except StreamguardError as error:
         print(f"streamguard: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nobody is left to tell
+        _discard_output()  # its reader has gone: nobody is left to tell
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        print("streamguard: the disk is full: free some space, then try again", file=sys.stderr)
+        return 3
     return code
+
+
+def _discard_output() -> None:
+    """Keep the interpreter from flushing at its end what nobody can take."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

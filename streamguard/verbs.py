@@ -33,16 +33,15 @@ def screen(arguments: argparse.Namespace) -> int:
     app.configure_logging()
     location = parse_location(arguments.source)
     settings = load_settings(arguments.config)
-    plan = app.plan_of(
-        settings,
-        app.open_banks(arguments.bank or settings.bank.paths),
-        load_policy(arguments.policy or settings.policy.file),
-        StdoutLog(sys.stdout),
-        arguments.evidence or settings.evidence.directory,
-    )
+    banks = app.open_banks(arguments.bank or settings.bank.paths)
+    policy = load_policy(arguments.policy or settings.policy.file)
+    evidence = arguments.evidence or settings.evidence.directory
     stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
 
     async def watched(stop: asyncio.Event) -> int:
+        loop = asyncio.get_running_loop()
+        event_log = StdoutLog(sys.stdout, lambda: loop.call_soon_threadsafe(stop.set))
+        plan = app.plan_of(settings, banks, policy, event_log, evidence)
         async with app.assembled(plan, PrometheusMeter()) as parts:
             error = await screen_once(stream, parts, stop)
         if error is not None:

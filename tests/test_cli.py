@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,11 +13,14 @@ from urllib.parse import unquote, urlsplit
 import av
 import pytest
 from processes import (
+    DEADLINE_S,
     POLICY,
     Event,
     Finished,
     Running,
     build_bank,
+    command,
+    environment,
     on_time,
     short_type,
     streamguard,
@@ -323,3 +327,33 @@ def test_a_group_of_readers_goes_on_where_it_stopped(
     assert third.types[-1] == "stream.ended"
     flags = [event for event in everything if short_type(event).startswith("flag.")]
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == flags
+
+
+@pytest.mark.parametrize("verb", ["screen", "hash"])
+def test_a_reader_that_has_seen_enough_ends_the_command(
+    verb: str, known_bank: Path, real_clips: dict[str, Path]
+) -> None:
+    channel = on_time(transport_stream(real_clips["bikes"], n_rounds=9), burst_s=60)
+    more = {
+        "screen": ("--stream-id", "live", "--bank", known_bank),
+        "hash": ("--every-frame",),
+    }
+    with (
+        serving(channel) as server,
+        subprocess.Popen(
+            command(verb, server.url(), *more[verb]),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout
+        assert process.stderr
+        first = process.stdout.readline()
+        process.stdout.close()
+        problem = process.stderr.read()
+        code = process.wait(DEADLINE_S)
+
+    assert json.loads(first)
+    assert (code, problem) == (0, "")

@@ -66,3 +66,10 @@ def test_screening_onto_a_full_disk_says_how_much_was_lost(
         "streamguard: 5 events could not be committed before the stop: free the disk, then screen "
         "these streams again"
     )
+
+
+def test_a_result_that_does_not_fit_on_the_disk_is_said(real_clips: dict[str, Path]) -> None:
+    done = into(Path("/dev/full"), "hash", "--every-frame", real_clips["bikes"])
+
+    assert done.code == 3
+    assert done.problem == "streamguard: the disk is full: free some space, then try again"
