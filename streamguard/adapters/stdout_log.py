@@ -14,7 +14,7 @@ from streamguard.core.events import Event
 class StdoutLog:
     """An event log that is a pipe to somebody else."""
 
-    def __init__(self, stream: TextIO, on_gone: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, stream: TextIO, on_gone: Callable[[], object] = lambda: None) -> None:
         """Write to `stream`; `on_gone` is called, in the writing thread, when its reader leaves."""
         self._stream = stream
         self._on_gone = on_gone
