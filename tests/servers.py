@@ -78,7 +78,7 @@ class Server:
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError):  # the client has gone, or the server ends
             request = client.recv(65_536)
-            self.requests.append(request.split(b"\r\n", 1)[0].decode())
+            self.requests.append(request.split(b"\r\n", 1)[0].decode(errors="replace"))
             self._answer(Connection(client, self._closing))
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)

@@ -83,6 +83,8 @@ def _options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
             "analyzeduration": "500000",
             "probesize": "131072",
         }
+    if location.protocol in {"http", "https"}:
+        options["max_redirects"] = "0"  # they lead to other hosts, inner ones too
     if location.protocol in {"rtmp", "rtmps"}:
         options["rtmp_live"] = "live"  # RTMP's own `timeout` would mean listening: left alone
     return options

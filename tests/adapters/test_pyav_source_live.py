@@ -1,0 +1,254 @@
+"""What comes over a network: real servers on loopback, good ones and bad ones."""
+
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from streamguard.adapters.pyav_source import PyavSource, SourceTimeouts
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.core.errors import SourceUnavailable, StreamguardError
+from streamguard.core.location import parse_location
+from streamguard.core.timeline import Timeline
+from streamguard.core.types import Packet
+from tests.media import Recipe, audio_ts, video
+from tests.servers import (
+    HOST,
+    Answer,
+    cut_short,
+    endless,
+    in_turn,
+    paced,
+    redirect,
+    refusing_port,
+    serving,
+    silent,
+    status,
+    then_silent,
+    whole,
+)
+
+pytestmark = pytest.mark.integration
+
+TIMEOUTS = SourceTimeouts(open_s=0.5, read_s=0.5)
+BOUND_S = 2 * TIMEOUTS.open_s + TIMEOUTS.read_s + 0.5
+"""Opening is armed twice; half a second is for a slow machine."""
+
+TS = video("mpegts", Recipe(bf=2))
+SECRETS = ("bob", "s3cret", "k3y")
+USERINFO = "bob:s3cret@"
+PATH = "/live/k3y?key=k3y"
+
+
+def read_all(url: str, timeline: Timeline | None = None) -> list[Packet]:
+    with open_source(url, timeline) as source:
+        return list(source.packets())
+
+
+def open_source(url: str, timeline: Timeline | None = None) -> PyavSource:
+    return PyavSource(parse_location(url), timeline or Timeline(), SystemClock(), TIMEOUTS)
+
+
+@contextmanager
+def fails_in_time() -> Iterator[pytest.ExceptionInfo[SourceUnavailable]]:
+    start_s = time.monotonic()
+    with pytest.raises(SourceUnavailable) as caught:
+        yield caught
+    assert time.monotonic() - start_s < BOUND_S
+
+
+@pytest.mark.parametrize("container", ["mpegts", "flv"])
+def test_a_stream_over_http_is_read_to_its_announced_end(container: str) -> None:
+    with serving(whole(video(container, Recipe(bf=2)))) as server:
+        packets = read_all(server.url())
+
+    assert len(packets) == 50
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [endless(TS), cut_short(TS, 2 * len(TS))], ids=["open", "cut"])
+def test_an_end_that_was_not_announced_is_a_loss(answer: Answer) -> None:
+    found: list[Packet] = []
+
+    with serving(answer) as server, fails_in_time(), open_source(server.url()) as source:
+        found.extend(source.packets())
+
+    assert len(found) >= 49
+    assert len(server.requests) == 1
+
+
+def test_a_host_that_refuses_is_unavailable() -> None:
+    with fails_in_time() as caught:
+        open_source(f"http://{HOST}:{refusing_port()}/live")
+
+    assert caught.value.retriable
+
+
+def test_a_host_that_accepts_and_says_nothing_is_unavailable() -> None:
+    with serving(silent) as server, fails_in_time():
+        open_source(server.url())
+
+
+def test_a_host_that_sends_headers_and_no_video_is_unavailable() -> None:
+    with serving(then_silent(b"")) as server, fails_in_time():
+        open_source(server.url())
+
+
+def test_a_stream_that_stalls_is_given_up_after_what_came() -> None:
+    found: list[Packet] = []
+
+    with serving(then_silent(TS)) as server, fails_in_time(), open_source(server.url()) as source:
+        found.extend(source.packets())
+
+    assert len(found) >= 49
+
+
+def test_a_trickle_of_sound_alone_is_no_stream() -> None:
+    sound = audio_ts(4.0)
+    pieces = [sound[at : at + 188] for at in range(0, len(sound), 188)]
+
+    with serving(paced(pieces, 0.02)) as server, fails_in_time() as caught:
+        open_source(server.url())
+
+    assert server.requests
+    assert caught.value.retriable
+
+
+def test_sound_that_goes_on_without_picture_does_not_keep_a_stream() -> None:
+    """The picture ends after 2 s of media, the sound after 30."""
+    both = video("mpegts", Recipe(audio_s=30.0))
+    sound_at = both.rindex(b"\x47\x41\x00") + 188  # after the last picture's first TS packet
+    pieces = [both[at : at + 376] for at in range(sound_at, len(both), 376)]
+    found: list[Packet] = []
+
+    with (
+        serving(paced([both[:sound_at], *pieces], 0.02)) as server,
+        open_source(server.url()) as source,
+        fails_in_time(),
+    ):
+        found.extend(source.packets())
+
+    assert len(found) >= 49
+
+
+@pytest.mark.parametrize("line", ["404 Not Found", "403 Forbidden", "503 Service Unavailable"])
+def test_a_refusal_in_http_is_unavailable(line: str) -> None:
+    with serving(status(line)) as server, fails_in_time():
+        open_source(server.url())
+
+
+@pytest.mark.parametrize("path", ["/live.ts", "/live.m3u8", "/live"])
+@pytest.mark.parametrize("lines", ["#EXTINF:9,\n{target}\n", '#EXT-X-MAP:URI="{target}"\n'])
+def test_a_playlist_is_refused_and_what_it_names_is_not_asked_for(path: str, lines: str) -> None:
+    with serving(whole(TS)) as target:
+        body = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n" + lines.format(target=target.url())
+        with serving(whole(body.encode())) as server, fails_in_time():
+            open_source(server.url(path))
+
+    assert len(server.requests) == 1
+    assert target.requests == []
+
+
+def test_a_playlist_that_names_a_local_file_is_refused() -> None:
+    body = b"ffconcat version 1.0\nfile /etc/hostname\n"
+
+    with serving(whole(body)) as server, fails_in_time():
+        open_source(server.url())
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "avi", "h264"])
+def test_other_containers_are_no_live_stream(container: str) -> None:
+    with serving(whole(video(container, Recipe()))) as server, fails_in_time():
+        open_source(server.url())
+
+
+def test_a_redirect_leads_nowhere() -> None:
+    with (
+        serving(whole(TS)) as target,
+        serving(redirect(target.url())) as server,
+        fails_in_time(),
+    ):
+        open_source(server.url())
+
+    assert target.requests == []
+
+
+def test_a_reconnect_is_a_new_epoch_of_the_same_timeline() -> None:
+    timeline = Timeline()
+
+    with serving(whole(TS)) as server:
+        first = read_all(server.url(), timeline)
+        timeline.break_off()
+        second = read_all(server.url(), timeline)
+
+    assert {packet.epoch for packet in first} == {0}
+    assert {packet.epoch for packet in second} == {1}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        silent,
+        status("404 Not Found"),
+        status("401 Unauthorized"),
+        whole(b"#EXTM3U\n"),
+        whole(audio_ts(1.0)),
+        cut_short(TS, 2 * len(TS)),
+        then_silent(TS),
+    ],
+    ids=["silent", "404", "401", "playlist", "sound", "cut", "stall"],
+)
+def test_no_error_shows_the_url(answer: Answer) -> None:
+    with serving(answer) as server:
+        url = server.url(PATH, USERINFO)
+        with pytest.raises(StreamguardError) as caught:
+            read_all(url)
+
+    assert_no_secret(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "rtmp", "rtmps"])
+def test_no_error_of_a_host_that_refuses_shows_the_url(scheme: str) -> None:
+    with pytest.raises(SourceUnavailable) as caught:
+        open_source(f"{scheme}://{USERINFO}{HOST}:{refusing_port()}{PATH}")
+
+    assert_no_secret(caught.value)
+
+
+def test_no_error_of_a_server_that_speaks_otherwise_shows_the_url() -> None:
+    with serving(whole(b"hello")) as server, pytest.raises(SourceUnavailable) as caught:
+        open_source(f"rtmp://{USERINFO}{HOST}:{server.port}{PATH}")
+
+    assert_no_secret(caught.value)
+
+
+def assert_no_secret(error: BaseException) -> None:
+    """Look at all that a handler may print, the errors behind the error included."""
+    told = [*traceback.format_exception(error)]
+    behind: BaseException | None = error
+    while behind is not None:
+        told += [str(behind), repr(behind), repr(behind.args), repr(vars(behind))]
+        behind = behind.__cause__ or behind.__context__
+    assert "\n" not in str(error)
+    for secret in SECRETS:
+        assert secret not in "".join(told)
+
+
+def test_a_location_does_not_show_its_url() -> None:
+    location = parse_location(f"rtmp://{USERINFO}{HOST}:1935{PATH}")
+
+    shown = repr(location) + str(location) + location.label
+
+    assert HOST in shown
+    for secret in SECRETS:
+        assert secret not in shown
+
+
+def test_a_stream_whose_server_returns_can_be_opened_again() -> None:
+    with serving(in_turn(status("503 Service Unavailable"), whole(TS))) as server:
+        with fails_in_time():
+            open_source(server.url())
+
+        assert len(read_all(server.url())) == 50
