@@ -1,0 +1,206 @@
+from typing import Any, Literal
+from uuid import UUID
+
+import pytest
+
+from streamguard.core.event_data import Artifact, Evidence, FlagData, utc_text
+from streamguard.core.events import Event
+from streamguard.core.flags import FlagBook, SessionContext
+from streamguard.core.policy import HashRule, Policy
+from streamguard.core.segments import SegmentBuilder, SegmentEvent
+from streamguard.core.types import CloseReason
+from tests.core_fakes import context, decision, minting, wall_of
+
+READY = Evidence(state="ready", clip=Artifact(uri="file:/clip", sha256="0" * 64, size_bytes=9))
+UNAVAILABLE = Evidence(state="unavailable")
+
+
+def book(*, has_evidence: bool = True, policy: Policy | None = None) -> FlagBook:
+    return FlagBook(context(), policy or Policy(), has_evidence=has_evidence)
+
+
+class Story:
+    """A flag book, and the segments that it is told of."""
+
+    def __init__(self, flags: FlagBook) -> None:
+        self.flags = flags
+        self.segments = SegmentBuilder(minting())
+
+    def see(self, pts_us: int, now_s: float = 60.0, **what: Any) -> list[Event]:
+        self.segments.sampled(0, pts_us, now_s)
+        return self.tell(self.segments.feed(decision(pts_us, **what)), now_s)
+
+    def close(self, reason: CloseReason, now_s: float = 60.0) -> list[Event]:
+        return self.tell(self.segments.close(reason), now_s)
+
+    def tell(self, changes: list[SegmentEvent], now_s: float) -> list[Event]:
+        return [event for change in changes for event in self.flags.change(change, now_s)]
+
+
+def said(events: list[Event]) -> list[tuple[str, int]]:
+    """Give state and revision of each event."""
+    return [(flag(event).state, flag(event).revision) for event in events]
+
+
+def flag(event: Event) -> FlagData:
+    assert isinstance(event.data, FlagData)
+    return event.data
+
+
+def test_an_opened_flag_says_who_what_when_and_why() -> None:
+    policy = Policy(banks={"TVEC-TEST": HashRule(max_distance_bits=20)})
+    story = Story(book(policy=policy))
+
+    (event,) = story.see(1_234_567, 1.5, distance_bits=12, votes=3, read_at_s=1.25)
+
+    assert (event.source, event.subject, event.partitionkey) == (
+        *("/streamguard/test", "s-1"),
+        "lobby",
+    )
+    assert (event.time, event.recordedtime) == (utc_text(wall_of(1.25)), utc_text(wall_of(1.5)))
+    assert flag(event).model_dump(mode="json", exclude_none=True) == {
+        "flag_id": str(UUID(int=1)),
+        "revision": 0,
+        "state": "open",
+        "stream": {"stream_id": "lobby", "session_id": "s-1", "epoch": 0, "protocol": "rtmp"},
+        "window": {
+            "start_pts_ms": 1_234,
+            "end_pts_ms": 1_235,
+            "start_time": utc_text(wall_of(1.25)),
+            "end_time": utc_text(wall_of(1.25)),
+            "n_samples": 1,
+        },
+        "clock": {"basis": "ingest"},
+        "policy": {"code": "TVEC-TEST", "severity": "P1"},
+        "signals": [
+            {
+                "detector": "hash",
+                "match": {
+                    "algorithm": "pdq",
+                    "distance_bits": 12,
+                    "max_distance_bits": 20,
+                    "bank": "known",
+                    "entry": "film",
+                    "region": "full",
+                    "bank_offset_ms": 0,
+                    "votes": 3,
+                    "is_certain": True,
+                },
+            }
+        ],
+        "evidence": {"state": "pending"},
+        "latency_ms": {"ingest_to_decision": 250.0},
+        "safety": {"human_required": True},
+    }
+
+
+def test_an_updated_flag_says_when_its_newest_sample_was_read() -> None:
+    story = Story(book())
+    story.see(0)
+
+    (event,) = story.see(2_000_000, 2.5, votes=2)
+
+    assert said([event]) == [("updated", 1)]
+    assert (event.time, event.recordedtime) == (utc_text(wall_of(2.0)), utc_text(wall_of(2.5)))
+    assert flag(event).window.n_samples == 2
+    assert flag(event).window.end_pts_ms == 2_000
+
+
+def test_a_flag_keeps_the_latency_with_which_it_opened() -> None:
+    story = Story(book())
+    story.see(0, 0.1, read_at_s=0.0)
+
+    (event,) = story.see(2_000_000, 60.0, votes=2)
+
+    assert flag(event).latency_ms.ingest_to_decision == 100.0
+
+
+def test_a_decision_at_the_instant_of_reading_took_no_time() -> None:
+    (event,) = Story(book()).see(0, 4.999_999, read_at_s=5.0)
+
+    assert flag(event).latency_ms.ingest_to_decision == 0.0
+
+
+@pytest.mark.parametrize("reason", ["ended", "idle", "epoch_ended", "stream_ended", "interrupted"])
+def test_without_evidence_a_flag_closes_with_its_segment(reason: CloseReason) -> None:
+    story = Story(book(has_evidence=False))
+    (opened,) = story.see(0)
+
+    (closed,) = story.close(reason)
+
+    assert flag(opened).evidence.state == flag(closed).evidence.state == "off"
+    assert said([closed]) == [("closed", 1)]
+    assert (flag(opened).close_reason, flag(closed).close_reason) == (None, reason)
+
+
+def test_a_flag_whose_segment_is_over_waits_for_its_evidence() -> None:
+    story = Story(book())
+    story.see(0)
+
+    assert story.close("ended") == []
+    told = story.flags.attach(UUID(int=1), READY, 60.0)
+
+    assert said(told) == [("updated", 1), ("closed", 2)]
+    assert [flag(event).evidence for event in told] == [READY, READY]
+    assert [flag(event).close_reason for event in told] == [None, "ended"]
+
+
+def test_evidence_that_comes_in_time_is_told_and_the_flag_stays_open() -> None:
+    story = Story(book())
+    story.see(0)
+
+    told = story.flags.attach(UUID(int=1), READY, 60.0)
+    closed = story.close("idle")
+
+    assert said([*told, *closed]) == [("updated", 1), ("closed", 2)]
+    assert flag(closed[0]).evidence == READY
+
+
+def test_evidence_that_could_not_be_made_holds_no_flag_up() -> None:
+    story = Story(book())
+    story.see(0)
+    story.close("ended")
+
+    told = story.flags.attach(UUID(int=1), UNAVAILABLE, 60.0)
+
+    assert said(told) == [("updated", 1), ("closed", 2)]
+    assert flag(told[-1]).evidence == UNAVAILABLE
+
+
+@pytest.mark.parametrize("first", ["attach", "strengthen"])
+def test_each_event_of_a_flag_has_the_next_revision_and_an_id_of_its_own(
+    first: Literal["attach", "strengthen"],
+) -> None:
+    story = Story(book())
+    told = story.see(0)
+    if first == "attach":
+        told += story.flags.attach(UUID(int=1), READY, 60.0)
+    told += story.see(1_000_000, votes=2)
+    told += story.see(2_000_000, entry="other")
+    told += story.close("ended")
+    if first == "strengthen":
+        told += story.flags.attach(UUID(int=1), READY, 60.0)
+
+    assert [flag(event).revision for event in told] == [0, 1, 2, 3, 4]
+    assert len({event.id for event in told}) == 5
+    assert flag(told[-1]).state == "closed"
+
+
+def test_flags_of_two_categories_are_kept_apart() -> None:
+    story = Story(book())
+    story.see(0, category="A")
+    story.see(0, category="B")
+    story.close("ended")
+
+    told = story.flags.attach(UUID(int=2), READY, 60.0)
+
+    assert [flag(event).policy.code for event in told] == ["B", "B"]
+    assert {flag(event).flag_id for event in told} == {str(UUID(int=2))}
+
+
+def test_a_context_names_its_stream_in_every_epoch() -> None:
+    shared = SessionContext("/streamguard/test", "lobby", "s-1", "file", wall_of)
+
+    ref = shared.ref(3)
+
+    assert (ref.stream_id, ref.session_id, ref.epoch, ref.protocol) == ("lobby", "s-1", 3, "file")

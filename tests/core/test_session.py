@@ -1,0 +1,400 @@
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamguard.core.coverage import MAX_PIECE_US, REACH_US, LossLedger
+from streamguard.core.event_data import (
+    Evidence,
+    FlagData,
+    GapData,
+    StreamEndedData,
+    StreamStartedData,
+    utc_text,
+)
+from streamguard.core.events import Event
+from streamguard.core.match import Matcher
+from streamguard.core.policy import HashRule, Policy
+from streamguard.core.sampling import Sampling
+from streamguard.core.session import EvidenceRequest, Judgement, Session
+from streamguard.core.types import CloseReason, Codec, GapReason, Sample
+from tests.core_fakes import (
+    banks,
+    context,
+    film,
+    minting,
+    picture,
+    sample,
+    view,
+    wall_of,
+)
+
+SECOND = 1_000_000
+FILM = 1000
+"""Number of the film's first picture; the one at its nth second is FILM + n."""
+
+KNOWN = banks(film("film", FILM), film("other", 2000, policy="TVEC-OTHER"))
+CODEC = Codec("h264", b"", 1280, 720)
+UNAVAILABLE = Evidence(state="unavailable")
+POOR = view(picture(1), quality=0)
+
+D = TypeVar("D")
+
+
+def session(*, has_evidence: bool = False, policy: Policy | None = None) -> Session:
+    rules = policy or Policy()
+    return Session(
+        context(),
+        Matcher(KNOWN, rules),
+        rules,
+        LossLedger(),
+        minting(),
+        has_evidence=has_evidence,
+    )
+
+
+def begun(**options: Any) -> Session:
+    """Give a session whose first packet was read at 0 s, of media time 0."""
+    made = session(**options)
+    made.epoch_began(0, 0, 0.0, CODEC, Sampling.AUTO)
+    return made
+
+
+def judge(held: Session, one: Sample) -> Judgement:
+    """Judge a sample at the instant of its reading."""
+    return held.sampled(one, one.read_at_s)
+
+
+def of(kind: type[D], events: list[Event]) -> list[D]:
+    return [event.data for event in events if isinstance(event.data, kind)]
+
+
+def spans(events: list[Event]) -> list[tuple[int, int, GapReason]]:
+    return [(gap.start_pts_ms, gap.end_pts_ms, gap.reason) for gap in of(GapData, events)]
+
+
+def states(events: list[Event]) -> list[str]:
+    return [flag.state for flag in of(FlagData, events)]
+
+
+def test_a_session_that_begins_says_what_it_screens() -> None:
+    held = session()
+
+    (event,) = held.epoch_began(0, 1_234_567, 2.5, CODEC, Sampling.DENSE)
+
+    assert isinstance(event.data, StreamStartedData)
+    assert (event.data.codec, event.data.width, event.data.height) == ("h264", 1280, 720)
+    assert (event.data.sampling, event.data.start_pts_ms) == (Sampling.DENSE, 1_234)
+    assert event.data.start_time == event.time == event.recordedtime == utc_text(wall_of(2.5))
+
+
+def test_each_epoch_is_announced_under_its_number() -> None:
+    held = begun()
+    held.epoch_ended(0, 0, "epoch_ended", 1.0)
+
+    (event,) = held.epoch_began(1, 0, 1.0, CODEC, Sampling.AUTO)
+
+    assert isinstance(event.data, StreamStartedData)
+    assert event.data.stream.epoch == held.epoch == 1
+
+
+def test_known_content_opens_a_flag_and_asks_for_evidence() -> None:
+    held = begun(has_evidence=True)
+
+    judgement = held.sampled(sample(SECOND, picture(FILM), read_at_s=1.0), 1.25)
+
+    (flag,) = of(FlagData, judgement.events)
+    assert (flag.state, flag.evidence.state) == ("open", "pending")
+    (request,) = judgement.requests
+    assert str(request.flag_id) == flag.flag_id
+    assert (request.epoch, request.pts_us, request.opened_at_s) == (0, SECOND, 1.25)
+    assert (judgement.is_judged, judgement.is_near_miss) == (True, False)
+
+
+def test_further_samples_ask_for_no_more_evidence() -> None:
+    held = begun(has_evidence=True)
+    judge(held, sample(0, picture(FILM)))
+
+    judgement = judge(held, sample(SECOND, picture(FILM + 1)))
+
+    assert states(judgement.events) == ["updated"]
+    assert judgement.requests == []
+
+
+def test_without_a_store_no_evidence_is_asked_for() -> None:
+    judgement = judge(begun(), sample(0, picture(FILM)))
+
+    assert judgement.requests == []
+    assert [flag.evidence.state for flag in of(FlagData, judgement.events)] == ["off"]
+
+
+def test_a_near_miss_is_told_and_opens_nothing() -> None:
+    held = begun(policy=Policy(default=HashRule(min_votes=2)))
+
+    judgement = judge(held, sample(0, picture(FILM)))
+
+    assert judgement == Judgement([], [], is_judged=True, is_near_miss=True)
+
+
+def test_a_flag_closes_by_the_time_of_the_stream() -> None:
+    held = begun()
+    judge(held, sample(0, picture(FILM)))
+
+    told = [judge(held, sample(n * SECOND, picture(1))).events for n in range(1, 5)]
+
+    assert [states(events) for events in told] == [[], [], [], ["closed"]]
+
+
+def test_a_flag_of_an_idle_stream_closes_by_the_clock() -> None:
+    held = begun()
+    judge(held, sample(0, picture(FILM)))
+
+    assert held.idle(None, 4.999) == []
+    (closed,) = of(FlagData, held.idle(None, 5.0))
+
+    assert (closed.state, closed.close_reason) == ("closed", "idle")
+
+
+@pytest.mark.parametrize("why", ["epoch_ended", "stream_ended", "interrupted"])
+def test_a_flag_closes_with_its_epoch(why: CloseReason) -> None:
+    held = begun()
+    judge(held, sample(0, picture(FILM)))
+
+    (closed,) = of(FlagData, held.epoch_ended(0, 0, why, 1.0))
+
+    assert (closed.state, closed.close_reason) == ("closed", why)
+
+
+def test_closed_comes_after_the_evidence() -> None:
+    held = begun(has_evidence=True)
+    (request,) = judge(held, sample(0, picture(FILM))).requests
+
+    assert held.epoch_ended(0, 0, "stream_ended", 1.0) == []
+    told = held.attach(request, UNAVAILABLE, 2.0)
+
+    assert states(told) == ["updated", "closed"]
+    assert [flag.evidence for flag in of(FlagData, told)] == [UNAVAILABLE, UNAVAILABLE]
+
+
+def test_what_was_sent_before_the_first_verdict_is_a_gap() -> None:
+    judgement = judge(begun(), sample(4 * SECOND, picture(1)))
+
+    assert spans(judgement.events) == [(0, 1_500, GapReason.LONG_GOP)]
+
+
+def test_a_flag_is_told_before_the_gap_in_front_of_it() -> None:
+    judgement = judge(begun(), sample(4 * SECOND, picture(FILM)))
+
+    assert [type(event.data) for event in judgement.events] == [FlagData, GapData]
+
+
+def test_a_sample_of_low_quality_is_no_verdict() -> None:
+    held = begun()
+
+    judgement = judge(held, sample(SECOND, POOR))
+    told = held.epoch_ended(0, 2 * SECOND, "stream_ended", 2.0)
+
+    assert judgement == Judgement([], [], is_judged=False, is_near_miss=False)
+    assert spans(told) == [(0, 2_000, GapReason.LOW_QUALITY)]
+
+
+def test_the_clock_tells_a_gap_that_goes_on() -> None:
+    held = begun()
+
+    assert held.idle(MAX_PIECE_US + REACH_US - 1, 13.0) == []
+    assert held.idle(None, 13.0) == []
+    told = held.idle(MAX_PIECE_US + REACH_US, 13.0)
+
+    assert spans(told) == [(0, MAX_PIECE_US // 1000, GapReason.LONG_GOP)]
+
+
+def test_an_interrupted_epoch_says_so_of_what_is_left_over() -> None:
+    told = begun().epoch_ended(0, SECOND, "interrupted", 1.0)
+
+    assert spans(told) == [(0, 1_000, GapReason.INTERRUPTED)]
+
+
+def test_an_epoch_that_ended_within_reach_of_a_verdict_has_no_gap() -> None:
+    held = begun()
+    judge(held, sample(0, picture(1)))
+
+    assert held.epoch_ended(0, REACH_US, "stream_ended", 3.0) == []
+
+
+def test_time_without_a_connection_is_a_gap_by_the_clock() -> None:
+    held = begun()
+    judge(held, sample(0, picture(1)))
+    held.epoch_ended(0, SECOND, "stream_ended", 1.0)
+
+    (gap,) = of(GapData, held.was_away(1.0, 8.5, GapReason.SOURCE_UNAVAILABLE))
+
+    assert (gap.start_pts_ms, gap.end_pts_ms) == (1_000, 1_000)
+    assert (gap.start_time, gap.end_time) == (utc_text(wall_of(1.0)), utc_text(wall_of(8.5)))
+    assert (gap.length_s, gap.reason) == (7.5, GapReason.SOURCE_UNAVAILABLE)
+
+
+def test_a_source_that_never_came_is_a_gap_too() -> None:
+    (gap,) = of(GapData, session().was_away(0.0, 10.0, GapReason.SOURCE_UNAVAILABLE))
+
+    assert (gap.start_pts_ms, gap.end_pts_ms, gap.length_s) == (0, 0, 10.0)
+
+
+def test_what_a_file_lacks_is_a_gap_behind_its_last_packet() -> None:
+    held = begun()
+    judge(held, sample(0, picture(1)))
+    held.epoch_ended(0, SECOND, "stream_ended", 1.0)
+
+    told = held.was_cut_short(5 * SECOND, 1.0)
+
+    assert spans(told) == [(1_000, 6_000, GapReason.TRUNCATED)]
+
+
+def test_the_account_adds_up() -> None:
+    held = begun()
+    judge(held, sample(0, picture(FILM)))
+    judge(held, sample(0, picture(2000)))
+    judge(held, sample(SECOND, POOR))
+    held.epoch_ended(0, REACH_US + 1_500, "epoch_ended", 3.0)
+    held.epoch_began(1, 0, 3.0, CODEC, Sampling.AUTO)
+    judge(held, sample(0, picture(1), epoch=1))
+    held.epoch_ended(1, 1_500, "stream_ended", 4.0)
+
+    (event,) = held.ended("source_unavailable", 77, 5, 60.0)
+
+    assert isinstance(event.data, StreamEndedData)
+    assert event.data.model_dump(exclude={"stream"}) == {
+        "reason": "source_unavailable",
+        "n_packets": 77,
+        "n_samples": 4,
+        "n_flags": 2,
+        "screened_ms": 2_501,  # 2,501.5 ms
+        "gap_ms": 2,  # 1.5 ms: a gap is never told shorter than it was
+        "n_dropped": 5,
+    }
+    assert event.data.stream.epoch == 1
+    assert event.time == event.recordedtime == utc_text(wall_of(60.0))
+
+
+def test_media_time_is_screened_as_verdicts_come() -> None:
+    held = begun()
+
+    judge(held, sample(SECOND, picture(1)))
+
+    assert held.screened_us == SECOND + REACH_US
+
+
+def test_a_gap_of_live_media_is_told_by_the_clock_of_its_reading() -> None:
+    held = begun()
+    judge(held, sample(0, picture(1), read_at_s=0.5))
+
+    (gap,) = of(GapData, judge(held, sample(9 * SECOND, picture(1), read_at_s=9.5)).events)
+
+    assert (gap.start_pts_ms, gap.end_pts_ms) == (2_500, 6_500)
+    assert (gap.start_time, gap.end_time) == (utc_text(wall_of(3.0)), utc_text(wall_of(7.0)))
+
+
+def test_no_gap_is_told_for_the_future() -> None:
+    """The reader is ahead of the samples; the last of them was read long ago."""
+    held = begun()
+
+    (gap,) = of(GapData, held.epoch_ended(0, 60 * SECOND, "stream_ended", 2.0))
+
+    assert (gap.start_time, gap.end_time) == (utc_text(wall_of(0.0)), utc_text(wall_of(2.0)))
+
+
+pictures = st.sampled_from([FILM, FILM + 1, FILM + 2, 2000, 1, 2])
+moments = st.lists(
+    st.tuples(
+        st.integers(1, 20 * SECOND),
+        st.floats(0, 20),
+        st.sampled_from(["sample", "sample", "sample", "poor", "idle", "attach"]),
+        pictures,
+    ),
+    max_size=12,
+)
+"""Media time that passes, seconds that pass, and what comes then."""
+
+scripts = st.lists(
+    st.tuples(moments, st.integers(0, 9 * SECOND), st.booleans()), min_size=1, max_size=3
+)
+"""Epochs: what happens in them, what is sent after that, and whether the source goes away."""
+
+Script = list[tuple[list[tuple[int, float, str, int]], int, bool]]
+
+
+def play(held: Session, script: Script) -> Iterator[list[Event]]:
+    """Play a session from its first packet to its account, as the shell would."""
+    wanted: list[EvidenceRequest] = []
+    now_s = 0.0
+    for epoch, (happenings, rest_us, goes_away) in enumerate(script):
+        at_us = 0
+        yield held.epoch_began(epoch, 0, now_s, CODEC, Sampling.AUTO)
+        for step_us, seconds, what, number in happenings:
+            at_us, now_s = at_us + step_us, now_s + seconds
+            if what == "idle":
+                yield held.idle(at_us, now_s)
+            elif what == "attach" and wanted:
+                yield held.attach(wanted.pop(), UNAVAILABLE, now_s)
+            elif what in {"sample", "poor"}:
+                seen = POOR if what == "poor" else view(picture(number))
+                read_at_s = max(now_s - 0.5, 0.0)
+                judgement = held.sampled(
+                    sample(at_us, seen, epoch=epoch, read_at_s=read_at_s), now_s
+                )
+                wanted += judgement.requests
+                yield judgement.events
+        is_last = epoch == len(script) - 1
+        why: CloseReason = "stream_ended" if is_last else "epoch_ended"
+        yield held.epoch_ended(epoch, at_us + rest_us, why, now_s)
+        if goes_away:
+            yield held.was_away(now_s, now_s + 3.0, GapReason.SOURCE_UNAVAILABLE)
+            now_s += 3.0
+    while wanted:
+        yield held.attach(wanted.pop(), UNAVAILABLE, now_s)
+    yield held.ended("ended", 9, 0, now_s)
+
+
+def played(held: Session, script: Script) -> list[Event]:
+    return [event for events in play(held, script) for event in events]
+
+
+@given(script=scripts, has_evidence=st.booleans())
+def test_every_flag_opens_first_and_closes_once_at_last(
+    script: Script, *, has_evidence: bool
+) -> None:
+    events = played(session(has_evidence=has_evidence), script)
+
+    told: dict[str, list[FlagData]] = {}
+    for flag in of(FlagData, events):
+        told.setdefault(flag.flag_id, []).append(flag)
+    for flags in told.values():
+        assert [flag.revision for flag in flags] == list(range(len(flags)))
+        middle = ["updated"] * (len(flags) - 2)
+        assert [flag.state for flag in flags] == ["open", *middle, "closed"]
+        assert flags[0].evidence.state == ("pending" if has_evidence else "off")
+        assert flags[-1].evidence.state == ("unavailable" if has_evidence else "off")
+    assert of(StreamEndedData, events)[0].n_flags == len(told)
+
+
+@given(script=scripts, has_evidence=st.booleans())
+def test_no_two_events_share_an_id(script: Script, *, has_evidence: bool) -> None:
+    events = played(session(has_evidence=has_evidence), script)
+
+    assert len({event.id for event in events}) == len(events)
+
+
+@given(scripts)
+def test_the_account_of_any_session_is_all_that_was_sent(script: Script) -> None:
+    held = session()
+
+    events = played(held, script)
+
+    sent_us = sum(
+        sum(moment[0] for moment in happenings) + rest_us for happenings, rest_us, _ in script
+    )
+    account = of(StreamEndedData, events)[0]
+    assert abs(account.screened_ms + account.gap_ms - sent_us / 1000) < 1
+    rounded_ms = sum(gap.end_pts_ms - gap.start_pts_ms for gap in of(GapData, events))
+    assert account.gap_ms <= rounded_ms <= account.gap_ms + 2 * len(of(GapData, events))
