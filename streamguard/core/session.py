@@ -114,11 +114,11 @@ class Session:
         changes = self._segments.sampled(sample.epoch, sample.pts_us, now_s)
         for decision in verdict.decisions:
             changes += self._segments.feed(decision)
-        gaps: list[Gap] = []
         if verdict.is_judged:
             gaps = self._coverage.verdict(sample.epoch, sample.pts_us)
         else:
             self._losses.note(sample.epoch, sample.pts_us, GapReason.LOW_QUALITY)
+            gaps = self._coverage.advance(sample.epoch, sample.pts_us)
         opened = [c.segment for c in changes if isinstance(c, SegmentOpened)]
         self._n_flags += len(opened)
         return Judgement(

@@ -200,6 +200,17 @@ def test_a_sample_of_low_quality_is_no_verdict() -> None:
     assert spans(told) == [(0, 2_000, GapReason.LOW_QUALITY)]
 
 
+def test_low_quality_that_goes_on_is_told_while_it_lasts() -> None:
+    """Samples that come one upon another leave the clock no turn."""
+    held, limit_us = begun(), MAX_PIECE_US + REACH_US
+
+    before = judge(held, sample(limit_us - 1, POOR)).events
+    then = judge(held, sample(limit_us, POOR)).events
+
+    assert before == []
+    assert spans(then) == [(0, MAX_PIECE_US // 1000, GapReason.LOW_QUALITY)]
+
+
 def test_the_clock_tells_a_gap_that_goes_on() -> None:
     held = begun()
 
