@@ -157,6 +157,7 @@ class Session:
     def was_cut_short(self, missing_us: int, now_s: float) -> list[Event]:
         """Publish the media that a file promised and does not hold."""
         start_us = self._newest_us
+        self._coverage.gap_us += missing_us
         gap = Gap(self._epoch, start_us, start_us + missing_us, GapReason.TRUNCATED)
         return [self._gap_event(gap, now_s, now_s, now_s)]
 

@@ -79,6 +79,11 @@ def states(events: list[Event]) -> list[str]:
     return [flag.state for flag in of(FlagData, events)]
 
 
+def totals(held: Session) -> StreamEndedData:
+    (data,) = of(StreamEndedData, held.ended("ended", 0, 0, 60.0))
+    return data
+
+
 def test_a_session_that_begins_says_what_it_screens() -> None:
     held = session()
 
@@ -260,6 +265,7 @@ def test_what_a_file_lacks_is_a_gap_behind_its_last_packet() -> None:
     told = held.was_cut_short(5 * SECOND, 1.0)
 
     assert spans(told) == [(1_000, 6_000, GapReason.TRUNCATED)]
+    assert totals(held).gap_ms == 5_000
 
 
 def test_the_account_adds_up() -> None:
