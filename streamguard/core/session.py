@@ -75,6 +75,7 @@ class Session:
         self._epoch = 0
         self._newest_us = 0
         self._anchor = (0, 0.0)  # a media time and the monotonic instant at which it was read
+        self._told_s = 0.0  # the monotonic instant up to which this epoch's gaps were told
         self._n_samples = self._n_flags = 0
 
     @property
@@ -91,7 +92,8 @@ class Session:
         self, epoch: int, first_us: int, read_at_s: float, codec: Codec, sampling: Sampling
     ) -> list[Event]:
         """Take note of the first packet of a timeline."""
-        self._epoch, self._newest_us, self._anchor = epoch, first_us, (first_us, read_at_s)
+        self._epoch, self._newest_us = epoch, first_us
+        self._anchor, self._told_s = (first_us, read_at_s), read_at_s
         self._coverage.begin(epoch, first_us)
         data = StreamStartedData(
             stream=self._context.ref(epoch),
@@ -185,16 +187,25 @@ class Session:
         return [event for change in changes for event in self._flags.change(change, now_s)]
 
     def _gaps(self, gaps: list[Gap], now_s: float) -> list[Event]:
-        at_us, at_s = self._anchor
         return [
             self._gap_event(
                 gap,
-                min(at_s + (gap.start_us - at_us) / 1e6, now_s),
-                min(at_s + (gap.end_us - at_us) / 1e6, now_s),
+                self._instant_s(gap.start_us, now_s),
+                self._instant_s(gap.end_us, now_s),
                 now_s,
             )
             for gap in gaps
         ]
+
+    def _instant_s(self, pts_us: int, now_s: float) -> float:
+        """Estimate when this media time was read; what is told of gaps never runs backwards.
+
+        Near enough where media come as fast as they are shown; a file and a burst come faster.
+        """
+        at_us, at_s = self._anchor
+        estimate_s = min(at_s + (pts_us - at_us) / 1e6, now_s)
+        self._told_s = max(self._told_s, estimate_s)
+        return self._told_s
 
     def _gap_event(self, gap: Gap, start_s: float, end_s: float, now_s: float) -> Event:
         wall_of = self._context.wall_of

@@ -12,6 +12,7 @@ from streamguard.core.event_data import (
     GapData,
     StreamEndedData,
     StreamStartedData,
+    utc_seconds,
     utc_text,
 )
 from streamguard.core.events import Event
@@ -321,6 +322,29 @@ def test_no_gap_is_told_for_the_future() -> None:
     assert (gap.start_time, gap.end_time) == (utc_text(wall_of(0.0)), utc_text(wall_of(2.0)))
 
 
+def test_a_gap_of_a_file_was_not_read_before_the_file_was() -> None:
+    """A minute of it is read in a second."""
+    held = begun()
+
+    (gap,) = of(GapData, held.sampled(sample(60 * SECOND, picture(1), read_at_s=1.0), 1.0).events)
+
+    assert gap.end_pts_ms == 57_500
+    assert gap.start_time == gap.end_time == utc_text(wall_of(0.0))
+
+
+def test_pieces_of_one_gap_follow_each_other_by_the_clock_too() -> None:
+    """Ten seconds came at once when the stream was opened: later ones are read in time."""
+    held = begun()
+    held.sampled(sample(0, POOR, read_at_s=0.0), 0.0)
+    (first,) = of(GapData, held.idle(14 * SECOND, 15.0))
+    held.sampled(sample(24 * SECOND, POOR, read_at_s=15.0), 15.0)
+
+    (second,) = of(GapData, held.epoch_ended(0, 25 * SECOND, "stream_ended", 16.0))
+
+    assert first.end_pts_ms == second.start_pts_ms == 11_500
+    assert first.end_time == second.start_time == utc_text(wall_of(11.5))
+
+
 pictures = st.sampled_from([FILM, FILM + 1, FILM + 2, 2000, 1, 2])
 moments = st.lists(
     st.tuples(
@@ -415,3 +439,24 @@ def test_the_account_of_any_session_is_all_that_was_sent(script: Script) -> None
     assert abs(account.screened_ms + account.gap_ms - sent_us / 1000) < 1
     rounded_ms = sum(gap.end_pts_ms - gap.start_pts_ms for gap in of(GapData, events))
     assert account.gap_ms <= rounded_ms <= account.gap_ms + 2 * len(of(GapData, events))
+
+
+@given(script=scripts, has_evidence=st.booleans())
+def test_instants_never_run_backwards(script: Script, *, has_evidence: bool) -> None:
+    events = played(session(has_evidence=has_evidence), script)
+
+    assert all(event.time <= event.recordedtime for event in events)
+    recorded_s = [utc_seconds(event.recordedtime) for event in events]
+    assert recorded_s == sorted(recorded_s)
+    for event in events:
+        if isinstance(event.data, FlagData):
+            window = event.data.window
+            assert window.start_time <= window.end_time <= event.recordedtime
+    gaps = [event for event in events if isinstance(event.data, GapData)]
+    latest, epoch = "", -1
+    for event in gaps:
+        assert isinstance(event.data, GapData)
+        assert event.data.start_time <= event.data.end_time <= event.recordedtime
+        if event.data.stream.epoch == epoch:
+            assert event.data.start_time >= latest
+        latest, epoch = event.data.end_time, event.data.stream.epoch
