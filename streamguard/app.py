@@ -204,7 +204,7 @@ def _prune_once(file: Path) -> None:
     retention = {str(topic): float(seconds) for topic, seconds in RETENTION_S.items()}
     try:
         with SqliteLog(file, "write") as event_log:
-            report = event_log.prune(time.time(), retention, None)
+            report = event_log.prune(time.time(), retention, has_broker=False)
     except LogUnavailable as error:
         log.warning("prune_failed", problem=str(error))
         return

@@ -1,4 +1,4 @@
-"""The file of the event log: its tables, how it is made and opened, what its errors mean.
+"""The file of the event log: its tables, how it is made, opened and shared, what its errors mean.
 
 Rule: nobody ever sees half of a log; it is made aside and linked into place, once.
 """
@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
 
 import apsw
 
 from streamguard.core.errors import ConfigError, LogUnavailable
 
-SCHEMA_VERSION = 1
-"""Kept in the file as `user_version`."""
+SCHEMA_VERSION = 2
+"""Kept in the file as `user_version`; 2 added the tables of delivery to a broker."""
 
 APPLICATION_ID = 0x53674C67
 """Kept in the file ("SgLg"), so that no other SQLite database is taken for a log."""
@@ -25,10 +27,25 @@ BUSY_TIMEOUT_MS = 5_000
 WAL_KEPT_BYTES = 16 * 1024 * 1024
 """What a burst leaves of the write-ahead log once it is checkpointed; usually it is 4 MB."""
 
+_DELIVERY_TABLES = f"""
+CREATE TABLE IF NOT EXISTS delivery (
+    topic TEXT PRIMARY KEY,
+    next_offset INTEGER NOT NULL,
+    broker_offsets TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead (
+    offset INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    buried_s REAL NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
 CREATE TABLE events (
     offset INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -44,6 +61,7 @@ CREATE TABLE groups (
     next_offset INTEGER NOT NULL,
     committed_s REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
+{_DELIVERY_TABLES}
 """
 _SETTINGS = f"PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {WAL_KEPT_BYTES}"
 _VERSIONS = "SELECT * FROM pragma_application_id, pragma_user_version"
@@ -81,8 +99,51 @@ def make_if_missing(path: Path) -> None:
             os.link(fresh, path)
 
 
+class LogFile:
+    """One connection to a log; threads take turns on it."""
+
+    def __init__(self, path: Path, *, make: bool = False, read_only: bool = False) -> None:
+        """Connect, and make the file first where there is none and `make` says so.
+
+        Raises:
+            ConfigError: there is none and none is to be made.
+            LogUnavailable: it cannot be made or opened, or another version wrote it.
+        """
+        self._path = path.absolute()
+        self._turn = Lock()
+        with translated(self._path):
+            if make:
+                make_if_missing(self._path)
+            self.connection = connect(self._path, read_only=read_only)
+
+    def rows(self, statement: str, values: tuple[str | int, ...] = ()) -> list[Any]:
+        """Read at once, so that no open statement keeps the write-ahead log from shrinking."""
+        with self._turn, translated(self._path):
+            return self.connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[apsw.Connection]:
+        """Commit on success, roll back on any error; waits for other writers at its start.
+
+        Not `with connection`, which keeps all other threads from running while it waits (measured).
+        """
+        with self._turn, translated(self._path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Release the file; closing twice is harmless."""
+        with self._turn, translated(self._path):
+            self.connection.close()
+
+
 def connect(path: Path, *, read_only: bool) -> apsw.Connection:
-    """Connect to a log that exists.
+    """Connect to a log that exists; one of an older version is brought up to this one.
 
     Raises:
         ConfigError: there is none.
@@ -94,14 +155,17 @@ def connect(path: Path, *, read_only: bool) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.execute(_SETTINGS).fetchall()
-    ((application, version),) = connection.execute(_VERSIONS).fetchall()
+    versions: list[Any] = connection.execute(_VERSIONS).fetchall()
+    ((application, version),) = versions
     if application != APPLICATION_ID:
         raise LogUnavailable(f"event log {path}: {_NO_LOG}")
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         raise LogUnavailable(
             f"event log {path}: another version of streamguard wrote it (schema {version}, this"
             f" one has {SCHEMA_VERSION}): upgrade streamguard"
         )
+    if version < SCHEMA_VERSION and not read_only:
+        connection.execute(f"BEGIN IMMEDIATE; {_DELIVERY_TABLES}; COMMIT").fetchall()
     return connection
 
 

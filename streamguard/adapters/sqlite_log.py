@@ -4,19 +4,16 @@ Rule: an offset is always that of the next record to read. Offsets begin at 1, g
 commit, are never used twice and may skip; a reader goes on at `records[-1].offset + 1`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import apsw
-
-from streamguard.adapters.sqlite_file import connect, make_if_missing, translated
+from streamguard.adapters.sqlite_file import LogFile
 from streamguard.core.event_data import utc_seconds
 from streamguard.core.events import Event
+from streamguard.core.record import Record
 
 Access = Literal["create", "write", "read"]
 """`create` makes a log where there is none; `write` and `read` need one; `read` only reads."""
@@ -49,6 +46,7 @@ INSERT INTO groups (name, next_offset, committed_s) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE
 SET next_offset = excluded.next_offset, committed_s = excluded.committed_s
 """
+_ACKNOWLEDGED = "SELECT next_offset FROM delivery WHERE topic = ?"
 _DROP_SILENT = "DELETE FROM groups WHERE committed_s < ? RETURNING name"
 _LOWEST_POSITION = "SELECT min(next_offset) FROM groups"
 _PRUNE = """
@@ -58,24 +56,6 @@ DELETE FROM events WHERE offset IN (
     ) WHERE recorded_s < ?
 )
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One event as the log keeps it.
-
-    key:        partition key, the stream's id.
-    recorded_s: when the event was made, seconds since 1970 UTC.
-    body:       the whole event, CloudEvents structured mode, one line of JSON.
-    """
-
-    offset: int
-    topic: str
-    key: str
-    id: str
-    type: str
-    recorded_s: float
-    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +88,7 @@ class SqliteLog:
             ConfigError: there is none and none is to be made.
             LogUnavailable: it cannot be made or opened, or another version wrote it.
         """
-        self._path = path.absolute()
-        self._turn = Lock()
-        with translated(self._path):
-            if access == "create":
-                make_if_missing(self._path)
-            self._connection = connect(self._path, read_only=access == "read")
+        self._file = LogFile(path, make=access == "create", read_only=access == "read")
 
     @classmethod
     def open_reader(cls, path: Path) -> Self:
@@ -130,25 +105,25 @@ class SqliteLog:
             (e.id, e.topic, e.partitionkey, e.type, utc_seconds(e.recordedtime), e.to_json())
             for e in events
         ]
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.executemany(_APPEND, rows)
 
     def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
         """Give the records from `offset` on, in order, of one topic or of all; at most `limit`."""
         if topic is None:
-            rows = self._rows(_READ, (offset, limit))
+            rows = self._file.rows(_READ, (offset, limit))
         else:
-            rows = self._rows(_READ_TOPIC, (topic, offset, limit))
+            rows = self._file.rows(_READ_TOPIC, (topic, offset, limit))
         return [Record(*row) for row in rows]
 
     def end_offset(self) -> int:
         """Give the offset that the next record will have at the least; 1 in a new log."""
-        rows = self._rows(_LAST_OFFSET)
+        rows = self._file.rows(_LAST_OFFSET)
         return rows[0][0] + 1 if rows else 1
 
     def position(self, group: str) -> int | None:
         """Give the offset that a consumer group reads next; None for a group that is not known."""
-        rows = self._rows(_POSITION, (group,))
+        rows = self._file.rows(_POSITION, (group,))
         return rows[0][0] if rows else None
 
     def commit(self, group: str, offset: int, now_s: float) -> None:
@@ -162,34 +137,36 @@ class SqliteLog:
             offset: the one after the last record that it is done with.
             now_s: seconds since 1970 UTC.
         """
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.execute(_COMMIT, (group, offset, now_s))
 
     def prune(
-        self, now_s: float, retention_s_by_topic: Mapping[str, float], acknowledged: int | None
+        self, now_s: float, retention_s_by_topic: Mapping[str, float], *, has_broker: bool
     ) -> PruneReport:
         """Remove the oldest records that are past retention and that everybody has passed.
 
         Args:
             now_s: seconds since 1970 UTC.
             retention_s_by_topic: age at which records may go; a topic not named keeps all.
-            acknowledged: first offset that the broker has not acknowledged; None without a broker.
+            has_broker: keep what a broker has not acknowledged yet, however long that takes.
         """
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             silent = connection.execute(_DROP_SILENT, (now_s - SILENT_GROUP_S,)).fetchall()
             lowest = connection.execute(_LOWEST_POSITION).get
-            bounds = [offset for offset in (lowest, acknowledged) if offset is not None]
-            bound = min(bounds, default=NO_BOUND)
             n_removed = 0
             for topic, retention_s in retention_s_by_topic.items():
+                acknowledged = connection.execute(_ACKNOWLEDGED, (topic,)).get or 1
+                bound = min(
+                    NO_BOUND if lowest is None else lowest,
+                    acknowledged if has_broker else NO_BOUND,
+                )
                 connection.execute(_PRUNE, (topic, bound, PRUNE_BATCH, now_s - retention_s))
                 n_removed += connection.changes()
         return PruneReport(n_removed, tuple(sorted(str(name) for (name,) in silent)))
 
     def close(self) -> None:
         """Release the file; closing twice is harmless."""
-        with self._turn, translated(self._path):
-            self._connection.close()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -201,23 +178,3 @@ class SqliteLog:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _rows(self, statement: str, values: tuple[str | int, ...] = ()) -> list[Any]:
-        """Read at once, so that no open statement keeps the write-ahead log from shrinking."""
-        with self._turn, translated(self._path):
-            return self._connection.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[apsw.Connection]:
-        """Commit on success, roll back on any error; waits for other writers at its start.
-
-        Not `with connection`, which keeps all other threads from running while it waits (measured).
-        """
-        with self._turn, translated(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")

@@ -73,17 +73,14 @@ class Position:
         return any(at <= self.broker_offsets.get(part, -1) for part, at in appended.items())
 
 
-def message_of(record: Record, reduced: str | None = None) -> Message:
-    """Put an event into CloudEvents' binary mode: attributes into headers, data into the value.
-
-    reduced: why its data were cut down, if they were.
-    """
+def message_of(record: Record, why_reduced: str | None = None) -> Message:
+    """Put an event into CloudEvents' binary mode: attributes into headers, data into the value."""
     event: dict[str, Any] = json.loads(record.body)
     data = event.pop("data")
     headers = {"content-type": event.pop("datacontenttype")}
     headers |= {f"ce_{name}": value for name, value in event.items()}
-    if reduced is not None:
-        headers[REDUCED] = reduced
+    if why_reduced is not None:
+        headers[REDUCED] = why_reduced
     return Message(
         key=record.key.encode(),
         headers=tuple((name, value.encode()) for name, value in headers.items()),

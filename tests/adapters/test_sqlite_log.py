@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from streamguard.adapters.sqlite_file import SCHEMA_VERSION
 from streamguard.adapters.sqlite_log import PRUNE_BATCH, SILENT_GROUP_S, Access, SqliteLog
+from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.core.errors import ConfigError, LogUnavailable
 from streamguard.core.event_data import GapData, StreamRef
 from streamguard.core.events import Event, Topic, gap_event
+from streamguard.core.record import Position
 from streamguard.core.types import GapReason
 
 COVERAGE, FLAGS = Topic.COVERAGE, Topic.FLAGS
@@ -150,7 +152,7 @@ def test_a_commit_is_on_the_disk_before_it_returns(log: SqliteLog) -> None:
     settings = "SELECT * FROM pragma_journal_mode, pragma_synchronous, pragma_busy_timeout"
 
     full = 2
-    assert log._connection.execute(settings).fetchall() == [("wal", full, 5_000)]
+    assert log._file.connection.execute(settings).fetchall() == [("wal", full, 5_000)]
 
 
 def test_a_reader_follows_while_the_writer_writes(path: Path, log: SqliteLog) -> None:
@@ -202,9 +204,11 @@ def test_a_group_goes_on_where_it_committed(log: SqliteLog) -> None:
     assert log.position("console") == 3
 
 
-def prune(log: SqliteLog, age_s: float, acknowledged: int | None = None) -> int:
+def prune(log: SqliteLog, age_s: float, *, has_broker: bool = False) -> int:
     """Prune as it would be when the records are so old; a day is kept."""
-    return log.prune(MADE_S + age_s, {COVERAGE: DAY_S, FLAGS: DAY_S}, acknowledged).n_removed
+    return log.prune(
+        MADE_S + age_s, {COVERAGE: DAY_S, FLAGS: DAY_S}, has_broker=has_broker
+    ).n_removed
 
 
 def test_records_go_when_they_are_older_than_their_retention(log: SqliteLog) -> None:
@@ -218,8 +222,8 @@ def test_records_go_when_they_are_older_than_their_retention(log: SqliteLog) -> 
 def test_each_topic_has_its_own_retention(log: SqliteLog) -> None:
     log.append([numbered(1)])
 
-    assert log.prune(MADE_S + 9, {FLAGS: 1.0}, None).n_removed == 0
-    assert log.prune(MADE_S + 9, {FLAGS: 1.0, COVERAGE: 1.0}, None).n_removed == 1
+    assert log.prune(MADE_S + 9, {FLAGS: 1.0}, has_broker=False).n_removed == 0
+    assert log.prune(MADE_S + 9, {FLAGS: 1.0, COVERAGE: 1.0}, has_broker=False).n_removed == 1
 
 
 def test_a_record_stays_until_every_group_has_passed_it(log: SqliteLog) -> None:
@@ -231,12 +235,38 @@ def test_a_record_stays_until_every_group_has_passed_it(log: SqliteLog) -> None:
     assert numbers(log) == [2, 3]
 
 
-def test_a_record_stays_until_the_broker_has_acknowledged_it(log: SqliteLog) -> None:
+def test_a_record_stays_until_the_broker_has_acknowledged_it(path: Path, log: SqliteLog) -> None:
     log.append([numbered(1), numbered(2), numbered(3)])
 
-    assert prune(log, 2 * DAY_S, acknowledged=1) == 0
-    assert prune(log, 2 * DAY_S, acknowledged=3) == 2
+    assert prune(log, 2 * DAY_S, has_broker=True) == 0
+
+    SqliteOutbox(path).acknowledge(COVERAGE, Position(3))
+    assert prune(log, 2 * DAY_S, has_broker=True) == 2
     assert numbers(log) == [3]
+
+
+def test_a_topic_that_the_broker_took_goes_whatever_it_has_not_taken_of_others(
+    path: Path, log: SqliteLog
+) -> None:
+    log.append([numbered(1)])
+    SqliteOutbox(path).acknowledge(COVERAGE, Position(2))
+
+    assert prune(log, 2 * DAY_S, has_broker=True) == 1
+
+
+def test_a_broker_that_is_silent_for_a_month_keeps_its_place(path: Path, log: SqliteLog) -> None:
+    log.append([numbered(1), numbered(2)])
+    SqliteOutbox(path).acknowledge(COVERAGE, Position(2))
+
+    assert prune(log, 30 * DAY_S, has_broker=True) == 1
+    assert numbers(log) == [2]
+
+
+def test_without_a_broker_its_old_place_keeps_nothing(path: Path, log: SqliteLog) -> None:
+    log.append([numbered(1)])
+    SqliteOutbox(path).acknowledge(COVERAGE, Position(1))
+
+    assert prune(log, 2 * DAY_S, has_broker=False) == 1
 
 
 def test_a_group_that_is_silent_for_a_day_is_dropped_and_named(log: SqliteLog) -> None:
@@ -244,8 +274,8 @@ def test_a_group_that_is_silent_for_a_day_is_dropped_and_named(log: SqliteLog) -
     log.commit("gone", 1, MADE_S)
     log.commit("here", 2, MADE_S + 1)
 
-    on_the_edge = log.prune(MADE_S + SILENT_GROUP_S, {COVERAGE: 0.0}, None)
-    beyond = log.prune(MADE_S + SILENT_GROUP_S + 0.5, {COVERAGE: 0.0}, None)
+    on_the_edge = log.prune(MADE_S + SILENT_GROUP_S, {COVERAGE: 0.0}, has_broker=False)
+    beyond = log.prune(MADE_S + SILENT_GROUP_S + 0.5, {COVERAGE: 0.0}, has_broker=False)
 
     assert (on_the_edge.n_removed, on_the_edge.dropped_groups) == (0, ())
     assert (beyond.n_removed, beyond.dropped_groups) == (1, ("gone",))
@@ -286,7 +316,7 @@ def test_threads_take_turns_on_one_connection(log: SqliteLog) -> None:
     def append_and_prune(index: int) -> None:
         for number in range(20):
             log.append([numbered(100 * index + number)])
-            log.prune(MADE_S, {COVERAGE: DAY_S}, None)
+            log.prune(MADE_S, {COVERAGE: DAY_S}, has_broker=False)
             log.read(1)
 
     in_threads(append_and_prune)
@@ -315,7 +345,7 @@ def test_a_batch_that_fails_midway_leaves_nothing(log: SqliteLog) -> None:
     log.append([numbered(1)])
 
     insert = "INSERT INTO groups VALUES (?, 1, 1.0)"
-    with pytest.raises(apsw.ConstraintError), log._transaction() as connection:
+    with pytest.raises(apsw.ConstraintError), log._file.transaction() as connection:
         connection.executemany(insert, [("console",), ("console",)])
 
     assert log.position("console") is None
@@ -326,7 +356,7 @@ def test_a_batch_that_fails_midway_leaves_nothing(log: SqliteLog) -> None:
 def test_a_writer_that_holds_on_too_long_is_reported(path: Path, log: SqliteLog) -> None:
     other = apsw.Connection(str(path))
     other.execute("BEGIN IMMEDIATE")
-    log._connection.set_busy_timeout(0)
+    log._file.connection.set_busy_timeout(0)
 
     with pytest.raises(LogUnavailable, match="another process has been writing"):
         log.append([numbered(1)])
@@ -384,7 +414,7 @@ def test_a_log_of_a_newer_version_is_refused(path: Path) -> None:
     with pytest.raises(LogUnavailable) as refusal:
         SqliteLog(path)
 
-    assert_one_line(refusal.value, path, "schema 2, this one has 1): upgrade streamguard")
+    assert_one_line(refusal.value, path, "schema 3, this one has 2): upgrade streamguard")
 
 
 def test_a_damaged_log_is_reported(path: Path) -> None:
