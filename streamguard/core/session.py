@@ -187,25 +187,19 @@ class Session:
         return [event for change in changes for event in self._flags.change(change, now_s)]
 
     def _gaps(self, gaps: list[Gap], now_s: float) -> list[Event]:
-        return [
-            self._gap_event(
-                gap,
-                self._instant_s(gap.start_us, now_s),
-                self._instant_s(gap.end_us, now_s),
-                now_s,
-            )
-            for gap in gaps
-        ]
+        return [self._gap_event(gap, *self._instants_s(gap, now_s), now_s) for gap in gaps]
 
-    def _instant_s(self, pts_us: int, now_s: float) -> float:
-        """Estimate when this media time was read; what is told of gaps never runs backwards.
+    def _instants_s(self, gap: Gap, now_s: float) -> tuple[float, float]:
+        """Estimate when a gap's media were read, as if they came as fast as they are shown.
 
-        Near enough where media come as fast as they are shown; a file and a burst come faster.
+        A file and a burst come faster: no gap begins before the epoch, or before an earlier gap.
         """
         at_us, at_s = self._anchor
-        estimate_s = min(at_s + (pts_us - at_us) / 1e6, now_s)
-        self._told_s = max(self._told_s, estimate_s)
-        return self._told_s
+        start_s = min(at_s + (gap.start_us - at_us) / 1e6, now_s)
+        end_s = min(at_s + (gap.end_us - at_us) / 1e6, now_s)
+        since_s = max(start_s, self._told_s)
+        self._told_s = max(end_s, since_s)
+        return since_s, self._told_s
 
     def _gap_event(self, gap: Gap, start_s: float, end_s: float, now_s: float) -> Event:
         wall_of = self._context.wall_of
