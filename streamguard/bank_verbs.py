@@ -29,17 +29,17 @@ from streamguard.core.location import parse_location
 def build(arguments: argparse.Namespace) -> int:
     """Add videos and images to a bank, which is made where there is none."""
     check_policy(arguments.policy)
-    sources: list[Path] = arguments.sources
+    sources: list[str] = arguments.sources
     if arguments.entry and len(sources) > 1:
         raise ConfigError("--entry names one source; without it each file's name is its entry's")
     entries = []
     for source in sources:
-        name = arguments.entry or source.name
+        name = arguments.entry or Path(source).name
 
         def progress(n_frames: int, name: str = name) -> None:
             print(f"{name}: {n_frames} frames hashed", file=sys.stderr)
 
-        entry = make_entry(str(source), name, arguments.policy, SystemClock(), progress)
+        entry = make_entry(source, name, arguments.policy, SystemClock(), progress)
         print(f"{name}: {len(entry.hashes)} hashes kept", file=sys.stderr)
         entries.append(entry)
     add_entries(arguments.directory, entries, replace=arguments.replace)

@@ -6,19 +6,21 @@ to do. Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 a dependency is do
 
 import argparse
 import errno
+import math
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from streamguard import __version__, bank_verbs
 from streamguard import verbs as verbs_module
 from streamguard.core.errors import StreamguardError
-from streamguard.core.events import Topic
+from streamguard.core.events import DAY_S, Topic
 from streamguard.core.sampling import Sampling
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # it has no public name
+Verbs: TypeAlias = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001  # it has no public name
 
 
 def main(argv: Sequence[str]) -> int:
@@ -49,8 +51,32 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and repeats no URL: it may hold a key."""
+
+    def error(self, message: str) -> NoReturn:
+        shown = re.sub(r"\S*://.*", "(a URL)", " ".join(message.split()))
+        self.exit(2, f"{self.prog}: {shown}; see {self.prog} --help\n")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError("a whole number of 1 or more is needed")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= DAY_S:
+        raise argparse.ArgumentTypeError("a number of seconds is needed, up to a day")
+    return seconds
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="streamguard",
         description="Screens livestreams in real time for known violent extremist content.",
     )
@@ -116,7 +142,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
         "the whole thing on this machine, from nothing",
         "streamguard demo --seconds 60",
     )
-    demo.add_argument("--seconds", type=float, default=60.0, help="length of the programme")
+    demo.add_argument("--seconds", type=_seconds, default=60.0, help="length of the programme")
     demo.add_argument("--directory", type=Path, help="where to keep what it makes")
     demo.add_argument("--json", action="store_true")
 
@@ -144,7 +170,7 @@ def _add_bank(verbs: Verbs) -> None:
         "streamguard bank build bank/ attack.mp4 --policy TVEC-ATTACK-FOOTAGE",
     )
     build.add_argument("directory", type=Path, metavar="DIR")
-    build.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
+    build.add_argument("sources", nargs="+", metavar="SOURCE")
     build.add_argument("--policy", required=True, metavar="CODE", help="UPPER-KEBAB policy code")
     build.add_argument("--entry", metavar="NAME", help="name of the entry; else the file's name")
     build.add_argument("--replace", action="store_true", help="replace entries of the same name")
@@ -158,7 +184,7 @@ def _add_bank(verbs: Verbs) -> None:
     query.add_argument("directory", type=Path, metavar="DIR")
     query.add_argument("source", metavar="SOURCE")
     query.add_argument("--every-frame", action="store_true")
-    query.add_argument("--limit", type=int, default=1, help="matches shown for each frame")
+    query.add_argument("--limit", type=_count, default=1, help="matches shown for each frame")
     remove = _verb(
         inner,
         "remove",
@@ -187,7 +213,7 @@ def _add_bank(verbs: Verbs) -> None:
         "measure a bank of random entries on this machine",
         "streamguard bank bench --entries 1000000",
     )
-    bench.add_argument("--entries", type=int, default=100_000)
+    bench.add_argument("--entries", type=_count, default=100_000)
     for verb in (build, query, remove, stat, bench):
         verb.add_argument("--json", action="store_true")
 

@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from streamguard import app
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_hasher import hash_source
@@ -17,6 +19,7 @@ from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.stdout_log import StdoutLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
+from streamguard.core.event_data import Name
 from streamguard.core.location import Location, parse_location
 from streamguard.core.sampling import Sampling
 from streamguard.policy_file import load_policy
@@ -26,6 +29,8 @@ from streamguard.settings import load_settings, shown
 
 POLL_S = 0.1
 """How often `events --follow` looks for new records, seconds."""
+
+_STREAM_ID = TypeAdapter(Name)
 
 
 def screen(arguments: argparse.Namespace) -> int:
@@ -52,13 +57,19 @@ def screen(arguments: argparse.Namespace) -> int:
 
 
 def _stream_id(arguments: argparse.Namespace, location: Location) -> str:
-    stream_id: str | None = arguments.stream_id or location.default_stream_id
+    given: str | None = arguments.stream_id
+    stream_id = location.default_stream_id if given is None else given
     if stream_id is None:
         raise ConfigError(
             "give a live stream a name with --stream-id: its own may be a stream key, so it is "
             "never used"
         )
-    return stream_id
+    try:
+        return _STREAM_ID.validate_python(stream_id)
+    except ValidationError:
+        raise ConfigError(
+            "a stream id is one line of 1 to 256 characters: give another with --stream-id"
+        ) from None
 
 
 def run(arguments: argparse.Namespace) -> int:
