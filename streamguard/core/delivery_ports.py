@@ -4,12 +4,19 @@ Rule: as in `ports`: nothing more than delivery needs.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from enum import StrEnum
+from typing import Protocol
 
 from streamguard.core.record import Message, Position, Record
 
-Outcome = Literal["acknowledged", "redelivered", "reduced", "dead"]
-"""What became of a record: taken; taken again; taken with less data; never taken."""
+
+class Outcome(StrEnum):
+    """What became of a record at the broker: taken, taken again, taken with less data, refused."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REDELIVERED = "redelivered"
+    REDUCED = "reduced"
+    DEAD = "dead"
 
 
 class Outbox(Protocol):

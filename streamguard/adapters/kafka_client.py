@@ -1,0 +1,166 @@
+"""What every connection to Kafka has in common: who we are, time limits, what an error means.
+
+Rule: every await on the client library stands under `answered`; its errors get no further, and of
+what it logs only warnings do, each kind once a minute: its debug lines hold keys and values.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    BrokerResponseError,
+    ClusterAuthorizationFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+    kafka_errors,
+)
+
+from streamguard.core.errors import BrokerDenied, BrokerUnavailable, ConfigError, RecordRefused
+
+REQUEST_TIMEOUT_S = 5.0
+"""For one request, and for connecting to one broker."""
+
+SAY_AGAIN_S = 60.0
+"""Between two log lines of the same kind from the client library."""
+
+
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # the library has no types
+    """The broker looked into a record and will not have it; the library does not know this one.
+
+    Source: https://kafka.apache.org/protocol#protocol_error_codes
+    """
+
+    errno = 87
+    message = "INVALID_RECORD"
+
+
+kafka_errors.setdefault(InvalidRecordError.errno, InvalidRecordError)
+
+_REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError)
+_DENIED = (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    IllegalSaslStateError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaOptions:
+    """Where the brokers are, and who we are.
+
+    bootstrap_servers: "host:port", several with commas.
+    ca_file:           certificates of those who sign the brokers'; None trusts the system's.
+    """
+
+    bootstrap_servers: str
+    client_id: str = "streamguard"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    compression: Literal["none", "gzip"] = "none"
+
+    def arguments(self) -> dict[str, Any]:
+        """Give what the library's clients are made with.
+
+        Raises:
+            ConfigError: the file of certificates cannot be read.
+        """
+        return {
+            "bootstrap_servers": self.bootstrap_servers,
+            "client_id": self.client_id,
+            "request_timeout_ms": round(REQUEST_TIMEOUT_S * 1000),
+            "security_protocol": self.security_protocol,
+            "ssl_context": self._ssl_context() if "SSL" in self.security_protocol else None,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+        }
+
+    @property
+    def open_timeout_s(self) -> float:
+        """Give the seconds within which some broker has answered, even if it is the last one."""
+        return REQUEST_TIMEOUT_S * (self.bootstrap_servers.count(",") + 2)
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise ConfigError(
+                f"[kafka] ca_file {self.ca_file} cannot be used ({error.strerror}): give a PEM file"
+            ) from None
+
+
+@asynccontextmanager
+async def answered(within_s: float) -> AsyncIterator[None]:
+    """Give the brokers so many seconds; turn what goes wrong into errors of ours.
+
+    Raises:
+        RecordRefused: they will never take what was sent.
+        BrokerDenied: they do not let us.
+        BrokerUnavailable: anything else, for it may pass.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            yield
+    except _REFUSED as error:
+        raise RecordRefused(f"Kafka will not take it: {type(error).__name__}") from None
+    except _DENIED as error:
+        raise BrokerDenied(
+            f"Kafka refuses us ({type(error).__name__}): check the user's name, password and"
+            " rights to describe, create and write the streamguard topics"
+        ) from None
+    except TimeoutError:
+        raise BrokerUnavailable(
+            f"Kafka gave no answer within {within_s:.0f} s: check the brokers"
+        ) from None
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"Kafka is not available ({type(error).__name__}): check [kafka] bootstrap_servers,"
+            " security_protocol and the brokers"
+        ) from None
+
+
+class ClientLog(logging.Handler):
+    """Passes on what the client library has to say."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said_s: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one line, unless one of its kind was logged within the last minute."""
+        kind, now_s = str(record.msg), time.monotonic()
+        if now_s - self._said_s.get(kind, -SAY_AGAIN_S) >= SAY_AGAIN_S:
+            self._said_s[kind] = now_s
+            log.warning("kafka_client_said", problem=record.getMessage())
+
+
+def route_client_log() -> None:
+    """Let the library's log lines come through ours, and no others."""
+    library = logging.getLogger("aiokafka")
+    library.setLevel(logging.WARNING)
+    library.handlers = [ClientLog()]
+    library.propagate = False

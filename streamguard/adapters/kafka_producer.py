@@ -1,0 +1,143 @@
+"""Delivers one topic to Kafka with aiokafka.
+
+Rule: at most one batch of a partition is under way, and a batch is appended whole or not at all; so
+whatever is lost and sent again, the first appearance of each event is in the order of its stream.
+Without idempotence: a partition without a leader makes that client skip sequence numbers, and then
+no batch is taken any more; ids make a record that comes twice harmless. Kafka's own timestamp of a
+record is the instant of sending; when a thing happened is in the headers.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from streamguard.adapters.kafka_client import REQUEST_TIMEOUT_S, KafkaOptions, answered
+from streamguard.adapters.kafka_topics import TopicSpec, make_missing
+from streamguard.core.errors import BrokerDenied, BrokerUnavailable, RecordRefused, StreamguardError
+from streamguard.core.record import Message
+
+MAX_BATCH_BYTES = 256 * 1024
+"""A quarter of what a broker takes unless told otherwise; one event is less than 64 KiB."""
+
+SEND_TIMEOUT_S = 3 * REQUEST_TIMEOUT_S
+"""For one batch; the library gives up sooner, at about twice the time of a request."""
+
+CLOSE_TIMEOUT_S = 2.0
+
+
+class KafkaProducer:
+    """The Broker of one topic; made, opened and closed on one event loop."""
+
+    def __init__(self, options: KafkaOptions, spec: TopicSpec) -> None:
+        """Connect to nothing yet.
+
+        Raises:
+            ConfigError: the file of certificates cannot be read.
+        """
+        self._spec = spec
+        self._open_timeout_s = options.open_timeout_s
+        self._arguments = {
+            **options.arguments(),
+            "acks": "all",
+            "enable_idempotence": False,
+            "max_batch_size": MAX_BATCH_BYTES,
+            "compression_type": None if options.compression == "none" else options.compression,
+        }
+        self._choose = DefaultPartitioner()  # murmur2 of the key, as Java's clients do it
+        self._producer: AIOKafkaProducer | None = None
+
+    async def open(self) -> bool:
+        """Connect, and make the topic where there is none; say whether it had to be made."""
+        assert self._producer is None, "close it first"  # noqa: S101  # a bug of ours
+        async with answered(self._open_timeout_s):
+            self._producer = AIOKafkaProducer(**self._arguments)
+            await self._producer.start()
+            made = await make_missing(self._producer.client, [self._spec])
+            await self._producer.partitions_for(self._spec.name)
+        return bool(made)
+
+    async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
+        """Have messages appended, those of one key in order; give offsets by partition."""
+        producer = self._opened()
+        async with answered(SEND_TIMEOUT_S):
+            partitions = sorted(await producer.partitions_for(self._spec.name))
+        shares: dict[int, list[Message]] = {}
+        for message in messages:
+            shares.setdefault(self._choose(message.key, partitions, []), []).append(message)
+        ends = await asyncio.gather(
+            *(self._send_in_order(producer, *share) for share in shares.items()),
+            return_exceptions=True,
+        )
+        _raise_worst([end for end in ends if isinstance(end, BaseException)])
+        return dict(zip(shares, (end for end in ends if isinstance(end, int)), strict=True))
+
+    async def probe(self) -> None:
+        """Ask whether the topic is still there."""
+        client = self._opened().client
+        async with answered(SEND_TIMEOUT_S):
+            has_answered = await client.force_metadata_update()
+        if not has_answered:
+            raise BrokerUnavailable("Kafka does not answer any more: check the brokers")
+        if self._spec.name in client.cluster.unauthorized_topics:
+            raise BrokerDenied(f"Kafka does not let us see the topic {self._spec.name}")
+        if client.cluster.partitions_for_topic(self._spec.name) is None:
+            raise BrokerUnavailable(f"Kafka knows no topic {self._spec.name} any more")
+
+    async def close(self) -> None:
+        """Disconnect, whatever is still under way; closing twice is harmless."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await producer.stop()
+        except TimeoutError:  # it wants to send first what it holds, which may take for ever
+            producer._sender.sender_task.cancel()  # noqa: SLF001  # there is no other way
+            with suppress(TimeoutError, KafkaError, OSError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await producer.client.close()
+
+    def _opened(self) -> AIOKafkaProducer:
+        assert self._producer is not None, "open it first"  # noqa: S101  # a bug of ours
+        return self._producer
+
+    async def _send_in_order(
+        self, producer: AIOKafkaProducer, partition: int, messages: Sequence[Message]
+    ) -> int:
+        """Send a partition's share, batch after batch; give the offset of the last batch."""
+        offset = -1
+        for batch in _batches(producer, messages):
+            async with answered(SEND_TIMEOUT_S):
+                sent = await producer.send_batch(batch, self._spec.name, partition=partition)
+                offset = (await sent).offset
+        return offset
+
+
+def _batches(producer: AIOKafkaProducer, messages: Sequence[Message]) -> Iterator[BatchBuilder]:
+    """Pack messages into as few batches as hold them, in order."""
+    batch = producer.create_batch()
+    for message in messages:
+        if not _append(batch, message):
+            yield batch
+            batch = producer.create_batch()
+            _append(batch, message)  # an empty batch takes any message
+    yield batch
+
+
+def _append(batch: BatchBuilder, message: Message) -> bool:
+    added = batch.append(
+        key=message.key, value=message.value, timestamp=None, headers=message.headers
+    )
+    return added is not None
+
+
+def _raise_worst(errors: Sequence[BaseException]) -> None:
+    """Raise a bug before trouble with the broker, and that before a refusal."""
+    if errors:
+        ranks = (RecordRefused, StreamguardError, BaseException)
+        raise max(errors, key=lambda error: [isinstance(error, rank) for rank in ranks].index(True))
