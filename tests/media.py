@@ -4,6 +4,7 @@ Rule: everything is made from seeded scenes in memory; the same recipe gives the
 """
 
 import io
+import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,7 +17,12 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from streamguard.adapters.pyav_source import PyavSource
+from streamguard.core.location import parse_location
+from streamguard.core.timeline import Timeline
+from streamguard.core.types import Codec, Packet
 from streamguard.demo.scenes import Scene, scene_frame
+from tests.clock import FakeClock
 
 TS_PACKET_BYTES = 188
 TS_TICKS_S = 90_000
@@ -39,6 +45,7 @@ class Recipe:
 
     first_pts: in frames.
     audio_s:   seconds of a quiet tone beside the picture; 0 for none.
+    turned:    degrees, clockwise, by which players turn the picture.
     """
 
     codec: str = "libx264"
@@ -51,6 +58,7 @@ class Recipe:
     seed: int = 1
     first_pts: int = 0
     audio_s: float = 0.0
+    turned: int = 0
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -85,6 +93,8 @@ def _write(made: io.BytesIO | str, container: str, recipe: Recipe, options: dict
         stream.codec_context.max_b_frames = recipe.bf
         stream.codec_context.time_base = Fraction(1, recipe.fps)
         stream.options = _QUICK.get(recipe.codec, {}) | dict(recipe.options)
+        if recipe.turned:
+            stream.set_display_rotation(recipe.turned)
         sound = muxer.add_stream("aac", rate=SAMPLE_RATE) if recipe.audio_s else None
         for index in range(recipe.n_frames):
             frame = source_frame(recipe, index)
@@ -143,6 +153,15 @@ def shifted(ts: bytes, ticks: int) -> bytes:
             packet.stream = stream
             muxer.mux(packet)
     return made.getvalue()
+
+
+def packets(payload: bytes) -> tuple[Codec, list[Packet]]:
+    """Read a video as streamguard does, from a file."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(payload)
+        file.flush()
+        with PyavSource(parse_location(file.name), Timeline(), FakeClock()) as source:
+            return source.codec, list(source.packets())
 
 
 def damaged(payload: bytes, seed: int, n_flips: int, start: int = 0) -> bytes:

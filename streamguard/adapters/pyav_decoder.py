@@ -35,13 +35,13 @@ _LUMA_FORMATS = frozenset(
     | {f"{family}{layout}p" for family in ("yuv", "yuvj") for layout in (420, 422, 444, 440, 411)}
     | {"yuv410p", "yuva420p", "yuva422p", "yuva444p"}
 )
-_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
-_LIMITED = ("yuv4", "yuva4", "nv", "p0")  # families whose luma spans 16..235 unless said otherwise
+_UNSAID, _FULL = 0, 2  # AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_JPEG
+_DECODERS = {"av1": "libdav1d"}  # FFmpeg's own decoder of AV1 needs hardware
 
 
 def open_context(codec: Codec) -> VideoCodecContext:
     """Make a decoder for one codec, hardened and single-threaded."""
-    context = CodecContext.create(codec.name, "r")
+    context = CodecContext.create(_DECODERS.get(codec.name, codec.name), "r")
     assert isinstance(context, VideoCodecContext)  # noqa: S101  # only video streams are chosen
     context.thread_count = 1
     context.copy_opaque = True
@@ -110,30 +110,23 @@ class PyavDecoder:
         Raises:
             SourceCorrupt: the packet cannot be decoded.
         """
-        context = self._context(codec)
+        key = Codec(codec.name, b"", 0, 0) if codec.name in IN_BAND else codec
+        context = self._shared.pop(key, None) or open_context(codec)
         try:
             pictures = [*context.decode(_av_packet(packet)), *context.decode(None)]
         except (av.FFmpegError, ValueError) as error:
             raise _corrupt(error) from None
-        finally:
-            context.flush_buffers()
         if not pictures:
             raise SourceCorrupt("a keyframe gave no picture")
+        context.flush_buffers()
+        self._shared[key] = context  # one that failed is not kept: damage may have stayed in it
+        if len(self._shared) > MAX_CONTEXTS:
+            self._shared.popitem(last=False)
         return _frame(pictures[0], packet, codec, self._reformatter, self._clock)
 
     def in_order(self, codec: Codec) -> PyavInOrder:
         """Open a decoder for one stream's packets in order."""
         return PyavInOrder(codec, self._clock)
-
-    def _context(self, codec: Codec) -> VideoCodecContext:
-        key = Codec(codec.name, b"", 0, 0) if codec.name in IN_BAND else codec
-        context = self._shared.get(key)
-        if context is None:
-            context = self._shared[key] = open_context(codec)
-            if len(self._shared) > MAX_CONTEXTS:
-                self._shared.popitem(last=False)
-        self._shared.move_to_end(key)
-        return context
 
 
 def luma_plane(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
@@ -150,10 +143,19 @@ def luma_plane(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np
 def _frame(
     picture: VideoFrame, packet: Packet, codec: Codec, reformatter: VideoReformatter, clock: Clock
 ) -> Frame:
-    # before the conversion, which turns everything into full range
-    is_full = picture.color_range == _FULL_RANGE or not picture.format.name.startswith(_LIMITED)
+    is_full = _is_full_range(picture)
     luma = np.rot90(luma_plane(picture, reformatter), codec.quarter_turns)
     return Frame(packet, luma, is_full, clock.monotonic())
+
+
+def _is_full_range(picture: VideoFrame) -> bool:
+    """Say whether the luma plane spans 0..255, as it does after every conversion to gray."""
+    name = picture.format.name
+    if name not in _LUMA_FORMATS:
+        return True
+    if picture.color_range == _UNSAID:
+        return name.startswith(("gray", "yuvj"))
+    return picture.color_range == _FULL
 
 
 def _av_packet(packet: Packet) -> "AvPacket[VideoStream]":

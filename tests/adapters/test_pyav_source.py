@@ -1,7 +1,6 @@
 """Files, one by one; what comes over a network is in test_pyav_source_live.py."""
 
 import io
-import struct
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -354,23 +353,3 @@ def test_a_file_that_is_not_there_is_a_mistake_of_the_caller(tmp_path: Path) -> 
     for missing in (tmp_path / "none.mp4", tmp_path):
         with pytest.raises(ConfigError, match="no such file"):
             Read(missing)
-
-
-@pytest.mark.parametrize("quarter_turns", range(4))
-def test_a_phone_that_was_turned_is_told(path: Path, quarter_turns: int) -> None:
-    found = read(path, turned(video("mp4", Recipe()), quarter_turns))
-
-    assert found.codec.quarter_turns == quarter_turns
-
-
-def turned(payload: bytes, quarter_turns: int) -> bytes:
-    """Write another display matrix, counterclockwise turns, into the track of an MP4 file."""
-    rows = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
-    upright, wanted = (_matrix(*rows[turns]) for turns in (0, quarter_turns))
-    at = payload.index(upright, payload.index(b"tkhd"))
-    return payload[:at] + wanted + payload[at + len(wanted) :]
-
-
-def _matrix(a: int, b: int, c: int, d: int) -> bytes:
-    fixed = (n << 16 for n in (a, b, 0, c, d, 0, 0, 0))  # 16.16, the last one 2.30
-    return struct.pack(">9i", *fixed, 1 << 30)
