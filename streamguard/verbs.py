@@ -6,6 +6,7 @@ Rule: a verb validates, builds and runs; it decides nothing about video.
 import argparse
 import asyncio
 import json
+import math
 import sys
 import time
 from typing import Any, Literal
@@ -29,6 +30,10 @@ from streamguard.settings import load_settings, shown
 
 POLL_S = 0.1
 """How often `events --follow` looks for new records, seconds."""
+
+NOTE_EVERY_S = 3600.0
+"""How often a consumer group notes its place where nothing came for it, so that it is known, and
+holds back no records of other topics, seconds."""
 
 _STREAM_ID = TypeAdapter(Name)
 
@@ -101,18 +106,20 @@ def events(arguments: argparse.Namespace) -> int:
     access: Literal["write", "read"] = "write" if arguments.group else "read"
     with SqliteLog(file, access) as event_log:
         offset = (event_log.position(arguments.group) if arguments.group else None) or 0
+        noted_s = -math.inf
         while True:
+            end = event_log.end_offset()
             records = event_log.read(offset, arguments.topic)
             for record in records:
                 print(record.body)
             sys.stdout.flush()
-            if records:
-                offset = records[-1].offset + 1
-                if arguments.group:
-                    event_log.commit(arguments.group, offset, time.time())
-            elif not arguments.follow:
-                return 0
-            else:
+            offset = records[-1].offset + 1 if records else max(offset, end)
+            if arguments.group and (records or time.monotonic() - noted_s > NOTE_EVERY_S):
+                event_log.commit(arguments.group, offset, time.time())
+                noted_s = time.monotonic()
+            if not records:
+                if not arguments.follow:
+                    return 0
                 time.sleep(POLL_S)
 
 

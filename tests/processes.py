@@ -30,7 +30,8 @@ ROOT = Path(__file__).parent.parent
 DEADLINE_S = 30.0
 """Nothing here takes so long unless it hangs."""
 
-Event = dict[str, Any]
+Row = dict[str, Any]
+"""One line of JSON: an event, a hash, a log line."""
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -51,7 +52,7 @@ class Finished:
         self.code, self.out, self.err = code, out, err
 
     @property
-    def rows(self) -> list[Event]:
+    def rows(self) -> list[Row]:
         """Read standard output as JSON Lines."""
         return [json.loads(line) for line in self.out.splitlines()]
 
@@ -69,7 +70,7 @@ class Finished:
         return lines[0]
 
 
-def short_type(event: Event) -> str:
+def short_type(event: Row) -> str:
     """Give `flag.opened` for `org.streamguard.flag.opened.v1`."""
     return str(event["type"]).removeprefix("org.streamguard.").removesuffix(".v1")
 
@@ -110,8 +111,8 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.out: list[Event] = []
-        self.log: list[Event] = []
+        self.out: list[Row] = []
+        self.log: list[Row] = []
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._readers = [
             threading.Thread(target=self._read, args=(self.process.stdout, self.out)),
@@ -120,12 +121,12 @@ class Running:
         for reader in self._readers:
             reader.start()
 
-    def _read(self, lines: Iterator[str], rows: list[Event]) -> None:
+    def _read(self, lines: Iterator[str], rows: list[Row]) -> None:
         for line in lines:
             rows.append(json.loads(line) if line.startswith("{") else {"text": line.rstrip()})
             self._news.put(None)
 
-    def wait_for(self, rows: list[Event], **fields: object) -> Event:
+    def wait_for(self, rows: list[Row], **fields: object) -> Row:
         """Wait for a row of `out` or `log` with these fields."""
         seen = 0
         while True:
@@ -135,7 +136,7 @@ class Running:
                     return row
             self._news.get(timeout=DEADLINE_S)
 
-    def wait_for_type(self, name: str) -> Event:
+    def wait_for_type(self, name: str) -> Row:
         """Wait for an event on standard output, as `flag.opened`."""
         return self.wait_for(self.out, type=f"org.streamguard.{name}.v1")
 

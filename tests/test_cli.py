@@ -15,8 +15,8 @@ import pytest
 from processes import (
     DEADLINE_S,
     POLICY,
-    Event,
     Finished,
+    Row,
     Running,
     build_bank,
     command,
@@ -31,6 +31,9 @@ from servers import serving
 from streamguard import __version__
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.cli import _parser, main
+from streamguard.core.event_data import StreamRef, StreamStartedData, utc_text
+from streamguard.core.events import Event, stream_started_event
+from streamguard.core.sampling import Sampling
 
 pytestmark = pytest.mark.integration
 
@@ -60,13 +63,28 @@ def example(verb: str) -> list[str]:
     return shlex.split(found[1])
 
 
-def flags_of(done: Finished) -> list[Event]:
+def flags_of(done: Finished) -> list[Row]:
     return [event for event in done.rows if short_type(event).startswith("flag.")]
 
 
-def path_of(artifact: Event) -> Path:
+def path_of(artifact: Row) -> Path:
     """Find a piece of evidence by the URI in an event."""
     return Path(unquote(urlsplit(artifact["uri"]).path))
+
+
+def started() -> Event:
+    """Make an event about coverage."""
+    ref = StreamRef(stream_id="a", session_id="b", epoch=0, protocol="file")
+    data = StreamStartedData(
+        stream=ref,
+        codec="h264",
+        width=16,
+        height=16,
+        sampling=Sampling.AUTO,
+        start_pts_ms=0,
+        start_time=utc_text(0.0),
+    )
+    return stream_started_event("/streamguard/test", data, recorded_s=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -357,3 +375,18 @@ def test_a_reader_that_has_seen_enough_ends_the_command(
 
     assert json.loads(first)
     assert (code, problem) == (0, "")
+
+
+@pytest.mark.parametrize("topic", [(), ("--topic", "streamguard.flags.v1")])
+def test_a_group_is_known_and_up_to_date_though_nothing_came_for_it(
+    topic: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Else records would be pruned before it reads them, or none because it read no other topic."""
+    file = tmp_path / "log.db"
+    with SqliteLog(file) as event_log:
+        if topic:
+            event_log.append([started()])
+
+        code = main(["events", "--log", str(file), "--group", "review", *topic])
+
+        assert (code, event_log.position("review")) == (0, event_log.end_offset())
