@@ -43,6 +43,7 @@ _IMAGE_FORMATS = {"mjpeg": "yuvj420p", "libwebp": "yuv420p", "bmp": "bgr24"}
 class Recipe:
     """What to encode.
 
+    seed:      of the scene; 0 is black.
     first_pts: in frames.
     audio_s:   seconds of a quiet tone beside the picture; 0 for none.
     turned:    degrees, clockwise, by which players turn the picture.
@@ -65,6 +66,11 @@ class Recipe:
 def source_frame(recipe: Recipe, index: int) -> av.VideoFrame:
     """Give the picture that goes into the encoder, in limited range."""
     width, height = recipe.size
+    if not recipe.seed:
+        black = av.VideoFrame(width, height, recipe.pix_fmt)
+        for index, plane in enumerate(black.planes):
+            plane.update(bytes([128 if index else 16]) * plane.buffer_size)
+        return black
     scene = Scene("test", recipe.seed)
     frame = scene_frame(scene, float(index / recipe.fps), width, height).to_video_frame()
     return VideoReformatter().reformat(frame, format=recipe.pix_fmt, threads=1)

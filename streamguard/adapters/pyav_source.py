@@ -21,6 +21,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from streamguard.adapters.annexb import parameter_sets
+from streamguard.adapters.pyav_decoder import MAX_PIXELS
 from streamguard.core.budget import ErrorBudget
 from streamguard.core.errors import (
     ConfigError,
@@ -204,6 +205,9 @@ class PyavSource:
         """See how a phone was held: players turn its video, and so do those who copy it."""
         try:
             with self._open() as container:
+                context = container.streams.video[0].codec_context
+                context.thread_count = 1
+                context.options = {"max_pixels": str(MAX_PIXELS)}
                 picture = next(container.decode(video=0))
         except (av.FFmpegError, StopIteration):
             return 0

@@ -20,7 +20,7 @@ from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Codec, Frame, Packet
 from tests.clock import FakeClock
-from tests.media import Recipe, damaged, packets, plain_decode, video
+from tests.media import Recipe, damaged, packets, plain_decode, source_frame, video
 
 AS_HERE = {"skip_loop_filter": "all"}
 """What this decoder leaves out, in a plain decoder too."""
@@ -174,16 +174,9 @@ def decoded(payload: bytes, codec: str = "h264") -> Frame:
     return decoder().keyframe(Codec(codec, b"", 0, 0), packet)
 
 
-def flat(width: int, height: int) -> av.VideoFrame:
-    picture = av.VideoFrame(width, height, "yuv420p")
-    for plane in picture.planes:
-        plane.update(bytes([128]) * plane.buffer_size)
-    return picture
-
-
 @pytest.mark.parametrize("height", [4320, 4336])
 def test_pictures_are_decoded_up_to_8k_and_not_beyond(height: int) -> None:
-    payload = keyframe_of(flat(8192, height), qp="40")
+    payload = keyframe_of(source_frame(Recipe(size=(8192, height), seed=0), 0), qp="40")
 
     if 8192 * height <= MAX_PIXELS:
         assert decoded(payload).luma.shape == (height, 8192)

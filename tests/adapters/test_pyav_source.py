@@ -353,3 +353,12 @@ def test_a_file_that_is_not_there_is_a_mistake_of_the_caller(tmp_path: Path) -> 
     for missing in (tmp_path / "none.mp4", tmp_path):
         with pytest.raises(ConfigError, match="no such file"):
             Read(missing)
+
+
+@pytest.mark.parametrize(("height", "quarter_turns"), [(4320, 1), (4336, 0)])
+def test_looking_how_a_picture_was_turned_keeps_to_the_bound_on_its_size(
+    path: Path, height: int, quarter_turns: int
+) -> None:
+    found = read(path, video("mp4", Recipe(size=(8192, height), n_frames=1, turned=90, seed=0)))
+
+    assert found.codec.quarter_turns == quarter_turns
