@@ -2,9 +2,11 @@
 
 source (adapters/pyav_source) → demux thread (runtime/feeder) → ring and lane → decode pool
 (runtime/pool, lane: decode, hash) → mailbox → judgement (core/session: banks, votes, segments,
-coverage) → writer (runtime/writer) → event log (adapters/sqlite_log).
+coverage) → writer (runtime/writer) → event log (adapters/sqlite_log) → Kafka (kafka_parts,
+runtime/publisher), where it is configured.
 
-Rule: upstream stops first (sources, lanes, judgement), then the log is flushed, then metrics end.
+Rule: upstream stops first (sources, lanes, judgement), then the log is flushed, then Kafka gets
+what it can, then metrics end.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,20 +34,21 @@ from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.bank import Banks
 from streamguard.core.errors import LogUnavailable
-from streamguard.core.events import RETENTION_S, Event
+from streamguard.core.events import Event
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import EventLog
 from streamguard.core.timeline import Timeline
 from streamguard.policy_file import load_policy
+from streamguard.pruning import keep_pruned
 from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.pool import DecodePool
+from streamguard.runtime.publisher import Publisher
 from streamguard.runtime.screen import Parts, Stream
 from streamguard.runtime.worker import keep_screening
 from streamguard.runtime.writer import LogWriter
 from streamguard.settings import Settings
 
-PRUNE_EVERY_S = 3600.0
 BEAT_EVERY_S = 1.0
 DEAD_AFTER_S = 10.0
 """An event loop that did not get to its heartbeat for so long is not live."""
@@ -165,12 +168,30 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             meter.registry,
             live=health.live,
             ready=health.ready,
+            kafka=health.kafka,
         ) as status:
             log.info("run_started", port=status.port, n_streams=len(settings.streams))
-            async with assembled(plan, meter) as parts:
-                health.writer = parts.writer
-                await _screen_all(settings, parts, health, stop)
+            async with _publishing(settings, meter, health) as wake:
+                plan = replace(plan, on_commit=lambda _: wake())
+                async with assembled(plan, meter) as parts:
+                    health.writer = parts.writer
+                    await _screen_all(settings, parts, health, stop)
             log.info("run_stopped")
+
+
+@asynccontextmanager
+async def _publishing(
+    settings: Settings, meter: PrometheusMeter, health: "Health"
+) -> AsyncIterator[Callable[[], None]]:
+    """Publish to Kafka, if it is configured; give what to call after each commit."""
+    if not settings.kafka.bootstrap_servers:
+        yield lambda: None
+        return
+    from streamguard.kafka_parts import publishing  # noqa: PLC0415  # needs the extra `kafka`
+
+    async with publishing(settings, meter) as publisher:
+        health.publisher = publisher
+        yield publisher.wake
 
 
 async def _screen_all(
@@ -178,7 +199,8 @@ async def _screen_all(
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         beating = tasks.create_task(health.beat())
-        pruning = tasks.create_task(_prune(settings.log.file))
+        has_broker = bool(settings.kafka.bootstrap_servers)
+        pruning = tasks.create_task(keep_pruned(settings.log.file, has_broker=has_broker))
         screening = [
             tasks.create_task(
                 keep_screening(Stream(section.id, section.location, section.sampling), parts, stop)
@@ -193,27 +215,6 @@ async def _screen_all(
         beating.cancel()
 
 
-async def _prune(file: Path) -> None:
-    """Remove what is past retention, over a connection of its own."""
-    while True:
-        await asyncio.to_thread(_prune_once, file)
-        await asyncio.sleep(PRUNE_EVERY_S)
-
-
-def _prune_once(file: Path) -> None:
-    retention = {str(topic): float(seconds) for topic, seconds in RETENTION_S.items()}
-    try:
-        with SqliteLog(file, "write") as event_log:
-            report = event_log.prune(time.time(), retention, has_broker=False)
-    except LogUnavailable as error:
-        log.warning("prune_failed", problem=str(error))
-        return
-    for group in report.dropped_groups:
-        log.error("consumer_group_dropped", group=group)
-    if report.n_removed:
-        log.info("log_pruned", n_removed=report.n_removed)
-
-
 class Health:
     """What /livez and /readyz say."""
 
@@ -221,6 +222,7 @@ class Health:
         self._stop = stop
         self._beat_s = time.monotonic()
         self.writer: LogWriter | None = None
+        self.publisher: Publisher | None = None
 
     async def beat(self) -> None:
         """Show that the event loop gets round."""
@@ -240,6 +242,10 @@ class Health:
         if self.writer is None:
             return "starting"
         return None if self.writer.is_healthy else "the event log cannot be written"
+
+    def kafka(self) -> str | None:
+        """Say what is wrong with publishing, if anything; screening goes on without it."""
+        return self.publisher.problem() if self.publisher else None
 
 
 def open_banks(directories: Sequence[Path]) -> Banks:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from streamguard import __version__, bank_verbs
+from streamguard import __version__, bank_verbs, topic_verbs
 from streamguard import verbs as verbs_module
 from streamguard.core.errors import StreamguardError
 from streamguard.core.events import DAY_S, Topic
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_service_verbs(verbs)
     _add_hash(verbs)
     _add_bank(verbs)
+    _add_topics(verbs)
     return parser
 
 
@@ -216,6 +217,21 @@ def _add_bank(verbs: Verbs) -> None:
     bench.add_argument("--entries", type=_count, default=100_000)
     for verb in (build, query, remove, stat, bench):
         verb.add_argument("--json", action="store_true")
+
+
+def _add_topics(verbs: Verbs) -> None:
+    topics = verbs.add_parser("topics", help="what streamguard needs in Kafka")
+    inner = topics.add_subparsers(required=True, metavar="VERB")
+    create = _verb(
+        inner,
+        "create",
+        topic_verbs.create,
+        "make the Kafka topics that are missing; those that are there stay as they are",
+        "streamguard topics create --config streamguard.toml",
+    )
+    create.add_argument("--config", type=Path, metavar="FILE", help="settings with [kafka]")
+    create.add_argument("--dry-run", action="store_true", help="ask the brokers, make nothing")
+    create.add_argument("--json", action="store_true")
 
 
 def _verb(

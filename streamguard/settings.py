@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -27,6 +25,8 @@ from pydantic_settings import (
 from streamguard.core.errors import ConfigError
 from streamguard.core.location import Location, parse_location
 from streamguard.core.sampling import Sampling
+from streamguard.kafka_section import KafkaSection
+from streamguard.section import Section
 from streamguard.toml_file import problem_in, read_toml
 
 PREFIX = "STREAMGUARD_"
@@ -35,14 +35,6 @@ TEST_PREFIX = "STREAMGUARD_TEST_"  # read by the tests only
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
-
-
-class Section(BaseModel):
-    """A part of the configuration; every field has a unit, bounds and a sentence."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
 
 
 class Deployment(Section):
@@ -167,6 +159,7 @@ class Settings(BaseSettings):
     bank: BankSection = BankSection()
     policy: PolicySection = PolicySection()
     log: LogSection = LogSection()
+    kafka: KafkaSection = KafkaSection()
     evidence: EvidenceSection = EvidenceSection()
     http: HttpSection = HttpSection()
     worker: WorkerSection = WorkerSection()

@@ -1,4 +1,4 @@
-"""Serves /metrics, /livez and /readyz.
+"""Serves /metrics, /livez, /readyz, and /readyz/kafka, which readiness does not wait for.
 
 Rule: it only reads; it listens on loopback unless told otherwise, in a thread of its own, so that a
 busy event loop shows as not live instead of not answering.
@@ -26,7 +26,14 @@ class HttpStatus:
     """The server; a context manager."""
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, *, live: Check, ready: Check
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        *,
+        live: Check,
+        ready: Check,
+        kafka: Check = lambda: None,
     ) -> None:
         """Bind at once.
 
@@ -34,7 +41,7 @@ class HttpStatus:
             ConfigError: the address cannot be had.
         """
         self._registry = registry
-        self._checks = {"/livez": live, "/readyz": ready}
+        self._checks = {"/livez": live, "/readyz": ready, "/readyz/kafka": kafka}
         status = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -138,8 +138,8 @@ async def answered(within_s: float) -> AsyncIterator[None]:
         ) from None
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(
-            f"Kafka is not available ({type(error).__name__}): check [kafka] bootstrap_servers,"
-            " security_protocol and the brokers"
+            f"Kafka is not available ({type(error).__name__}): check the brokers, and in [kafka]"
+            " bootstrap_servers, security_protocol and how we log in"
         ) from None
 
 
@@ -158,9 +158,9 @@ class ClientLog(logging.Handler):
             log.warning("kafka_client_said", problem=record.getMessage())
 
 
-def route_client_log() -> None:
-    """Let the library's log lines come through ours, and no others."""
+def route_client_log(*, is_quiet: bool = False) -> None:
+    """Let the library's warnings come through our log, or nothing at all."""
     library = logging.getLogger("aiokafka")
     library.setLevel(logging.WARNING)
-    library.handlers = [ClientLog()]
+    library.handlers = [logging.NullHandler() if is_quiet else ClientLog()]
     library.propagate = False
