@@ -4,9 +4,10 @@ Rule: this is the only reader of the environment and of configuration files. An 
 or variable is an error: a promise that is misspelt must not be silently broken.
 """
 
+import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_origin
 
 from pydantic import (
     Field,
@@ -19,10 +20,10 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from streamguard.core.errors import ConfigError
+from streamguard.core.event_data import Name
 from streamguard.core.location import Location, parse_location
 from streamguard.core.sampling import Sampling
 from streamguard.kafka_section import KafkaSection
@@ -47,7 +48,7 @@ class Deployment(Section):
 class StreamSection(Section):
     """One stream to screen; give `url` or `url_file`."""
 
-    id: Annotated[str, Field(min_length=1, max_length=256)]
+    id: Name
     """Catalogue id: what events, logs and evidence call this stream."""
     url: SecretStr | None = None
     """Where to pull it: rtmp(s)://, http(s):// with MPEG-TS or FLV. A secret: it may hold a key."""
@@ -193,18 +194,15 @@ def load_settings(file: Path | None) -> Settings:
         ConfigError: one line that names the file or variable, the field, and what is wrong.
     """
     values = read_toml(file) if file else {}
-    _refuse_unknown_variables()
+    variables = _variables()
     try:
         return Settings(**values)
-    except SettingsError:
-        raise ConfigError(f"a {PREFIX}* variable for a list or a section is not JSON") from None
     except ValidationError as error:
-        loc = error.errors(include_url=False, include_input=False)[0]["loc"]
-        variable = PREFIX + NESTED.join(str(part) for part in loc[:2]).upper()
-        problem = problem_in(None if variable in os.environ else file, error)
-        raise ConfigError(
-            f"variable {variable}: {problem}" if variable in os.environ else problem
-        ) from None
+        loc = [str(part) for part in error.errors(include_url=False)[0]["loc"]]
+        names = (PREFIX + NESTED.join(loc[:depth]).upper() for depth in (2, 1))
+        variable = next((variables[name] for name in names if name in variables), None)
+        problem = problem_in(None if variable else file, error)
+        raise ConfigError(f"variable {variable}: {problem}" if variable else problem) from None
 
 
 def shown(settings: Settings) -> dict[str, Any]:
@@ -212,15 +210,41 @@ def shown(settings: Settings) -> dict[str, Any]:
     return settings.model_dump(mode="json")
 
 
-def _refuse_unknown_variables() -> None:
-    """Pydantic would pass over a misspelt variable; a promise must not be silently broken."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            known |= {
-                f"{PREFIX}{name}{NESTED}{inner}".upper() for inner in field.annotation.model_fields
-            }
-    for name in os.environ:
-        is_ours = name.upper().startswith(PREFIX) and not name.upper().startswith(TEST_PREFIX)
-        if is_ours and name.upper() not in known:
+def _variables() -> dict[str, str]:
+    """Give each variable of ours as it is spelt, by its name in capitals.
+
+    Pydantic would pass over a misspelt one; a promise must not be silently broken.
+    """
+    takes_json = _takes_json()
+    found: dict[str, str] = {}
+    for name, value in os.environ.items():
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper.startswith(TEST_PREFIX):
+            continue
+        if upper not in takes_json:
             raise ConfigError(f"variable {name}: there is no such setting; is it misspelt?")
+        if takes_json[upper] and not _is_json(value):
+            raise ConfigError(f"variable {name}: a list or a section is given as JSON")
+        found[upper] = name
+    return found
+
+
+def _takes_json() -> dict[str, bool]:
+    """Give every variable that sets something: true for lists and whole sections."""
+    known: dict[str, bool] = {}
+    for name, field in Settings.model_fields.items():
+        known[f"{PREFIX}{name}".upper()] = True
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            for inner, value in section.model_fields.items():
+                is_list = get_origin(value.annotation) is tuple
+                known[f"{PREFIX}{name}{NESTED}{inner}".upper()] = is_list
+    return known
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

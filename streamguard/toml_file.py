@@ -38,6 +38,8 @@ def problem_in(file: Path | None, error: ValidationError) -> str:
     what = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         what = "there is no such setting; is it misspelt?"
+    elif first["type"] == "tuple_type":
+        what = "a list is needed: values in [ ], or tables in [[ ]]"
     if file is None:
         return f"{field}: {what}"
     line = line_of(file, first["loc"])
@@ -45,7 +47,7 @@ def problem_in(file: Path | None, error: ValidationError) -> str:
 
 
 def line_of(file: Path, loc: tuple[int | str, ...]) -> int | None:
-    """Find the line of a field, or of the nearest table around it; None where there is neither."""
+    """Find the line of a field, of its first part, or of the table around it; None without any."""
     wanted = [str(part) for part in loc]
     table: list[str] = []
     counts: dict[str, int] = {}
@@ -62,6 +64,7 @@ def line_of(file: Path, loc: tuple[int | str, ...]) -> int | None:
             here = table
         elif key:
             here = [*table, *key[1].split(".")]
-        if here and here == wanted[: len(here)] and (best is None or len(here) > best[0]):
-            best = (len(here), number)
+        n_agree = min(len(here), len(wanted))
+        if n_agree and here[:n_agree] == wanted[:n_agree] and (best is None or n_agree > best[0]):
+            best = (n_agree, number)
     return best[1] if best else None
