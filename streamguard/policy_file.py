@@ -7,12 +7,25 @@ what the index finds exactly.
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from streamguard.core.errors import ConfigError
+from streamguard.core.bank import check_policy
+from streamguard.core.errors import BankError, ConfigError
 from streamguard.core.policy import CategoryRule, HashRule, Policy
 from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, Severity
 from streamguard.toml_file import problem_in, read_toml
+
+
+def _checked(code: str) -> str:
+    """Refuse a code that no bank can have: its rule would never apply."""
+    try:
+        check_policy(code)
+    except BankError as error:
+        raise ValueError(str(error)) from None
+    return code
+
+
+Code = Annotated[str, AfterValidator(_checked)]
 
 
 class _Table(BaseModel):
@@ -49,7 +62,7 @@ class PolicyTables(_Table):
     version: Annotated[str, Field(min_length=1, max_length=64)]
     """Names this edition of the policy."""
     default: HashTable = HashTable()
-    banks: dict[str, HashTable] = {}
+    banks: dict[Code, HashTable] = {}
     categories: dict[str, CategoryTable] = {}
 
 
