@@ -68,8 +68,8 @@ def source_frame(recipe: Recipe, index: int) -> av.VideoFrame:
     width, height = recipe.size
     if not recipe.seed:
         black = av.VideoFrame(width, height, recipe.pix_fmt)
-        for index, plane in enumerate(black.planes):
-            plane.update(bytes([128 if index else 16]) * plane.buffer_size)
+        for plane, value in zip(black.planes, (16, 128, 128), strict=True):
+            plane.update(bytes([value]) * plane.buffer_size)
         return black
     scene = Scene("test", recipe.seed)
     frame = scene_frame(scene, float(index / recipe.fps), width, height).to_video_frame()

@@ -49,10 +49,15 @@ def clip_of(codec: Codec, packets: tuple[Packet, ...]) -> bytes:
         ):
             stream = clip.add_stream_from_template(raw.streams.video[0])
             stream.time_base = TIME_BASE
+            if codec.quarter_turns:
+                stream.set_display_rotation(90 * codec.quarter_turns)
+            next_dts = 0
             for packet in packets:
                 copy = AvPacket(packet.payload)
-                copy.time_base = Fraction(1, 1_000_000)
-                copy.pts, copy.dts = packet.pts_us - start_us, packet.dts_us - start_us
+                copy.time_base = TIME_BASE
+                copy.dts = max(_ticks(packet.dts_us - start_us), next_dts)
+                copy.pts = max(_ticks(packet.pts_us - start_us), copy.dts)
+                next_dts = copy.dts + 1  # MP4 takes no two packets of one time
                 copy.is_keyframe = packet.is_keyframe
                 copy.stream = stream
                 clip.mux(copy)
@@ -61,13 +66,17 @@ def clip_of(codec: Codec, packets: tuple[Packet, ...]) -> bytes:
     return made.getvalue()
 
 
+def _ticks(time_us: int) -> int:
+    return round(time_us * TIME_BASE.denominator / 1_000_000)
+
+
 def still_of(codec: Codec, packets: tuple[Packet, ...], at_us: int) -> tuple[bytes, str]:
     """Decode the frame at a media time; give it as JPEG and as BlurHash.
 
     Raises:
         EvidenceUnavailable: no frame of these packets can be decoded.
     """
-    picture = _picture_at(codec, packets, at_us)
+    picture = _upright(_picture_at(codec, packets, at_us), codec.quarter_turns)
     width = min(picture.width, STILL_MAX_WIDTH) // 2 * 2 or 2
     height = max(2, picture.height * width // picture.width // 2 * 2)
     try:
@@ -77,6 +86,13 @@ def still_of(codec: Codec, packets: tuple[Packet, ...], at_us: int) -> tuple[byt
     except (av.FFmpegError, ValueError) as error:
         raise EvidenceUnavailable(f"no still could be made ({type(error).__name__})") from None
     return jpeg, str(blurhash.encode(np.asarray(small), *BLURHASH_COMPONENTS))
+
+
+def _upright(picture: VideoFrame, quarter_turns: int) -> VideoFrame:
+    if not quarter_turns:
+        return picture
+    lying = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
+    return VideoFrame.from_ndarray(np.rot90(lying, quarter_turns).copy(), format="rgb24")
 
 
 def _picture_at(codec: Codec, packets: tuple[Packet, ...], at_us: int) -> VideoFrame:
