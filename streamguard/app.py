@@ -42,9 +42,9 @@ from streamguard.core.timeline import Timeline
 from streamguard.policy_file import load_policy
 from streamguard.pruning import keep_pruned
 from streamguard.runtime.evidence import EvidenceStore
+from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.publisher import Publisher
-from streamguard.runtime.screen import Parts, Stream
 from streamguard.runtime.worker import keep_screening
 from streamguard.runtime.writer import LogWriter
 from streamguard.settings import Settings

@@ -24,7 +24,7 @@ from streamguard.core.event_data import Name
 from streamguard.core.location import Location, parse_location
 from streamguard.core.sampling import Sampling
 from streamguard.policy_file import load_policy
-from streamguard.runtime.screen import Stream
+from streamguard.runtime.parts import Stream
 from streamguard.runtime.worker import screen_once
 from streamguard.settings import load_settings, shown
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamguard.core.bank import Banks, Entry, edit_bank, empty_bank
+from streamguard.core.decision import Decision
 from streamguard.core.flags import SessionContext
-from streamguard.core.match import Decision
 from streamguard.core.types import Match, Packet, Region, Sample, Severity, View
 
 Pdq = NDArray[np.uint8]

@@ -31,7 +31,11 @@ from servers import serving
 from streamguard import __version__
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.cli import _parser, main
-from streamguard.core.event_data import StreamRef, StreamStartedData, utc_text
+from streamguard.core.coverage_data import StreamStartedData
+from streamguard.core.event_data import (
+    StreamRef,
+    utc_text,
+)
 from streamguard.core.events import Event, stream_started_event
 from streamguard.core.sampling import Sampling
 

@@ -16,12 +16,16 @@ MAY_IMPORT = {
     "adapters": {"adapters", "core"},
     "runtime": {"runtime", "core"},
 }
-MAY_IMPORT_DEMO = {"demo", "app", "cli"}
+MAY_IMPORT_DEMO = {"demo", "app", "cli", "verbs"}
 NOT_IN_CORE = {
     *("asyncio", "logging", "os", "pathlib", "random", "socket", "subprocess", "threading", "time"),
     *("aiokafka", "apsw", "av", "onnxruntime", "prometheus_client", "structlog"),
 }
-MAY_CATCH_ALL = {"runtime/feeder.py", "runtime/pool.py"}  # threads: they hand a bug to the task
+MAY_CATCH_ALL = {
+    "adapters/onnx_classifier.py",  # the library raises bare Exceptions of its own
+    "runtime/feeder.py",  # threads hand a bug to the task that watches them
+    "runtime/pool.py",
+}
 MOST_LINES = 300
 
 
@@ -117,7 +121,7 @@ def test_breach_is_seen(module: str, line: str) -> None:
         ("cli.py", "from streamguard.demo.x import y"),
         ("app.py", "from streamguard.demo.x import y"),
         ("runtime/x.py", "try: ...\nexcept OSError: ..."),
-        ("runtime/worker.py", "try: ...\nexcept Exception: ..."),
+        ("runtime/feeder.py", "try: ...\nexcept Exception: ..."),
         ("runtime/x.py", "\n".join(["x = 1"] * (MOST_LINES - 1))),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streamguard.core.ports import DropReason, Stage
-from streamguard.core.types import GapReason, Severity
+from streamguard.core.types import Detector, GapReason, Severity
 
 FLAG_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Edges for ingest-to-flag; 0.25 s (p95) and 0.5 s (p99) are the promises."""
@@ -36,10 +36,13 @@ class PrometheusMeter:
             registry=self.registry,
         )
         self._samples = self._counter("samples", "Frames sampled, by outcome.", "outcome")
+        self._scores = self._counter("scores", "Samples for the model, by outcome.", "outcome")
         self._dropped = self._counter(
             "samples_dropped", "Packets and samples lost before judgement.", "reason"
         )
-        self._gaps = self._counter("gap_seconds", "Media seconds not screened.", "reason")
+        self._gaps = self._counter(
+            "gap_seconds", "Media seconds not screened.", "detector", "reason"
+        )
         self._screened = self._counter("screened_seconds", "Media seconds screened.")
         self._flags = self._counter("flags", "Flags committed.", "severity")
         self._evidence = self._counter("evidence", "Clips and stills, by outcome.", "outcome")
@@ -56,13 +59,17 @@ class PrometheusMeter:
         """Count a sample that was held against the banks, or could not be."""
         self._samples.labels("judged" if is_judged else "low_quality").inc()
 
+    def scored(self, *, is_scored: bool) -> None:
+        """Count a sample that the model scored, or did not."""
+        self._scores.labels("scored" if is_scored else "not_scored").inc()
+
     def dropped(self, reason: DropReason, count: int = 1) -> None:
         """Count packets or samples that were lost."""
         self._dropped.labels(reason).inc(count)
 
-    def gap(self, reason: GapReason, seconds: float) -> None:
-        """Count media seconds that were not screened."""
-        self._gaps.labels(reason).inc(max(0.0, seconds))
+    def gap(self, detector: Detector, reason: GapReason, seconds: float) -> None:
+        """Count media seconds that a detector did not screen."""
+        self._gaps.labels(detector, reason).inc(max(0.0, seconds))
 
     def screened(self, seconds: float) -> None:
         """Count media seconds that were screened."""

@@ -143,9 +143,13 @@ def luma_plane(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np
 def _frame(
     picture: VideoFrame, packet: Packet, codec: Codec, reformatter: VideoReformatter, clock: Clock
 ) -> Frame:
+    def rgb() -> NDArray[np.uint8]:
+        converted = reformatter.reformat(picture, format="rgb24", threads=1).to_ndarray()
+        return np.ascontiguousarray(np.rot90(converted, codec.quarter_turns))
+
     is_full = _is_full_range(picture)
     luma = np.rot90(luma_plane(picture, reformatter), codec.quarter_turns)
-    return Frame(packet, luma, is_full, clock.monotonic())
+    return Frame(packet, luma, rgb, is_full, clock.monotonic())
 
 
 def _is_full_range(picture: VideoFrame) -> bool:

@@ -29,8 +29,10 @@ class Gap:
 class LossLedger:
     """Remembers which samples were lost, and why; any thread may write, one reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, upstream: "LossLedger | None" = None) -> None:
+        """upstream: what was lost before it could come here; asked where nothing was lost here."""
         self._losses: deque[tuple[int, int, GapReason]] = deque(maxlen=1024)
+        self._upstream = upstream
 
     def note(self, epoch: int, pts_us: int, reason: GapReason) -> None:
         """Record that what lay at this time could not be screened."""
@@ -43,7 +45,11 @@ class LossLedger:
             for at_epoch, pts_us, reason in tuple(self._losses)
             if at_epoch == epoch and start_us - REACH_US <= pts_us <= end_us + REACH_US
         )
-        return reasons.most_common(1)[0][0] if reasons else GapReason.LONG_GOP
+        if reasons:
+            return reasons.most_common(1)[0][0]
+        if self._upstream is not None:
+            return self._upstream.reason_within(epoch, start_us, end_us)
+        return GapReason.LONG_GOP
 
 
 class Coverage:

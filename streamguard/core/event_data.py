@@ -1,4 +1,4 @@
-"""What an event says: the data of flags, gaps, and streams that start and end.
+"""What an event says of a flag, and the values that all events are made of.
 
 Rule: every text is bounded and on one line, so that no event reaches 64 KiB; none holds a bank
 hash, a source URL or a key. Media times are integer milliseconds of one epoch's unwrapped timeline.
@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamguard.core.location import Protocol
-from streamguard.core.sampling import Sampling
-from streamguard.core.types import MAX_SIGNALS, CloseReason, GapReason, Region, Severity
+from streamguard.core.types import MAX_SIGNALS, CloseReason, Detector, Region, Severity
 
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -157,12 +156,40 @@ class BankMatch(Value):
     """The votes suffice to rule out chance."""
 
 
+class ModelScore(Value):
+    """The highest score that a model gave for one category."""
+
+    model: Name
+    """Name of the model pack."""
+    version: Name
+    """Version of the model pack."""
+    category: Name
+    """What the score is about, in the words of the policy."""
+    score: Annotated[float, Field(ge=0, le=1)]
+    """How sure the model is; it reached the threshold."""
+    threshold: Annotated[float, Field(ge=0, le=1)]
+    """Inclusive bound that was in force."""
+    votes: Count
+    """Samples among the last three that reached the threshold."""
+
+
 class Signal(Value):
     """One reason for a flag."""
 
-    detector: Literal["hash"]
-    """What found it: `hash` holds samples against banks of known content."""
-    match: BankMatch
+    detector: Detector
+    """What found it: `hash` knows content of a bank, `classifier` judges what nobody has seen."""
+    match: BankMatch | None = None
+    """What a `hash` found."""
+    score: ModelScore | None = None
+    """What a `classifier` found."""
+
+    @model_validator(mode="after")
+    def _says_what_was_found(self) -> Self:
+        if (self.match is None) != (self.detector != "hash") or (self.score is None) != (
+            self.detector != "classifier"
+        ):
+            raise ValueError("a hash signal has a match, a classifier signal a score")
+        return self
 
 
 class Artifact(Value):
@@ -237,58 +264,3 @@ class FlagData(Value):
         if (self.state == "closed") != (self.close_reason is not None):
             raise ValueError("close_reason belongs to a closed flag, and only there")
         return self
-
-
-class GapData(Span):
-    """A stretch that nobody screened: it is not clean."""
-
-    stream: StreamRef
-    reason: GapReason
-    """Why it was not screened."""
-
-    @property
-    def length_s(self) -> float:
-        """Give the media time of the gap; without a connection none passes, then the clock's."""
-        media_s = (self.end_pts_ms - self.start_pts_ms) / 1000
-        return media_s or utc_seconds(self.end_time) - utc_seconds(self.start_time)
-
-
-class StreamStartedData(Value):
-    """Screening of a stream began."""
-
-    stream: StreamRef
-    codec: Word
-    """FFmpeg's name of the video codec."""
-    width: Annotated[int, Field(ge=0, le=65_535)]
-    """Picture width, pixels; 0 where it is not known yet."""
-    height: Annotated[int, Field(ge=0, le=65_535)]
-    """Picture height, pixels; 0 where it is not known yet."""
-    sampling: Sampling
-    """How much of the stream is decoded."""
-    start_pts_ms: PtsMs
-    """First media time of the epoch, milliseconds."""
-    start_time: UtcTime
-    """Instant at which its first packet was read."""
-
-
-class StreamEndedData(Value):
-    """Screening of a stream ended: the account of the session."""
-
-    stream: StreamRef
-    reason: Word
-    """Why it ended."""
-    n_packets: Count
-    """Video packets read."""
-    n_samples: Count
-    """Frames screened."""
-    n_flags: Count
-    """Flags opened."""
-    screened_ms: Count
-    """Media time screened, milliseconds."""
-    gap_ms: Count
-    """Media time in gaps, milliseconds."""
-    n_dropped: Count
-    """Samples dropped under overload."""
-
-
-Data = FlagData | GapData | StreamStartedData | StreamEndedData

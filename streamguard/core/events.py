@@ -13,19 +13,19 @@ from uuid import UUID, uuid5
 
 from pydantic import Field, model_validator
 
+from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (
-    Data,
     FlagData,
-    GapData,
     Name,
-    StreamEndedData,
     StreamRef,
-    StreamStartedData,
     UtcTime,
     Uuid,
     Value,
     utc_text,
 )
+
+Data = FlagData | GapData | StreamStartedData | StreamEndedData
+"""What an event may say."""
 
 ID_NAMESPACE = UUID("6b7c1c6e-5f0e-4d3a-9a52-0d6f3c1e8b47")
 """Under it lie the ids of all events but flags; drawn once, never to change."""
@@ -153,10 +153,10 @@ def gap_event(source: str, data: GapData, *, recorded_s: float) -> Event:
     """Make the event of a stretch that was not screened; its time is the start of the stretch.
 
     The end is part of the id: gaps may begin at the same media time, because it stands still while
-    a server is away, and none may hide another.
+    a server is away, and none may hide another. So is the detector, for each has gaps of its own.
     """
     event_type = EventType.COVERAGE_GAP
-    stretch = (data.start_pts_ms, data.end_pts_ms, data.end_time)
+    stretch = (data.detector, data.start_pts_ms, data.end_pts_ms, data.end_time)
     event_id = _stream_event_id(event_type, data.stream, *stretch)
     return _event(source, event_type, event_id, data, (data.start_time, utc_text(recorded_s)))
 

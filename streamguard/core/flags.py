@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 from uuid import UUID
 
+from streamguard.core.decision import Decision, ModelFinding
 from streamguard.core.event_data import (
     BankMatch,
     Evidence,
@@ -16,6 +17,7 @@ from streamguard.core.event_data import (
     FlagData,
     FlagPolicy,
     Latency,
+    ModelScore,
     Safety,
     Signal,
     StreamRef,
@@ -26,7 +28,6 @@ from streamguard.core.event_data import (
 )
 from streamguard.core.events import Event, flag_event
 from streamguard.core.location import Protocol
-from streamguard.core.match import Decision
 from streamguard.core.policy import Policy
 from streamguard.core.segments import (
     Segment,
@@ -35,7 +36,7 @@ from streamguard.core.segments import (
     SegmentOpened,
     SegmentStrengthened,
 )
-from streamguard.core.types import CloseReason
+from streamguard.core.types import CloseReason, Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +152,32 @@ class FlagBook:
         )
 
     def _signal(self, decision: Decision) -> Signal:
-        match = decision.match
-        return Signal(
-            detector="hash",
-            match=BankMatch(
-                algorithm="pdq",
-                distance_bits=match.distance_bits,
-                max_distance_bits=self._policy.hash_rule(match.policy).max_distance_bits,
-                bank=match.bank,
-                entry=match.entry,
-                region=match.region,
-                bank_offset_ms=floor_ms(match.offset_us),
-                votes=decision.votes,
-                is_certain=decision.is_certain,
-            ),
+        match decision.finding:
+            case Match():
+                return Signal(detector="hash", match=self._bank_match(decision, decision.finding))
+            case ModelFinding():
+                return Signal(detector="classifier", score=_model_score(decision.finding, decision))
+
+    def _bank_match(self, decision: Decision, match: Match) -> BankMatch:
+        return BankMatch(
+            algorithm="pdq",
+            distance_bits=match.distance_bits,
+            max_distance_bits=self._policy.hash_rule(match.policy).max_distance_bits,
+            bank=match.bank,
+            entry=match.entry,
+            region=match.region,
+            bank_offset_ms=floor_ms(match.offset_us),
+            votes=decision.votes,
+            is_certain=decision.is_certain,
         )
+
+
+def _model_score(finding: ModelFinding, decision: Decision) -> ModelScore:
+    return ModelScore(
+        model=finding.model,
+        version=finding.version,
+        category=finding.category,
+        score=round(finding.score, 6),
+        threshold=finding.threshold,
+        votes=decision.votes,
+    )

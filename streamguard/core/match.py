@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from streamguard.core.bank import Banks
+from streamguard.core.decision import Decision
 from streamguard.core.policy import Policy
-from streamguard.core.types import Match, Sample, Severity
+from streamguard.core.types import Match, Sample
 
 ALIGNMENT_SLACK_US = 1_000_000
 """Two hits agree when their offsets differ by no more (a clip cut or played slightly off)."""
@@ -19,31 +20,6 @@ ALIGNMENT_MEMORY_US = 30_000_000
 
 MAX_ALIGNMENTS = 8
 """Candidate alignments kept for one entry: static content matches at many offsets."""
-
-CERTAIN_VOTES = 2
-"""Votes at one offset from which a match is certain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One positive verdict on one sample for one policy code.
-
-    read_at_s: Clock.monotonic() when the sample's packet was read, seconds.
-    votes:     samples that agree on this entry and offset so far.
-    """
-
-    category: str
-    severity: Severity
-    epoch: int
-    pts_us: int
-    read_at_s: float
-    match: Match
-    votes: int
-
-    @property
-    def is_certain(self) -> bool:
-        """Say whether more than one sample agrees."""
-        return self.votes >= CERTAIN_VOTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +102,7 @@ class Matcher:
             epoch=sample.epoch,
             pts_us=sample.pts_us,
             read_at_s=sample.read_at_s,
-            match=match,
+            finding=match,
             votes=voted.votes,
         )
 

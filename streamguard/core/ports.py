@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from streamguard.core.events import Event
-from streamguard.core.types import Codec, Frame, GapReason, Packet, Severity
+from streamguard.core.types import Codec, Detector, Frame, GapReason, Packet, Severity
 
 Stage = Literal["queue", "decode", "hash", "mailbox", "match", "commit", "prepare", "model"]
 """The stretches between reading a packet and having its flag committed."""
@@ -84,12 +84,16 @@ class Meter(Protocol):
         """Count a sample that was held against the banks, or could not be."""
         ...
 
+    def scored(self, *, is_scored: bool) -> None:
+        """Count a sample that the model scored, or did not."""
+        ...
+
     def dropped(self, reason: DropReason, count: int = 1) -> None:
         """Count packets or samples that were lost."""
         ...
 
-    def gap(self, reason: GapReason, seconds: float) -> None:
-        """Count media seconds that were not screened."""
+    def gap(self, detector: Detector, reason: GapReason, seconds: float) -> None:
+        """Count media seconds that a detector did not screen."""
         ...
 
     def screened(self, seconds: float) -> None:

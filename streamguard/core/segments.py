@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from uuid import UUID
 
-from streamguard.core.match import Decision
+from streamguard.core.decision import Decision
 from streamguard.core.types import MAX_SIGNALS, CloseReason, Severity
 
 MIN_OPEN_US = 3_000_000
@@ -156,13 +156,13 @@ class SegmentBuilder:
 
 def _with(signals: tuple[Decision, ...], decision: Decision) -> tuple[Decision, ...]:
     """Keep each entry's best match with its most votes, strongest entries first."""
-    key = (decision.match.bank, decision.match.entry)
-    best = {(s.match.bank, s.match.entry): s for s in signals}
+    key = decision.key
+    best = {signal.key: signal for signal in signals}
     before = best.get(key, decision)
-    is_nearer = decision.match.distance_bits <= before.match.distance_bits
+    is_nearer = decision.weakness <= before.weakness
     votes = max(before.votes, decision.votes)
     best[key] = replace(decision if is_nearer else before, votes=votes)
-    ranked = sorted(best.values(), key=lambda s: (-s.votes, s.match.distance_bits))
+    ranked = sorted(best.values(), key=lambda s: (-s.votes, s.weakness))
     return tuple(ranked[:MAX_SIGNALS])
 
 

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from streamguard.core.coverage import Coverage, Gap, LossLedger
+from streamguard.core.coverage import Gap, LossLedger
+from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (
     Evidence,
-    GapData,
-    StreamEndedData,
-    StreamStartedData,
     ceil_ms,
     floor_ms,
     utc_text,
@@ -21,10 +19,13 @@ from streamguard.core.event_data import (
 from streamguard.core.events import Event, gap_event, stream_ended_event, stream_started_event
 from streamguard.core.flags import FlagBook, SessionContext
 from streamguard.core.match import Matcher
+from streamguard.core.model import Scores
 from streamguard.core.policy import Policy
 from streamguard.core.sampling import Sampling
-from streamguard.core.segments import SegmentBuilder, SegmentEvent, SegmentOpened
-from streamguard.core.types import CloseReason, Codec, GapReason, Sample
+from streamguard.core.scores import ScoreJudge
+from streamguard.core.segments import SegmentOpened
+from streamguard.core.track import Changes, Track
+from streamguard.core.types import CloseReason, Codec, Detector, GapReason, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,14 @@ class EvidenceRequest:
 class Judgement:
     """What one sample led to.
 
-    is_judged:    it could be held against the banks.
+    is_judged:    it could be held against the banks, or scored.
     is_near_miss: something came close: sample densely for a while.
     """
 
     events: list[Event]
     requests: list[EvidenceRequest]
     is_judged: bool
-    is_near_miss: bool
+    is_near_miss: bool = False
 
 
 class Session:
@@ -63,19 +64,26 @@ class Session:
         mint: Callable[[], UUID],
         *,
         has_evidence: bool,
+        make_judge: Callable[[], ScoreJudge] | None = None,
     ) -> None:
-        """Begin the account; `mint` gives fresh flag ids."""
+        """Begin the account; `mint` gives fresh flag ids, `make_judge` is None without a model."""
         self._context = context
         self._matcher = matcher
         self._losses = losses
-        self._segments = SegmentBuilder(mint)
+        self._mint = mint
+        self._make_judge = make_judge
+        self._hashes = Track("hash", losses, mint)
+        self._scoring: dict[int, tuple[Track, ScoreJudge]] = {}  # by epoch: answers come late
+        self._ended_tracks: list[Track] = []
         self._flags = FlagBook(context, policy, has_evidence=has_evidence)
         self._has_evidence = has_evidence
-        self._coverage = Coverage(losses)
         self._epoch = 0
         self._newest_us = 0
+        self._missing_us = 0
         self._anchor = (0, 0.0)  # a media time and the monotonic instant at which it was read
-        self._told_s = 0.0  # the monotonic instant up to which this epoch's gaps were told
+        self._told_s: dict[
+            Detector, float
+        ] = {}  # the instant up to which an epoch's gaps were told
         self._n_samples = self._n_flags = 0
 
     @property
@@ -85,16 +93,26 @@ class Session:
 
     @property
     def screened_us(self) -> int:
-        """Media time screened so far, microseconds."""
-        return self._coverage.screened_us
+        """Media time that every detector has screened so far, microseconds."""
+        return min(self._screened_and_gap_us(detector)[0] for detector in self._detectors)
+
+    @property
+    def is_scoring(self) -> bool:
+        """Say whether answers of the model are still to come."""
+        return bool(self._scoring)
 
     def epoch_began(
         self, epoch: int, first_us: int, read_at_s: float, codec: Codec, sampling: Sampling
     ) -> list[Event]:
         """Take note of the first packet of a timeline."""
         self._epoch, self._newest_us = epoch, first_us
-        self._anchor, self._told_s = (first_us, read_at_s), read_at_s
-        self._coverage.begin(epoch, first_us)
+        self._anchor = (first_us, read_at_s)
+        self._hashes.coverage.begin(epoch, first_us)
+        if self._make_judge:
+            model = Track("classifier", LossLedger(upstream=self._losses), self._mint)
+            model.coverage.begin(epoch, first_us)
+            self._scoring[epoch] = (model, self._make_judge())
+        self._told_s = dict.fromkeys(self._detectors, read_at_s)
         data = StreamStartedData(
             stream=self._context.ref(epoch),
             codec=codec.name,
@@ -108,60 +126,87 @@ class Session:
         return [stream_started_event(self._context.source, data, recorded_s=recorded_s)]
 
     def sampled(self, sample: Sample, now_s: float) -> Judgement:
-        """Judge a sample; samples come in the order of time within an epoch."""
+        """Judge a sample by its hashes; samples come in the order of time within an epoch."""
         self._n_samples += 1
         self._newest_us = sample.pts_us
         self._anchor = (sample.pts_us, sample.read_at_s)
         verdict = self._matcher.judge(sample)
-        changes = self._segments.sampled(sample.epoch, sample.pts_us, now_s)
-        for decision in verdict.decisions:
-            changes += self._segments.feed(decision)
+        epoch, pts_us = sample.epoch, sample.pts_us
         if verdict.is_judged:
-            gaps = self._coverage.verdict(sample.epoch, sample.pts_us)
+            changes = self._hashes.judged(epoch, pts_us, verdict.decisions, now_s)
         else:
-            self._losses.note(sample.epoch, sample.pts_us, GapReason.LOW_QUALITY)
-            gaps = self._coverage.advance(sample.epoch, sample.pts_us)
-        opened = [c.segment for c in changes if isinstance(c, SegmentOpened)]
-        self._n_flags += len(opened)
+            changes = self._hashes.not_judged(epoch, pts_us, GapReason.LOW_QUALITY, now_s)
         return Judgement(
-            events=self._tell(changes, now_s) + self._gaps(gaps, now_s),
-            requests=[
-                EvidenceRequest(segment.flag_id, segment.epoch, segment.start_us, now_s)
-                for segment in opened
-                if self._has_evidence
-            ],
+            events=self._tell(self._hashes, changes, now_s),
+            requests=self._requests(changes, now_s),
             is_judged=verdict.is_judged,
             is_near_miss=verdict.is_near_miss,
         )
+
+    def scored(self, scores: Scores, now_s: float) -> Judgement:
+        """Judge a sample by a model's scores; they may come after the timeline has ended."""
+        if scores.epoch not in self._scoring:
+            return Judgement([], [], is_judged=False)
+        track, judge = self._scoring[scores.epoch]
+        changes = track.judged(scores.epoch, scores.pts_us, judge.judge(scores), now_s)
+        return Judgement(
+            events=self._tell(track, changes, now_s),
+            requests=self._requests(changes, now_s),
+            is_judged=True,
+        )
+
+    def not_scored(self, epoch: int, pts_us: int, reason: GapReason, now_s: float) -> list[Event]:
+        """Take note of a sample that the model did not score: it is not clean."""
+        if epoch not in self._scoring:
+            return []
+        track, _ = self._scoring[epoch]
+        return self._tell(track, track.not_judged(epoch, pts_us, reason, now_s), now_s)
+
+    def scoring_ended(
+        self, epoch: int, last_us: int, why: CloseReason, now_s: float
+    ) -> list[Event]:
+        """Close the model's view of a timeline: all answers have come, or none will any more."""
+        if epoch not in self._scoring:
+            return []
+        track, _ = self._scoring.pop(epoch)
+        self._ended_tracks.append(track)
+        return self._tell(track, track.epoch_ended(epoch, last_us, why), now_s)
+
+    def scoring_given_up(self, now_s: float) -> list[Event]:
+        """Close what a model that answers no more has left open."""
+        events = []
+        for epoch in tuple(self._scoring):
+            track, _ = self._scoring[epoch]
+            track.losses.note(epoch, self._newest_us, GapReason.MODEL_ERROR)
+            events += self.scoring_ended(epoch, self._newest_us, "stream_ended", now_s)
+        return events
 
     def idle(self, horizon_us: int | None, now_s: float) -> list[Event]:
         """Let the clock act while no sample comes.
 
         horizon_us: media time before which no sample is outstanding; None where that is not known.
         """
-        events = self._tell(self._segments.idle(now_s), now_s)
-        if horizon_us is not None:
-            events += self._gaps(self._coverage.advance(self._epoch, horizon_us), now_s)
+        events = self._tell(self._hashes, self._hashes.idle(self._epoch, horizon_us, now_s), now_s)
+        for epoch, (track, _) in self._scoring.items():
+            events += self._tell(track, track.idle(epoch, None, now_s), now_s)
         return events
 
     def epoch_ended(self, epoch: int, last_us: int, why: CloseReason, now_s: float) -> list[Event]:
-        """Close what cannot go on beyond a break of the timeline."""
-        reason = GapReason.INTERRUPTED if why == "interrupted" else None
+        """Close what cannot go on beyond a break of the timeline; the model has its own end."""
         self._newest_us = max(self._newest_us, last_us)
-        events = self._tell(self._segments.close(why), now_s)
-        return events + self._gaps(self._coverage.end(epoch, last_us, reason), now_s)
+        return self._tell(self._hashes, self._hashes.epoch_ended(epoch, last_us, why), now_s)
 
     def was_away(self, since_s: float, now_s: float, reason: GapReason) -> list[Event]:
         """Publish the stretch for which there was no connection: the publisher may have gone on."""
         gap = Gap(self._epoch, self._newest_us, self._newest_us, reason)
-        return [self._gap_event(gap, since_s, now_s, now_s)]
+        return [self._gap_event(who, gap, (since_s, now_s), now_s) for who in self._detectors]
 
     def was_cut_short(self, missing_us: int, now_s: float) -> list[Event]:
         """Publish the media that a file promised and does not hold."""
+        self._missing_us += missing_us
         start_us = self._newest_us
-        self._coverage.gap_us += missing_us
         gap = Gap(self._epoch, start_us, start_us + missing_us, GapReason.TRUNCATED)
-        return [self._gap_event(gap, now_s, now_s, now_s)]
+        return [self._gap_event(who, gap, (now_s, now_s), now_s) for who in self._detectors]
 
     def attach(self, request: EvidenceRequest, evidence: Evidence, now_s: float) -> list[Event]:
         """Tell of evidence that was stored, or could not be."""
@@ -169,42 +214,72 @@ class Session:
 
     def ended(self, reason: str, n_packets: int, n_dropped: int, now_s: float) -> list[Event]:
         """Close the account; the last event of the session."""
+        gaps_us = [self._screened_and_gap_us(detector)[1] for detector in self._detectors]
         data = StreamEndedData(
             stream=self._context.ref(self._epoch),
             reason=reason,
             n_packets=n_packets,
             n_samples=self._n_samples,
             n_flags=self._n_flags,
-            screened_ms=self._coverage.screened_us // 1000,
-            gap_ms=ceil_ms(self._coverage.gap_us),
+            screened_ms=self.screened_us // 1000,
+            gap_ms=ceil_ms(max(gaps_us) + self._missing_us),
             n_dropped=n_dropped,
         )
         wall_s = self._context.wall_of(now_s)
         source = self._context.source
         return [stream_ended_event(source, data, time_s=wall_s, recorded_s=wall_s)]
 
-    def _tell(self, changes: list[SegmentEvent], now_s: float) -> list[Event]:
-        return [event for change in changes for event in self._flags.change(change, now_s)]
+    def _tell(self, track: Track, changes: Changes, now_s: float) -> list[Event]:
+        segments, gaps = changes
+        told = [event for change in segments for event in self._flags.change(change, now_s)]
+        for gap in gaps:
+            instants = (
+                self._instant_s(track, gap.start_us, now_s),
+                self._instant_s(track, gap.end_us, now_s),
+            )
+            told.append(self._gap_event(track.detector, gap, instants, now_s))
+        return told
 
-    def _gaps(self, gaps: list[Gap], now_s: float) -> list[Event]:
-        return [self._gap_event(gap, *self._instants_s(gap, now_s), now_s) for gap in gaps]
+    @property
+    def _detectors(self) -> tuple[Detector, ...]:
+        return ("hash", "classifier") if self._make_judge else ("hash",)
 
-    def _instants_s(self, gap: Gap, now_s: float) -> tuple[float, float]:
-        """Estimate when a gap's media were read, as if they came as fast as they are shown.
+    def _screened_and_gap_us(self, detector: Detector) -> tuple[int, int]:
+        if detector == "hash":
+            tracks = [self._hashes]
+        else:
+            tracks = [*self._ended_tracks, *(track for track, _ in self._scoring.values())]
+        coverages = [track.coverage for track in tracks]
+        return sum(c.screened_us for c in coverages), sum(c.gap_us for c in coverages)
 
-        A file and a burst come faster: no gap begins before the epoch, or before an earlier gap.
+    def _requests(self, changes: Changes, now_s: float) -> list[EvidenceRequest]:
+        opened = [change.segment for change in changes[0] if isinstance(change, SegmentOpened)]
+        self._n_flags += len(opened)
+        return [
+            EvidenceRequest(segment.flag_id, segment.epoch, segment.start_us, now_s)
+            for segment in opened
+            if self._has_evidence
+        ]
+
+    def _instant_s(self, track: Track, pts_us: int, now_s: float) -> float:
+        """Estimate when this media time was read; what is told of gaps never runs backwards.
+
+        Near enough where media come as fast as they are shown; a file and a burst come faster.
         """
         at_us, at_s = self._anchor
-        start_s = min(at_s + (gap.start_us - at_us) / 1e6, now_s)
-        end_s = min(at_s + (gap.end_us - at_us) / 1e6, now_s)
-        since_s = max(start_s, self._told_s)
-        self._told_s = max(end_s, since_s)
-        return since_s, self._told_s
+        estimate_s = min(at_s + (pts_us - at_us) / 1e6, now_s)
+        told_s = max(self._told_s[track.detector], estimate_s)
+        self._told_s[track.detector] = told_s
+        return told_s
 
-    def _gap_event(self, gap: Gap, start_s: float, end_s: float, now_s: float) -> Event:
+    def _gap_event(
+        self, detector: Detector, gap: Gap, instants_s: tuple[float, float], now_s: float
+    ) -> Event:
+        start_s, end_s = instants_s
         wall_of = self._context.wall_of
         data = GapData(
             stream=self._context.ref(gap.epoch),
+            detector=detector,
             start_pts_ms=floor_ms(gap.start_us),
             end_pts_ms=ceil_ms(gap.end_us),
             start_time=utc_text(wall_of(start_s)),

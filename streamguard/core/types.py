@@ -4,6 +4,7 @@ Rule: values only; they are frozen, know no clock, no library and no path. All m
 microseconds of the stream's own unwrapped timeline (`pts_us`), comparable only within one epoch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -71,12 +72,14 @@ class Frame:
 
     packet:        what it was decoded from; gives its epoch and time.
     luma:          (H, W) uint8 view of the decoder's luma plane, read-only, rows may be padded.
+    rgb:           makes a (H, W, 3) uint8 RGB copy; in the decoding thread, while the frame lives.
     full_range:    luma spans 0..255 (True) or 16..235 (False).
     decoded_at_s:  Clock.monotonic() when the decoder gave it out, seconds.
     """
 
     packet: Packet
     luma: NDArray[np.uint8]
+    rgb: Callable[[], NDArray[np.uint8]]
     full_range: bool
     decoded_at_s: float
 
@@ -145,6 +148,9 @@ class Severity(StrEnum):
     P2 = "P2"
     P3 = "P3"
 
+
+Detector = Literal["hash", "classifier"]
+"""What judges samples: hashes against banks, or a model."""
 
 CloseReason = Literal["ended", "idle", "epoch_ended", "stream_ended", "interrupted"]
 """Why a segment closed: `ended` by the stream's time, `idle` by the clock, `interrupted` by our own

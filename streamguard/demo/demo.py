@@ -25,8 +25,11 @@ from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import make_entry
 from streamguard.core.bank import Banks
+from streamguard.core.coverage_data import StreamEndedData
 from streamguard.core.errors import SourceUnavailable
-from streamguard.core.event_data import FlagData, StreamEndedData
+from streamguard.core.event_data import (
+    FlagData,
+)
 from streamguard.core.events import Event, EventType
 from streamguard.core.location import parse_location
 from streamguard.core.policy import HashRule, Policy
@@ -34,7 +37,7 @@ from streamguard.core.sampling import Sampling
 from streamguard.core.types import Severity
 from streamguard.demo.programme import KNOWN, KNOWN_CLIP_S
 from streamguard.demo.scenes import write_clip
-from streamguard.runtime.screen import Stream
+from streamguard.runtime.parts import Stream
 from streamguard.runtime.worker import screen_once
 
 POLICY_CODE = "DEMO-KNOWN-SCENE"
@@ -144,6 +147,7 @@ class Demo:
 
     def _tell_flag(self, event: Event, flag: FlagData, now_s: float) -> None:
         match = flag.signals[0].match
+        assert match is not None  # noqa: S101  # the demo runs no model
         name = f"flag {flag.flag_id[:8]}"
         if event.type is EventType.FLAG_OPENED:
             stamp = self._stamps.first_of_known(flag.window.start_pts_ms)

@@ -53,6 +53,7 @@ class Classifier(Protocol):
 class Question:
     """One picture for the model, and who wants to know.
 
+    waits:  a file has time; a live picture that comes too late is given up.
     answer: called once, in any thread: with scores, or with why there are none.
     """
 
@@ -62,6 +63,7 @@ class Question:
     read_at_s: float
     asked_at_s: float
     picture: NDArray[np.uint8]
+    waits: bool
     answer: Callable[[Scores | GapReason], None]
 
 
@@ -84,6 +86,11 @@ class Batcher:
         """What is wrong with the model; None while it answers."""
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is."""
+        return self._classifier.spec
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -96,7 +103,7 @@ class Batcher:
     ) -> None:
         with self._changed:
             self._is_stopping = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join(HANG_S)
 
     def prepare(self, picture: Picture) -> NDArray[np.uint8]:
@@ -104,16 +111,19 @@ class Batcher:
         return self._classifier.prepare(picture)
 
     def ask(self, question: Question) -> None:
-        """Queue a picture; any thread, never waits."""
+        """Queue a picture; any thread. A file's waits for its turn, a live stream's never."""
         given_up: list[tuple[Question, GapReason]] = []
         with self._changed:
+            while question.waits and not self._is_stopping and self._has_enough(question.stream_id):
+                self._changed.wait(HANG_S)
+                given_up += [(q, GapReason.MODEL_ERROR) for q in self._abandon_hung_run()]
             given_up += [(q, GapReason.MODEL_ERROR) for q in self._abandon_hung_run()]
             if self._is_hung:
                 given_up.append((question, GapReason.MODEL_ERROR))
             else:
                 given_up += [(q, GapReason.OVERLOAD) for q in self._make_room(question.stream_id)]
                 self._waiting.append(question)
-                self._changed.notify()
+                self._changed.notify_all()
         for lost, reason in given_up:
             lost.answer(reason)
 
@@ -122,6 +132,10 @@ class Batcher:
         with self._changed:
             oldest = self._waiting[0].asked_at_s if self._waiting else None
         return 0.0 if oldest is None else self._clock.monotonic() - oldest
+
+    def _has_enough(self, stream_id: str) -> bool:
+        n_own = sum(question.stream_id == stream_id for question in self._waiting)
+        return n_own >= MAX_PER_STREAM and not self._is_hung
 
     def _make_room(self, stream_id: str) -> list[Question]:
         """Take out what must go for one more picture of a stream."""
@@ -154,6 +168,7 @@ class Batcher:
                 if self._is_stopping:
                     return
                 batch, stale = self._take_batch()
+                self._changed.notify_all()
                 self._in_flight = batch
                 self._running_since_s = self._clock.monotonic()
             for question in stale:
@@ -176,7 +191,8 @@ class Batcher:
         stale: list[Question] = []
         while self._waiting and len(batch) < self._max_batch:
             question = self._waiting.popleft()
-            (batch if question.asked_at_s >= late_s else stale).append(question)
+            is_fresh = question.waits or question.asked_at_s >= late_s
+            (batch if is_fresh else stale).append(question)
         return batch, stale
 
     def _answers(self, batch: Sequence[Question]) -> list[Scores | GapReason]:

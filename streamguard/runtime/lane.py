@@ -17,8 +17,9 @@ from streamguard.core.look import views_of
 from streamguard.core.ports import Clock, Decoder, DropReason, InOrder, Meter
 from streamguard.core.sampling import FramePicker
 from streamguard.core.types import Codec, Frame, GapReason, Packet, Sample
+from streamguard.runtime.asker import Asker
 from streamguard.runtime.mailbox import Mailbox
-from streamguard.runtime.notes import Note
+from streamguard.runtime.notes import EpochEnded, Note
 
 MAX_WAITING = 512
 """Packets that one lane holds: eight seconds of dense 60 fps video, minutes of keyframes."""
@@ -59,8 +60,10 @@ class Lane:
         meter: Meter,
         *,
         waits: bool,
+        asker: Asker | None = None,
     ) -> None:
         """Make it empty; with `waits` the reader waits for room (files), else it drops (live)."""
+        self._asker = asker
         self._mailbox = mailbox
         self._losses = losses
         self._on_ready = on_ready
@@ -148,6 +151,8 @@ class Lane:
         else:
             self._finish_order()
             self._mailbox.note(work)
+            if self._asker and isinstance(work, EpochEnded):
+                self._asker.epoch_ended(work)
         return self.settle()
 
     def settle(self) -> bool:
@@ -236,3 +241,5 @@ class Lane:
         self._mailbox.put(
             Sample(packet.epoch, packet.pts_us, packet.is_keyframe, packet.read_at_s, now_s, views)
         )
+        if self._asker:
+            self._asker.ask(frame)  # after the hashes are on their way: they wait for no model

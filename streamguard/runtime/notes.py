@@ -5,7 +5,8 @@ Rule: values only.
 
 from dataclasses import dataclass
 
-from streamguard.core.types import Codec, Sample
+from streamguard.core.model import Scores
+from streamguard.core.types import Codec, GapReason, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +51,24 @@ class SourceEnded:
     n_packets: int
 
 
-Note = SourceOpened | EpochBegan | EpochEnded | SourceEnded
+@dataclass(frozen=True, slots=True)
+class NotScored:
+    """The model gave no scores for a sample."""
+
+    epoch: int
+    pts_us: int
+    reason: GapReason
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringEnded:
+    """All questions about a timeline that has ended are answered; `last_us` as in EpochEnded."""
+
+    epoch: int
+    last_us: int
+    is_last: bool
+
+
+Answer = Scores | NotScored
+Note = SourceOpened | EpochBegan | EpochEnded | SourceEnded | Answer | ScoringEnded
 Item = Sample | Note

@@ -5,34 +5,39 @@ published and its account is the last event.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
-from uuid import UUID
 
-from streamguard.core.bank import Banks
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceTruncated
-from streamguard.core.event_data import Evidence, GapData
-from streamguard.core.events import Event
 from streamguard.core.flags import SessionContext
-from streamguard.core.location import Location
 from streamguard.core.match import Matcher
-from streamguard.core.policy import Policy
-from streamguard.core.ports import Clock, Meter
-from streamguard.core.sampling import Sampler, Sampling
-from streamguard.core.session import EvidenceRequest, Session
+from streamguard.core.model import Scores
+from streamguard.core.sampling import Sampler
+from streamguard.core.scores import ScoreJudge
+from streamguard.core.session import Session
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import CloseReason, Codec, GapReason, Sample
-from streamguard.runtime.evidence import EvidenceKeeper, EvidenceStore
-from streamguard.runtime.feeder import Feeder, Source
+from streamguard.runtime.asker import Asker
+from streamguard.runtime.batcher import HANG_S
+from streamguard.runtime.feeder import Feeder
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
-from streamguard.runtime.notes import EpochBegan, EpochEnded, Item, Note, SourceEnded, SourceOpened
-from streamguard.runtime.pool import DecodePool
+from streamguard.runtime.notes import (
+    Answer,
+    EpochBegan,
+    EpochEnded,
+    Item,
+    Note,
+    NotScored,
+    ScoringEnded,
+    SourceEnded,
+    SourceOpened,
+)
+from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.ring import PacketRing
-from streamguard.runtime.writer import LogWriter
+from streamguard.runtime.teller import Teller
 
 TICK_S = 0.2
 """How often the clock is looked at while no sample comes, seconds."""
@@ -42,42 +47,6 @@ MAILBOX_SAMPLES = 32
 
 STOP_S = 2.0
 """How long a stop waits for the reader; a read that still blocks is left behind."""
-
-AWAY_PIECE_S = 10.0
-"""While a source is away its gap is published in pieces of this length."""
-
-OpenLocation = Callable[[Location, Timeline], AbstractContextManager[Source]]
-"""Opens a stream in the calling thread; raises a StreamguardError where that fails."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One stream to be screened."""
-
-    stream_id: str
-    location: Location
-    sampling: Sampling
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What all streams of a process share.
-
-    source: `/streamguard/<deployment>`, the source of every event.
-    store:  None where no evidence is kept.
-    mint:   gives fresh flag and session ids.
-    """
-
-    source: str
-    open_location: OpenLocation
-    banks: Banks
-    policy: Policy
-    pool: DecodePool
-    writer: LogWriter
-    store: EvidenceStore | None
-    clock: Clock
-    meter: Meter
-    mint: Callable[[], UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +75,17 @@ class StreamScreen:
             MAILBOX_SAMPLES, waits=is_file, on_drop=self._dropped
         )
         self._lane = Lane(
-            self._mailbox, self._losses, parts.pool.offer, parts.clock, parts.meter, waits=is_file
+            self._mailbox,
+            self._losses,
+            parts.pool.offer,
+            parts.clock,
+            parts.meter,
+            waits=is_file,
+            asker=self._make_asker(waits=is_file),
         )
         self._session = self._make_session()
-        self._keeper = (
-            EvidenceKeeper(parts.store, self._ring, tasks, self._attach, parts.clock, parts.meter)
-            if parts.store
-            else None
-        )
+        self.teller = Teller(self._session, self._ring, parts, tasks)
         self._n_packets = 0
-        self._screened_us = 0
-        self._away: tuple[float, GapReason] | None = None
         self._is_connected = False
         self.has_begun = False
         """A first packet came: the session has been announced."""
@@ -147,26 +116,17 @@ class StreamScreen:
                 await self._leave(feeder, now_s)
                 return Ended(None, feeder.n_packets)
 
-    async def away(self, reason: GapReason) -> None:
-        """Take note that there is no connection; publish it in pieces while it lasts."""
-        now_s = self._parts.clock.monotonic()
-        since_s, _ = self._away or (now_s, reason)
-        self._away = (since_s, reason)
-        if now_s - since_s >= AWAY_PIECE_S:
-            await self._back(now_s)
-            self._away = (now_s, reason)
-
     async def finish(self, reason: str) -> None:
         """End the session: evidence, open flags, then the account."""
         self._lane.close()
         self._mailbox.close()
-        now_s = self._parts.clock.monotonic()
-        await self._back(now_s)
-        if self._keeper:
-            await self._keeper.finish(self._codec)
+        await self._finish_scoring(is_stopping=reason == "interrupted")
+        await self.teller.back()
+        await self.teller.finish_evidence(self._codec)
         n_dropped = self._lane.n_dropped + self._mailbox.n_dropped
         now_s = self._parts.clock.monotonic()
-        await self._emit(self._session.ended(reason, self._n_packets, n_dropped, now_s), now_s)
+        events = self._session.ended(reason, self._n_packets, n_dropped, now_s)
+        await self.teller.tell(events, now_s)
 
     async def _take(
         self, item: Item | None, feeder: Feeder, now_s: float, *, is_stopping: bool
@@ -174,13 +134,13 @@ class StreamScreen:
         """Judge one item from the mailbox, or the passing of time."""
         match item:
             case None:
-                await self._emit(self._session.idle(self._horizon_us(feeder), now_s), now_s)
+                await self.teller.tell(self._session.idle(self._horizon_us(feeder), now_s), now_s)
             case Sample():
                 await self._judge(item, now_s)
             case SourceOpened(codec):
                 self._codec = codec
                 self._count_connected(1)
-                await self._back(now_s)
+                await self.teller.back()
             case EpochBegan(epoch, first_us, read_at_s):
                 self._watermark_us = first_us
                 self.has_begun = True
@@ -188,21 +148,49 @@ class StreamScreen:
                 events = self._session.epoch_began(
                     epoch, first_us, read_at_s, self._codec, sampling
                 )
-                await self._emit(events, read_at_s)
+                await self.teller.tell(events, read_at_s)
             case EpochEnded(epoch, last_us, is_last):
-                ended: CloseReason = "stream_ended" if is_last else "epoch_ended"
-                why: CloseReason = "interrupted" if is_stopping else ended
-                await self._emit(self._session.epoch_ended(epoch, last_us, why, now_s), now_s)
+                why = _close_reason(is_last=is_last, is_stopping=is_stopping)
+                await self.teller.tell(self._session.epoch_ended(epoch, last_us, why, now_s), now_s)
+            case Scores() | NotScored() | ScoringEnded():
+                await self._take_answer(item, now_s, is_stopping=is_stopping)
             case SourceEnded(error, n_packets):
                 self._n_packets += n_packets
                 self._count_connected(-1)
                 if isinstance(error, SourceTruncated):
                     events = self._session.was_cut_short(error.missing_us, now_s)
-                    await self._emit(events, now_s)
+                    await self.teller.tell(events, now_s)
             case _:
                 assert_never(item)
-        if self._keeper and feeder.epoch is not None:
-            self._keeper.advance(self._codec, feeder.epoch, feeder.newest_us)
+        if feeder.epoch is not None:
+            self.teller.advance_evidence(self._codec, feeder.epoch, feeder.newest_us)
+
+    async def _take_answer(
+        self, item: Answer | ScoringEnded, now_s: float, *, is_stopping: bool
+    ) -> None:
+        """Judge what the model said, or did not say."""
+        match item:
+            case Scores():
+                await self.teller.apply(self._session.scored(item, now_s), item.read_at_s)
+            case NotScored(epoch, pts_us, reason):
+                events = self._session.not_scored(epoch, pts_us, reason, now_s)
+                await self.teller.tell(events, now_s)
+            case ScoringEnded(epoch, last_us, is_last):
+                why = _close_reason(is_last=is_last, is_stopping=is_stopping)
+                await self.teller.tell(
+                    self._session.scoring_ended(epoch, last_us, why, now_s), now_s
+                )
+
+    async def _finish_scoring(self, *, is_stopping: bool) -> None:
+        """Wait for the model's last answers; what a hanging model leaves open is a gap."""
+        deadline_s = self._parts.clock.monotonic() + (STOP_S if is_stopping else HANG_S)
+        while self._session.is_scoring and self._parts.clock.monotonic() < deadline_s:
+            item = await self._mailbox.get(TICK_S)
+            if isinstance(item, Scores | NotScored | ScoringEnded):
+                now_s = self._parts.clock.monotonic()
+                await self._take_answer(item, now_s, is_stopping=is_stopping)
+        now_s = self._parts.clock.monotonic()
+        await self.teller.tell(self._session.scoring_given_up(now_s), now_s)
 
     async def _judge(self, sample: Sample, now_s: float) -> None:
         meter = self._parts.meter
@@ -212,31 +200,8 @@ class StreamScreen:
         meter.sampled(is_judged=judgement.is_judged)
         if judgement.is_near_miss:
             self._sampler.request_dense(sample.pts_us)
-        if self._keeper:
-            for request in judgement.requests:
-                self._keeper.want(request)
         self._watermark_us = sample.pts_us
-        await self._emit(judgement.events, sample.read_at_s)
-
-    async def _emit(self, events: list[Event], read_at_s: float) -> None:
-        meter = self._parts.meter
-        screened_us = self._session.screened_us
-        meter.screened((screened_us - self._screened_us) / 1e6)
-        self._screened_us = screened_us
-        for event in events:
-            if isinstance(event.data, GapData):
-                meter.gap(event.data.reason, event.data.length_s)
-        await self._parts.writer.put(events, read_at_s)
-
-    async def _attach(self, request: EvidenceRequest, evidence: Evidence) -> None:
-        now_s = self._parts.clock.monotonic()
-        await self._emit(self._session.attach(request, evidence, now_s), now_s)
-
-    async def _back(self, now_s: float) -> None:
-        if self._away:
-            since_s, reason = self._away
-            self._away = None
-            await self._emit(self._session.was_away(since_s, now_s, reason), now_s)
+        await self.teller.apply(judgement, sample.read_at_s)
 
     async def _leave(self, feeder: Feeder, now_s: float) -> None:
         """Stop without the reader, which is blocked in a read."""
@@ -245,7 +210,20 @@ class StreamScreen:
         if feeder.epoch is not None:
             newest_us = feeder.newest_us
             events = self._session.epoch_ended(feeder.epoch, newest_us, "interrupted", now_s)
-            await self._emit(events, now_s)
+            await self.teller.tell(events, now_s)
+
+    def _make_asker(self, *, waits: bool) -> Asker | None:
+        parts = self._parts
+        if parts.batcher is None:
+            return None
+        return Asker(
+            parts.batcher,
+            self._stream.stream_id,
+            self._mailbox.note,
+            parts.clock,
+            parts.meter,
+            waits=waits,
+        )
 
     def _count_connected(self, change: int) -> None:
         """Count the connections that stand; one that never stood does not end."""
@@ -273,6 +251,7 @@ class StreamScreen:
             protocol=self._stream.location.protocol,
             wall_of=lambda at_s: clock.wall() - (clock.monotonic() - at_s),
         )
+        batcher = parts.batcher
         return Session(
             context,
             Matcher(parts.banks, parts.policy),
@@ -280,4 +259,11 @@ class StreamScreen:
             self._losses,
             parts.mint,
             has_evidence=parts.store is not None,
+            make_judge=partial(ScoreJudge, batcher.spec, parts.policy) if batcher else None,
         )
+
+
+def _close_reason(*, is_last: bool, is_stopping: bool) -> CloseReason:
+    if is_stopping:
+        return "interrupted"
+    return "stream_ended" if is_last else "epoch_ended"

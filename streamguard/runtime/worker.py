@@ -13,7 +13,8 @@ import structlog
 from streamguard.core.backoff import delay_s
 from streamguard.core.errors import SourceCorrupt, StreamguardError
 from streamguard.core.types import GapReason
-from streamguard.runtime.screen import Ended, Parts, Stream, StreamScreen
+from streamguard.runtime.parts import Parts, Stream
+from streamguard.runtime.screen import Ended, StreamScreen
 
 SESSION_PATIENCE_S = 30.0
 """A stream that stays away so long has ended: what comes later is another session."""
@@ -50,7 +51,7 @@ async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: asyncio.E
         is_over = stop.is_set() or not screen.has_begun or not is_retriable(ended.error)
         if is_over or tries.away_s() > SESSION_PATIENCE_S:
             break
-        await screen.away(_gap_reason(ended.error))
+        await screen.teller.away(_gap_reason(ended.error))
         await tries.pause(stop)
     if screen.has_begun:
         await screen.finish(_reason(ended.error, stop))

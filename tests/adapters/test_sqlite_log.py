@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 from streamguard.adapters.sqlite_file import SCHEMA_VERSION
 from streamguard.adapters.sqlite_log import PRUNE_BATCH, SILENT_GROUP_S, Access, SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
+from streamguard.core.coverage_data import GapData
 from streamguard.core.errors import ConfigError, LogUnavailable
-from streamguard.core.event_data import GapData, StreamRef
+from streamguard.core.event_data import (
+    StreamRef,
+)
 from streamguard.core.events import Event, Topic, gap_event
 from streamguard.core.record import Position
 from streamguard.core.types import GapReason

@@ -8,8 +8,11 @@ import pytest
 from streamguard.adapters.sqlite_file import SCHEMA_VERSION
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
+from streamguard.core.coverage_data import GapData
 from streamguard.core.errors import ConfigError
-from streamguard.core.event_data import GapData, StreamRef
+from streamguard.core.event_data import (
+    StreamRef,
+)
 from streamguard.core.events import Event, Topic, gap_event
 from streamguard.core.record import Position
 from streamguard.core.types import GapReason

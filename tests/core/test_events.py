@@ -7,13 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (
     MAX_INT,
     FlagData,
-    GapData,
-    StreamEndedData,
     StreamRef,
-    StreamStartedData,
     ceil_ms,
     floor_ms,
     utc_seconds,

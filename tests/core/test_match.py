@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.core.bank import Banks, Entry
+from streamguard.core.decision import CERTAIN_VOTES
 from streamguard.core.match import (
     ALIGNMENT_MEMORY_US,
     ALIGNMENT_SLACK_US,
-    CERTAIN_VOTES,
     MAX_ALIGNMENTS,
     Matcher,
     Verdict,
@@ -54,8 +54,8 @@ def test_a_match_says_what_was_seen_when() -> None:
 
     assert (decision.category, decision.severity) == ("TVEC-ATTACK", Severity.P0)
     assert (decision.epoch, decision.pts_us, decision.read_at_s) == (2, 9 * SECOND, 4.5)
-    assert (decision.match.bank, decision.match.entry) == ("known", "film")
-    assert (decision.match.distance_bits, decision.match.offset_us) == (7, 3 * SECOND)
+    assert (decision.finding.bank, decision.finding.entry) == ("known", "film")
+    assert (decision.finding.distance_bits, decision.finding.offset_us) == (7, 3 * SECOND)
     assert (decision.votes, decision.is_certain) == (1, False)
 
 
@@ -108,7 +108,7 @@ def test_one_good_view_suffices_beside_a_poor_one() -> None:
 
     (decision,) = matcher().judge(sample(0, *views)).decisions
 
-    assert decision.match.region == "content"
+    assert decision.finding.region == "content"
 
 
 @pytest.mark.parametrize(("full_bits", "content_bits", "best"), [(9, 5, "content"), (5, 9, "full")])
@@ -120,7 +120,7 @@ def test_of_two_views_of_one_sample_the_nearer_counts_and_only_once(
 
     (decision,) = matcher().judge(sample(0, full, content)).decisions
 
-    assert (decision.match.region, decision.votes) == (best, 1)
+    assert (decision.finding.region, decision.votes) == (best, 1)
 
 
 def test_nothing_known_is_a_verdict_too() -> None:
@@ -138,7 +138,7 @@ def test_a_decision_is_no_near_miss_whatever_else_is_near() -> None:
 
     verdict = matcher(film("film", FILM), other).judge(sample(0, picture(FILM)))
 
-    assert [decision.match.entry for decision in verdict.decisions] == ["film"]
+    assert [decision.finding.entry for decision in verdict.decisions] == ["film"]
     assert not verdict.is_near_miss
 
 
@@ -187,8 +187,8 @@ def test_the_alignment_of_most_samples_goes_before_a_nearer_match() -> None:
 
     (decision,) = held.judge(sample(5 * SECOND, picture(2))).decisions
 
-    assert (decision.votes, decision.match.offset_us) == (2, 5 * SECOND)
-    assert decision.match.distance_bits == 9
+    assert (decision.votes, decision.finding.offset_us) == (2, 5 * SECOND)
+    assert decision.finding.distance_bits == 9
 
 
 def test_of_two_alignments_in_reach_the_one_of_most_samples_counts() -> None:
@@ -205,7 +205,7 @@ def test_a_nearer_match_wins_where_no_alignment_helps() -> None:
 
     (decision,) = matcher(entry("film", pictures)).judge(sample(0, picture(2))).decisions
 
-    assert (decision.match.distance_bits, decision.match.offset_us) == (0, 40 * SECOND)
+    assert (decision.finding.distance_bits, decision.finding.offset_us) == (0, 40 * SECOND)
 
 
 def test_two_alignments_of_one_entry_are_counted_apart() -> None:
@@ -331,5 +331,5 @@ def test_whatever_is_shown_votes_count_samples_and_decisions_keep_the_rule(
             n_seen["poster" if number == 2000 else "film"] += 1
         assert not (verdict.is_near_miss and verdict.decisions)
         for decision in verdict.decisions:
-            assert min_votes <= decision.votes <= n_seen[decision.match.entry]
-            assert decision.match.distance_bits <= MATCH_DISTANCE_BITS
+            assert min_votes <= decision.votes <= n_seen[decision.finding.entry]
+            assert decision.finding.distance_bits <= MATCH_DISTANCE_BITS

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.match import Decision
+from streamguard.core.decision import Decision
 from streamguard.core.segments import (
     IDLE_S,
     MIN_OPEN_US,
@@ -102,7 +102,7 @@ def test_a_further_entry_strengthens() -> None:
     (event,) = show(segments, decision(SECOND, entry="other"))
 
     assert isinstance(event, SegmentStrengthened)
-    assert {signal.match.entry for signal in event.segment.signals} == {"film", "other"}
+    assert {signal.finding.entry for signal in event.segment.signals} == {"film", "other"}
 
 
 def test_an_entry_that_becomes_certain_strengthens_once() -> None:
@@ -129,7 +129,7 @@ def test_an_entry_is_named_by_its_best_match(later_bits: int, kept_bits: int) ->
 
     show(segments, decision(SECOND, distance_bits=later_bits))
 
-    assert [signal.match.distance_bits for signal in only(segments).signals] == [kept_bits]
+    assert [signal.finding.distance_bits for signal in only(segments).signals] == [kept_bits]
 
 
 @pytest.mark.parametrize("later_bits", [9, 10, 11])
@@ -153,7 +153,7 @@ def test_the_strongest_entries_come_first() -> None:
         decision(0, entry="certain", distance_bits=30, votes=2),
     )
 
-    assert [s.match.entry for s in only(segments).signals] == ["certain", "near", "far"]
+    assert [s.finding.entry for s in only(segments).signals] == ["certain", "near", "far"]
 
 
 def test_a_segment_names_the_strongest_eight_entries() -> None:
@@ -169,7 +169,7 @@ def test_a_segment_names_the_strongest_eight_entries() -> None:
 
     assert weaker == []
     assert kinds(stronger) == [SegmentStrengthened]
-    names = [signal.match.entry for signal in only(segments).signals]
+    names = [signal.finding.entry for signal in only(segments).signals]
     assert names == ["stronger", *(f"entry {n}" for n in range(MAX_SIGNALS - 1))]
 
 
@@ -349,9 +349,9 @@ def play(run: list[tuple[int, int, list[Decision]]]) -> list[SegmentEvent]:
         for each in found:
             made = decision(
                 at_us,
-                entry=each.match.entry,
+                entry=each.finding.entry,
                 category=each.category,
-                distance_bits=each.match.distance_bits,
+                distance_bits=each.finding.distance_bits,
                 votes=each.votes,
                 epoch=epoch,
             )

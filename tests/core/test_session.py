@@ -6,12 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.core.coverage import MAX_PIECE_US, REACH_US, LossLedger
+from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (
     Evidence,
     FlagData,
-    GapData,
-    StreamEndedData,
-    StreamStartedData,
     utc_seconds,
     utc_text,
 )

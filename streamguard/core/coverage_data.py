@@ -1,0 +1,75 @@
+"""What an event says of a stream: that its screening began and ended, and what was not screened.
+
+Rule: as for `event_data`: bounded texts, integer milliseconds, no URL, key or hash.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from streamguard.core.event_data import (
+    Count,
+    PtsMs,
+    Span,
+    StreamRef,
+    UtcTime,
+    Value,
+    Word,
+    utc_seconds,
+)
+from streamguard.core.sampling import Sampling
+from streamguard.core.types import Detector, GapReason
+
+
+class GapData(Span):
+    """A stretch that a detector did not screen: it is not clean."""
+
+    stream: StreamRef
+    detector: Detector = "hash"
+    """Which detector did not see it."""
+    reason: GapReason
+    """Why it was not screened."""
+
+    @property
+    def length_s(self) -> float:
+        """Give the media time of the gap; without a connection none passes, then the clock's."""
+        media_s = (self.end_pts_ms - self.start_pts_ms) / 1000
+        return media_s or utc_seconds(self.end_time) - utc_seconds(self.start_time)
+
+
+class StreamStartedData(Value):
+    """Screening of a stream began."""
+
+    stream: StreamRef
+    codec: Word
+    """FFmpeg's name of the video codec."""
+    width: Annotated[int, Field(ge=0, le=65_535)]
+    """Picture width, pixels; 0 where it is not known yet."""
+    height: Annotated[int, Field(ge=0, le=65_535)]
+    """Picture height, pixels; 0 where it is not known yet."""
+    sampling: Sampling
+    """How much of the stream is decoded."""
+    start_pts_ms: PtsMs
+    """First media time of the epoch, milliseconds."""
+    start_time: UtcTime
+    """Instant at which its first packet was read."""
+
+
+class StreamEndedData(Value):
+    """Screening of a stream ended: the account of the session."""
+
+    stream: StreamRef
+    reason: Word
+    """Why it ended."""
+    n_packets: Count
+    """Video packets read."""
+    n_samples: Count
+    """Frames screened."""
+    n_flags: Count
+    """Flags opened."""
+    screened_ms: Count
+    """Media time screened, milliseconds."""
+    gap_ms: Count
+    """Media time in gaps, milliseconds."""
+    n_dropped: Count
+    """Samples dropped under overload."""

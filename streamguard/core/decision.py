@@ -1,0 +1,70 @@
+"""What a detector decided about one sample, and what it found.
+
+Rule: values only; a decision is positive, for what is not positive needs no words.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from streamguard.core.types import Match, Severity
+
+CERTAIN_VOTES = 2
+"""Votes from which a finding is certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFinding:
+    """A model's score of one category.
+
+    score, threshold: 0..1; the score reached the threshold.
+    """
+
+    model: str
+    version: str
+    category: str
+    score: float
+    threshold: float
+
+
+Finding: TypeAlias = Match | ModelFinding
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One positive verdict on one sample for one category or policy code.
+
+    read_at_s: Clock.monotonic() when the sample's packet was read, seconds.
+    finding:   the bank entry that matched, or the model's score.
+    votes:     samples that agree so far: on entry and offset, or of the last three on the category.
+    """
+
+    category: str
+    severity: Severity
+    epoch: int
+    pts_us: int
+    read_at_s: float
+    finding: Finding
+    votes: int
+
+    @property
+    def is_certain(self) -> bool:
+        """Say whether more than one sample agrees."""
+        return self.votes >= CERTAIN_VOTES
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name what was found: decisions with the same key tell of the same thing."""
+        match self.finding:
+            case Match(bank, entry):
+                return (bank, entry)
+            case ModelFinding(model, _, category):
+                return (model, category)
+
+    @property
+    def weakness(self) -> float:
+        """Rank findings of the same key: the smaller, the better."""
+        match self.finding:
+            case Match():
+                return float(self.finding.distance_bits)
+            case ModelFinding():
+                return -self.finding.score

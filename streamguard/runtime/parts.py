@@ -1,0 +1,56 @@
+"""What streams are screened with, and what they share.
+
+Rule: values only; `app` fills them, `screen` uses them.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from uuid import UUID
+
+from streamguard.core.bank import Banks
+from streamguard.core.location import Location
+from streamguard.core.policy import Policy
+from streamguard.core.ports import Clock, Meter
+from streamguard.core.sampling import Sampling
+from streamguard.core.timeline import Timeline
+from streamguard.runtime.batcher import Batcher
+from streamguard.runtime.evidence import EvidenceStore
+from streamguard.runtime.feeder import Source
+from streamguard.runtime.pool import DecodePool
+from streamguard.runtime.writer import LogWriter
+
+OpenLocation = Callable[[Location, Timeline], AbstractContextManager[Source]]
+"""Opens a stream in the calling thread; raises a StreamguardError where that fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream to be screened."""
+
+    stream_id: str
+    location: Location
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all streams of a process share.
+
+    source: `/streamguard/<deployment>`, the source of every event.
+    store:  None where no evidence is kept.
+    batcher: the way to the model; None without one.
+    mint:   gives fresh flag and session ids.
+    """
+
+    source: str
+    open_location: OpenLocation
+    banks: Banks
+    policy: Policy
+    pool: DecodePool
+    writer: LogWriter
+    store: EvidenceStore | None
+    clock: Clock
+    meter: Meter
+    mint: Callable[[], UUID]
+    batcher: Batcher | None = None

@@ -1,0 +1,85 @@
+"""Tells the world what the judging of one session led to: events, metrics, evidence.
+
+Rule: it decides nothing. What is told goes to the writer in the order in which it happened.
+"""
+
+import asyncio
+
+from streamguard.core.coverage_data import GapData
+from streamguard.core.event_data import Evidence
+from streamguard.core.events import Event
+from streamguard.core.session import EvidenceRequest, Judgement, Session
+from streamguard.core.types import Codec, GapReason
+from streamguard.runtime.evidence import EvidenceKeeper
+from streamguard.runtime.parts import Parts
+from streamguard.runtime.ring import PacketRing
+
+AWAY_PIECE_S = 10.0
+"""While a source is away its gap is published in pieces of this length, seconds."""
+
+
+class Teller:
+    """The way out of one session; on the event loop."""
+
+    def __init__(
+        self, session: Session, ring: PacketRing, parts: Parts, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Evidence is cut from the ring, and made in `tasks`."""
+        self._session = session
+        self._parts = parts
+        self._keeper = (
+            EvidenceKeeper(parts.store, ring, tasks, self._attach, parts.clock, parts.meter)
+            if parts.store
+            else None
+        )
+        self._screened_us = 0
+        self._away: tuple[float, GapReason] | None = None
+
+    async def tell(self, events: list[Event], read_at_s: float) -> None:
+        """Hand events to the writer; `read_at_s` is when the packet that caused them was read."""
+        meter = self._parts.meter
+        screened_us = self._session.screened_us
+        meter.screened((screened_us - self._screened_us) / 1e6)
+        self._screened_us = screened_us
+        for event in events:
+            if isinstance(event.data, GapData):
+                meter.gap(event.data.detector, event.data.reason, event.data.length_s)
+        await self._parts.writer.put(events, read_at_s)
+
+    async def apply(self, judgement: Judgement, read_at_s: float) -> None:
+        """Tell of a judgement, and have evidence made for the flags that it opened."""
+        if self._keeper:
+            for request in judgement.requests:
+                self._keeper.want(request)
+        await self.tell(judgement.events, read_at_s)
+
+    async def away(self, reason: GapReason) -> None:
+        """Take note that there is no connection; publish it in pieces while it lasts."""
+        now_s = self._parts.clock.monotonic()
+        since_s, _ = self._away or (now_s, reason)
+        self._away = (since_s, reason)
+        if now_s - since_s >= AWAY_PIECE_S:
+            await self.back()
+            self._away = (now_s, reason)
+
+    async def back(self) -> None:
+        """Publish what is left of the stretch without a connection, if there was one."""
+        if self._away is None:
+            return
+        (since_s, reason), self._away = self._away, None
+        now_s = self._parts.clock.monotonic()
+        await self.tell(self._session.was_away(since_s, now_s, reason), now_s)
+
+    def advance_evidence(self, codec: Codec, epoch: int, newest_us: int) -> None:
+        """Start the evidence whose packets have all been read."""
+        if self._keeper:
+            self._keeper.advance(codec, epoch, newest_us)
+
+    async def finish_evidence(self, codec: Codec) -> None:
+        """Make what evidence is still wanted, of what there is."""
+        if self._keeper:
+            await self._keeper.finish(codec)
+
+    async def _attach(self, request: EvidenceRequest, evidence: Evidence) -> None:
+        now_s = self._parts.clock.monotonic()
+        await self.tell(self._session.attach(request, evidence, now_s), now_s)
