@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from streamguard import __version__, bank_verbs, topic_verbs
+from streamguard import doctor as doctor_module
 from streamguard import verbs as verbs_module
 from streamguard.core.errors import StreamguardError
 from streamguard.core.events import DAY_S, Topic
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_hash(verbs)
     _add_bank(verbs)
     _add_topics(verbs)
+    _add_doctor(verbs)
     return parser
 
 
@@ -217,6 +219,19 @@ def _add_bank(verbs: Verbs) -> None:
     bench.add_argument("--entries", type=_count, default=100_000)
     for verb in (build, query, remove, stat, bench):
         verb.add_argument("--json", action="store_true")
+
+
+def _add_doctor(verbs: Verbs) -> None:
+    doctor = _verb(
+        verbs,
+        "doctor",
+        doctor_module.doctor,
+        "check what streamguard stands on; tell what to do about each failure",
+        "streamguard doctor --config streamguard.toml --model models/opennsfw",
+    )
+    doctor.add_argument("--config", type=Path, metavar="FILE", help="settings to check by")
+    doctor.add_argument("--model", type=Path, action="append", metavar="DIR", help="time this pack")
+    doctor.add_argument("--json", action="store_true")
 
 
 def _add_topics(verbs: Verbs) -> None:

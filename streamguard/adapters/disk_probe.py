@@ -46,8 +46,9 @@ def disk(name: str, directory: Path) -> Check:
 
     name: the section of the configuration that names it.
     """
-    here = nearest(directory)
-    found = f"{directory}" if here == directory else f"{directory} (to be made in {here})"
+    wanted = directory.absolute()
+    here = next(path for path in (wanted, *wanted.parents) if path.is_dir())
+    found = str(wanted) if here == wanted else f"{wanted} (to be made in {here})"
     try:
         measured = Disk(
             file_system(here, Path("/proc/self/mounts").read_text()),
@@ -79,12 +80,6 @@ def judged(name: str, found: str, measured: Disk) -> Check:
     else:
         remedy = ""
     return Check(name, State.WARN if remedy else State.OK, what, remedy)
-
-
-def nearest(directory: Path) -> Path:
-    """Give the directory itself, or what is there of the way to it."""
-    whole = directory.absolute()
-    return next(path for path in (whole, *whole.parents) if path.is_dir())
 
 
 def sync_times_s(directory: Path) -> list[float]:

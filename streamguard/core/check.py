@@ -52,9 +52,9 @@ def fail(name: str, what: str, remedy: str, exit_code: int = DEPENDENCY) -> Chec
     return Check(name, State.FAIL, what, remedy, exit_code)
 
 
-def fail_by(name: str, error: StreamguardError) -> Check:
-    """Turn an error into a check; its message says what is wrong and what to do."""
-    return fail(name, str(error), "do what the message says", error.exit_code)
+def fail_by(name: str, error: StreamguardError, remedy: str) -> Check:
+    """Turn an error into a check."""
+    return fail(name, str(error), remedy, error.exit_code)
 
 
 def exit_code_of(checks: Iterable[Check]) -> int:

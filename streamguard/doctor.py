@@ -1,0 +1,137 @@
+"""Looks at all that streamguard stands on: is it there, and is it fast enough.
+
+Rule: one line a check, and one failure hides no other: each is looked at on its own.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from streamguard.adapters import disk_probe, host_probe, library_probe
+from streamguard.adapters.bank_file import open_bank
+from streamguard.core.check import Check, State, exit_code_of, fail, fail_by, ok, warn
+from streamguard.core.errors import ConfigError, StreamguardError
+from streamguard.kafka_section import KafkaSection
+from streamguard.model_pack import load_pack
+from streamguard.policy_file import load_policy
+from streamguard.settings import Settings, load_settings
+
+N_RUNS = 5
+SLOW_MODEL_S = 0.25
+"""A model that takes longer for one picture breaks the promise by itself."""
+
+RUNS_MODELS = find_spec("onnxruntime") is not None
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Check what streamguard stands on; tell what to do about each failure."""
+    checks: list[Check] = []
+    for check in examine(arguments.config, arguments.model or ()):
+        checks.append(check)
+        if not arguments.json:
+            print(line_of(check), flush=True)
+    if arguments.json:
+        print(json.dumps({"checks": [asdict(check) for check in checks]}, ensure_ascii=False))
+    return exit_code_of(checks)
+
+
+def line_of(check: Check) -> str:
+    """Show a check as one line."""
+    remedy = f" → {check.remedy}" if check.remedy else ""
+    return f"{check.state:<4}  {check.name:<10}  {check.what}{remedy}"
+
+
+def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
+    """Yield check after check.
+
+    config: settings to check by; without them, or where they are wrong, the defaults.
+    """
+    yield library_probe.protocols()
+    yield library_probe.codecs()
+    yield library_probe.srt()
+    yield library_probe.sqlite()
+    yield host_probe.clock()
+    try:
+        settings = load_settings(config)
+    except ConfigError as error:
+        yield fail_by("settings", error, "correct it; what follows goes by the defaults")
+        settings = Settings.model_construct()
+    else:
+        yield ok("settings", f"{config or 'defaults'}, {len(settings.streams)} streams")
+    yield from _named(settings)
+    yield from _machine(settings)
+    yield from (model(directory) for directory in models)
+    if settings.kafka.bootstrap_servers:
+        yield broker(settings.kafka)
+
+
+def _named(settings: Settings) -> Iterator[Check]:
+    """Look at the files that the settings name."""
+    try:
+        load_policy(settings.policy.file)
+    except StreamguardError as error:
+        yield fail_by("policy", error, "correct the file that [policy] names")
+    for directory in settings.bank.paths:
+        try:
+            n_hashes = len(open_bank(directory).hashes)
+        except StreamguardError as error:
+            yield fail_by("bank", error, "build it anew, or take it out of [bank] paths")
+        else:
+            yield ok("bank", f"{directory}: {n_hashes} hashes")
+
+
+def _machine(settings: Settings) -> Iterator[Check]:
+    """Look at the machine as the settings mean to use it."""
+    yield disk_probe.disk("log", settings.log.file.parent)
+    if settings.evidence.directory:
+        yield disk_probe.disk("evidence", settings.evidence.directory)
+    yield host_probe.port(settings.http.host, settings.http.port)
+    yield host_probe.open_files(len(settings.streams))
+    yield host_probe.cores(settings.worker.decode_threads, len(settings.streams))
+
+
+def model(directory: Path) -> Check:
+    """Load a model pack, and time it on this machine."""
+    if not RUNS_MODELS:
+        return fail("model", f"{directory}: there is no onnxruntime", "install onnxruntime")
+    from streamguard.adapters.onnx_classifier import OnnxClassifier  # noqa: PLC0415  # an extra
+
+    try:
+        pack = load_pack(directory)
+        classifier = OnnxClassifier(pack.spec, pack.weights, providers=("cuda", "cpu"))
+        picture = classifier.prepare(np.full((360, 640, 3), 128, np.uint8))
+        times_s = []
+        for _ in range(N_RUNS):
+            start_s = time.perf_counter()
+            classifier.run([picture])
+            times_s.append(time.perf_counter() - start_s)
+    except StreamguardError as error:
+        return fail_by("model", error, "install or unpack it anew, or leave it out")
+    seconds = statistics.median(times_s)
+    what = f"{pack.spec.name} {pack.spec.version}: {seconds * 1000:.1f} ms a picture"
+    what += f" on {classifier.provider}"
+    if seconds > SLOW_MODEL_S:
+        return warn("model", what, "use a smaller model, or a GPU: flags of it will be late")
+    return ok("model", what)
+
+
+def broker(section: KafkaSection) -> Check:
+    """Ask Kafka for the topics; nothing is made."""
+    try:
+        from streamguard.kafka_parts import make_topics  # noqa: PLC0415  # needs the extra `kafka`
+
+        missing = [name for name, is_ in make_topics(section, dry_run=True).items() if is_]
+    except StreamguardError as error:
+        return fail_by("kafka", error, "`run` screens meanwhile, and delivers when they answer")
+    what = f"{section.bootstrap_servers} answers"
+    if missing:
+        remedy = "run `streamguard topics create`, or let `run` make them"
+        return Check("kafka", State.WARN, f"{what}, without {', '.join(missing)}", remedy)
+    return ok("kafka", f"{what}, all topics are there")
