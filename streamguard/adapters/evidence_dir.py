@@ -14,6 +14,9 @@ from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact, Evidence
 from streamguard.core.types import Codec, Packet
 
+MAX_ROOT_URI = 900
+"""Longest URI of the directory: an event holds 1,024 characters for each of its files."""
+
 T = TypeVar("T")
 
 
@@ -24,9 +27,11 @@ class EvidenceDir:
         """Make the directory if it is missing.
 
         Raises:
-            EvidenceUnavailable: it cannot be made, or not be made private.
+            EvidenceUnavailable: it cannot be made or not be made private, or no event can name it.
         """
         self._root = root.absolute()
+        if len(self._root.as_uri()) > MAX_ROOT_URI:
+            raise EvidenceUnavailable("the evidence directory has too long a path for an event")
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._root.chmod(0o700)
@@ -38,7 +43,8 @@ class EvidenceDir:
     def save(self, name: str, codec: Codec, packets: tuple[Packet, ...], still_us: int) -> Evidence:
         """Store a clip of these packets and a still of the frame at `still_us`.
 
-        One of the two is enough: a stream that gives no clip may still give a still.
+        One of the two is enough: a stream that gives no clip may still give a still, and a disk
+        that is too full for the clip may hold the still.
 
         Raises:
             EvidenceUnavailable: neither could be made and stored.
@@ -46,33 +52,35 @@ class EvidenceDir:
         if not packets:
             raise EvidenceUnavailable("the packets of this stretch are no longer held")
         problems: list[str] = []
-        still = _unless_unavailable(lambda: still_of(codec, packets, still_us), problems)
-        clip = _unless_unavailable(lambda: clip_of(codec, packets), problems)
+        made = _unless_impossible(lambda: still_of(codec, packets, still_us), problems)
+        remuxed = _unless_impossible(lambda: clip_of(codec, packets), problems)
+        folder = self._root / name
+        still = _kept(folder / "still.jpg", made[0] if made else None, problems)
+        clip = _kept(folder / "clip.mp4", remuxed, problems)
         if still is None and clip is None:
             raise EvidenceUnavailable("; ".join(problems))
-        folder = self._root / name
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            return Evidence(
-                state="ready",
-                clip=_stored(folder / "clip.mp4", clip) if clip else None,
-                still=_stored(folder / "still.jpg", still[0]) if still else None,
-                blurhash=still[1] if still else None,
-            )
-        except OSError as error:
-            raise EvidenceUnavailable(f"evidence cannot be stored: {error.strerror}") from None
+        blurred = made[1] if made and still else None
+        return Evidence(state="ready", clip=clip, still=still, blurhash=blurred)
 
 
-def _unless_unavailable(make: Callable[[], T], problems: list[str]) -> T | None:
+def _unless_impossible(make: Callable[[], T], problems: list[str]) -> T | None:
+    """Do one thing; note why it cannot be done, and give None, so that the next may be tried."""
     try:
         return make()
     except EvidenceUnavailable as error:
         problems.append(str(error))
-        return None
+    except OSError as error:
+        problems.append(f"evidence cannot be stored: {error.strerror}")
+    return None
+
+
+def _kept(path: Path, content: bytes | None, problems: list[str]) -> Artifact | None:
+    return _unless_impossible(lambda: _stored(path, content), problems) if content else None
 
 
 def _stored(path: Path, content: bytes) -> Artifact:
     """Write a file so that it survives a power cut, then name it."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     aside = path.with_suffix(".part")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
