@@ -11,15 +11,11 @@ what it can, then metrics end.
 
 import asyncio
 import os
-import signal
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -39,22 +35,17 @@ from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import EventLog
 from streamguard.core.timeline import Timeline
+from streamguard.model_pack import load_pack
 from streamguard.policy_file import load_policy
 from streamguard.pruning import keep_pruned
+from streamguard.runtime.batcher import Batcher, Classifier
 from streamguard.runtime.evidence import EvidenceStore
+from streamguard.runtime.health import Health
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.pool import DecodePool
-from streamguard.runtime.publisher import Publisher
 from streamguard.runtime.worker import keep_screening
 from streamguard.runtime.writer import LogWriter
-from streamguard.settings import Settings
-
-BEAT_EVERY_S = 1.0
-DEAD_AFTER_S = 10.0
-"""An event loop that did not get to its heartbeat for so long is not live."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
+from streamguard.settings import ModelSection, Settings
 
 log = structlog.get_logger()
 
@@ -63,6 +54,8 @@ log = structlog.get_logger()
 class Plan:
     """What a process screens with; `assembled` brings it to life.
 
+    classifier: None where no model looks beside the hashes.
+    max_batch: pictures of one run of the model; 0 takes 1 on a CPU, 8 elsewhere.
     n_threads: decode threads; 0 takes one for each core.
     """
 
@@ -71,6 +64,8 @@ class Plan:
     policy: Policy
     event_log: EventLog
     store: EvidenceStore | None
+    classifier: Classifier | None = None
+    max_batch: int = 0
     timeouts: SourceTimeouts = field(default_factory=SourceTimeouts)
     n_threads: int = 0
     stop_timeout_s: float = 15.0
@@ -87,7 +82,9 @@ async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
     clock = SystemClock()
     n_threads = plan.n_threads or len(os.sched_getaffinity(0))
     writer = LogWriter(plan.event_log, clock, meter, plan.on_commit)
-    with DecodePool(n_threads, partial(PyavDecoder, clock), clock) as pool:
+    with ExitStack() as stack:
+        batcher = stack.enter_context(_batcher(plan, meter)) if plan.classifier else None
+        pool = stack.enter_context(DecodePool(n_threads, partial(PyavDecoder, clock), clock))
         meter.watch("decode_queue_age_seconds", "Age of the oldest packet to decode.", pool.age_s)
         meter.watch("log_backlog", "Events not committed yet.", writer.backlog)
         async with asyncio.TaskGroup() as tasks:
@@ -104,6 +101,7 @@ async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
                     clock=clock,
                     meter=meter,
                     mint=uuid4,
+                    batcher=batcher,
                 )
             finally:
                 n_lost = await _flush(writer, writing, plan.stop_timeout_s)
@@ -112,6 +110,20 @@ async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
             f"{n_lost} events could not be committed before the stop: free the disk, then screen "
             "these streams again"
         )
+
+
+def _batcher(plan: Plan, meter: PrometheusMeter) -> Batcher:
+    """Make the way to the model, and show what really runs it."""
+    classifier = plan.classifier
+    assert classifier is not None  # noqa: S101  # callers looked
+    max_batch = plan.max_batch or classifier.best_batch
+    batcher = Batcher(classifier, max_batch, SystemClock(), meter)
+    spec = classifier.spec
+    meter.describe_model(spec.name, spec.version, classifier.provider)
+    meter.watch("model_queue_age_seconds", "Age of the oldest picture to score.", batcher.age_s)
+    meter.watch("model_healthy", "1 while the model answers.", lambda: batcher.problem is None)
+    log.info("model_loaded", model=spec.name, version=spec.version, provider=classifier.provider)
+    return batcher
 
 
 def _open(
@@ -134,11 +146,17 @@ async def _flush(writer: LogWriter, writing: asyncio.Task[None], timeout_s: floa
 
 
 def plan_of(
-    settings: Settings, banks: Banks, policy: Policy, event_log: EventLog, evidence: Path | None
+    settings: Settings,
+    banks: Banks,
+    policy: Policy,
+    event_log: EventLog,
+    evidence: Path | None,
+    model: Path | None,
 ) -> Plan:
     """Take from the settings what `run` and `screen` have in common.
 
     evidence: where clips and stills are kept; None keeps none.
+    model: a model pack's directory; None runs no model.
     """
     return Plan(
         deployment=settings.deployment.name,
@@ -146,6 +164,8 @@ def plan_of(
         policy=policy,
         event_log=event_log,
         store=EvidenceDir(evidence) if evidence else None,
+        classifier=open_model(model, settings.model) if model else None,
+        max_batch=settings.model.max_batch,
         timeouts=SourceTimeouts(settings.source.open_timeout_s, settings.source.read_timeout_s),
         n_threads=settings.worker.decode_threads,
         stop_timeout_s=settings.worker.stop_timeout_s,
@@ -158,7 +178,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     meter = PrometheusMeter()
     policy = load_policy(settings.policy.file)
     with SqliteLog(settings.log.file) as event_log:
-        plan = plan_of(settings, banks, policy, event_log, settings.evidence.directory)
+        directory = settings.evidence.directory
+        plan = plan_of(settings, banks, policy, event_log, directory, settings.model.pack)
         n_hashes = sum(len(bank.hashes) for bank in banks.banks)
         meter.watch("bank_hashes", "Hashes in all banks.", lambda: n_hashes)
         health = Health(stop)
@@ -181,7 +202,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def _publishing(
-    settings: Settings, meter: PrometheusMeter, health: "Health"
+    settings: Settings, meter: PrometheusMeter, health: Health
 ) -> AsyncIterator[Callable[[], None]]:
     """Publish to Kafka, if it is configured; give what to call after each commit."""
     if not settings.kafka.bootstrap_servers:
@@ -195,7 +216,7 @@ async def _publishing(
 
 
 async def _screen_all(
-    settings: Settings, parts: Parts, health: "Health", stop: asyncio.Event
+    settings: Settings, parts: Parts, health: Health, stop: asyncio.Event
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         beating = tasks.create_task(health.beat())
@@ -215,83 +236,20 @@ async def _screen_all(
         beating.cancel()
 
 
-class Health:
-    """What /livez and /readyz say."""
-
-    def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
-        self._beat_s = time.monotonic()
-        self.writer: LogWriter | None = None
-        self.publisher: Publisher | None = None
-
-    async def beat(self) -> None:
-        """Show that the event loop gets round."""
-        while True:
-            self._beat_s = time.monotonic()
-            await asyncio.sleep(BEAT_EVERY_S)
-
-    def live(self) -> str | None:
-        """Say what is wrong with the event loop, if anything."""
-        stuck_s = time.monotonic() - self._beat_s
-        return f"the event loop is stuck for {stuck_s:.0f} s" if stuck_s > DEAD_AFTER_S else None
-
-    def ready(self) -> str | None:
-        """Say why this process should get no streams, if so."""
-        if self._stop.is_set():
-            return "stopping"
-        if self.writer is None:
-            return "starting"
-        return None if self.writer.is_healthy else "the event log cannot be written"
-
-    def kafka(self) -> str | None:
-        """Say what is wrong with publishing, if anything; screening goes on without it."""
-        return self.publisher.problem() if self.publisher else None
-
-
 def open_banks(directories: Sequence[Path]) -> Banks:
     """Map the banks that are queried together."""
     return Banks(tuple(open_bank(directory) for directory in directories))
 
 
-def run_until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
-    """Run `main` with a stop event that SIGINT and SIGTERM set; a second SIGINT forces the end.
+def open_model(directory: Path, section: ModelSection) -> Classifier:
+    """Load a model pack, checked byte by byte.
 
-    Returns:
-        What `main` returned, or 130 after SIGINT.
+    Raises:
+        ModelError: the pack is wrong, or none of the providers is available.
     """
+    from streamguard.adapters.onnx_classifier import OnnxClassifier  # noqa: PLC0415  # slow to import
 
-    async def watched() -> int:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        interrupted = False
-
-        def on_interrupt() -> None:
-            nonlocal interrupted
-            if interrupted:
-                os._exit(INTERRUPTED)
-            interrupted = True
-            stop.set()
-
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-        loop.add_signal_handler(signal.SIGINT, on_interrupt)
-        code = await main(stop)
-        return INTERRUPTED if interrupted else code
-
-    return asyncio.run(watched())
-
-
-def configure_logging() -> None:
-    """Log to stderr: JSON, or lines for people where that is a terminal."""
-    is_terminal = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-            if is_terminal
-            else structlog.processors.format_exc_info,
-            *([] if is_terminal else [structlog.processors.JSONRenderer()]),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+    pack = load_pack(directory)
+    return OnnxClassifier(
+        pack.spec, pack.weights, providers=section.providers, n_threads=section.threads
     )

@@ -102,6 +102,7 @@ def _add_screen(verbs: Verbs) -> None:
     )
     screen.add_argument("source", help="a file, or rtmp(s)://, http(s):// with MPEG-TS or FLV")
     screen.add_argument("--bank", type=Path, action="append", metavar="DIR", help="may be repeated")
+    screen.add_argument("--model", type=Path, metavar="DIR", help="a model pack, beside the banks")
     screen.add_argument("--policy", type=Path, metavar="FILE", help="severities and thresholds")
     screen.add_argument("--sampling", choices=[mode.value for mode in Sampling], default="auto")
     screen.add_argument("--evidence", type=Path, metavar="DIR", help="keep clips and stills here")

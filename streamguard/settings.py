@@ -7,7 +7,7 @@ or variable is an error: a promise that is misspelt must not be silently broken.
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Self, get_origin
+from typing import Annotated, Any, Literal, Self, get_origin
 
 from pydantic import (
     Field,
@@ -116,6 +116,19 @@ class LogSection(Section):
     """The event log, an SQLite file; it and its directory are made private."""
 
 
+class ModelSection(Section):
+    """What judges content that no bank knows."""
+
+    pack: Path | None = None
+    """Directory of a model pack; without one no model runs."""
+    providers: Annotated[tuple[Literal["cuda", "cpu"], ...], Field(min_length=1)] = ("cuda", "cpu")
+    """What may run the model, in the order of preference; without cpu a GPU is required."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """CPU threads of one run; streams give parallelism enough."""
+    max_batch: Annotated[int, Field(ge=0, le=256)] = 0
+    """Pictures of one run; 0 takes 1 on a CPU, where batches gain nothing, and 8 on a GPU."""
+
+
 class EvidenceSection(Section):
     """What a reviewer can look at."""
 
@@ -161,6 +174,7 @@ class Settings(BaseSettings):
     policy: PolicySection = PolicySection()
     log: LogSection = LogSection()
     kafka: KafkaSection = KafkaSection()
+    model: ModelSection = ModelSection()
     evidence: EvidenceSection = EvidenceSection()
     http: HttpSection = HttpSection()
     worker: WorkerSection = WorkerSection()

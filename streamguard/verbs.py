@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from streamguard import app
+from streamguard import app, process
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.sqlite_log import SqliteLog
@@ -40,25 +40,26 @@ _STREAM_ID = TypeAdapter(Name)
 
 def screen(arguments: argparse.Namespace) -> int:
     """Screen one stream or file to its end; events as JSON Lines on stdout."""
-    app.configure_logging()
+    process.configure_logging()
     location = parse_location(arguments.source)
     settings = load_settings(arguments.config)
     banks = app.open_banks(arguments.bank or settings.bank.paths)
     policy = load_policy(arguments.policy or settings.policy.file)
     evidence = arguments.evidence or settings.evidence.directory
+    model = arguments.model or settings.model.pack
     stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
 
     async def watched(stop: asyncio.Event) -> int:
         loop = asyncio.get_running_loop()
         event_log = StdoutLog(sys.stdout, lambda: loop.call_soon_threadsafe(stop.set))
-        plan = app.plan_of(settings, banks, policy, event_log, evidence)
+        plan = app.plan_of(settings, banks, policy, event_log, evidence, model)
         async with app.assembled(plan, PrometheusMeter()) as parts:
             error = await screen_once(stream, parts, stop)
         if error is not None:
             raise error
         return 0
 
-    return app.run_until_signal(watched)
+    return process.run_until_signal(watched)
 
 
 def _stream_id(arguments: argparse.Namespace, location: Location) -> str:
@@ -79,7 +80,7 @@ def _stream_id(arguments: argparse.Namespace, location: Location) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Screen the configured streams until told to stop."""
-    app.configure_logging()
+    process.configure_logging()
     settings = load_settings(arguments.config)
     if not settings.streams:
         raise ConfigError(f"{arguments.config} names no streams: add a [[streams]] table")
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         await app.run(settings, stop)
         return 0
 
-    return app.run_until_signal(watched)
+    return process.run_until_signal(watched)
 
 
 def check_config(arguments: argparse.Namespace) -> int:

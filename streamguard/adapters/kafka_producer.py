@@ -131,7 +131,7 @@ def _batches(producer: AIOKafkaProducer, messages: Sequence[Message]) -> Iterato
 
 def _append(batch: BatchBuilder, message: Message) -> bool:
     added = batch.append(
-        key=message.key, value=message.value, timestamp=None, headers=message.headers
+        key=message.key, value=message.value, timestamp=None, headers=list(message.headers)
     )
     return added is not None
 

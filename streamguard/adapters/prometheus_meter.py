@@ -92,6 +92,14 @@ class PrometheusMeter:
         """Count a connection that an error ended."""
         self._ends.labels(reason).inc()
 
+    def describe_model(self, name: str, version: str, provider: str) -> None:
+        """Export which model runs, and on what."""
+        labels = ["name", "version", "provider"]
+        gauge = Gauge(
+            "streamguard_model_info", "1 for the model in force.", labels, registry=self.registry
+        )
+        gauge.labels(name, version, provider).set(1)
+
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Export a value that is read at each scrape, as gauge `streamguard_<name>`."""
         gauge = Gauge(f"streamguard_{name}", text, registry=self.registry)

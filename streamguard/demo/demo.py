@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from streamguard import app
+from streamguard import app, process
 from streamguard.adapters.bank_file import add_entries, open_bank
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.prometheus_meter import PrometheusMeter
@@ -193,10 +193,10 @@ def _path(uri: str) -> str:
 
 def show(directory: Path | None, seconds: float, *, as_json: bool) -> int:
     """Run the demo in a directory, a new temporary one unless told."""
-    app.configure_logging()
+    process.configure_logging()
     if directory is None:
         directory = Path(tempfile.mkdtemp(prefix="streamguard-demo-"))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     demo = Demo(directory, as_json=as_json)
     banks = demo.prepare()
-    return app.run_until_signal(lambda stop: demo.show(banks, seconds, stop))
+    return process.run_until_signal(lambda stop: demo.show(banks, seconds, stop))

@@ -36,9 +36,15 @@ log = structlog.get_logger()
 
 
 class Classifier(Protocol):
-    """A loaded model."""
+    """A loaded model.
+
+    provider:   what really runs it.
+    best_batch: pictures of one run that pay there.
+    """
 
     spec: ModelSpec
+    provider: str
+    best_batch: int
 
     def prepare(self, picture: Picture) -> NDArray[np.uint8]:
         """Make the model's input of a picture; any thread."""
