@@ -42,7 +42,7 @@ from streamguard.core.sampling import Sampling
 pytestmark = pytest.mark.integration
 
 VERBS = {
-    *("screen", "run", "events", "check-config", "demo", "hash"),
+    *("screen", "run", "events", "check-config", "demo", "hash", "doctor", "topics create"),
     *("bank build", "bank query", "bank remove", "bank stat", "bank verify", "bank bench"),
 }
 

@@ -27,6 +27,8 @@ SHARED = frozenset({"nfs", "nfs4", "cifs", "smb3"})
 """File systems on which SQLite's locks, or a sync, are not what they should be.
 Source: https://sqlite.org/wal.html"""
 
+MOUNTS = Path("/proc/self/mounts")
+
 
 @dataclass(frozen=True, slots=True)
 class Disk:
@@ -51,7 +53,7 @@ def disk(name: str, directory: Path) -> Check:
     found = str(wanted) if here == wanted else f"{wanted} (to be made in {here})"
     try:
         measured = Disk(
-            file_system(here, Path("/proc/self/mounts").read_text()),
+            file_system(here, MOUNTS.read_text() if MOUNTS.exists() else ""),
             shutil.disk_usage(here).free,
             statistics.median(sync_times_s(here)),
         )
