@@ -1,0 +1,168 @@
+"""Brokers for tests: one in memory, and real ones, which are read by a client that is not ours.
+
+Rule: `STREAMGUARD_TEST_KAFKA` ("host:port") is taken where it is set; else Apache Kafka, where Java
+and Maven are; else Tansu. With CI set, Apache Kafka is skipped only where Maven gave none.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from loadtest.kafka_broker import ApacheKafka, BrokerMissing
+from streamguard.core.errors import BrokerUnavailable, RecordRefused
+from streamguard.core.record import Message
+
+IN_CI = bool(os.environ.get("CI"))
+GIVEN = os.environ.get("STREAMGUARD_TEST_KAFKA")
+NO_JARS = Path(__file__).parent.parent / ".cache" / "kafka" / "why_not.txt"
+"""Here `.ci/setup parts` says why there are no jars."""
+
+DEADLINE_S = 30.0
+
+
+def apache_kafka(directory: Path) -> ApacheKafka:
+    """Prepare Apache Kafka, or skip the test."""
+    try:
+        return ApacheKafka(directory)
+    except BrokerMissing as missing:
+        if IN_CI and shutil.which("java") and shutil.which("mvn") and not NO_JARS.exists():
+            pytest.fail(f"{missing}")
+        pytest.skip(f"{missing}")
+
+
+@dataclass(frozen=True)
+class Got:
+    """A record as a foreign client reads it."""
+
+    partition: int
+    offset: int
+    key: str
+    headers: Mapping[str, str]
+    value: bytes
+
+
+class Reader:
+    """Reads whole topics with librdkafka; a context manager."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._options = {"bootstrap.servers": bootstrap, "log_level": 0}
+        self._consumer = Consumer(
+            self._options
+            | {
+                "group.id": "test",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
+            }
+        )
+
+    def read(self, topic: str, count: int, within_s: float = DEADLINE_S) -> list[Got]:
+        """Read a topic from its beginning; all there is once there are `count`, by partition."""
+        deadline_s = time.monotonic() + within_s
+        got: list[Got] = []
+        while len(got) < count and time.monotonic() < deadline_s:
+            got = self._read_all(topic)
+        assert len(got) >= count, f"{len(got)} of {count} came in {within_s} s"
+        return got
+
+    def _read_all(self, topic: str) -> list[Got]:
+        """Read what a topic holds now; nothing, where it is not there."""
+        try:
+            found = AdminClient(self._options).list_topics(topic, timeout=5).topics[topic]
+            ends = {
+                part: self._consumer.get_watermark_offsets(TopicPartition(topic, part), 5)
+                for part in found.partitions
+            }
+        except KafkaException:
+            time.sleep(0.05)
+            return []
+        n_known = sum(end - start for start, end in ends.values())  # Tansu counts batches
+        self._consumer.assign([TopicPartition(topic, p, start) for p, (start, _) in ends.items()])
+        got: list[Got] = []
+        while message := self._consumer.poll(1 if len(got) < n_known else 0.1):
+            assert message.error() is None
+            headers = {name: value.decode() for name, value in message.headers() or ()}
+            got.append(
+                Got(
+                    message.partition(),
+                    message.offset(),
+                    message.key().decode(),
+                    headers,
+                    message.value(),
+                )
+            )
+        return sorted(got, key=lambda one: (one.partition, one.offset))
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
+    """Delete topics, those that are there, and wait until they are gone."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    there = [name for name in names if name in admin.list_topics(timeout=10).topics]
+    for deleted in admin.delete_topics(there).values() if there else ():
+        deleted.result(10)
+    while set(names) & set(admin.list_topics(timeout=10).topics):
+        time.sleep(0.05)
+
+
+N_PARTITIONS = 3
+
+
+@dataclass
+class Cluster:
+    """What brokers in memory have in common: topics, and what befalls them."""
+
+    topics: dict[str, list[list[Message]]] = field(default_factory=dict)
+    max_bytes: int = 1_000_000
+    is_down: bool = False
+
+
+class MemoryBroker:
+    """The Broker of one topic, in memory."""
+
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self.cluster = cluster
+        self._topic = topic
+        self.is_open = False
+
+    async def open(self) -> bool:
+        assert not self.is_open
+        self._reach()
+        self.is_open = True
+        was_missing = self._topic not in self.cluster.topics
+        self.cluster.topics.setdefault(self._topic, [[] for _ in range(N_PARTITIONS)])
+        return was_missing
+
+    async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
+        await self.probe()
+        ends: dict[int, int] = {}
+        for message in messages:
+            if len(message.value) > self.cluster.max_bytes:
+                raise RecordRefused("too large")
+            part = sum(message.key) % N_PARTITIONS
+            partition = self.cluster.topics[self._topic][part]
+            ends[part] = len(partition)
+            partition.append(message)
+        return ends
+
+    async def probe(self) -> None:
+        assert self.is_open
+        self._reach()
+        if self._topic not in self.cluster.topics:
+            raise BrokerUnavailable("no such topic")
+
+    async def close(self) -> None:
+        self.is_open = False
+
+    def _reach(self) -> None:
+        if self.cluster.is_down:
+            raise BrokerUnavailable("down")

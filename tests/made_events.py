@@ -1,0 +1,63 @@
+"""Events for tests of delivery, told apart by a number."""
+
+import json
+from uuid import UUID, uuid5
+
+from streamguard.core.event_data import FlagData, utc_text
+from streamguard.core.events import Event, flag_event
+
+SOURCE = "/streamguard/test"
+SPACE = UUID(int=7)
+MADE_S = 1_767_323_045.0
+
+
+def opened(
+    number: int, stream_id: str = "lobby", *, n_signals: int = 1, time_s: float = MADE_S
+) -> Event:
+    """Make the event of a flag that opened; a signal adds about 350 bytes."""
+    match = {
+        "algorithm": "pdq",
+        "distance_bits": 12,
+        "max_distance_bits": 31,
+        "bank": "shared",
+        "region": "content",
+        "bank_offset_ms": 4_000,
+        "votes": 2,
+        "is_certain": True,
+    }
+    data = FlagData.model_validate(
+        {
+            "flag_id": str(uuid5(SPACE, f"{stream_id} {number}")),
+            "revision": 0,
+            "state": "open",
+            "stream": {
+                "stream_id": stream_id,
+                "session_id": "s-1",
+                "epoch": 0,
+                "protocol": "rtmp",
+            },
+            "window": {
+                "start_pts_ms": number,
+                "end_pts_ms": number,
+                "start_time": utc_text(time_s),
+                "end_time": utc_text(time_s),
+                "n_samples": 1,
+            },
+            "clock": {"basis": "ingest"},
+            "policy": {"code": "TVEC-TEST", "severity": "P1"},
+            "signals": [
+                {"detector": "hash", "match": match | {"entry": f"{at}".zfill(150)}}
+                for at in range(n_signals)
+            ],
+            "evidence": {"state": "off"},
+            "latency_ms": {"ingest_to_decision": 41.5},
+            "safety": {"human_required": True},
+        }
+    )
+    return flag_event(SOURCE, "opened", data, time_s=time_s, recorded_s=time_s)
+
+
+def number_in(value: bytes) -> int:
+    """Read the number of an event from its data."""
+    number: int = json.loads(value)["window"]["start_pts_ms"]
+    return number
