@@ -4,12 +4,13 @@ Rule: it only reads; it listens on loopback unless told otherwise, in a thread o
 busy event loop shows as not live instead of not answering.
 """
 
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -20,6 +21,18 @@ Check = Callable[[], str | None]
 """Says what is wrong, in a few words; None when all is well."""
 
 TEXT = "text/plain; charset=utf-8"
+
+STOP_POLL_S = 0.05
+"""How often the server looks whether it is to end, seconds."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away; a bug has its traceback."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class HttpStatus:
@@ -59,15 +72,14 @@ class HttpStatus:
                 """Say nothing: scrapes are not news."""
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on {host}:{port} ({error.strerror}): choose another [http] port"
             ) from None
-        self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="http-status", daemon=True
+            target=self._server.serve_forever, args=(STOP_POLL_S,), name="http-status", daemon=True
         )
 
     def __enter__(self) -> Self:
