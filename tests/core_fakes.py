@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamguard.core.bank import Banks, Entry, edit_bank, empty_bank
-from streamguard.core.decision import Decision
+from streamguard.core.decision import Decision, Finding
 from streamguard.core.flags import SessionContext
 from streamguard.core.types import Match, Packet, Region, Sample, Severity, View
 
@@ -88,14 +88,15 @@ def decision(
     entry: str = "film",
     category: str = "TVEC-TEST",
     distance_bits: int = 10,
+    finding: Finding | None = None,
     votes: int = 1,
     epoch: int = 0,
     read_at_s: float | None = None,
 ) -> Decision:
-    """Give a positive verdict on one sample."""
-    match = Match("known", entry, category, "full", distance_bits, 0)
+    """Give a positive verdict on one sample; unless told of a match with the entry."""
+    found = finding or Match("known", entry, category, "full", distance_bits, 0)
     at_s = pts_us / 1e6 if read_at_s is None else read_at_s
-    return Decision(category, Severity.P1, epoch, pts_us, at_s, match, votes)
+    return Decision(category, Severity.P1, epoch, pts_us, at_s, found, votes)
 
 
 def minting() -> Callable[[], UUID]:

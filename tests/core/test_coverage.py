@@ -30,7 +30,7 @@ def test_a_verdict_reaches_both_ways_and_no_farther() -> None:
 
 
 def test_a_microsecond_beyond_the_reach_of_the_first_verdict_is_a_gap() -> None:
-    assert begun().verdict(0, REACH_US + 1) == [gap(0, 1)]
+    assert begun().verdict(0, 2_500_001) == [gap(0, 1)]
 
 
 def test_a_microsecond_beyond_the_reach_of_the_last_verdict_is_a_gap() -> None:
@@ -77,9 +77,9 @@ def test_an_epoch_of_one_packet_has_no_gap() -> None:
 def test_a_gap_that_goes_on_is_told_once_it_is_a_piece_long() -> None:
     coverage = begun()
 
-    assert coverage.advance(0, MAX_PIECE_US + REACH_US - 1) == []
-    assert coverage.advance(0, MAX_PIECE_US + REACH_US) == [gap(0, MAX_PIECE_US)]
-    assert coverage.advance(0, MAX_PIECE_US + REACH_US) == []
+    assert coverage.advance(0, 12_499_999) == []
+    assert coverage.advance(0, 12_500_000) == [gap(0, 10_000_000)]
+    assert coverage.advance(0, 12_500_000) == []
 
 
 def test_a_verdict_after_a_told_piece_leaves_what_lies_between() -> None:
@@ -164,6 +164,19 @@ def test_the_commonest_loss_explains_a_gap() -> None:
         losses.note(0, SECOND, reason)
 
     assert losses.reason_within(0, 0, SECOND) is GapReason.LOW_QUALITY
+
+
+def test_a_loss_upstream_explains_a_gap_that_nothing_else_does() -> None:
+    upstream = LossLedger()
+    upstream.note(0, SECOND, GapReason.OVERLOAD)
+    losses = LossLedger(upstream)
+
+    first = losses.reason_within(0, 0, SECOND)
+    losses.note(0, SECOND, GapReason.MODEL_ERROR)
+
+    assert first is GapReason.OVERLOAD
+    assert losses.reason_within(0, 0, SECOND) is GapReason.MODEL_ERROR
+    assert losses.reason_within(1, 0, SECOND) is GapReason.LONG_GOP
 
 
 def test_the_ledger_remembers_the_latest_losses_only() -> None:

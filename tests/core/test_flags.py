@@ -3,6 +3,7 @@ from uuid import UUID
 
 import pytest
 
+from streamguard.core.decision import ModelFinding
 from streamguard.core.event_data import Artifact, Evidence, FlagData, utc_text
 from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
@@ -91,6 +92,25 @@ def test_an_opened_flag_says_who_what_when_and_why() -> None:
         "evidence": {"state": "pending"},
         "latency_ms": {"ingest_to_decision": 250.0},
         "safety": {"human_required": True},
+    }
+
+
+def test_a_flag_of_a_model_says_what_scored_how_high() -> None:
+    finding = ModelFinding("pack", "1.2", "weapon", 0.912_345_678, 0.8)
+
+    (event,) = Story(book()).see(0, category="weapon", finding=finding, votes=2)
+
+    (signal,) = flag(event).signals
+    assert signal.model_dump(exclude_none=True) == {
+        "detector": "classifier",
+        "score": {
+            "model": "pack",
+            "version": "1.2",
+            "category": "weapon",
+            "score": 0.912_346,
+            "threshold": 0.8,
+            "votes": 2,
+        },
     }
 
 

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from streamguard.core.sampling import (
     CALM_KEYFRAMES,
-    DENSE_INTERVAL_US,
     MAX_KEYFRAME_GAP_US,
     NEAR_MISS_DENSE_US,
     FramePicker,
@@ -70,7 +69,7 @@ def test_nothing_is_decoded_before_the_first_keyframe(mode: Sampling) -> None:
 def test_auto_skips_up_to_the_reach_of_a_keyframe_and_catches_up_beyond() -> None:
     sampler = begun(Sampling.AUTO)
 
-    times_us = [1, MAX_KEYFRAME_GAP_US, MAX_KEYFRAME_GAP_US + 1, MAX_KEYFRAME_GAP_US + 2]
+    times_us = [1, 2_500_000, 2_500_001, 2_500_002]
 
     assert steps(sampler, map(packet, times_us)) == [
         Step.SKIP,
@@ -83,7 +82,7 @@ def test_auto_skips_up_to_the_reach_of_a_keyframe_and_catches_up_beyond() -> Non
 def test_a_late_keyframe_alone_makes_auto_dense() -> None:
     sampler = begun(Sampling.AUTO)
 
-    late = sampler.step(packet(MAX_KEYFRAME_GAP_US + 1, is_keyframe=True))
+    late = sampler.step(packet(2_500_001, is_keyframe=True))
 
     assert late is Step.DENSE
 
@@ -125,8 +124,7 @@ def test_a_near_miss_buys_ten_seconds() -> None:
     sampler = begun(Sampling.AUTO)
     sampler.request_dense(0)
 
-    last_us = NEAR_MISS_DENSE_US - 1
-    keyframes = [*range(2 * SECOND, last_us, 2 * SECOND), last_us, NEAR_MISS_DENSE_US]
+    keyframes = [*range(2 * SECOND, 10 * SECOND, 2 * SECOND), 10 * SECOND - 1, 10 * SECOND]
 
     assert steps(sampler, [packet(t, is_keyframe=True) for t in keyframes]) == [
         *[Step.DENSE] * (len(keyframes) - 1),
@@ -235,8 +233,8 @@ def test_in_auto_no_packet_is_skipped_beyond_the_reach_of_its_keyframe(
 @pytest.mark.parametrize(
     ("since_us", "is_keyframe", "is_wanted"),
     [
-        (DENSE_INTERVAL_US - 1, False, False),
-        (DENSE_INTERVAL_US, False, True),
+        (249_999, False, False),
+        (250_000, False, True),
         (1, True, True),
         (0, True, False),
         (-1, True, False),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.decision import Decision
+from streamguard.core.decision import Decision, ModelFinding
 from streamguard.core.segments import (
     IDLE_S,
     MIN_OPEN_US,
@@ -13,7 +13,7 @@ from streamguard.core.segments import (
     SegmentOpened,
     SegmentStrengthened,
 )
-from streamguard.core.types import MAX_SIGNALS, CloseReason, Severity
+from streamguard.core.types import MAX_SIGNALS, CloseReason, Match, Severity
 from tests.core_fakes import decision, minting
 
 SECOND = 1_000_000
@@ -39,6 +39,10 @@ def pass_by(segments: SegmentBuilder, pts_us: int, *, epoch: int = 0) -> list[Se
 
 def kinds(events: list[SegmentEvent]) -> list[type]:
     return [type(event) for event in events]
+
+
+def score(value: float) -> ModelFinding:
+    return ModelFinding("pack", "1", "weapon", value, 0.8)
 
 
 def only(segments: SegmentBuilder) -> Segment:
@@ -122,14 +126,40 @@ def test_a_segment_of_single_votes_is_not_certain() -> None:
     assert not only(segments).is_certain
 
 
-@pytest.mark.parametrize(("later_bits", "kept_bits"), [(9, 9), (10, 10), (11, 10)])
-def test_an_entry_is_named_by_its_best_match(later_bits: int, kept_bits: int) -> None:
+@pytest.mark.parametrize(
+    ("later_bits", "kept"), [(9, (9, SECOND)), (10, (10, SECOND)), (11, (10, 0))]
+)
+def test_an_entry_is_named_by_its_best_match_of_equals_the_latest(
+    later_bits: int, kept: tuple[int, int]
+) -> None:
     segments = builder()
     show(segments, decision(0, distance_bits=10))
 
     show(segments, decision(SECOND, distance_bits=later_bits))
 
-    assert [signal.finding.distance_bits for signal in only(segments).signals] == [kept_bits]
+    (signal,) = only(segments).signals
+    assert (signal.finding.distance_bits, signal.pts_us) == kept
+
+
+@pytest.mark.parametrize(("later_score", "kept_score"), [(0.8, 0.85), (0.9, 0.9)])
+def test_a_category_of_a_model_is_named_by_its_highest_score(
+    later_score: float, kept_score: float
+) -> None:
+    segments = builder()
+    show(segments, decision(0, finding=score(0.85)))
+
+    show(segments, decision(SECOND, finding=score(later_score)))
+
+    assert [signal.finding.score for signal in only(segments).signals] == [kept_score]
+
+
+def test_an_entry_of_another_bank_is_another_signal() -> None:
+    segments = builder()
+    other = Match("other", "film", "TVEC-TEST", "full", 10, 0)
+
+    show(segments, decision(0), decision(0, finding=other), decision(0, finding=score(0.9)))
+
+    assert len(only(segments).signals) == 3
 
 
 @pytest.mark.parametrize("later_bits", [9, 10, 11])
@@ -223,14 +253,14 @@ def test_rare_samples_keep_a_segment_open_for_two_and_a_half_intervals() -> None
 
 
 def test_the_interval_is_the_median_of_the_last_eight() -> None:
+    """Four of 10 s and four of 4 s: 7 s, two and a half of which are 17.5 s."""
     segments = builder()
-    times_us = [*(n * 10 * SECOND for n in range(9)), *(80 * SECOND + n for n in range(1, 6))]
-    for at_us in times_us:
-        pass_by(segments, at_us)
-    show(segments, decision(80 * SECOND + 6))
+    for at_s in [*range(0, 81, 10), 84, 88, 92]:
+        pass_by(segments, at_s * SECOND)
+    show(segments, decision(96 * SECOND))
 
-    last_us = 80 * SECOND + 6
-    assert kinds(pass_by(segments, last_us + MIN_OPEN_US + 1)) == [SegmentClosed]
+    assert segments.idle(96 + 17.5 + 2 - 0.001) == []
+    assert kinds(segments.idle(96 + 17.5 + 2)) == [SegmentClosed]
 
 
 def test_the_break_between_epochs_is_no_interval() -> None:
@@ -287,8 +317,8 @@ def test_an_idle_stream_closes_two_seconds_after_its_time() -> None:
     segments = builder()
     show(segments, decision(7 * SECOND))
 
-    assert segments.idle(7 + OPEN_S + IDLE_S - 0.001) == []
-    (closed,) = segments.idle(7 + OPEN_S + IDLE_S)
+    assert segments.idle(11.999) == []
+    (closed,) = segments.idle(12.0)
 
     assert isinstance(closed, SegmentClosed)
     assert closed.reason == "idle"

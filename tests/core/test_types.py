@@ -2,7 +2,13 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from streamguard.core.types import MIN_QUALITY, GapReason, Severity
+from streamguard.core.types import (
+    HASH_BYTES,
+    MATCH_DISTANCE_BITS,
+    MIN_QUALITY,
+    GapReason,
+    Severity,
+)
 from tests.core_fakes import packet, picture, view
 
 
@@ -23,6 +29,11 @@ def test_only_stable_views_of_some_quality_are_matchable(
     seen = view(picture(1), quality=quality, is_stable=is_stable)
 
     assert seen.is_matchable is is_matchable
+
+
+def test_bounds_are_those_of_the_reference() -> None:
+    """Source: ThreatExchange pdq/README."""
+    assert (HASH_BYTES, MATCH_DISTANCE_BITS, MIN_QUALITY) == (32, 31, 50)
 
 
 def test_values_cannot_be_changed() -> None:
