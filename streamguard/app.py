@@ -87,6 +87,7 @@ async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
         pool = stack.enter_context(DecodePool(n_threads, partial(PyavDecoder, clock), clock))
         meter.watch("decode_queue_age_seconds", "Age of the oldest packet to decode.", pool.age_s)
         meter.watch("log_backlog", "Events not committed yet.", writer.backlog)
+        meter.watch("log_writable", "1 while the log takes events.", lambda: writer.is_healthy)
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(writer.run())
             try:
@@ -182,6 +183,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         plan = plan_of(settings, banks, policy, event_log, directory, settings.model.pack)
         n_hashes = sum(len(bank.hashes) for bank in banks.banks)
         meter.watch("bank_hashes", "Hashes in all banks.", lambda: n_hashes)
+        n_streams = len(settings.streams)
+        meter.watch("streams_configured", "Streams to be screened.", lambda: n_streams)
         health = Health(stop)
         with HttpStatus(
             settings.http.host,
@@ -191,7 +194,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             ready=health.ready,
             kafka=health.kafka,
         ) as status:
-            log.info("run_started", port=status.port, n_streams=len(settings.streams))
+            log.info("run_started", port=status.port, n_streams=n_streams)
             async with _publishing(settings, meter, health) as wake:
                 plan = replace(plan, on_commit=lambda _: wake())
                 async with assembled(plan, meter) as parts:

@@ -3,6 +3,8 @@
 Rule: as in `prometheus_meter`; bucket edges include the promise, 0.25 s at p95.
 """
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from streamguard.core.delivery_ports import Outcome
@@ -27,6 +29,8 @@ class KafkaMeter:
             ["outcome"],
             registry=registry,
         )
+        for outcome in get_args(Outcome):
+            self._records.labels(outcome)  # at 0: a first one, too, is an increase to Prometheus
         self._retries = Counter(
             "streamguard_kafka_retries",
             "Tries at the broker that failed and are repeated.",

@@ -4,7 +4,9 @@ Rule: names carry base units, labels are closed sets and never a stream; bucket 
 promise, so that "how many kept it" is exact.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -35,21 +37,34 @@ class PrometheusMeter:
             buckets=STAGE_BUCKETS_S,
             registry=self.registry,
         )
-        self._samples = self._counter("samples", "Frames sampled, by outcome.", "outcome")
-        self._scores = self._counter("scores", "Samples for the model, by outcome.", "outcome")
+        self._samples = self._counter(
+            "samples", "Frames sampled, by outcome.", outcome=("judged", "low_quality")
+        )
+        self._scores = self._counter(
+            "scores", "Samples for the model, by outcome.", outcome=("scored", "not_scored")
+        )
         self._dropped = self._counter(
-            "samples_dropped", "Packets and samples lost before judgement.", "reason"
+            "samples_dropped",
+            "Packets and samples lost before judgement.",
+            reason=get_args(DropReason),
         )
         self._gaps = self._counter(
-            "gap_seconds", "Media seconds not screened.", "detector", "reason"
+            "gap_seconds",
+            "Media seconds not screened.",
+            detector=get_args(Detector),
+            reason=GapReason,
         )
         self._screened = self._counter("screened_seconds", "Media seconds screened.")
-        self._flags = self._counter("flags", "Flags committed.", "severity")
-        self._evidence = self._counter("evidence", "Clips and stills, by outcome.", "outcome")
+        self._flags = self._counter("flags", "Flags committed.", severity=Severity)
+        self._evidence = self._counter(
+            "evidence", "Clips and stills, by outcome.", outcome=("stored", "failed")
+        )
         self._connected = Gauge(
             "streamguard_streams_connected", "Streams being read.", registry=self.registry
         )
-        self._ends = self._counter("connections_lost", "Connections that an error ended.", "reason")
+        self._ends = self._counter(
+            "connections_lost", "Connections that an error ended.", reason=()
+        )
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """Time one stretch of the way of a frame."""
@@ -105,5 +120,12 @@ class PrometheusMeter:
         gauge = Gauge(f"streamguard_{name}", text, registry=self.registry)
         gauge.set_function(value)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"streamguard_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, **labels: Iterable[str]) -> Counter:
+        """Make a counter that stands at 0 for each value of its labels that is known.
+
+        One that first shows up as 1 would not be an increase to Prometheus, and raise no alert.
+        """
+        counter = Counter(f"streamguard_{name}", text, tuple(labels), registry=self.registry)
+        for values in product(*labels.values()) if labels else ():
+            counter.labels(*values)
+        return counter
