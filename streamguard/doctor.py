@@ -9,25 +9,22 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from streamguard.adapters import disk_probe, host_probe, library_probe
 from streamguard.adapters.bank_file import open_bank
-from streamguard.core.check import Check, State, exit_code_of, fail, fail_by, ok, warn
+from streamguard.app import open_model
+from streamguard.core.check import Check, State, exit_code_of, fail_by, ok, warn
 from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.kafka_section import KafkaSection
-from streamguard.model_pack import load_pack
 from streamguard.policy_file import load_policy
-from streamguard.settings import Settings, load_settings
+from streamguard.settings import ModelSection, Settings, load_settings
 
 N_RUNS = 5
 SLOW_MODEL_S = 0.25
 """A model that takes longer for one picture breaks the promise by itself."""
-
-RUNS_MODELS = find_spec("onnxruntime") is not None
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -52,6 +49,7 @@ def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
     """Yield check after check.
 
     config: settings to check by; without them, or where they are wrong, the defaults.
+    models: packs to time; without any, the one that the settings name.
     """
     yield library_probe.protocols()
     yield library_probe.codecs()
@@ -67,7 +65,8 @@ def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
         yield ok("settings", f"{config or 'defaults'}, {len(settings.streams)} streams")
     yield from _named(settings)
     yield from _machine(settings)
-    yield from (model(directory) for directory in models)
+    packs = models or ((settings.model.pack,) if settings.model.pack else ())
+    yield from (model(pack, settings.model) for pack in packs)
     if settings.kafka.bootstrap_servers:
         yield broker(settings.kafka)
 
@@ -97,17 +96,12 @@ def _machine(settings: Settings) -> Iterator[Check]:
     yield host_probe.cores(settings.worker.decode_threads, len(settings.streams))
 
 
-def model(directory: Path) -> Check:
+def model(directory: Path, section: ModelSection) -> Check:
     """Load a model pack, and time it on this machine."""
-    if not RUNS_MODELS:
-        return fail("model", f"{directory}: there is no onnxruntime", "install onnxruntime")
-    from streamguard.adapters.onnx_classifier import OnnxClassifier  # noqa: PLC0415  # an extra
-
     try:
-        pack = load_pack(directory)
-        classifier = OnnxClassifier(pack.spec, pack.weights, providers=("cuda", "cpu"))
+        classifier = open_model(directory, section)
         picture = classifier.prepare(np.full((360, 640, 3), 128, np.uint8))
-        times_s = []
+        times_s: list[float] = []
         for _ in range(N_RUNS):
             start_s = time.perf_counter()
             classifier.run([picture])
@@ -115,10 +109,10 @@ def model(directory: Path) -> Check:
     except StreamguardError as error:
         return fail_by("model", error, "install or unpack it anew, or leave it out")
     seconds = statistics.median(times_s)
-    what = f"{pack.spec.name} {pack.spec.version}: {seconds * 1000:.1f} ms a picture"
-    what += f" on {classifier.provider}"
+    spec = classifier.spec
+    what = f"{spec.name} {spec.version}: {seconds * 1000:.1f} ms a picture, {classifier.provider}"
     if seconds > SLOW_MODEL_S:
-        return warn("model", what, "use a smaller model, or a GPU: flags of it will be late")
+        return warn("model", what, "use a smaller model, or a GPU: its flags will be late")
     return ok("model", what)
 
 

@@ -346,7 +346,16 @@ def test_model_is_loaded_and_timed() -> None:
 
     name = tomllib.loads((pack / "model.toml").read_text())["name"]
     assert check.what.startswith(f"{name} ")
-    assert " ms a picture on CPUExecutionProvider" in check.what
+    assert " ms a picture, CPUExecutionProvider" in check.what
+
+
+def test_model_of_the_settings_is_the_one_that_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(f"[model]\npack = '{tmp_path}'\n")
+
+    check = named(list(examine(tmp_path / "c.toml", [])), "model")
+
+    assert (check.state, check.exit_code) == (State.FAIL, CONFIGURATION)
+    assert str(tmp_path) in check.what
 
 
 def test_broker_that_refuses_is_a_dependency_that_is_down() -> None:
