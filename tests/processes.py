@@ -76,11 +76,14 @@ def short_type(event: Row) -> str:
 
 
 def streamguard(
-    *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    wrapper: Sequence[str] = (),
 ) -> Finished:
-    """Run one command to its end."""
+    """Run one command to its end; `wrapper` is a command that runs it."""
     done = subprocess.run(
-        command(*arguments),
+        [*wrapper, *command(*arguments)],
         cwd=cwd,
         env=env or environment(),
         stdin=subprocess.DEVNULL,
@@ -100,10 +103,9 @@ class Running:
         *arguments: str | Path,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        wrapper: Sequence[str] = (),
     ) -> None:
         self.process = subprocess.Popen(
-            [*wrapper, *command(*arguments)],
+            command(*arguments),
             cwd=cwd,
             env=env or environment(),
             stdin=subprocess.DEVNULL,
@@ -198,8 +200,10 @@ def transport_stream(clip: Path, n_rounds: int = 1) -> list[tuple[float, bytes]]
     return [*chunks, (due_s, sink.getvalue())]
 
 
-def on_time(chunks: Sequence[tuple[float, bytes]], burst_s: float = 0) -> Answer:
-    """Send each chunk when it is due, the first `burst_s` seconds at once; then say nothing."""
+def on_time(
+    chunks: Sequence[tuple[float, bytes]], burst_s: float = 0, *, then_ends: bool = False
+) -> Answer:
+    """Send each chunk when it is due, the first `burst_s` seconds at once; then close, or wait."""
 
     def answer(connection: Connection) -> None:
         connection.head()
@@ -208,7 +212,8 @@ def on_time(chunks: Sequence[tuple[float, bytes]], burst_s: float = 0) -> Answer
             if connection.wait(max(0.0, began_s + due_s - time.monotonic())):
                 return
             connection.send(payload)
-        connection.wait()
+        if not then_ends:
+            connection.wait()
 
     return answer
 
