@@ -26,8 +26,10 @@ lint: $(VENV) ## check style and spelling
 types: $(VENV) ## check types
 	.venv/bin/mypy
 
-bench: $(VENV) ## a short benchmark of the bank
-	$(PYTHON) -m loadtest.bank_bench --entries 100000 --json
+bench: $(VENV) $(PARTS) ## short load tests: the bank, recall, CPU; what is not here is left out
+	$(PYTHON) -m loadtest bank_bench --entries 100000 --json
+	$(PYTHON) -m loadtest recall --starts 1 --form letterbox || [ $$? = 3 ]
+	$(PYTHON) -m loadtest cpu --minutes 0.5 --rounds 1 --no-large-bank || [ $$? = 3 ]
 
 check: lint types test bench ## what CI runs
 

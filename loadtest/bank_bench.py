@@ -1,6 +1,6 @@
 """How fast a bank of N entries is on this machine, beside faiss IndexBinaryFlat in the same run.
 
-    python -m loadtest.bank_bench --entries 1000000 [--grown-from FILE] [--json]
+    python -m loadtest bank_bench --entries 1000000 [--grown-from FILE] [--json]
 
 Rule: both search the same hashes for the same needles within 61 bits, one thread each. FILE has
 hashes of real pictures, 64 hex digits in each line that counts; the bank is then grown from those
@@ -12,6 +12,7 @@ import importlib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from streamguard.core.types import HASH_BYTES, NEAR_DISTANCE_BITS
 _HEX = re.compile(rf"\b[0-9a-f]{{{2 * HASH_BYTES}}}\b")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure, and print one JSON object as the last line, or a table."""
-    parser = argparse.ArgumentParser(prog="python -m loadtest.bank_bench")
+    parser = argparse.ArgumentParser(prog="python -m loadtest bank_bench")
     parser.add_argument("--entries", type=int, default=1_000_000, help="hashes in the bank")
     parser.add_argument("--grown-from", type=Path, metavar="FILE", help="hashes of real pictures")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -61,7 +62,3 @@ def _faiss(entries: int, grown_from: NDArray[np.uint8] | None) -> dict[str, Any]
     radius = NEAR_DISTANCE_BITS + 1  # faiss leaves out what lies at the radius itself
     ms = mean_ms(lambda needle: index.range_search(needle[None], radius), needles)
     return {"faiss_ms_per_needle": ms}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

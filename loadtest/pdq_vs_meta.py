@@ -1,14 +1,14 @@
 """Hash real clips frame by frame and hold the hashes against Meta's own, as published with vPDQ.
 
 Rule: the path under test is the product's: the decoder's luma plane, no copy, no conversion.
-Usage: python -m loadtest.pdq_vs_meta CLIPS_DIR VPDQ_DIR [--json]
+Usage: python -m loadtest pdq_vs_meta CLIPS_DIR VPDQ_DIR [--json]
 Each CLIPS_DIR/name.mp4 is compared with VPDQ_DIR/name.txt, lines of frame,quality,hash,seconds.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -88,13 +88,13 @@ def compare(clip: Path, text: Path) -> Comparison:
     )
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Compare all clips; exit 0 where all keep the bars, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m loadtest.pdq_vs_meta")
+    parser = argparse.ArgumentParser(prog="python -m loadtest pdq_vs_meta")
     parser.add_argument("clips", type=Path, metavar="CLIPS_DIR")
     parser.add_argument("vpdq", type=Path, metavar="VPDQ_DIR")
     parser.add_argument("--json", action="store_true", help="the default: one object, last line")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     results = []
     for text in sorted(args.vpdq.glob("*.txt")):
         clip = args.clips / f"{text.stem}.mp4"
@@ -106,7 +106,3 @@ def main() -> int:
     is_good = bool(results) and all(result.is_good for result in results)
     print(json.dumps({"good": is_good, "clips": [asdict(result) for result in results]}))
     return 0 if is_good else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ query, but for one bit at most, in one of 16 slots of 16 bits: 31 differing bits
     frames of real footage  100 % at 32..41, 99.9 % at 42..47, 96 % at 48..53, 89 % at 60..61
 
 A random needle takes 0.04 ms among 100,000 hashes, 0.11 ms among 1 M and 0.8 ms among 10 M on one
-core of an AMD EPYC; faiss IndexBinaryFlat 0.06, 0.9 and 11 ms (python -m loadtest.bank_bench).
+core of an AMD EPYC; faiss IndexBinaryFlat 0.06, 0.9 and 11 ms (python -m loadtest bank_bench).
 """
 
 from collections.abc import Iterator

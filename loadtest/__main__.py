@@ -1,0 +1,42 @@
+"""Runs one load test: `python -m loadtest NAME [options]`; README.md has what each measured.
+
+Rule: progress goes to stderr, and the last line of stdout is one JSON object (bank_bench: with
+--json). Exit codes: 0 done and all bars kept, 1 a bar missed, 2 usage, 3 something is not here.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from loadtest.footage import FootageUnavailable
+from loadtest.programs import ProgramUnavailable
+
+NAMES = {
+    "recall": "re-encoded, padded copies of known clips are found, others are not",
+    "cpu": "CPU of screening a 10-minute file, beside ffmpeg decoding its keyframes",
+    "rtmp_latency": "live over RTMP: from reading a packet to its flag being in the log",
+    "pdq_vs_meta": "hashes of every frame, beside the ones that Meta published",
+    "bank_bench": "query time, size and start of a bank of N entries, beside faiss",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the load test that is named first."""
+    if not arguments or arguments[0] not in NAMES:
+        print("usage: python -m loadtest NAME [options]; NAME --help tells them", file=sys.stderr)
+        for name, text in NAMES.items():
+            print(f"  {name:14} {text}", file=sys.stderr)
+        return 2
+    name, *rest = arguments
+    try:
+        code: int = importlib.import_module(f"loadtest.{name}").main(rest)
+    except (FootageUnavailable, ProgramUnavailable) as missing:
+        print(f"loadtest {name}: {missing}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""An RTMP server on loopback, Debian's nginx with its RTMP module, and ffmpeg as the publisher.
+
+Rule: its configuration, port and files are its own; it needs no root and is gone at the end.
+"""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.programs import ProgramUnavailable, find, running
+
+HOST = "127.0.0.1"
+MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+"""Where Debian's libnginx-mod-rtmp puts it."""
+
+START_S = 10.0
+POLL_S = 0.02
+
+_CONFIGURATION = """
+load_module {module};
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+rtmp {{ server {{ listen {host}:{port}; chunk_size 4096; application live {{ live on; }} }} }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RtmpServer:
+    """A server that is up; its files lie in `folder`."""
+
+    port: int
+    folder: Path
+
+    def url(self, name: str) -> str:
+        """Give the URL to publish a stream to, and to pull it from."""
+        return f"rtmp://{HOST}:{self.port}/live/{name}"
+
+    def publish(
+        self, video: Path, name: str, *, from_s: float = 0.0, ffmpeg: Path | None = None
+    ) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """Publish a video at its own pace, again and again, without encoding it anew."""
+        paced = [str(ffmpeg or find("ffmpeg")), "-v", "error", "-nostdin", "-re"]
+        source = ["-stream_loop", "-1", "-ss", f"{from_s}", "-i", str(video), "-an", "-c", "copy"]
+        command = [*paced, *source, "-f", "flv", self.url(name)]
+        return running(command, self.folder / f"publisher-{name}.log")
+
+
+def find_nginx() -> tuple[Path, Path]:
+    """Give the nginx program and its RTMP module.
+
+    Raises:
+        ProgramUnavailable: one of them is not installed.
+    """
+    if not MODULE.exists():
+        raise ProgramUnavailable(
+            "no RTMP module for nginx here: install Debian's libnginx-mod-rtmp"
+        )
+    return find("nginx"), MODULE
+
+
+@contextmanager
+def rtmp_server(nginx: Path, module: Path, folder: Path) -> Iterator[RtmpServer]:
+    """Run a server until the end of the `with`.
+
+    Raises:
+        ProgramUnavailable: it did not come up.
+    """
+    port = free_port()
+    configuration = folder / "nginx.conf"
+    configuration.write_text(_CONFIGURATION.format(module=module, host=HOST, port=port))
+    command = [str(nginx), "-p", str(folder), "-e", "stderr", "-c", str(configuration)]
+    log = folder / "nginx.log"
+    with running(command, log) as process:
+        _wait_for(port, process, log)
+        yield RtmpServer(port, folder)
+
+
+def free_port() -> int:
+    """Give a port on loopback that nobody listens on at this moment."""
+    with socket.create_server((HOST, 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline_s = time.monotonic() + START_S
+    while time.monotonic() < deadline_s and process.poll() is None:
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+        except OSError:
+            time.sleep(POLL_S)
+        else:
+            return
+    raise ProgramUnavailable(f"nginx did not come up: {log.read_text().strip()[-200:]}")
