@@ -122,7 +122,8 @@ class SegmentBuilder:
         is_stronger = _strength(signals) > _strength(segment.signals)
         segment = replace(
             segment,
-            end_us=decision.pts_us,
+            # answers of a model may come out of order
+            end_us=max(segment.end_us, decision.pts_us),
             # a B-frame is shown before, and read after, the frame that it is built on
             end_read_at_s=max(segment.end_read_at_s, decision.read_at_s),
             n_samples=segment.n_samples + (decision.pts_us > segment.end_us),

@@ -99,6 +99,16 @@ def test_instants_do_not_run_backwards_where_frames_were_reordered() -> None:
     assert only(segments).end_read_at_s == 2.0
 
 
+def test_an_answer_out_of_order_leaves_the_end_where_it_was() -> None:
+    segments = builder()
+    show(segments, decision(2 * SECOND))
+
+    show(segments, decision(SECOND))
+
+    assert (only(segments).start_us, only(segments).end_us) == (2 * SECOND, 2 * SECOND)
+    assert only(segments).n_samples == 1
+
+
 def test_a_further_entry_strengthens() -> None:
     segments = builder()
     show(segments, decision(0))
