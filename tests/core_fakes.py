@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamguard.core.bank import Banks, Entry, edit_bank, empty_bank
 from streamguard.core.decision import Decision, Finding
 from streamguard.core.flags import SessionContext
+from streamguard.core.model import InputSpec, ModelSpec, Scores
 from streamguard.core.types import Match, Packet, Region, Sample, Severity, View
 
 Pdq = NDArray[np.uint8]
@@ -97,6 +98,20 @@ def decision(
     found = finding or Match("known", entry, category, "full", distance_bits, 0)
     at_s = pts_us / 1e6 if read_at_s is None else read_at_s
     return Decision(category, Severity.P1, epoch, pts_us, at_s, found, votes)
+
+
+def model_spec(**thresholds: float) -> ModelSpec:
+    """Give a model that scores these categories."""
+    shape = InputSpec("in", "NHWC", 8, 8, 8, 8, "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), None)
+    labels = {name: name for name in thresholds}
+    return ModelSpec(
+        "pack", "1", "MIT", "here", "0" * 64, shape, "out", (*labels,), labels, thresholds
+    )
+
+
+def scores(pts_us: int, *, epoch: int = 0, read_at_s: float | None = None, **by: float) -> Scores:
+    """Give what a model said of a sample."""
+    return Scores(epoch, pts_us, pts_us / 1e6 if read_at_s is None else read_at_s, by)
 
 
 def minting() -> Callable[[], UUID]:

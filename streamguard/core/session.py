@@ -78,12 +78,7 @@ class Session:
         self._flags = FlagBook(context, policy, has_evidence=has_evidence)
         self._has_evidence = has_evidence
         self._epoch = 0
-        self._newest_us = 0
         self._missing_us = 0
-        self._anchor = (0, 0.0)  # a media time and the monotonic instant at which it was read
-        self._told_s: dict[
-            Detector, float
-        ] = {}  # the instant up to which an epoch's gaps were told
         self._n_samples = self._n_flags = 0
 
     @property
@@ -105,14 +100,12 @@ class Session:
         self, epoch: int, first_us: int, read_at_s: float, codec: Codec, sampling: Sampling
     ) -> list[Event]:
         """Take note of the first packet of a timeline."""
-        self._epoch, self._newest_us = epoch, first_us
-        self._anchor = (first_us, read_at_s)
-        self._hashes.coverage.begin(epoch, first_us)
+        self._epoch = epoch
+        self._hashes.begin(epoch, first_us, read_at_s)
         if self._make_judge:
             model = Track("classifier", LossLedger(upstream=self._losses), self._mint)
-            model.coverage.begin(epoch, first_us)
+            model.begin(epoch, first_us, read_at_s)
             self._scoring[epoch] = (model, self._make_judge())
-        self._told_s = dict.fromkeys(self._detectors, read_at_s)
         data = StreamStartedData(
             stream=self._context.ref(epoch),
             codec=codec.name,
@@ -128,8 +121,7 @@ class Session:
     def sampled(self, sample: Sample, now_s: float) -> Judgement:
         """Judge a sample by its hashes; samples come in the order of time within an epoch."""
         self._n_samples += 1
-        self._newest_us = sample.pts_us
-        self._anchor = (sample.pts_us, sample.read_at_s)
+        self._hashes.was_read(sample.pts_us, sample.read_at_s)
         verdict = self._matcher.judge(sample)
         epoch, pts_us = sample.epoch, sample.pts_us
         if verdict.is_judged:
@@ -148,6 +140,7 @@ class Session:
         if scores.epoch not in self._scoring:
             return Judgement([], [], is_judged=False)
         track, judge = self._scoring[scores.epoch]
+        track.was_read(scores.pts_us, scores.read_at_s)
         changes = track.judged(scores.epoch, scores.pts_us, judge.judge(scores), now_s)
         return Judgement(
             events=self._tell(track, changes, now_s),
@@ -177,8 +170,8 @@ class Session:
         events = []
         for epoch in tuple(self._scoring):
             track, _ = self._scoring[epoch]
-            track.losses.note(epoch, self._newest_us, GapReason.MODEL_ERROR)
-            events += self.scoring_ended(epoch, self._newest_us, "stream_ended", now_s)
+            track.losses.note(epoch, track.newest_us, GapReason.MODEL_ERROR)
+            events += self.scoring_ended(epoch, track.newest_us, "stream_ended", now_s)
         return events
 
     def idle(self, horizon_us: int | None, now_s: float) -> list[Event]:
@@ -193,18 +186,21 @@ class Session:
 
     def epoch_ended(self, epoch: int, last_us: int, why: CloseReason, now_s: float) -> list[Event]:
         """Close what cannot go on beyond a break of the timeline; the model has its own end."""
-        self._newest_us = max(self._newest_us, last_us)
+        self._hashes.newest_us = last_us
+        if epoch in self._scoring:
+            self._scoring[epoch][0].newest_us = last_us
         return self._tell(self._hashes, self._hashes.epoch_ended(epoch, last_us, why), now_s)
 
     def was_away(self, since_s: float, now_s: float, reason: GapReason) -> list[Event]:
         """Publish the stretch for which there was no connection: the publisher may have gone on."""
-        gap = Gap(self._epoch, self._newest_us, self._newest_us, reason)
+        newest_us = self._hashes.newest_us
+        gap = Gap(self._epoch, newest_us, newest_us, reason)
         return [self._gap_event(who, gap, (since_s, now_s), now_s) for who in self._detectors]
 
     def was_cut_short(self, missing_us: int, now_s: float) -> list[Event]:
         """Publish the media that a file promised and does not hold."""
         self._missing_us += missing_us
-        start_us = self._newest_us
+        start_us = self._hashes.newest_us
         gap = Gap(self._epoch, start_us, start_us + missing_us, GapReason.TRUNCATED)
         return [self._gap_event(who, gap, (now_s, now_s), now_s) for who in self._detectors]
 
@@ -233,11 +229,8 @@ class Session:
         segments, gaps = changes
         told = [event for change in segments for event in self._flags.change(change, now_s)]
         for gap in gaps:
-            instants = (
-                self._instant_s(track, gap.start_us, now_s),
-                self._instant_s(track, gap.end_us, now_s),
-            )
-            told.append(self._gap_event(track.detector, gap, instants, now_s))
+            instants_s = track.instants_s(gap, now_s)
+            told.append(self._gap_event(track.detector, gap, instants_s, now_s))
         return told
 
     @property
@@ -260,17 +253,6 @@ class Session:
             for segment in opened
             if self._has_evidence
         ]
-
-    def _instant_s(self, track: Track, pts_us: int, now_s: float) -> float:
-        """Estimate when this media time was read; what is told of gaps never runs backwards.
-
-        Near enough where media come as fast as they are shown; a file and a burst come faster.
-        """
-        at_us, at_s = self._anchor
-        estimate_s = min(at_s + (pts_us - at_us) / 1e6, now_s)
-        told_s = max(self._told_s[track.detector], estimate_s)
-        self._told_s[track.detector] = told_s
-        return told_s
 
     def _gap_event(
         self, detector: Detector, gap: Gap, instants_s: tuple[float, float], now_s: float

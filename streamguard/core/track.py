@@ -1,6 +1,7 @@
 """One detector's view of a session: its open segments, and its account of media seconds.
 
-Rule: detectors do not wait for each other, so each has a watermark, segments and gaps of its own.
+Rule: detectors do not wait for each other, so each has a watermark, segments and gaps of its own,
+and what it tells of a timeline after that has ended is reckoned by that timeline's clock.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,6 +24,33 @@ class Track:
         self.losses = losses
         self.coverage = Coverage(losses)
         self._segments = SegmentBuilder(mint)
+        self.newest_us = 0
+        """Media time of the newest packet that is known of."""
+        self._anchor = (0, 0.0)  # a media time, and the monotonic instant at which it was read
+        self._told_s = 0.0  # the instant up to which gaps of this timeline were told
+
+    def begin(self, epoch: int, first_us: int, read_at_s: float) -> None:
+        """Begin a timeline at its first packet."""
+        self.coverage.begin(epoch, first_us)
+        self.newest_us = first_us
+        self._anchor, self._told_s = (first_us, read_at_s), read_at_s
+
+    def was_read(self, pts_us: int, read_at_s: float) -> None:
+        """Take note of when a media time was read."""
+        self.newest_us = max(self.newest_us, pts_us)
+        self._anchor = (pts_us, read_at_s)
+
+    def instants_s(self, gap: Gap, now_s: float) -> tuple[float, float]:
+        """Estimate when a gap's media were read, as if they came as fast as they are shown.
+
+        A file and a burst come faster: no gap begins before the timeline, or before an earlier gap.
+        """
+        at_us, at_s = self._anchor
+        start_s = min(at_s + (gap.start_us - at_us) / 1e6, now_s)
+        end_s = min(at_s + (gap.end_us - at_us) / 1e6, now_s)
+        since_s = max(start_s, self._told_s)
+        self._told_s = max(end_s, since_s)
+        return since_s, self._told_s
 
     def judged(
         self, epoch: int, pts_us: int, decisions: Iterable[Decision], now_s: float
