@@ -157,6 +157,8 @@ class FlagBook:
                 return Signal(detector="hash", match=self._bank_match(decision, decision.finding))
             case ModelFinding():
                 return Signal(detector="classifier", score=_model_score(decision.finding, decision))
+            case _:
+                assert_never(decision.finding)
 
     def _bank_match(self, decision: Decision, match: Match) -> BankMatch:
         return BankMatch(
