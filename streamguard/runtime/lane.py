@@ -8,7 +8,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamguard.core.budget import ErrorBudget
 from streamguard.core.coverage import LossLedger
@@ -19,7 +19,7 @@ from streamguard.core.sampling import FramePicker
 from streamguard.core.types import Codec, Frame, GapReason, Packet, Sample
 from streamguard.runtime.asker import Asker
 from streamguard.runtime.mailbox import Mailbox
-from streamguard.runtime.notes import EpochEnded, Note
+from streamguard.runtime.notes import EpochEnded, Note, SourceEnded
 
 MAX_WAITING = 512
 """Packets that one lane holds: eight seconds of dense 60 fps video, minutes of keyframes."""
@@ -73,7 +73,7 @@ class Lane:
         self._waiting: deque[Work | Note] = deque()
         self._waiting_bytes = 0
         self._is_busy = False
-        self._working_us = 0
+        self._working_us: int | None = None
         self._needs_keyframe = False
         self._is_closed = False
         self._room = threading.Condition()
@@ -123,43 +123,57 @@ class Lane:
     @property
     def due_s(self) -> float:
         """When the next piece of work was read; notes come at once."""
-        head = self._waiting[0]
+        with self._room:
+            head = self._waiting[0] if self._waiting else None
         return head.packet.read_at_s if isinstance(head, Work) else 0.0
 
     def floor_us(self) -> int | None:
         """Media time before which no sample is outstanding here; None when nothing is."""
         with self._room:
             times = [w.packet.pts_us for w in self._waiting if isinstance(w, Work)]
-            if self._is_busy:
+            if self._working_us is not None:
                 times.append(self._working_us)
             return min(times, default=None)
 
     def work(self, decoder: Decoder) -> bool:
         """Do the oldest piece of work; return whether more waits. One pool thread at a time.
 
+        All of it may have been shed since the lane was offered: then there is nothing to do.
+
         Raises:
             Exception: a bug; the caller notes it and calls `settle`.
         """
         with self._room:
-            work = self._waiting.popleft()
+            work = self._waiting.popleft() if self._waiting else None
             if isinstance(work, Work):
                 self._waiting_bytes -= len(work.packet.payload)
                 self._working_us = work.packet.pts_us
             self._room.notify()
         if isinstance(work, Work):
             self._decode(decoder, work)
-        else:
-            self._finish_order()
-            self._mailbox.note(work)
-            if self._asker and isinstance(work, EpochEnded):
-                self._asker.epoch_ended(work)
+        elif work is not None:
+            self._pass_on(work)
         return self.settle()
 
     def settle(self) -> bool:
         """End a piece of work; return whether more waits."""
         with self._room:
             self._is_busy = bool(self._waiting)
+            if not self._is_busy:
+                self._working_us = None
             return self._is_busy
+
+    def _pass_on(self, note: Note) -> None:
+        """Let a note follow the last sample before it; whatever happens, it arrives."""
+        try:
+            self._finish_order()
+        except Exception as bug:  # noqa: BLE001  # told with the end of the source
+            self.failure = bug
+        if isinstance(note, SourceEnded) and note.error is None:
+            note = replace(note, error=self.failure)
+        self._mailbox.note(note)
+        if self._asker and isinstance(note, EpochEnded):
+            self._asker.epoch_ended(note)
 
     def _append(self, work: Work | Note) -> None:
         self._waiting.append(work)

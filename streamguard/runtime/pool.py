@@ -49,8 +49,9 @@ class DecodePool:
 
     def offer(self, lane: Lane) -> None:
         """Take note that a lane has work; called by the lane, in any thread."""
+        due_s = lane.due_s  # takes the lane's lock, so not within ours
         with self._work:
-            heapq.heappush(self._ready, (lane.due_s, next(self._serial), lane))
+            heapq.heappush(self._ready, (due_s, next(self._serial), lane))
             self._work.notify()
 
     def age_s(self) -> float:

@@ -1,0 +1,121 @@
+"""What stands behind the ports in tests of the runtime: decoders, sources, logs and stores.
+
+Rule: each does what its port promises; a packet's payload says what becomes of it.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from streamguard.core.errors import SourceCorrupt
+from streamguard.core.types import Codec, Frame, Packet
+
+CODEC = Codec("h264", b"", 64, 64)
+CORRUPT, BUG, BUG_AT_END = b"corrupt", b"bug", b"bug at end"
+FRAME_US = 40_000
+
+_NOISE = np.random.default_rng(5).integers(0, 256, (64, 64), dtype=np.uint8)
+
+
+def packet(
+    pts_us: int,
+    *,
+    is_keyframe: bool = True,
+    epoch: int = 0,
+    read_at_s: float | None = None,
+    payload: bytes = b"x",
+) -> Packet:
+    """Give a packet that was read when it was presented, unless said otherwise."""
+    at_s = pts_us / 1e6 if read_at_s is None else read_at_s
+    return Packet(epoch, pts_us, pts_us, is_keyframe, at_s, payload)
+
+
+def frame_of(packet: Packet) -> Frame:
+    """Give a picture that can be matched."""
+    return Frame(packet, _NOISE, lambda: np.dstack([_NOISE] * 3), full_range=True, decoded_at_s=0.0)
+
+
+@dataclass
+class FakeInOrder:
+    """Gives each frame when its successor comes, as a decoder of B-frames does."""
+
+    decoded: list[Packet]
+    held: list[Packet] = field(default_factory=list)
+
+    def feed(self, packet: Packet) -> Sequence[Frame]:
+        check(packet)
+        self.decoded.append(packet)
+        self.held.append(packet)
+        return [frame_of(self.held.pop(0))] if len(self.held) > 1 else []
+
+    def finish(self) -> Sequence[Frame]:
+        held, self.held = self.held, []
+        if any(packet.payload == BUG_AT_END for packet in held):
+            raise ZeroDivisionError("a bug on purpose")
+        return [frame_of(packet) for packet in held]
+
+
+@dataclass
+class FakeDecoder:
+    """Remembers what it was given, across its decoders in order."""
+
+    alone: list[Packet] = field(default_factory=list)
+    ordered: list[list[Packet]] = field(default_factory=list)
+    codecs: list[Codec] = field(default_factory=list)
+
+    def keyframe(self, codec: Codec, packet: Packet) -> Frame:
+        check(packet)
+        self.codecs.append(codec)
+        self.alone.append(packet)
+        return frame_of(packet)
+
+    def in_order(self, codec: Codec) -> FakeInOrder:
+        self.codecs.append(codec)
+        self.ordered.append([])
+        return FakeInOrder(self.ordered[-1])
+
+
+def check(packet: Packet) -> None:
+    """Fail as the payload says."""
+    if packet.payload == CORRUPT:
+        raise SourceCorrupt("damaged on purpose")
+    if packet.payload == BUG:
+        raise ZeroDivisionError("a bug on purpose")
+
+
+@dataclass
+class FakeSource:
+    """Gives packets, and an error at their end; calls `on_read` before each."""
+
+    given: Sequence[Packet]
+    error: Exception | None = None
+    on_read: Callable[[Packet], None] = lambda _: None
+    codec: Codec = CODEC
+    is_closed: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.is_closed = True
+
+    def packets(self) -> Iterator[Packet]:
+        for packet in self.given:
+            self.on_read(packet)
+            yield packet
+        if self.error is not None:
+            raise self.error
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait for another thread; fail where it does not come."""
+    assert event.wait(10)

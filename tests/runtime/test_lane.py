@@ -1,0 +1,425 @@
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.budget import MAX_ERRORS
+from streamguard.core.coverage import LossLedger
+from streamguard.core.errors import SourceCorrupt
+from streamguard.core.types import GapReason, Packet, Sample
+from streamguard.runtime.lane import MAX_AGE_S, MAX_WAITING, MAX_WAITING_BYTES, Lane
+from streamguard.runtime.mailbox import Mailbox
+from streamguard.runtime.notes import EpochBegan, EpochEnded, Item, Note, SourceEnded
+from tests.clock import FakeClock
+from tests.runtime.fakes import BUG, BUG_AT_END, CODEC, CORRUPT, FRAME_US, FakeDecoder, packet
+
+SECOND_US = 1_000_000
+ENDED = SourceEnded(None, 0)
+
+
+@dataclass
+class Bench:
+    """A lane between a reader and a decode pool of the test's own hands."""
+
+    waits: bool
+    meter: PrometheusMeter = field(default_factory=PrometheusMeter)
+    losses: LossLedger = field(default_factory=LossLedger)
+    clock: FakeClock = field(default_factory=FakeClock)
+    decoder: FakeDecoder = field(default_factory=FakeDecoder)
+    n_ready: int = 0
+
+    def __post_init__(self) -> None:
+        self.mailbox: Mailbox[Sample, Note] = Mailbox(
+            1_000_000, waits=False, on_drop=lambda _: None
+        )
+        self.lane = Lane(
+            self.mailbox, self.losses, self._ready, self.clock, self.meter, waits=self.waits
+        )
+        self.lane.open(CODEC)
+
+    def _ready(self, _: Lane) -> None:
+        self.n_ready += 1
+
+    def work_off(self) -> None:
+        """Do all that waits, as a pool thread does."""
+        while self.n_ready:
+            self.n_ready -= 1
+            while self.lane.work(self.decoder):
+                pass
+
+    async def items(self) -> list[Item]:
+        """Take what has reached the mailbox."""
+        return [item for _ in range(len(self.mailbox)) if (item := await self.mailbox.get(0))]
+
+    async def sampled_us(self) -> list[int]:
+        return [item.pts_us for item in await self.items() if isinstance(item, Sample)]
+
+    def dropped(self, reason: str) -> float:
+        name = "streamguard_samples_dropped_total"
+        return self.meter.registry.get_sample_value(name, {"reason": reason}) or 0.0
+
+
+def on_loop(test: Callable[[Bench], object], *, waits: bool = False) -> None:
+    """Run a test with a bench on an event loop."""
+
+    async def main() -> None:
+        result = test(Bench(waits))
+        if asyncio.iscoroutine(result):
+            await result
+
+    asyncio.run(main())
+
+
+def test_keyframes_alone_become_samples_in_order() -> None:
+    async def test(bench: Bench) -> None:
+        for second in range(3):
+            bench.lane.put(packet(second * SECOND_US), in_order=False)
+
+        bench.work_off()
+
+        samples = [item for item in await bench.items() if isinstance(item, Sample)]
+        assert [sample.pts_us for sample in samples] == [0, SECOND_US, 2 * SECOND_US]
+        assert all(sample.is_keyframe and sample.views for sample in samples)
+        assert bench.decoder.codecs == [CODEC] * 3
+
+    on_loop(test)
+
+
+def test_packets_in_order_are_thinned_to_four_samples_a_second() -> None:
+    async def test(bench: Bench) -> None:
+        for index in range(50):
+            made = packet(index * FRAME_US, is_keyframe=index % 25 == 0)
+            bench.lane.put(made, in_order=True)
+        bench.lane.note(ENDED)
+
+        bench.work_off()
+
+        assert await bench.sampled_us() == [n * FRAME_US for n in (0, 7, 14, 21, 25, 32, 39, 46)]
+        assert [len(decoded) for decoded in bench.decoder.ordered] == [50]
+
+    on_loop(test)
+
+
+def test_a_keyframe_alone_ends_decoding_in_order_without_losing_a_frame() -> None:
+    async def test(bench: Bench) -> None:
+        bench.lane.put(packet(0), in_order=True)
+        bench.lane.put(packet(SECOND_US, is_keyframe=False), in_order=True)
+        bench.lane.put(packet(2 * SECOND_US), in_order=False)
+        bench.lane.put(packet(3 * SECOND_US), in_order=True)
+        bench.lane.note(ENDED)
+
+        bench.work_off()
+
+        assert await bench.sampled_us() == [0, SECOND_US, 2 * SECOND_US, 3 * SECOND_US]
+        assert len(bench.decoder.ordered) == 2
+
+    on_loop(test)
+
+
+def test_a_note_comes_after_all_samples_of_earlier_packets() -> None:
+    async def test(bench: Bench) -> None:
+        began, ended = EpochBegan(0, 0, 0.0), EpochEnded(0, SECOND_US, is_last=True)
+        bench.lane.note(began)
+        bench.lane.put(packet(0), in_order=True)
+        bench.lane.put(packet(SECOND_US, is_keyframe=False), in_order=True)
+        bench.lane.note(ended)
+        bench.lane.note(ENDED)
+
+        bench.work_off()
+
+        items = await bench.items()
+        shown = [item.pts_us if isinstance(item, Sample) else item for item in items]
+        assert shown == [began, 0, SECOND_US, ended, ENDED]
+
+    on_loop(test)
+
+
+def test_a_live_lane_that_is_full_drops_its_oldest_keyframe_and_says_so() -> None:
+    async def test(bench: Bench) -> None:
+        for index in range(MAX_WAITING):
+            bench.lane.put(packet(index, read_at_s=0.0), in_order=False)
+        assert bench.lane.n_dropped == 0
+
+        bench.lane.put(packet(MAX_WAITING, read_at_s=0.0), in_order=False)
+
+        assert bench.lane.n_dropped == bench.dropped("lane_full") == 1
+        assert bench.losses.reason_within(0, 0, 0) is GapReason.OVERLOAD
+        bench.work_off()
+        assert [p.pts_us for p in bench.decoder.alone] == list(range(1, MAX_WAITING + 1))
+
+    on_loop(test)
+
+
+def test_a_live_lane_is_bounded_in_bytes_too() -> None:
+    async def test(bench: Bench) -> None:
+        half = bytes(MAX_WAITING_BYTES // 2)
+        for index in range(2):
+            bench.lane.put(packet(index, read_at_s=0.0, payload=half), in_order=False)
+        assert bench.lane.n_dropped == 0
+
+        bench.lane.put(packet(2, read_at_s=0.0), in_order=False)
+        bench.work_off()
+
+        assert [p.pts_us for p in bench.decoder.alone] == [1, 2]
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize(("age_s", "n_dropped"), [(MAX_AGE_S, 0), (MAX_AGE_S + 0.001, 1)])
+def test_a_live_lane_drops_what_has_waited_too_long(age_s: float, n_dropped: int) -> None:
+    async def test(bench: Bench) -> None:
+        bench.lane.put(packet(0, read_at_s=0.0), in_order=False)
+        bench.lane.put(packet(1, read_at_s=1.0), in_order=False)
+
+        bench.lane.put(packet(2, read_at_s=age_s), in_order=False)
+
+        assert bench.lane.n_dropped == n_dropped
+
+    on_loop(test)
+
+
+def test_decoding_in_order_that_lost_a_packet_resumes_at_the_next_keyframe() -> None:
+    async def test(bench: Bench) -> None:
+        for index in range(MAX_WAITING):
+            made = packet(index, is_keyframe=index in {0, 100}, read_at_s=0.0)
+            bench.lane.put(made, in_order=True)
+
+        bench.lane.put(packet(MAX_WAITING, is_keyframe=False, read_at_s=0.0), in_order=True)
+        bench.work_off()
+
+        decoded = [p.pts_us for order in bench.decoder.ordered for p in order]
+        assert decoded == list(range(100, MAX_WAITING + 1))
+        assert bench.lane.n_dropped == 100
+
+    on_loop(test)
+
+
+def test_a_lane_without_a_keyframe_left_drops_until_one_comes_and_goes_on() -> None:
+    async def test(bench: Bench) -> None:
+        for index in range(MAX_WAITING):
+            bench.lane.put(packet(index, is_keyframe=index == 0, read_at_s=0.0), in_order=True)
+        bench.lane.put(packet(600, is_keyframe=False, read_at_s=0.0), in_order=True)
+        bench.lane.put(packet(601, is_keyframe=False, read_at_s=0.0), in_order=True)
+
+        bench.work_off()
+        bench.lane.put(packet(602, is_keyframe=False, read_at_s=0.0), in_order=True)
+        bench.lane.put(packet(603, read_at_s=0.0), in_order=True)
+        bench.lane.put(packet(604, is_keyframe=False, read_at_s=0.0), in_order=True)
+        bench.work_off()
+
+        assert bench.lane.n_dropped == MAX_WAITING + 3
+        assert bench.lane.failure is None
+        assert [[p.pts_us for p in order] for order in bench.decoder.ordered] == [[603, 604]]
+
+    on_loop(test)
+
+
+def test_what_was_shed_while_a_pool_thread_was_on_its_way_is_no_work() -> None:
+    """The lane was offered, then lost all that waited: the thread finds nothing to do."""
+
+    async def test(bench: Bench) -> None:
+        for index in range(MAX_WAITING + 1):
+            bench.lane.put(packet(index, is_keyframe=index == 0, read_at_s=0.0), in_order=True)
+
+        assert bench.lane.due_s == 0.0
+        assert bench.lane.work(bench.decoder) is False
+        assert bench.lane.floor_us() is None
+
+    on_loop(test)
+
+
+@given(
+    st.lists(st.sampled_from(["alone", "in order", "next", "next", "work"]), max_size=60),
+    st.integers(1, 4),
+)
+def test_every_packet_is_decoded_or_counted_and_none_without_its_predecessor(
+    steps: list[str], weight: int
+) -> None:
+    """Packets are so heavy that `weight` of them fill the lane."""
+
+    async def test(bench: Bench) -> None:
+        put: list[Packet] = []
+        payload = bytes(MAX_WAITING_BYTES // weight)
+        is_in_order = False
+        for step in steps:
+            if step == "work":
+                bench.n_ready = bench.n_ready and int(bench.lane.work(bench.decoder))
+            elif step != "next" or is_in_order:
+                is_in_order = step != "alone"
+                is_key = step != "next"
+                put.append(packet(len(put), is_keyframe=is_key, read_at_s=0.0, payload=payload))
+                bench.lane.put(put[-1], in_order=is_in_order)
+        bench.work_off()
+
+        ordered = [each for order in bench.decoder.ordered for each in order]
+        assert len(put) == len(bench.decoder.alone) + len(ordered) + bench.lane.n_dropped
+        assert bench.dropped("lane_full") == bench.lane.n_dropped
+        for each in ordered:
+            assert each.is_keyframe or put[each.pts_us - 1] in ordered
+        assert bench.lane.failure is None
+
+    on_loop(test)
+
+
+def test_a_file_waits_for_room_and_loses_nothing() -> None:
+    async def test(bench: Bench) -> None:
+        started, n_put = threading.Event(), 3 * MAX_WAITING
+
+        def read() -> None:
+            started.set()
+            for index in range(n_put):
+                bench.lane.put(packet(index, read_at_s=0.0), in_order=False)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        started.wait()
+        most = 0
+        while reader.is_alive() or bench.n_ready:
+            most = max(most, len(bench.lane._waiting))
+            if bench.n_ready:
+                bench.n_ready = int(bench.lane.work(bench.decoder))
+        reader.join()
+
+        assert [p.pts_us for p in bench.decoder.alone] == list(range(n_put))
+        assert bench.lane.n_dropped == 0
+        assert most <= MAX_WAITING
+
+    on_loop(test, waits=True)
+
+
+def test_a_closed_lane_lets_a_waiting_reader_go_and_decodes_what_it_has() -> None:
+    async def test(bench: Bench) -> None:
+        for index in range(MAX_WAITING):
+            bench.lane.put(packet(index), in_order=False)
+        late = packet(MAX_WAITING)
+        reader = threading.Thread(target=bench.lane.put, args=(late,), kwargs={"in_order": False})
+        reader.start()
+
+        bench.lane.close()
+        reader.join(10)
+        assert not reader.is_alive()
+        bench.work_off()
+
+        assert len(bench.decoder.alone) == MAX_WAITING
+        assert bench.lane.n_dropped == bench.dropped("stopped") == 1
+        assert bench.losses.reason_within(0, late.pts_us, late.pts_us) is GapReason.INTERRUPTED
+
+    on_loop(test, waits=True)
+
+
+@pytest.mark.parametrize("in_order", [False, True])
+def test_a_packet_that_cannot_be_decoded_is_counted_and_passed_over(in_order: bool) -> None:  # noqa: FBT001
+    async def test(bench: Bench) -> None:
+        for index in range(3):
+            payload = CORRUPT if index == 1 else b"x"
+            bench.lane.put(packet(index * SECOND_US, payload=payload), in_order=in_order)
+        bench.lane.note(ENDED)
+
+        bench.work_off()
+
+        assert await bench.sampled_us() == [0, 2 * SECOND_US]
+        assert bench.dropped("decode_error") == 1
+        assert bench.losses.reason_within(0, SECOND_US, SECOND_US) is GapReason.DECODE_ERROR
+        assert bench.lane.failure is None
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize(("n_corrupt", "fails"), [(MAX_ERRORS - 1, False), (MAX_ERRORS, True)])
+def test_too_many_packets_that_cannot_be_decoded_fail_the_stream(
+    n_corrupt: int,
+    fails: bool,  # noqa: FBT001
+) -> None:
+    async def test(bench: Bench) -> None:
+        for index in range(n_corrupt):
+            bench.lane.put(packet(index, payload=CORRUPT), in_order=False)
+
+        bench.work_off()
+
+        assert isinstance(bench.lane.failure, SourceCorrupt) is fails
+
+    on_loop(test)
+
+
+def test_a_failure_of_the_last_packets_is_told_at_the_end_of_the_source() -> None:
+    """The reader had read all, and looks no more at what became of it."""
+
+    async def test(bench: Bench) -> None:
+        bench.lane.put(packet(0, payload=BUG), in_order=False)
+        bench.lane.note(SourceEnded(None, 1))
+
+        with pytest.raises(ZeroDivisionError) as caught:
+            bench.lane.work(bench.decoder)
+        bench.lane.failure = caught.value  # as the pool does
+        bench.lane.settle()
+        bench.work_off()
+
+        assert await bench.items() == [SourceEnded(caught.value, 1)]
+
+    on_loop(test)
+
+
+def test_a_note_arrives_whatever_happens_to_the_frames_before_it() -> None:
+    async def test(bench: Bench) -> None:
+        ended = EpochEnded(0, 0, is_last=True)
+        bench.lane.put(packet(0, payload=BUG_AT_END), in_order=True)
+        bench.lane.note(ended)
+        bench.lane.note(SourceEnded(None, 1))
+
+        bench.work_off()
+
+        items = await bench.items()
+        assert items[0] == ended
+        assert isinstance(items[1], SourceEnded)
+        assert isinstance(items[1].error, ZeroDivisionError)
+
+    on_loop(test)
+
+
+def test_an_error_of_the_source_is_not_replaced_by_a_failure() -> None:
+    async def test(bench: Bench) -> None:
+        bench.lane.failure = ZeroDivisionError()
+        ended = SourceEnded(SourceCorrupt("first"), 1)
+        bench.lane.note(ended)
+
+        bench.work_off()
+
+        assert await bench.items() == [ended]
+
+    on_loop(test)
+
+
+def test_a_new_connection_begins_without_the_failure_and_decoders_of_the_last() -> None:
+    async def test(bench: Bench) -> None:
+        bench.lane.put(packet(0), in_order=True)
+        bench.work_off()
+        bench.lane.failure = ZeroDivisionError()
+
+        bench.lane.open(CODEC)
+        bench.lane.put(packet(SECOND_US, epoch=1), in_order=True)
+        bench.work_off()
+
+        assert bench.lane.failure is None
+        assert [len(decoded) for decoded in bench.decoder.ordered] == [1, 1]
+
+    on_loop(test)
+
+
+def test_the_floor_is_the_earliest_packet_that_has_no_sample_yet() -> None:
+    async def test(bench: Bench) -> None:
+        assert bench.lane.floor_us() is None
+
+        for pts_us in (7, 5, 9):
+            bench.lane.put(packet(pts_us), in_order=False)
+        bench.lane.note(ENDED)
+        assert bench.lane.floor_us() == 5
+
+        bench.work_off()
+        assert bench.lane.floor_us() is None
+
+    on_loop(test)
