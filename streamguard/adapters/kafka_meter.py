@@ -38,9 +38,9 @@ class KafkaMeter:
             registry=registry,
         )
 
-    def sent(self, outcome: Outcome, count: int = 1) -> None:
-        """Count records by what became of them."""
-        self._records.labels(outcome).inc(count)
+    def sent(self, outcome: Outcome) -> None:
+        """Count a record by what became of it."""
+        self._records.labels(outcome).inc()
 
     def failed(self, reason: str) -> None:
         """Count a try that is repeated."""

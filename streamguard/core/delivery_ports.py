@@ -85,8 +85,8 @@ class Broker(Protocol):
 class DeliveryMeter(Protocol):
     """Counts and times delivery; label values are closed sets."""
 
-    def sent(self, outcome: Outcome, count: int = 1) -> None:
-        """Count records by what became of them."""
+    def sent(self, outcome: Outcome) -> None:
+        """Count a record by what became of it."""
         ...
 
     def failed(self, reason: str) -> None:

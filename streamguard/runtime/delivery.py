@@ -1,13 +1,12 @@
 """Delivers one topic of the log to the broker, in order, as long as it takes.
 
-Rule: what the log holds is sent until the broker has acknowledged it; only then does the topic's
-place move on. A record that the broker will never take is kept aside, with its reason, and what can
-be left out of it is, so that a human still sees it.
+Rule: a topic's place moves on only when the broker has acknowledged. A record that it will never
+take is kept aside with the reason, and sent with what must not be missing, so that a human sees it.
 """
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -38,13 +37,21 @@ class Delivery:
     """One topic on its way; everything but `problem` belongs to one event loop."""
 
     def __init__(
-        self, topic: str, outbox: Outbox, broker: Broker, clock: Clock, meter: DeliveryMeter
+        self,
+        topic: str,
+        outbox: Outbox,
+        broker: Broker,
+        clock: Clock,
+        meter: DeliveryMeter,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        """Connect to nothing yet; `chance` gives even draws from [0, 1), to spread retries."""
         self._topic = topic
         self._outbox = outbox
         self._broker = broker
         self._clock = clock
         self._meter = meter
+        self._chance = chance
         self._news = asyncio.Event()
         self._place = Position()
         self._delivered_to = 1  # first offset that was never acknowledged, whatever was lost since
@@ -83,7 +90,6 @@ class Delivery:
         self._spoke_s = float("-inf")
         if had_no_topic:
             log.info("topic_made", topic=self._topic)
-        if had_no_topic and self._place != Position():
             await self._begin_anew()
         while True:
             offset = self._place.next_offset
@@ -99,13 +105,14 @@ class Delivery:
         try:
             appended = await self._broker.send([message_of(record) for record in records])
         except RecordRefused as error:
-            if len(records) == 1:
-                await self._bury(records[0], str(error))
-                return
+            problem = str(error)
         else:
             await self._acknowledge(records, appended)
             return
-        for record in records:  # one of them is refused: find out which
+        if len(records) == 1:
+            await self._bury(records[0], problem)
+            return
+        for record in records:  # find out which one is refused
             await self._deliver([record])
 
     async def _bury(self, record: Record, problem: str) -> None:
@@ -139,17 +146,18 @@ class Delivery:
         now_s = self._clock.wall()
         self._place = self._place.after(records[-1], appended)
         await asyncio.to_thread(self._outbox.acknowledge, self._topic, self._place)
-        fresh = [record for record in records if record.offset >= self._delivered_to]
-        for record in fresh:
-            if record.type == EventType.FLAG_OPENED:
+        for record in records:
+            is_fresh = record.offset >= self._delivered_to
+            self._meter.sent(outcome if is_fresh else Outcome.REDELIVERED)
+            if is_fresh and record.type == EventType.FLAG_OPENED:
                 self._meter.flag_acknowledged(now_s - record.time_s)
-        self._meter.sent(outcome, len(fresh))
-        self._meter.sent(Outcome.REDELIVERED, len(records) - len(fresh))
         self._delivered_to = max(self._delivered_to, self._place.next_offset)
         self._well()
 
     async def _begin_anew(self) -> None:
         """Send again all that the log still holds; ids make that harmless."""
+        if self._place == Position():
+            return
         self._place = Position()
         await asyncio.to_thread(self._outbox.acknowledge, self._topic, self._place)
         n_records = await asyncio.to_thread(self._outbox.backlog, self._topic)
@@ -166,16 +174,14 @@ class Delivery:
 
     async def _pause(self, stop: asyncio.Event) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(delay_s(self._n_failures, random.random())):  # noqa: S311  # spreads, hides nothing
+            async with asyncio.timeout(delay_s(self._n_failures, self._chance())):
                 await stop.wait()
 
     def _well(self) -> None:
-        self._spoke_s = self._clock.monotonic()
         if self.problem is not None:
             log.info("delivery_runs", topic=self._topic)
-        self.problem = None
-        self._n_failures = 0
-        self._said = ""
+        self._spoke_s, self.problem = self._clock.monotonic(), None
+        self._n_failures, self._said = 0, ""
 
     def _note(self, error: BaseException) -> None:
         """Take note of a try that failed; say so once, and again now and then."""

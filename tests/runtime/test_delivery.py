@@ -1,0 +1,369 @@
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from broker import Cluster, MemoryBroker
+from clock import EPOCH_S, FakeClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_events import number_in, opened
+from structlog.testing import capture_logs
+
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.sqlite_outbox import SqliteOutbox
+from streamguard.core.delivery_ports import Outcome
+from streamguard.core.errors import BrokerDenied, BrokerUnavailable
+from streamguard.core.events import Topic
+from streamguard.core.record import REDUCED, Message
+from streamguard.runtime.delivery import PROBE_S, SAY_AGAIN_S, WINDOW, Delivery
+
+TOPIC = Topic.FLAGS
+SMALL_BYTES = 1_500
+"""A flag with one signal is smaller, one with two is larger."""
+
+
+@dataclass
+class Counts:
+    """The DeliveryMeter, to be looked at."""
+
+    records: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    flags_s: list[float] = field(default_factory=list)
+
+    def sent(self, outcome: Outcome) -> None:
+        self.records[outcome] += 1
+
+    def failed(self, reason: str) -> None:
+        self.failures[reason] += 1
+
+    def flag_acknowledged(self, ingest_to_ack_s: float) -> None:
+        self.flags_s.append(ingest_to_ack_s)
+
+
+class FailingBroker(MemoryBroker):
+    """Fails as it is told: at each call takes the next word of a script, while there is one.
+
+    "ok"; "before" or "after" what is asked is done; "half": of the messages only the first half.
+    """
+
+    def __init__(self, cluster: Cluster, topic: str, script: Sequence[str] = ()) -> None:
+        super().__init__(cluster, topic)
+        self.script = list(script)
+        self.error: Exception = BrokerUnavailable("as the script says")
+
+    async def open(self) -> bool:
+        word = self._next("before")
+        had_none = await super().open()
+        self._fail_if(word != "ok")
+        return had_none
+
+    async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
+        word = self._next("before")
+        if word == "half":
+            await super().send(messages[: len(messages) // 2])
+        else:
+            ends = await super().send(messages)
+        self._fail_if(word != "ok")
+        return ends
+
+    def _next(self, fatal: str) -> str:
+        word = self.script.pop(0) if self.script else "ok"
+        self._fail_if(word == fatal)
+        return word
+
+    def _fail_if(self, is_so: bool) -> None:  # noqa: FBT001
+        if is_so:
+            raise self.error
+
+
+class Stage:
+    """A log, a broker in memory, and the delivery between them."""
+
+    def __init__(self, path: Path, script: Sequence[str] = ()) -> None:
+        self.log = SqliteLog(path)
+        self.outbox = SqliteOutbox(path)
+        self.cluster = Cluster()
+        self.broker = FailingBroker(self.cluster, TOPIC, script)
+        self.clock = FakeClock()
+        self.counts = Counts()
+        self.delivery = self.another()
+
+    def another(self) -> Delivery:
+        """Make a delivery that knows nothing but what is in the log, as after a start."""
+        return Delivery(TOPIC, self.outbox, self.broker, self.clock, self.counts, lambda: 0.0)
+
+    def append(self, *numbers: int, stream_id: str = "lobby", n_signals: int = 1) -> None:
+        self.log.append([opened(n, stream_id, n_signals=n_signals) for n in numbers])
+
+    def deliver(self, until: Callable[[], bool] | None = None) -> None:
+        """Deliver until the log is empty, or until something is so; then stop."""
+        is_enough = until or (lambda: not self.outbox.backlog(TOPIC))
+
+        async def whole() -> None:
+            stop = asyncio.Event()
+            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.delivery.keep(stop))
+                while not is_enough():  # noqa: ASYNC110  # it looks at files and counters
+                    await asyncio.sleep(0)
+                stop.set()
+                self.delivery.wake()
+
+        asyncio.run(whole())
+
+    @property
+    def arrived(self) -> list[Message]:
+        return [one for part in self.cluster.topics.get(TOPIC, []) for one in part]
+
+    def numbers(self, stream_id: str = "lobby") -> list[int]:
+        return [number_in(one.value) for one in self.arrived if one.key == stream_id.encode()]
+
+    def close(self) -> None:
+        self.log.close()
+        self.outbox.close()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path / "events.db")
+    yield made
+    made.close()
+
+
+def firsts(numbers: Sequence[int]) -> list[int]:
+    """Leave out what came before."""
+    return list(dict.fromkeys(numbers))
+
+
+def test_what_the_log_holds_arrives_in_order_and_the_place_moves_on(stage: Stage) -> None:
+    stage.append(*range(2 * WINDOW + 1))
+
+    stage.deliver()
+
+    assert stage.numbers() == list(range(2 * WINDOW + 1))
+    assert stage.outbox.position(TOPIC).next_offset == 2 * WINDOW + 2
+    assert stage.counts.records[Outcome.ACKNOWLEDGED] == 2 * WINDOW + 1
+    assert stage.delivery.problem is None
+    assert not stage.broker.is_open
+
+
+def test_what_comes_later_follows(stage: Stage) -> None:
+    stage.append(1)
+    stage.deliver()
+
+    stage.append(2)
+    stage.deliver()
+
+    assert stage.numbers() == [1, 2]
+
+
+def test_a_broker_that_is_away_is_tried_until_it_comes(stage: Stage) -> None:
+    stage.append(1)
+    stage.broker.script = ["before"] * 5
+
+    stage.deliver()
+
+    assert stage.numbers() == [1]
+    assert stage.counts.failures == {"broker_unavailable": 5}
+
+
+@settings(max_examples=30)
+@given(
+    script=st.lists(st.sampled_from(["ok", "before", "after", "half"]), max_size=12),
+    streams=st.lists(st.sampled_from("abcd"), min_size=1, max_size=30),
+)
+def test_whatever_fails_every_event_arrives_and_first_in_the_order_of_its_stream(
+    tmp_path_factory: pytest.TempPathFactory, script: list[str], streams: list[str]
+) -> None:
+    stage = Stage(tmp_path_factory.mktemp("log") / "events.db", script)
+    for number, stream_id in enumerate(streams):
+        stage.append(number, stream_id=stream_id)
+
+    stage.deliver()
+    stage.close()
+
+    for stream_id in set(streams):
+        of_stream = [number for number, name in enumerate(streams) if name == stream_id]
+        assert firsts(stage.numbers(stream_id)) == of_stream
+
+
+def test_after_a_start_only_what_was_not_acknowledged_is_sent(stage: Stage) -> None:
+    stage.append(1, 2)
+    stage.deliver()
+    stage.append(3)
+    stage.delivery = stage.another()
+
+    stage.deliver()
+
+    assert stage.numbers() == [1, 2, 3]
+
+
+def test_a_topic_that_is_not_there_is_made(stage: Stage) -> None:
+    stage.append(1)
+
+    with capture_logs() as said:
+        stage.deliver()
+
+    assert [line["event"] for line in said] == ["topic_made", "delivery_runs"]
+
+
+def test_a_broker_that_forgot_its_topic_gets_all_that_the_log_holds_again(stage: Stage) -> None:
+    stage.append(1, 2)
+    stage.deliver()
+    stage.cluster.topics.clear()
+    stage.append(3)
+
+    with capture_logs() as said:
+        stage.deliver(lambda: not stage.outbox.backlog(TOPIC) and stage.delivery.problem is None)
+
+    assert stage.numbers() == [1, 2, 3]
+    assert stage.counts.records == {Outcome.ACKNOWLEDGED: 3, Outcome.REDELIVERED: 2}
+    assert [line["n_sent_again"] for line in said if line["event"] == "topic_forgotten"] == [3]
+
+
+def test_a_topic_that_somebody_else_made_anew_gets_all_again_as_well(stage: Stage) -> None:
+    """The broker's own offsets tell: they went back."""
+    stage.append(1, 2)
+    stage.deliver()
+    stage.cluster.topics[TOPIC] = [[], [], []]
+    stage.append(3)
+
+    stage.deliver(lambda: len(stage.arrived) > 3 and not stage.outbox.backlog(TOPIC))
+
+    assert sorted(set(stage.numbers())) == [1, 2, 3]
+    assert firsts(stage.numbers()[1:]) == [1, 2, 3]
+    assert stage.counts.failures == {"broker_forgot": 1}
+
+
+def test_an_idle_topic_that_is_forgotten_is_filled_again_without_news(stage: Stage) -> None:
+    stage.append(1)
+
+    stage.deliver()
+    n_sent = len(stage.arrived)
+
+    def forget() -> bool:
+        if stage.broker.is_open and stage.clock.now_s < PROBE_S:
+            stage.cluster.topics.clear()
+            stage.clock.advance(PROBE_S)
+            stage.delivery.wake()
+        return stage.clock.now_s >= PROBE_S and len(stage.arrived) == n_sent
+
+    stage.deliver(forget)
+
+    assert stage.numbers() == [1]
+
+
+def test_a_record_that_is_too_large_is_kept_aside_and_reduced_for_the_broker(stage: Stage) -> None:
+    stage.cluster.max_bytes = SMALL_BYTES
+    stage.append(1)
+    stage.append(2, n_signals=8)
+    stage.append(3)
+
+    with capture_logs() as said:
+        stage.deliver()
+
+    assert firsts(stage.numbers()) == [1, 2, 3]
+    [rest] = [one for one in stage.arrived if number_in(one.value) == 2]
+    assert len(json.loads(rest.value)["signals"]) == 1
+    assert dict(rest.headers)[REDUCED] == b"refused"
+    [(event_id, problem, body)] = stage.outbox.dead()
+    assert dict(rest.headers)["ce_id"].decode() == event_id
+    assert problem == "too large"
+    assert len(json.loads(body)["data"]["signals"]) == 8
+    assert stage.counts.records[Outcome.REDUCED] == 1
+    assert [line["log_level"] for line in said if line["event"] == "record_refused"] == ["error"]
+
+
+def test_a_record_that_is_too_large_even_reduced_stands_in_nobodys_way(stage: Stage) -> None:
+    stage.append(1)
+    stage.append(2, n_signals=8)
+    stage.append(3)
+    stage.cluster.max_bytes = 100
+
+    stage.deliver()
+
+    assert len(stage.outbox.dead()) == 3
+    assert stage.counts.records == {Outcome.DEAD: 3}
+    assert stage.delivery.problem is None
+
+
+def test_rights_that_are_withdrawn_are_an_error_once_and_nothing_is_lost(stage: Stage) -> None:
+    stage.append(1)
+    stage.broker.error = BrokerDenied("no right")
+    stage.broker.script = ["ok", *["before", "ok"] * 4]
+
+    with capture_logs() as said:
+        stage.deliver()
+
+    assert stage.numbers() == [1]
+    assert stage.counts.failures == {"broker_denied": 4}
+    stalled = [line for line in said if line["event"] == "delivery_stalled"]
+    assert [(line["log_level"], line["reason"]) for line in stalled] == [("error", "broker_denied")]
+
+
+def test_trouble_that_lasts_is_said_again_after_a_minute(stage: Stage) -> None:
+    stage.append(1)
+    stage.broker.script = ["before"] * 6
+
+    def tick() -> bool:
+        stage.clock.now_s = SAY_AGAIN_S if stage.counts.failures.total() > 2 else 0.0
+        return not stage.outbox.backlog(TOPIC)
+
+    with capture_logs() as said:
+        stage.deliver(tick)
+
+    assert [line["event"] for line in said].count("delivery_stalled") == 2
+
+
+def test_a_bug_is_logged_with_its_traceback_and_delivery_goes_on(stage: Stage) -> None:
+    stage.append(1)
+    stage.broker.error = ZeroDivisionError("a bug")
+    stage.broker.script = ["before"]
+
+    with capture_logs() as said:
+        stage.deliver()
+
+    assert stage.numbers() == [1]
+    [failed] = [line for line in said if line["event"] == "delivery_failed"]
+    assert isinstance(failed["exc_info"], ZeroDivisionError)
+    assert stage.counts.failures == {"internal": 1}
+
+
+def test_a_stop_sends_what_is_left(stage: Stage) -> None:
+    stage.append(*range(5))
+
+    stage.deliver(until=lambda: True)
+
+    assert stage.numbers() == list(range(5))
+
+
+def test_a_stop_does_not_wait_for_a_broker_that_is_away(stage: Stage) -> None:
+    stage.append(1)
+    stage.cluster.is_down = True
+
+    stage.deliver(until=lambda: stage.counts.failures.total() > 2)
+
+    assert stage.outbox.backlog(TOPIC) == 1
+    assert stage.delivery.problem == "down"
+
+
+def test_a_flag_is_timed_from_its_ingest_to_its_acknowledgement(stage: Stage) -> None:
+    stage.clock.advance(0.25)
+    stage.log.append([opened(1, time_s=EPOCH_S)])
+
+    stage.deliver()
+
+    assert stage.counts.flags_s == [pytest.approx(0.25)]
+
+
+def test_a_flag_that_is_sent_again_is_not_timed_again(stage: Stage) -> None:
+    stage.append(1)
+    stage.deliver()
+    stage.cluster.topics.clear()
+
+    stage.deliver(lambda: bool(stage.cluster.topics) and not stage.outbox.backlog(TOPIC))
+
+    assert len(stage.counts.flags_s) == 1
