@@ -85,7 +85,7 @@ def test_the_library_knows_the_code_of_an_invalid_record() -> None:
 
 
 def test_a_password_is_in_no_representation() -> None:
-    secret = "hush"
+    secret = "hush"  # noqa: S105  # of nobody
 
     options = KafkaOptions("h:1", username="u", password=secret)
 
