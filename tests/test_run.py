@@ -1,0 +1,254 @@
+"""`streamguard run` as a service: a real process, two live streams, its log and its disk."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from processes import (
+    DEADLINE_S,
+    Row,
+    Running,
+    build_bank,
+    on_time,
+    short_type,
+    transport_stream,
+)
+from servers import serving
+
+from streamguard.adapters.sqlite_log import SqliteLog
+
+pytestmark = pytest.mark.integration
+
+STOP_TIMEOUT_S = 5
+
+
+@pytest.fixture(scope="module")
+def known_bank(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) -> Path:
+    return build_bank(tmp_path_factory.mktemp("known") / "bank", real_clips["bikes"])
+
+
+def configure(folder: Path, bank: Path, urls: Mapping[str, str], log_file: str = "log.db") -> Path:
+    """Write the configuration of a service for some streams."""
+    config = folder / "config.toml"
+    config.write_text(
+        f'[http]\nport = 0\n[bank]\npaths = ["{bank}"]\n[log]\nfile = "{log_file}"\n'
+        f'[evidence]\ndirectory = "evidence"\n[worker]\nstop_timeout_s = {STOP_TIMEOUT_S}\n'
+        + "".join(f'[[streams]]\nid = "{name}"\nurl = "{url}"\n' for name, url in urls.items())
+    )
+    return config
+
+
+@pytest.fixture
+def two_channels(real_clips: dict[str, Path]) -> Iterator[dict[str, str]]:
+    """Serve a channel whose content the bank knows, and another one."""
+    known = on_time(transport_stream(real_clips["bikes"], n_rounds=9), burst_s=6)
+    other = on_time(transport_stream(real_clips["carphone_pristine"], n_rounds=20), burst_s=6)
+    with serving(known) as first, serving(other) as second:
+        yield {"known": first.url(), "other": second.url()}
+
+
+def events_in(log_file: Path) -> list[Row]:
+    with SqliteLog.open_reader(log_file) as event_log:
+        return [json.loads(record.body) for record in event_log.read(1, limit=100_000)]
+
+
+def types_of(events: list[Row], stream_id: str) -> list[str]:
+    return [short_type(event) for event in events if event["partitionkey"] == stream_id]
+
+
+def wait_for_events(log_file: Path, *wanted: tuple[str, str]) -> list[Row]:
+    """Follow the log until it holds these (stream, type); give all that it holds."""
+    with Running("events", "--log", log_file, "--follow") as follower:
+        for stream_id, name in wanted:
+            follower.wait_for(
+                follower.out, partitionkey=stream_id, type=f"org.streamguard.{name}.v1"
+            )
+        return list(follower.out)
+
+
+def metric(text: str, name: str) -> float:
+    """Add up a metric over its labels."""
+    found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+    return sum(float(value) for value in found)
+
+
+def n_samples(run: Running) -> float:
+    return metric(run.get("/metrics")[1], "streamguard_samples_total")
+
+
+def until(claim: Callable[[], bool]) -> None:
+    """Wait for what nobody announces."""
+    for _ in range(int(DEADLINE_S / 0.05)):
+        if claim():
+            return
+        threading.Event().wait(0.05)
+    raise TimeoutError
+
+
+def test_a_service_screens_its_streams_and_drains_at_sigterm(
+    tmp_path: Path, known_bank: Path, two_channels: dict[str, str]
+) -> None:
+    config = configure(tmp_path, known_bank, two_channels)
+    with Running("run", "--config", config, cwd=tmp_path) as run:
+        run.wait_for(run.log, event="run_started")
+        wait_for_events(tmp_path / "log.db", ("known", "flag.opened"), ("other", "stream.started"))
+        answers = {path: run.get(path) for path in ("/livez", "/readyz", "/metrics", "/other")}
+        code = run.stop(signal.SIGTERM)
+
+    events = events_in(tmp_path / "log.db")
+    known, other = (types_of(events, name) for name in two_channels)
+    ended = {e["partitionkey"]: e["data"] for e in events if short_type(e) == "stream.ended"}
+    (closed,) = (e["data"] for e in events if short_type(e) == "flag.closed")
+    assert (code, run.out) == (0, [])
+    assert answers["/livez"] == answers["/readyz"] == (200, "ok\n")
+    assert answers["/other"][0] == 404
+    assert metric(answers["/metrics"][1], "streamguard_flags_total") == 1
+    assert metric(answers["/metrics"][1], "streamguard_ingest_to_flag_seconds_count") == 1
+    assert known[:2] == ["stream.started", "flag.opened"]
+    assert known[-2:] == ["flag.closed", "stream.ended"]
+    assert {kind for kind in other if kind.startswith("flag.")} == set()
+    assert (closed["close_reason"], closed["evidence"]["state"]) == ("interrupted", "ready")
+    assert {data["reason"] for data in ended.values()} == {"interrupted"}
+    assert [row["event"] for row in run.log] == [
+        *("run_started", "stop_begun", "streams_closed", "run_stopped")
+    ]
+
+
+def test_ctrl_c_drains_as_well_and_exits_with_130(
+    tmp_path: Path, known_bank: Path, two_channels: dict[str, str]
+) -> None:
+    config = configure(tmp_path, known_bank, {"other": two_channels["other"]})
+    with Running("run", "--config", config, cwd=tmp_path) as run:
+        run.wait_for(run.log, event="run_started")
+        wait_for_events(tmp_path / "log.db", ("other", "stream.started"))
+        code = run.stop(signal.SIGINT)
+
+    assert code == 130
+    assert types_of(events_in(tmp_path / "log.db"), "other")[-1] == "stream.ended"
+
+
+def test_a_stop_does_not_wait_for_a_stream_that_says_nothing(
+    tmp_path: Path, known_bank: Path, real_clips: dict[str, Path]
+) -> None:
+    with serving(on_time(transport_stream(real_clips["bikes"]), burst_s=60)) as server:
+        config = configure(tmp_path, known_bank, {"quiet": server.url()})
+        with Running("run", "--config", config, cwd=tmp_path) as run:
+            run.wait_for(run.log, event="run_started")
+            wait_for_events(tmp_path / "log.db", ("quiet", "flag.opened"))
+            run.process.send_signal(signal.SIGTERM)
+            code = run.process.wait(STOP_TIMEOUT_S + 1)
+
+    assert code == 0
+    assert types_of(events_in(tmp_path / "log.db"), "quiet")[-2:] == ["flag.closed", "stream.ended"]
+
+
+def test_what_was_committed_outlives_a_kill(
+    tmp_path: Path, known_bank: Path, two_channels: dict[str, str]
+) -> None:
+    config = configure(tmp_path, known_bank, {"known": two_channels["known"]})
+    with Running("run", "--config", config, cwd=tmp_path) as run:
+        run.wait_for(run.log, event="run_started")
+        seen = wait_for_events(tmp_path / "log.db", ("known", "flag.opened"))
+        killed = run.stop(signal.SIGKILL)
+    before = events_in(tmp_path / "log.db")
+
+    with Running("run", "--config", config, cwd=tmp_path) as again:
+        again.wait_for(again.log, event="run_started")
+        until(lambda: types_of(events_in(tmp_path / "log.db"), "known").count("flag.opened") == 2)
+        code = again.stop(signal.SIGTERM)
+
+    after = events_in(tmp_path / "log.db")
+    assert (killed, code) == (-signal.SIGKILL, 0)
+    assert before[: len(seen)] == seen
+    assert after[: len(before)] == before
+    assert types_of(after, "known")[-2:] == ["flag.closed", "stream.ended"]
+
+
+@dataclass
+class SmallDisk:
+    """A place for a log that can be full, and have room again.
+
+    Root mounts a small disk; anyone else lowers the limit on the size of the service's files.
+    """
+
+    directory: Path
+    is_mounted: bool
+
+    def fill(self, process: subprocess.Popen[str]) -> None:
+        if not self.is_mounted:
+            size = max(path.stat().st_size for path in self.directory.iterdir())
+            self._limit(process, size)
+            return
+        with (self.directory / "ballast").open("wb", buffering=0) as ballast:
+            for size in (65_536, 1):
+                with suppress(OSError):
+                    while ballast.write(bytes(size)):
+                        pass
+
+    def free(self, process: subprocess.Popen[str]) -> None:
+        if self.is_mounted:
+            (self.directory / "ballast").unlink()
+        else:
+            self._limit(process, resource.RLIM_INFINITY)
+
+    def _limit(self, process: subprocess.Popen[str], size: int) -> None:
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(directory)]
+    is_mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
+    yield SmallDisk(directory, is_mounted)
+    if is_mounted:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+def test_screening_goes_on_while_the_disk_of_the_log_is_full(
+    tmp_path: Path, known_bank: Path, small_disk: SmallDisk, real_clips: dict[str, Path]
+) -> None:
+    """Nothing is lost: all that waited is committed once there is room."""
+    piece = [chunk for chunk in transport_stream(real_clips["bikes"]) if chunk[0] < 1.5]
+    log_file = small_disk.directory / "log.db"
+    with serving(on_time(piece, then_ends=True)) as server:
+        config = configure(tmp_path, known_bank, {"a": server.url()}, str(log_file))
+        with Running("run", "--config", config, cwd=tmp_path) as run:
+            run.wait_for(run.log, event="run_started")
+            wait_for_events(log_file, ("a", "flag.opened"))
+            small_disk.fill(run.process)
+            run.wait_for(run.log, event="log_unavailable")
+            not_ready = run.get("/readyz")
+            n_before = n_samples(run)
+            until(lambda: n_samples(run) > n_before + 2)
+            waiting = metric(run.get("/metrics")[1], "streamguard_log_backlog")
+            alive = run.get("/livez")
+            small_disk.free(run.process)
+            run.wait_for(run.log, event="log_recovered")
+            ready = run.get("/readyz")
+            code = run.stop(signal.SIGTERM)
+
+    events = events_in(log_file)
+    types = types_of(events, "a")
+    revisions: dict[str, list[int]] = {}
+    for flag in (e["data"] for e in events if short_type(e).startswith("flag.")):
+        revisions.setdefault(flag["flag_id"], []).append(flag["revision"])
+    assert not_ready == (503, "the event log cannot be written\n")
+    assert (alive, ready) == ((200, "ok\n"), (200, "ok\n"))
+    assert waiting >= 2
+    assert code == 0
+    assert [row["event"] for row in run.log].count("log_unavailable") == 1
+    assert types[-1] == "stream.ended"
+    assert len(revisions) == types.count("stream.started") == types.count("flag.closed") >= 3
+    assert all(numbers == list(range(len(numbers))) for numbers in revisions.values())
