@@ -55,6 +55,8 @@ class Feeder:
         """The current epoch; None before the first packet."""
         self.newest_us = 0
         """Media time of the newest packet of the current epoch."""
+        self.read_until_s: float | None = None
+        """When the last packet was read; None before the first one."""
         self._thread = threading.Thread(target=self._run, name=f"demux-{name}", daemon=True)
 
     def start(self) -> None:
@@ -91,6 +93,7 @@ class Feeder:
             if packet.epoch != self.epoch:
                 self._begin_epoch(packet)
             self.newest_us = max(self.newest_us, packet.pts_us)
+            self.read_until_s = packet.read_at_s
             self._ring.add(packet)
             self._hand_on(packet)
             if self._lane.failure is not None:

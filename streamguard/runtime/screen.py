@@ -51,10 +51,15 @@ STOP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a connection ended: by an error, or at the end of the stream or a stop (None)."""
+    """How a connection ended.
+
+    error:        what ended it; None at the end of the stream or at a stop.
+    read_until_s: Clock.monotonic() when its last packet was read; None where none came.
+    """
 
     error: Exception | None
     n_packets: int
+    read_until_s: float | None
 
 
 class StreamScreen:
@@ -111,10 +116,10 @@ class StreamScreen:
             await self._take(item, feeder, now_s, is_stopping=stop_by_s is not None)
             if isinstance(item, SourceEnded):
                 self._timeline.break_off()
-                return Ended(item.error, item.n_packets)
+                return Ended(item.error, item.n_packets, feeder.read_until_s)
             if stop_by_s is not None and now_s > stop_by_s:
                 await self._leave(feeder, now_s)
-                return Ended(None, feeder.n_packets)
+                return Ended(None, feeder.n_packets, feeder.read_until_s)
 
     async def finish(self, reason: str) -> None:
         """End the session: evidence, open flags, then the account."""
@@ -140,10 +145,10 @@ class StreamScreen:
             case SourceOpened(codec):
                 self._codec = codec
                 self._count_connected(1)
-                await self.teller.back()
             case EpochBegan(epoch, first_us, read_at_s):
                 self._watermark_us = first_us
                 self.has_begun = True
+                await self.teller.back()
                 sampling = self._stream.sampling
                 events = self._session.epoch_began(
                     epoch, first_us, read_at_s, self._codec, sampling

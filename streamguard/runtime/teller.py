@@ -53,17 +53,20 @@ class Teller:
                 self._keeper.want(request)
         await self.tell(judgement.events, read_at_s)
 
-    async def away(self, reason: GapReason) -> None:
-        """Take note that there is no connection; publish it in pieces while it lasts."""
+    async def away(self, reason: GapReason, read_until_s: float | None) -> None:
+        """Take note that nothing comes, since the last packet; publish it in pieces meanwhile.
+
+        read_until_s: when the connection that ended gave its last packet; None where it gave none.
+        """
         now_s = self._parts.clock.monotonic()
-        since_s, _ = self._away or (now_s, reason)
+        since_s, _ = self._away or (now_s if read_until_s is None else read_until_s, reason)
         self._away = (since_s, reason)
         if now_s - since_s >= AWAY_PIECE_S:
             await self.back()
             self._away = (now_s, reason)
 
     async def back(self) -> None:
-        """Publish what is left of the stretch without a connection, if there was one."""
+        """Publish what is left of the stretch without packets, if there was one."""
         if self._away is None:
             return
         (since_s, reason), self._away = self._away, None

@@ -51,7 +51,7 @@ async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: asyncio.E
         is_over = stop.is_set() or not screen.has_begun or not is_retriable(ended.error)
         if is_over or tries.away_s() > SESSION_PATIENCE_S:
             break
-        await screen.teller.away(_gap_reason(ended.error))
+        await screen.teller.away(_gap_reason(ended.error), ended.read_until_s)
         await tries.pause(stop)
     if screen.has_begun:
         await screen.finish(_reason(ended.error, stop))
