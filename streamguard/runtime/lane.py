@@ -27,9 +27,11 @@ MAX_WAITING = 512
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Encoded bytes that one lane holds, whichever is reached first."""
 
-
 MAX_AGE_S = 5.0
 """A live lane sheds when its oldest packet has waited so long: newer ones matter more."""
+
+AT_ONCE_S = -math.inf
+"""When a note is due: before every packet."""
 
 _GAP_REASONS: Mapping[DropReason, GapReason] = {
     "lane_full": GapReason.OVERLOAD,
@@ -125,7 +127,7 @@ class Lane:
         """When the next piece of work was read; notes come at once."""
         with self._room:
             head = self._waiting[0] if self._waiting else None
-        return head.packet.read_at_s if isinstance(head, Work) else 0.0
+        return head.packet.read_at_s if isinstance(head, Work) else AT_ONCE_S
 
     def floor_us(self) -> int | None:
         """Media time before which no sample is outstanding here; None when nothing is."""

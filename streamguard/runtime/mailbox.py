@@ -62,16 +62,12 @@ class Mailbox(Generic[S, N]):
     async def get(self, timeout_s: float) -> S | N | None:
         """Take the oldest item; None when nothing came in time."""
         if not self._items:
-            self._filled.clear()
-            if not self._items:
-                try:
-                    async with asyncio.timeout(timeout_s):
-                        await self._filled.wait()
-                except TimeoutError:
-                    return None
-        with self._room:
-            if not self._items:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._wait()
+            except TimeoutError:
                 return None
+        with self._room:
             is_sample, item = self._items.popleft()
             if is_sample:
                 self._n_samples -= 1
@@ -86,6 +82,13 @@ class Mailbox(Generic[S, N]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    async def _wait(self) -> None:
+        """Wait until something is there; a wake-up may be for what was taken long before."""
+        while not self._items:
+            self._filled.clear()
+            if not self._items:
+                await self._filled.wait()
 
     def _pop_oldest_sample(self) -> S | None:
         for index, (is_sample, item) in enumerate(self._items):

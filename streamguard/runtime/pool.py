@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from streamguard.core.ports import Clock, Decoder
-from streamguard.runtime.lane import Lane
+from streamguard.runtime.lane import AT_ONCE_S, Lane
 
 
 class DecodePool:
@@ -55,9 +55,12 @@ class DecodePool:
             self._work.notify()
 
     def age_s(self) -> float:
-        """Seconds that the oldest work has waited; 0 when nothing waits."""
+        """Seconds that the oldest packet has waited; 0 when none waits."""
         with self._work:
-            return self._clock.monotonic() - self._ready[0][0] if self._ready else 0.0
+            oldest_s = min(
+                (due_s for due_s, _, _ in self._ready if due_s > AT_ONCE_S), default=None
+            )
+        return 0.0 if oldest_s is None else self._clock.monotonic() - oldest_s
 
     def _run(self) -> None:
         decoder = self._make_decoder()

@@ -12,7 +12,7 @@ from streamguard.core.budget import MAX_ERRORS
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
 from streamguard.core.types import GapReason, Packet, Sample
-from streamguard.runtime.lane import MAX_AGE_S, MAX_WAITING, MAX_WAITING_BYTES, Lane
+from streamguard.runtime.lane import AT_ONCE_S, MAX_AGE_S, MAX_WAITING, MAX_WAITING_BYTES, Lane
 from streamguard.runtime.mailbox import Mailbox
 from streamguard.runtime.notes import EpochBegan, EpochEnded, Item, Note, SourceEnded
 from tests.clock import FakeClock
@@ -226,7 +226,7 @@ def test_what_was_shed_while_a_pool_thread_was_on_its_way_is_no_work() -> None:
         for index in range(MAX_WAITING + 1):
             bench.lane.put(packet(index, is_keyframe=index == 0, read_at_s=0.0), in_order=True)
 
-        assert bench.lane.due_s == 0.0
+        assert bench.lane.due_s == AT_ONCE_S
         assert bench.lane.work(bench.decoder) is False
         assert bench.lane.floor_us() is None
 
