@@ -7,13 +7,14 @@ import io
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError
@@ -173,6 +174,22 @@ class Running:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe:
                 pipe.close()
+
+
+def metric(service: Running, name: str) -> float:
+    """Ask a `run` for one of its metrics, added up over the labels."""
+    text = service.get("/metrics")[1]
+    rows = re.findall(rf"^streamguard_{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+    return sum(float(value) for value in rows)
+
+
+def until(claim: Callable[[], bool]) -> None:
+    """Wait for what nobody announces."""
+    for _ in range(int(DEADLINE_S / 0.05)):
+        if claim():
+            return
+        threading.Event().wait(0.05)
+    raise TimeoutError
 
 
 def transport_stream(clip: Path, n_rounds: int = 1) -> list[tuple[float, bytes]]:
