@@ -13,9 +13,20 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourcePatternType,
+    ResourceType,
+)
 
-from loadtest.kafka_broker import ApacheKafka, BrokerMissing
+from loadtest.kafka_broker import USER, ApacheKafka, BrokerMissing
 from streamguard.core.errors import BrokerUnavailable, RecordRefused
 from streamguard.core.record import Message
 
@@ -112,6 +123,50 @@ def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
         deleted.result(10)
     while set(names) & set(admin.list_topics(timeout=10).topics):
         time.sleep(0.05)
+
+
+def set_topic_limit(bootstrap: str, topic: str, size_bytes: int) -> None:
+    """Let a topic take batches of so many bytes at most."""
+    entry = ConfigEntry(
+        "max.message.bytes", f"{size_bytes}", incremental_operation=AlterConfigOpType.SET
+    )
+    changes = [ConfigResource(ResourceType.TOPIC, str(topic), incremental_configs=[entry])]
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for changed in admin.incremental_alter_configs(changes).values():
+        changed.result(10)
+
+
+def topic_policy(bootstrap: str, topic: str) -> dict[str, str]:
+    """Read the settings of a topic."""
+    asked = ConfigResource(ResourceType.TOPIC, str(topic))
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    [answer] = admin.describe_configs([asked]).values()
+    return {name: entry.value for name, entry in answer.result(10).items()}
+
+
+_RIGHT = (
+    ResourceType.TOPIC,
+    "streamguard.",
+    ResourcePatternType.PREFIXED,
+    f"User:{USER}",
+    "*",
+    AclOperation.ALL,
+    AclPermissionType.ALLOW,
+)
+
+
+def grant(bootstrap: str) -> None:
+    """Let USER do anything with the topics of streamguard."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for done in admin.create_acls([AclBinding(*_RIGHT)]).values():
+        done.result(10)
+
+
+def withdraw(bootstrap: str) -> None:
+    """Let USER do nothing."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for done in admin.delete_acls([AclBindingFilter(*_RIGHT)]).values():
+        done.result(10)
 
 
 N_PARTITIONS = 3

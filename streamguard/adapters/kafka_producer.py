@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -26,6 +26,10 @@ MAX_BATCH_BYTES = 256 * 1024
 
 SEND_TIMEOUT_S = 3 * REQUEST_TIMEOUT_S
 """For one batch; the library gives up sooner, at about twice the time of a request."""
+
+LOOK_S = 0.2
+"""How long a batch may be under way before we look whether its topic is still there: without it
+the library asks for the topic again and again, without a pause, until it gives up."""
 
 CLOSE_TIMEOUT_S = 2.0
 
@@ -78,29 +82,29 @@ class KafkaProducer:
 
     async def probe(self) -> None:
         """Ask whether the topic is still there."""
-        client = self._opened().client
+        producer = self._opened()
         async with answered(SEND_TIMEOUT_S):
-            has_answered = await client.force_metadata_update()
+            has_answered = await producer.client.force_metadata_update()
         if not has_answered:
             raise BrokerUnavailable("Kafka does not answer any more: check the brokers")
-        if self._spec.name in client.cluster.unauthorized_topics:
-            raise BrokerDenied(f"Kafka does not let us see the topic {self._spec.name}")
-        if client.cluster.partitions_for_topic(self._spec.name) is None:
-            raise BrokerUnavailable(f"Kafka knows no topic {self._spec.name} any more")
+        self._require_topic(producer)
 
     async def close(self) -> None:
         """Disconnect, whatever is still under way; closing twice is harmless."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        try:
+        # Else it would want to send first what it holds, which may take for ever.
+        producer._message_accumulator.fail_all(KafkaConnectionError("closing"))  # noqa: SLF001
+        if producer._sender.sender_task is not None:  # noqa: SLF001
+            producer._sender.sender_task.cancel()  # noqa: SLF001
+        with suppress(TimeoutError, KafkaError, OSError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await producer.stop()
-        except TimeoutError:  # it wants to send first what it holds, which may take for ever
-            producer._sender.sender_task.cancel()  # noqa: SLF001  # there is no other way
-            with suppress(TimeoutError, KafkaError, OSError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await producer.client.close()
+                return
+        with suppress(TimeoutError, KafkaError, OSError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await producer.client.close()
 
     def _opened(self) -> AIOKafkaProducer:
         assert self._producer is not None, "open it first"  # noqa: S101  # a bug of ours
@@ -114,8 +118,21 @@ class KafkaProducer:
         for batch in _batches(producer, messages):
             async with answered(SEND_TIMEOUT_S):
                 sent = await producer.send_batch(batch, self._spec.name, partition=partition)
-                offset = (await sent).offset
+                try:
+                    while not (await asyncio.wait([sent], timeout=LOOK_S))[0]:
+                        self._require_topic(producer)
+                    offset = sent.result().offset
+                finally:
+                    sent.cancel()  # else what becomes of it later would be an error nobody sees
         return offset
+
+    def _require_topic(self, producer: AIOKafkaProducer) -> None:
+        """Raise where the brokers are known to have no such topic for us."""
+        cluster = producer.client.cluster
+        if self._spec.name in cluster.unauthorized_topics:
+            raise BrokerDenied(f"Kafka does not let us see the topic {self._spec.name}")
+        if cluster.partitions_for_topic(self._spec.name) is None:
+            raise BrokerUnavailable(f"Kafka knows no topic {self._spec.name} any more")
 
 
 def _batches(producer: AIOKafkaProducer, messages: Sequence[Message]) -> Iterator[BatchBuilder]:

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from broker import GIVEN, Reader, apache_kafka, delete_topics
+from broker import Reader, apache_kafka, delete_topics, withdraw
 
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.events import Topic
@@ -17,6 +17,7 @@ def apache_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheK
 def apache(apache_process: ApacheKafka) -> Iterator[ApacheKafka]:
     """Give Apache Kafka without topics of ours, to be stopped and started at will."""
     delete_topics(apache_process.bootstrap, list(Topic))
+    withdraw(apache_process.bootstrap)
     yield apache_process
     if not apache_process.is_running:
         apache_process.start()
@@ -27,10 +28,3 @@ def reader(apache: ApacheKafka) -> Iterator[Reader]:
     opened = Reader(apache.bootstrap)
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="session")
-def given_bootstrap() -> str:
-    if GIVEN is None:
-        pytest.skip("STREAMGUARD_TEST_KAFKA names no broker")
-    return GIVEN
