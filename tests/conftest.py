@@ -31,6 +31,14 @@ class NginxRtmp:
     module: Path
 
 
+@dataclass(frozen=True)
+class Prometheus:
+    """Debian's Prometheus: the server, and the tool that checks what it is given."""
+
+    server: Path
+    promtool: Path
+
+
 @pytest.fixture(scope="session")
 def real_clips() -> dict[str, Path]:
     """Give real footage by name: bikes, bigbuckbunny, carphone_pristine."""
@@ -57,10 +65,16 @@ def requires_nginx_rtmp() -> NginxRtmp:
     return NginxRtmp(program, module)
 
 
-def _program(name: str) -> Path:
+@pytest.fixture(scope="session")
+def requires_prometheus() -> Prometheus:
+    """Find the Prometheus server and promtool."""
+    return Prometheus(_program("prometheus"), _program("promtool", package="prometheus"))
+
+
+def _program(name: str, package: str | None = None) -> Path:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
-        pytest.skip(f"no {name} here: install {name}")
+        pytest.skip(f"no {name} here: install {package or name}")
     return Path(found)
 
 
