@@ -33,6 +33,7 @@ class PacketRing:
         self._max_bytes = max_bytes
         self._packets: deque[Packet] = deque()
         self._previous: tuple[Packet, ...] = ()  # the end of the epoch before: evidence may want it
+        self._previous_bytes = 0
         self._keyframes = 0
         self._size_bytes = 0
         self._lock = threading.Lock()
@@ -41,7 +42,7 @@ class PacketRing:
         """Append a packet in the order of reading; a new epoch begins a new run."""
         with self._lock:
             if self._packets and self._packets[-1].epoch != packet.epoch:
-                self._previous = tuple(self._packets)
+                self._previous, self._previous_bytes = tuple(self._packets), self._size_bytes
                 self._packets.clear()
                 self._keyframes = self._size_bytes = 0
             if not self._packets and not packet.is_keyframe:
@@ -49,7 +50,7 @@ class PacketRing:
             self._packets.append(packet)
             self._keyframes += packet.is_keyframe
             self._size_bytes += len(packet.payload)
-            if packet.is_keyframe or self._size_bytes > self._max_bytes:
+            if packet.is_keyframe or self.size_bytes > self._max_bytes:
                 self._evict(packet.pts_us)
 
     def gop(self) -> tuple[Packet, ...]:
@@ -79,9 +80,11 @@ class PacketRing:
     @property
     def size_bytes(self) -> int:
         """Encoded bytes held."""
-        return self._size_bytes
+        return self._size_bytes + self._previous_bytes
 
     def _evict(self, newest_us: int) -> None:
+        if self.size_bytes > self._max_bytes:
+            self._forget_previous()
         watermark_us = self._watermark_us()
         behind_us = newest_us if watermark_us is None else min(watermark_us, newest_us)
         while self._keyframes > 1 and (
@@ -89,10 +92,13 @@ class PacketRing:
             or self._second_keyframe_us() <= behind_us - self._keep_us
         ):
             self._drop_gop()
-            self._previous = ()
+            self._forget_previous()
         if self._size_bytes > self._max_bytes:  # one endless GOP: begin anew at the next keyframe
             self._packets.clear()
             self._keyframes = self._size_bytes = 0
+
+    def _forget_previous(self) -> None:
+        self._previous, self._previous_bytes = (), 0
 
     def _second_keyframe_us(self) -> int:
         """Give the time from which the ring would still reach back if its first GOP left."""
