@@ -198,11 +198,8 @@ def test_the_strongest_entries_come_first() -> None:
 
 def test_a_segment_names_the_strongest_eight_entries() -> None:
     segments = builder()
-    several = [decision(0, entry=f"entry {n}", distance_bits=n) for n in range(MAX_SIGNALS)]
-    assert kinds(show(segments, *several)) == [
-        SegmentOpened,
-        *[SegmentStrengthened] * (MAX_SIGNALS - 1),
-    ]
+    several = [decision(0, entry=f"entry {n}", distance_bits=n) for n in range(8)]
+    assert kinds(show(segments, *several)) == [SegmentOpened, *[SegmentStrengthened] * 7]
 
     weaker = show(segments, decision(SECOND, entry="weaker", distance_bits=30))
     stronger = show(segments, decision(2 * SECOND, entry="stronger", distance_bits=30, votes=2))
@@ -210,7 +207,7 @@ def test_a_segment_names_the_strongest_eight_entries() -> None:
     assert weaker == []
     assert kinds(stronger) == [SegmentStrengthened]
     names = [signal.finding.entry for signal in only(segments).signals]
-    assert names == ["stronger", *(f"entry {n}" for n in range(MAX_SIGNALS - 1))]
+    assert names == ["stronger", *(f"entry {n}" for n in range(7))]
 
 
 def test_categories_have_segments_of_their_own() -> None:

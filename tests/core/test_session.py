@@ -254,6 +254,16 @@ def test_a_source_that_never_came_is_a_gap_too() -> None:
     (gap,) = of(GapData, session().was_away(0.0, 10.0, GapReason.SOURCE_UNAVAILABLE))
 
     assert (gap.start_pts_ms, gap.end_pts_ms, gap.length_s) == (0, 0, 10.0)
+    assert gap.stream.epoch == 0
+
+
+def test_a_gap_by_the_clock_lies_where_the_stream_had_come_to() -> None:
+    held = begun()
+    judge(held, sample(5 * SECOND, picture(1)))
+
+    (gap,) = of(GapData, held.was_away(5.0, 6.0, GapReason.SOURCE_UNAVAILABLE))
+
+    assert (gap.start_pts_ms, gap.end_pts_ms) == (5_000, 5_000)
 
 
 def test_what_a_file_lacks_is_a_gap_behind_its_last_packet() -> None:
