@@ -3,6 +3,7 @@
 Rule: each does what its port promises; a packet's payload says what becomes of it.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,14 @@ from typing import Self
 
 import numpy as np
 
+from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
-from streamguard.core.types import Codec, Frame, Packet
+from streamguard.core.types import Codec, Frame, Packet, Sample
+from streamguard.runtime.lane import Lane
+from streamguard.runtime.mailbox import Mailbox
+from streamguard.runtime.notes import Item, Note
+from tests.clock import FakeClock
 
 CODEC = Codec("h264", b"", 64, 64)
 CORRUPT, BUG, BUG_AT_END = b"corrupt", b"bug", b"bug at end"
@@ -114,6 +121,59 @@ class FakeSource:
             yield packet
         if self.error is not None:
             raise self.error
+
+
+@dataclass
+class Bench:
+    """A lane between a reader and a decode pool of the test's own hands."""
+
+    waits: bool
+    meter: PrometheusMeter = field(default_factory=PrometheusMeter)
+    losses: LossLedger = field(default_factory=LossLedger)
+    clock: FakeClock = field(default_factory=FakeClock)
+    decoder: FakeDecoder = field(default_factory=FakeDecoder)
+    n_ready: int = 0
+
+    def __post_init__(self) -> None:
+        self.mailbox: Mailbox[Sample, Note] = Mailbox(
+            1_000_000, waits=False, on_drop=lambda _: None
+        )
+        self.lane = Lane(
+            self.mailbox, self.losses, self._ready, self.clock, self.meter, waits=self.waits
+        )
+        self.lane.open(CODEC)
+
+    def _ready(self, _: Lane) -> None:
+        self.n_ready += 1
+
+    def work_off(self) -> None:
+        """Do all that waits, as a pool thread does."""
+        while self.n_ready:
+            self.n_ready -= 1
+            while self.lane.work(self.decoder):
+                pass
+
+    async def items(self) -> list[Item]:
+        """Take what has reached the mailbox."""
+        return [item for _ in range(len(self.mailbox)) if (item := await self.mailbox.get(0))]
+
+    async def sampled_us(self) -> list[int]:
+        return [item.pts_us for item in await self.items() if isinstance(item, Sample)]
+
+    def dropped(self, reason: str) -> float:
+        name = "streamguard_samples_dropped_total"
+        return self.meter.registry.get_sample_value(name, {"reason": reason}) or 0.0
+
+
+def on_loop(test: Callable[[Bench], object], *, waits: bool = False) -> None:
+    """Run a test with a bench on an event loop."""
+
+    async def main() -> None:
+        result = test(Bench(waits))
+        if asyncio.iscoroutine(result):
+            await result
+
+    asyncio.run(main())
 
 
 def wait_for(event: threading.Event) -> None:

@@ -1,78 +1,27 @@
-import asyncio
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.budget import MAX_ERRORS
-from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
 from streamguard.core.types import GapReason, Packet, Sample
-from streamguard.runtime.lane import AT_ONCE_S, MAX_AGE_S, MAX_WAITING, MAX_WAITING_BYTES, Lane
-from streamguard.runtime.mailbox import Mailbox
-from streamguard.runtime.notes import EpochBegan, EpochEnded, Item, Note, SourceEnded
-from tests.clock import FakeClock
-from tests.runtime.fakes import BUG, BUG_AT_END, CODEC, CORRUPT, FRAME_US, FakeDecoder, packet
+from streamguard.runtime.lane import AT_ONCE_S, MAX_AGE_S, MAX_WAITING, MAX_WAITING_BYTES
+from streamguard.runtime.notes import EpochBegan, EpochEnded, SourceEnded
+from tests.runtime.fakes import (
+    BUG,
+    BUG_AT_END,
+    CODEC,
+    CORRUPT,
+    FRAME_US,
+    Bench,
+    on_loop,
+    packet,
+)
 
 SECOND_US = 1_000_000
 ENDED = SourceEnded(None, 0)
-
-
-@dataclass
-class Bench:
-    """A lane between a reader and a decode pool of the test's own hands."""
-
-    waits: bool
-    meter: PrometheusMeter = field(default_factory=PrometheusMeter)
-    losses: LossLedger = field(default_factory=LossLedger)
-    clock: FakeClock = field(default_factory=FakeClock)
-    decoder: FakeDecoder = field(default_factory=FakeDecoder)
-    n_ready: int = 0
-
-    def __post_init__(self) -> None:
-        self.mailbox: Mailbox[Sample, Note] = Mailbox(
-            1_000_000, waits=False, on_drop=lambda _: None
-        )
-        self.lane = Lane(
-            self.mailbox, self.losses, self._ready, self.clock, self.meter, waits=self.waits
-        )
-        self.lane.open(CODEC)
-
-    def _ready(self, _: Lane) -> None:
-        self.n_ready += 1
-
-    def work_off(self) -> None:
-        """Do all that waits, as a pool thread does."""
-        while self.n_ready:
-            self.n_ready -= 1
-            while self.lane.work(self.decoder):
-                pass
-
-    async def items(self) -> list[Item]:
-        """Take what has reached the mailbox."""
-        return [item for _ in range(len(self.mailbox)) if (item := await self.mailbox.get(0))]
-
-    async def sampled_us(self) -> list[int]:
-        return [item.pts_us for item in await self.items() if isinstance(item, Sample)]
-
-    def dropped(self, reason: str) -> float:
-        name = "streamguard_samples_dropped_total"
-        return self.meter.registry.get_sample_value(name, {"reason": reason}) or 0.0
-
-
-def on_loop(test: Callable[[Bench], object], *, waits: bool = False) -> None:
-    """Run a test with a bench on an event loop."""
-
-    async def main() -> None:
-        result = test(Bench(waits))
-        if asyncio.iscoroutine(result):
-            await result
-
-    asyncio.run(main())
 
 
 def test_keyframes_alone_become_samples_in_order() -> None:

@@ -1,0 +1,256 @@
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from streamguard.core.errors import SourceCorrupt, SourceUnavailable
+from streamguard.core.sampling import Sampler, Sampling
+from streamguard.core.types import GapReason, Packet, Sample
+from streamguard.runtime.feeder import Feeder, Source
+from streamguard.runtime.notes import EpochBegan, EpochEnded, SourceEnded, SourceOpened
+from streamguard.runtime.ring import PacketRing
+from tests.runtime.fakes import CODEC, FRAME_US, Bench, FakeSource, on_loop, packet, wait_for
+
+SECOND_US = 1_000_000
+PATIENCE_S = 10.0
+
+THREE = [packet(second * SECOND_US) for second in range(3)]
+
+
+def feeder_of(
+    bench: Bench,
+    open_source: Callable[[], AbstractContextManager[Source]],
+    mode: Sampling = Sampling.KEYFRAMES,
+    ring: PacketRing | None = None,
+) -> Feeder:
+    return Feeder(
+        open_source, bench.lane, ring or PacketRing(), Sampler(mode), bench.losses, "test"
+    )
+
+
+def feed(bench: Bench, source: FakeSource, mode: Sampling = Sampling.KEYFRAMES) -> Feeder:
+    """Read a source to its end, and decode all that came of it."""
+    feeder = feeder_of(bench, lambda: source, mode)
+    feeder.start()
+    assert feeder.join(PATIENCE_S)
+    bench.work_off()
+    return feeder
+
+
+async def told(bench: Bench) -> list[object]:
+    """Give the notes, and the times of the samples among them."""
+    return [i.pts_us if isinstance(i, Sample) else i for i in await bench.items()]
+
+
+def test_a_source_is_told_from_its_opening_to_its_end() -> None:
+    async def test(bench: Bench) -> None:
+        source = FakeSource([replace(each, read_at_s=9.0) for each in THREE])
+
+        feeder = feed(bench, source)
+
+        assert await told(bench) == [
+            SourceOpened(CODEC),
+            EpochBegan(0, 0, 9.0),
+            0,
+            SECOND_US,
+            2 * SECOND_US,
+            EpochEnded(0, 2 * SECOND_US, is_last=True),
+            SourceEnded(None, 3),
+        ]
+        assert source.is_closed
+        assert (feeder.n_packets, feeder.epoch, feeder.newest_us) == (3, 0, 2 * SECOND_US)
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable("gone"), ZeroDivisionError("a bug")])
+def test_a_source_that_cannot_be_opened_has_ended(error: Exception) -> None:
+    async def test(bench: Bench) -> None:
+        def refuse() -> AbstractContextManager[Source]:
+            raise error
+
+        feeder = feeder_of(bench, refuse)
+        feeder.start()
+        assert feeder.join(PATIENCE_S)
+        bench.work_off()
+
+        assert await told(bench) == [SourceEnded(error, 0)]
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize("error", [SourceCorrupt("damaged"), ZeroDivisionError("a bug")])
+def test_a_source_that_breaks_off_closes_its_timeline(error: Exception) -> None:
+    async def test(bench: Bench) -> None:
+        source = FakeSource(THREE, error)
+
+        feed(bench, source)
+
+        assert (await told(bench))[-2:] == [
+            EpochEnded(0, 2 * SECOND_US, is_last=True),
+            SourceEnded(error, 3),
+        ]
+        assert source.is_closed
+
+    on_loop(test)
+
+
+def test_an_error_before_the_first_packet_has_no_timeline_to_close() -> None:
+    async def test(bench: Bench) -> None:
+        error = SourceUnavailable("silent")
+
+        feed(bench, FakeSource([], error))
+
+        assert await told(bench) == [SourceOpened(CODEC), SourceEnded(error, 0)]
+
+    on_loop(test)
+
+
+def test_each_timeline_begins_and_ends() -> None:
+    async def test(bench: Bench) -> None:
+        second = [packet(50 * SECOND_US + n, epoch=1, read_at_s=4.0) for n in range(2)]
+
+        feed(bench, FakeSource([*THREE, *second]))
+
+        assert (await told(bench))[4:] == [
+            2 * SECOND_US,
+            EpochEnded(0, 2 * SECOND_US, is_last=False),
+            EpochBegan(1, 50 * SECOND_US, 4.0),
+            50 * SECOND_US,
+            50 * SECOND_US + 1,
+            EpochEnded(1, 50 * SECOND_US + 1, is_last=True),
+            SourceEnded(None, 5),
+        ]
+
+    on_loop(test)
+
+
+def test_the_last_time_is_the_latest_shown_not_the_latest_read() -> None:
+    async def test(bench: Bench) -> None:
+        reordered = [
+            packet(0),
+            packet(3 * FRAME_US, is_keyframe=False),
+            packet(FRAME_US, is_keyframe=False),
+        ]
+
+        feed(bench, FakeSource(reordered))
+
+        assert (await told(bench))[-2] == EpochEnded(0, 3 * FRAME_US, is_last=True)
+
+    on_loop(test)
+
+
+def test_a_timeline_that_begins_in_the_middle_of_a_gop_has_a_reason_for_its_gap() -> None:
+    async def test(bench: Bench) -> None:
+        middle = [packet(n * FRAME_US, is_keyframe=n == 5) for n in range(8)]
+
+        feed(bench, FakeSource(middle))
+
+        assert bench.losses.reason_within(0, 0, 0) is GapReason.NO_KEYFRAME
+        assert [each.pts_us for each in bench.decoder.alone] == [5 * FRAME_US]
+
+    on_loop(test)
+
+
+def test_a_stop_ends_the_reading_after_the_packet_it_waits_for() -> None:
+    async def test(bench: Bench) -> None:
+        is_reading, may_read = threading.Event(), threading.Event()
+
+        def block(each: Packet) -> None:
+            if each is THREE[1]:
+                is_reading.set()
+                wait_for(may_read)
+
+        source = FakeSource(THREE, on_read=block)
+        feeder = feeder_of(bench, lambda: source)
+        feeder.start()
+        wait_for(is_reading)
+
+        feeder.stop()
+        assert not feeder.join(0.01)
+        may_read.set()
+
+        assert feeder.join(PATIENCE_S)
+        bench.work_off()
+        assert (await told(bench))[-2:] == [
+            EpochEnded(0, SECOND_US, is_last=True),
+            SourceEnded(None, 2),
+        ]
+        assert source.is_closed
+
+    on_loop(test)
+
+
+def test_a_failure_of_the_lane_ends_the_reading() -> None:
+    async def test(bench: Bench) -> None:
+        failure = SourceCorrupt("so many errors")
+
+        def fail(each: Packet) -> None:
+            if each is THREE[1]:
+                bench.lane.failure = failure
+
+        feed(bench, FakeSource(THREE, on_read=fail))
+
+        assert (await told(bench))[-1] == SourceEnded(failure, 2)
+
+    on_loop(test)
+
+
+def gops(n_gops: int, gop: int) -> list[Packet]:
+    return [
+        packet(n * FRAME_US, is_keyframe=n % gop == 0, read_at_s=0.0) for n in range(n_gops * gop)
+    ]
+
+
+def test_keyframes_are_decoded_alone_and_nothing_else() -> None:
+    async def test(bench: Bench) -> None:
+        feed(bench, FakeSource(gops(3, 25)), Sampling.KEYFRAMES)
+
+        assert [each.pts_us for each in bench.decoder.alone] == [0, SECOND_US, 2 * SECOND_US]
+        assert bench.decoder.ordered == []
+
+    on_loop(test)
+
+
+def test_dense_decodes_everything_in_order() -> None:
+    async def test(bench: Bench) -> None:
+        given = gops(3, 25)
+
+        feed(bench, FakeSource(given), Sampling.DENSE)
+
+        assert bench.decoder.ordered == [given]
+        assert bench.decoder.alone == []
+
+    on_loop(test)
+
+
+def test_where_keyframes_are_rare_decoding_catches_up_from_the_last_one() -> None:
+    """A keyframe every 6 s: after 2.5 s without one, all since the last is decoded in order."""
+
+    async def test(bench: Bench) -> None:
+        given = gops(1, 150)
+
+        feed(bench, FakeSource(given), Sampling.AUTO)
+
+        assert bench.decoder.ordered == [given]
+        assert bench.decoder.alone == given[:1]
+        sampled = [at for at in await told(bench) if isinstance(at, int)]
+        assert all(then - now <= 280_000 for now, then in pairwise(sampled))
+
+    on_loop(test)
+
+
+def test_what_was_read_is_in_the_ring() -> None:
+    async def test(bench: Bench) -> None:
+        ring = PacketRing()
+        feeder = feeder_of(bench, lambda: FakeSource(gops(2, 25)), ring=ring)
+
+        feeder.start()
+        assert feeder.join(PATIENCE_S)
+
+        assert len(ring.between(0, 0, 10 * SECOND_US)) == 50
+
+    on_loop(test)
