@@ -170,16 +170,15 @@ class Demo:
             self._say(f"{name} closed: {flag.window.n_samples} samples, {match.votes} votes agree")
 
     def _sum_up(self) -> int:
-        if not self._latencies_s:
+        n_flags = len(self._latencies_s)
+        if n_flags:
+            worst_ms = max(self._latencies_s) * 1000
+            flags = "1 flag" if n_flags == 1 else f"{n_flags} flags"
+            self._say(f"{flags}, slowest {worst_ms:.0f} ms after the origin's send")
+        else:
             self._say(
                 "no flag: the programme was stopped before the known scene, or something broke"
             )
-            return 0
-        worst_s = max(self._latencies_s)
-        self._say(
-            f"{len(self._latencies_s)} flags, slowest {worst_s * 1000:.0f} ms after the origin's "
-            f"send; the log is {self._directory / 'events.db'}"
-        )
         self._say(f"read it again: streamguard events --log {self._directory / 'events.db'}")
         return 0
 
