@@ -3,8 +3,6 @@
 Rule: as in `prometheus_meter`; bucket edges include the promise, 0.25 s at p95.
 """
 
-from typing import get_args
-
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from streamguard.core.delivery_ports import Outcome
@@ -29,7 +27,7 @@ class KafkaMeter:
             ["outcome"],
             registry=registry,
         )
-        for outcome in get_args(Outcome):
+        for outcome in Outcome:
             self._records.labels(outcome)  # at 0: a first one, too, is an increase to Prometheus
         self._retries = Counter(
             "streamguard_kafka_retries",
