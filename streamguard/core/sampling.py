@@ -47,11 +47,11 @@ class Sampler:
         self._epoch = -1
         self._last_key_us: int | None = None
         self._rare_until_calm = 0
-        self._dense_until_us: int | None = None
+        self._dense_until: tuple[int, int] = (-1, 0)  # epoch and media time
 
-    def request_dense(self, from_us: int) -> None:
-        """Take a near miss at media time `from_us`; harmless in the other modes. Any thread."""
-        self._dense_until_us = from_us + NEAR_MISS_DENSE_US
+    def request_dense(self, epoch: int, from_us: int) -> None:
+        """Take a near miss at a media time; harmless in the other modes. Any thread."""
+        self._dense_until = (epoch, from_us + NEAR_MISS_DENSE_US)
 
     def step(self, packet: Packet) -> Step:
         """Choose for the next packet, in the order of reading."""
@@ -75,7 +75,6 @@ class Sampler:
         self._is_dense = False
         self._last_key_us = None
         self._rare_until_calm = 0
-        self._dense_until_us = None
 
     def _wants_dense(self, packet: Packet) -> bool:
         if self._mode is not Sampling.AUTO:
@@ -85,8 +84,8 @@ class Sampler:
             self._rare_until_calm = CALM_KEYFRAMES
         elif packet.is_keyframe and self._rare_until_calm:
             self._rare_until_calm -= 1
-        until_us = self._dense_until_us
-        return self._rare_until_calm > 0 or (until_us is not None and packet.pts_us < until_us)
+        epoch, until_us = self._dense_until
+        return self._rare_until_calm > 0 or (packet.epoch == epoch and packet.pts_us < until_us)
 
 
 class FramePicker:
@@ -94,13 +93,16 @@ class FramePicker:
 
     def __init__(self) -> None:
         self._epoch = -1
-        self._last_us = 0
+        self._last_us = self._due_us = 0
 
     def wants(self, epoch: int, pts_us: int, *, is_keyframe: bool) -> bool:
         """Say whether this frame becomes a sample; frames come in the order of presentation."""
         if epoch == self._epoch:
-            since_us = pts_us - self._last_us
-            if since_us <= 0 or (since_us < DENSE_INTERVAL_US and not is_keyframe):
+            if pts_us <= self._last_us or (pts_us < self._due_us and not is_keyframe):
                 return False
+            # from the time that was due, not from the frame that came: four a second, not fewer
+            self._due_us = max(self._due_us, pts_us - DENSE_INTERVAL_US) + DENSE_INTERVAL_US
+        else:
+            self._due_us = pts_us + DENSE_INTERVAL_US
         self._epoch, self._last_us = epoch, pts_us
         return True

@@ -51,10 +51,11 @@ class Feeder:
         self._losses = losses
         self._stop = threading.Event()
         self.n_packets = 0
-        self.epoch: int | None = None
-        """The current epoch; None before the first packet."""
-        self.newest_us = 0
-        """Media time of the newest packet of the current epoch."""
+        self.newest: tuple[int, int] | None = None
+        """The current epoch and its newest media time, microseconds; None before the first packet.
+
+        One value, for it is read in another thread.
+        """
         self.read_until_s: float | None = None
         """When the last packet was read; None before the first one."""
         self._thread = threading.Thread(target=self._run, name=f"demux-{name}", daemon=True)
@@ -83,16 +84,17 @@ class Feeder:
             error = known
         except Exception as bug:  # noqa: BLE001  # handed to the task that watches this stream
             error = bug
-        if self.epoch is not None:
-            self._lane.note(EpochEnded(self.epoch, self.newest_us, is_last=True))
+        if self.newest is not None:
+            self._lane.note(EpochEnded(*self.newest, is_last=True))
         self._lane.note(SourceEnded(error, self.n_packets))
 
     def _read(self, source: Source) -> None:
         for packet in source.packets():
             self.n_packets += 1
-            if packet.epoch != self.epoch:
+            if self.newest is None or packet.epoch != self.newest[0]:
                 self._begin_epoch(packet)
-            self.newest_us = max(self.newest_us, packet.pts_us)
+            else:
+                self.newest = (packet.epoch, max(self.newest[1], packet.pts_us))
             self.read_until_s = packet.read_at_s
             self._ring.add(packet)
             self._hand_on(packet)
@@ -102,9 +104,9 @@ class Feeder:
                 return
 
     def _begin_epoch(self, packet: Packet) -> None:
-        if self.epoch is not None:
-            self._lane.note(EpochEnded(self.epoch, self.newest_us, is_last=False))
-        self.epoch, self.newest_us = packet.epoch, packet.pts_us
+        if self.newest is not None:
+            self._lane.note(EpochEnded(*self.newest, is_last=False))
+        self.newest = (packet.epoch, packet.pts_us)
         self._lane.note(EpochBegan(packet.epoch, packet.pts_us, packet.read_at_s))
         if not packet.is_keyframe:
             self._losses.note(packet.epoch, packet.pts_us, GapReason.NO_KEYFRAME)

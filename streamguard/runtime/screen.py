@@ -167,8 +167,8 @@ class StreamScreen:
                     await self.teller.tell(events, now_s)
             case _:
                 assert_never(item)
-        if feeder.epoch is not None:
-            self.teller.advance_evidence(self._codec, feeder.epoch, feeder.newest_us)
+        if feeder.newest is not None:
+            self.teller.advance_evidence(self._codec, *feeder.newest)
 
     async def _take_answer(
         self, item: Answer | ScoringEnded, now_s: float, *, is_stopping: bool
@@ -204,7 +204,7 @@ class StreamScreen:
         meter.stage("match", self._parts.clock.monotonic() - now_s)
         meter.sampled(is_judged=judgement.is_judged)
         if judgement.is_near_miss:
-            self._sampler.request_dense(sample.pts_us)
+            self._sampler.request_dense(sample.epoch, sample.pts_us)
         self._watermark_us = sample.pts_us
         await self.teller.apply(judgement, sample.read_at_s)
 
@@ -212,9 +212,8 @@ class StreamScreen:
         """Stop without the reader, which is blocked in a read."""
         self._count_connected(-1)
         self._n_packets += feeder.n_packets
-        if feeder.epoch is not None:
-            newest_us = feeder.newest_us
-            events = self._session.epoch_ended(feeder.epoch, newest_us, "interrupted", now_s)
+        if feeder.newest is not None:
+            events = self._session.epoch_ended(*feeder.newest, "interrupted", now_s)
             await self.teller.tell(events, now_s)
 
     def _make_asker(self, *, waits: bool) -> Asker | None:
@@ -238,23 +237,26 @@ class StreamScreen:
 
     def _horizon_us(self, feeder: Feeder) -> int | None:
         """Give the media time before which every sample has been judged."""
+        newest = feeder.newest  # first: what is read later may be of another timeline
         floor_us = self._lane.floor_us()
-        if len(self._mailbox) or feeder.epoch != self._session.epoch:
+        if len(self._mailbox) or newest is None or newest[0] != self._session.epoch:
             return None
-        return feeder.newest_us if floor_us is None else floor_us
+        return newest[1] if floor_us is None else min(newest[1], floor_us)
 
     def _dropped(self, sample: Sample) -> None:
         self._losses.note(sample.epoch, sample.pts_us, GapReason.OVERLOAD)
         self._parts.meter.dropped("mailbox_full")
 
     def _make_session(self) -> Session:
-        parts, clock = self._parts, self._parts.clock
+        parts = self._parts
+        # taken once: a clock that is set must not turn the order of a session's instants
+        ahead_s = parts.clock.wall() - parts.clock.monotonic()
         context = SessionContext(
             source=parts.source,
             stream_id=self._stream.stream_id,
             session_id=str(parts.mint()),
             protocol=self._stream.location.protocol,
-            wall_of=lambda at_s: clock.wall() - (clock.monotonic() - at_s),
+            wall_of=lambda at_s: at_s + ahead_s,
         )
         batcher = parts.batcher
         return Session(

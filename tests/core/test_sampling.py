@@ -45,7 +45,7 @@ def test_keyframes_mode_skips_all_else() -> None:
 def test_keyframes_mode_takes_no_wish_for_more() -> None:
     sampler = begun(Sampling.KEYFRAMES)
 
-    sampler.request_dense(0)
+    sampler.request_dense(0, 0)
 
     assert sampler.step(packet(20 * SECOND)) is Step.SKIP
 
@@ -115,14 +115,14 @@ def test_a_near_miss_catches_up_at_once() -> None:
     sampler = begun(Sampling.AUTO)
     sampler.step(packet(SECOND))
 
-    sampler.request_dense(0)
+    sampler.request_dense(0, 0)
 
     assert steps(sampler, map(packet, [SECOND + 1, SECOND + 2])) == [Step.CATCH_UP, Step.DENSE]
 
 
 def test_a_near_miss_buys_ten_seconds() -> None:
     sampler = begun(Sampling.AUTO)
-    sampler.request_dense(0)
+    sampler.request_dense(0, 0)
 
     keyframes = [*range(2 * SECOND, 10 * SECOND, 2 * SECOND), 10 * SECOND - 1, 10 * SECOND]
 
@@ -134,7 +134,7 @@ def test_a_near_miss_buys_ten_seconds() -> None:
 
 def test_a_gop_whose_decoding_began_goes_on_to_its_end() -> None:
     sampler = begun(Sampling.AUTO)
-    sampler.request_dense(-NEAR_MISS_DENSE_US + 2)
+    sampler.request_dense(0, -NEAR_MISS_DENSE_US + 2)
 
     assert steps(sampler, map(packet, [1, 2, 3])) == [Step.CATCH_UP, Step.DENSE, Step.DENSE]
     assert sampler.step(packet(SECOND, is_keyframe=True)) is Step.KEYFRAME
@@ -152,7 +152,7 @@ def test_a_new_epoch_skips_to_its_first_keyframe() -> None:
 
 def test_a_new_epoch_forgets_a_near_miss() -> None:
     sampler = begun(Sampling.AUTO)
-    sampler.request_dense(0)
+    sampler.request_dense(0, 0)
 
     assert steps(sampler, gop(SECOND, 2, epoch=1, step_us=1)) == [Step.KEYFRAME, Step.SKIP]
 
@@ -188,7 +188,7 @@ def test_every_keyframe_is_decoded_in_every_mode(
     for index, each in enumerate(packets_of(run)):
         step = sampler.step(each)
         if index in near_misses:
-            sampler.request_dense(each.pts_us)
+            sampler.request_dense(each.epoch, each.pts_us)
 
         if each.is_keyframe:
             assert step in {Step.KEYFRAME, Step.DENSE}
@@ -206,7 +206,7 @@ def test_decoding_in_order_never_begins_amid_a_gop(
     for index, each in enumerate(packets_of(run)):
         step = sampler.step(each)
         if index in near_misses:
-            sampler.request_dense(each.pts_us)
+            sampler.request_dense(each.epoch, each.pts_us)
 
         assert step is not Step.DENSE or is_in_order or each.is_keyframe
         assert step is not Step.CATCH_UP or not is_in_order
