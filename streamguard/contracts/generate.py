@@ -1,7 +1,8 @@
 """Writes the published contracts from the event models: JSON Schemas and asyncapi.yaml.
 
 Rule: the files beside this module are its output, byte for byte; nobody edits them by hand. Run
-`python -m streamguard.contracts.generate` after a change of the models.
+`python -m streamguard.contracts.generate` after a change of the models; it writes the tables of
+configs/README.md as well.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from streamguard.contracts import reference
 from streamguard.core.events import KINDS, RETENTION_S, Event, EventType, Topic, schema_id
 
 CONTRACT_VERSION = "1.0.0"
@@ -192,3 +194,4 @@ def write(folder: Path) -> None:
 
 if __name__ == "__main__":
     write(Path(__file__).parent)
+    reference.main()
