@@ -10,9 +10,11 @@ record is the instant of sending; when a thing happened is in the headers.
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
+from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -28,8 +30,8 @@ SEND_TIMEOUT_S = 3 * REQUEST_TIMEOUT_S
 """For one batch; the library gives up sooner, at about twice the time of a request."""
 
 LOOK_S = 0.2
-"""How long a batch may be under way before we look whether its topic is still there: without it
-the library asks for the topic again and again, without a pause, until it gives up."""
+"""How long a batch may be under way before we look whether anybody still leads its partition: for
+one that nobody leads the library asks again and again, without a pause, until it gives up."""
 
 CLOSE_TIMEOUT_S = 2.0
 
@@ -94,17 +96,15 @@ class KafkaProducer:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # Else it would want to send first what it holds, which may take for ever.
-        producer._message_accumulator.fail_all(KafkaConnectionError("closing"))  # noqa: SLF001
-        if producer._sender.sender_task is not None:  # noqa: SLF001
-            producer._sender.sender_task.cancel()  # noqa: SLF001
-        with suppress(TimeoutError, KafkaError, OSError):
+        _give_up(producer)
+        try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await producer.stop()
-                return
-        with suppress(TimeoutError, KafkaError, OSError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await producer.client.close()
+        except TimeoutError:  # no broker answers, and it will not give up
+            producer._sender.sender_task.cancel()  # noqa: SLF001  # there is no other way
+            with suppress(TimeoutError, KafkaError, OSError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await producer.client.close()
 
     def _opened(self) -> AIOKafkaProducer:
         assert self._producer is not None, "open it first"  # noqa: S101  # a bug of ours
@@ -116,15 +116,23 @@ class KafkaProducer:
         """Send a partition's share, batch after batch; give the offset of the last batch."""
         offset = -1
         for batch in _batches(producer, messages):
+            self._require_leader(producer, partition)
             async with answered(SEND_TIMEOUT_S):
                 sent = await producer.send_batch(batch, self._spec.name, partition=partition)
-                try:
-                    while not (await asyncio.wait([sent], timeout=LOOK_S))[0]:
-                        self._require_topic(producer)
-                    offset = sent.result().offset
-                finally:
-                    sent.cancel()  # else what becomes of it later would be an error nobody sees
+                sent.add_done_callback(_see)
+                while not (await asyncio.wait([sent], timeout=LOOK_S))[0]:
+                    self._require_leader(producer, partition)
+                offset = sent.result().offset
         return offset
+
+    def _require_leader(self, producer: AIOKafkaProducer, partition: int) -> None:
+        """Raise where no broker leads a partition now."""
+        self._require_topic(producer)
+        leader = producer.client.cluster.leader_for_partition(
+            TopicPartition(self._spec.name, partition)
+        )
+        if leader is None or leader < 0:
+            raise BrokerUnavailable(f"no broker leads partition {partition} of {self._spec.name}")
 
     def _require_topic(self, producer: AIOKafkaProducer) -> None:
         """Raise where the brokers are known to have no such topic for us."""
@@ -133,6 +141,21 @@ class KafkaProducer:
             raise BrokerDenied(f"Kafka does not let us see the topic {self._spec.name}")
         if cluster.partitions_for_topic(self._spec.name) is None:
             raise BrokerUnavailable(f"Kafka knows no topic {self._spec.name} any more")
+
+
+def _see(sent: asyncio.Future[Any]) -> None:
+    """Look at what became of a batch, even when nobody waits for it any more."""
+    if not sent.cancelled():
+        sent.exception()
+
+
+def _give_up(producer: AIOKafkaProducer) -> None:
+    """Let what is still under way expire, so that the producer does not want to send it first."""
+    pending = producer._message_accumulator  # noqa: SLF001  # the library has no way to say it
+    for batch in chain(*pending._batches.values(), pending._pending_batches):  # noqa: SLF001
+        batch._ttl = 0.0  # noqa: SLF001
+    for connection in producer.client._conns.values():  # noqa: SLF001
+        connection.close()
 
 
 def _batches(producer: AIOKafkaProducer, messages: Sequence[Message]) -> Iterator[BatchBuilder]:
