@@ -77,7 +77,7 @@ def test_a_url_on_the_command_line_is_not_repeated(name: str, sources: dict[str,
     assert leaked(done.out + done.err) == set()
 
 
-@pytest.mark.parametrize("scheme", ["srt", "x" * 13])
+@pytest.mark.parametrize("scheme", ["ftp", "x" * 13])
 def test_a_url_that_cannot_be_screened_is_not_repeated(scheme: str) -> None:
     done = streamguard("screen", f"{scheme}://{USERINFO}host{PATH}", "--stream-id", "it")
 

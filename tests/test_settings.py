@@ -89,7 +89,7 @@ def test_lists_and_sections_come_from_the_environment_as_json(
         (STREAM + STREAM, "1: streams: two streams have the id 'studio'"),
         (STREAM + STREAM.replace("studio", "x\\ny"), "5: streams.1.id: "),
         (STREAM + STREAM.replace("studio", ""), "5: streams.1.id: "),
-        (STREAM + STREAM.replace("rtmp:", "srt:"), "4: streams.1: cannot screen srt:// sources"),
+        (STREAM + STREAM.replace("rtmp:", "ftp:"), "4: streams.1: cannot screen ftp:// sources"),
         (STREAM.replace("host", ""), "1: streams.0: the rtmp source names no host"),
         (
             STREAM.replace("host", "host:99999"),
@@ -124,7 +124,7 @@ def test_what_is_wrong_in_a_file_is_named_with_its_line(
         ("STREAMGUARD_HTTP", "KEY", "a list or a section is given as JSON"),
         ("STREAMGUARD_BANK__PATHS", "KEY", "a list or a section is given as JSON"),
         ("STREAMGUARD_STREAMS", "rtmp://host/KEY", "a list or a section is given as JSON"),
-        ("STREAMGUARD_STREAMS", '[{"id": "a", "url": "srt://KEY"}]', "streams.0: cannot screen"),
+        ("STREAMGUARD_STREAMS", '[{"id": "a", "url": "ftp://KEY"}]', "streams.0: cannot screen"),
         ("STREAMGUARD_STREAMS", '[{"id": "a", "x": 2}]', "streams.0.x: there is no such"),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_url_may_lie_in_a_file_of_its_own(file: Path, tmp_path: Path) -> None:
     assert stream.sampling is Sampling.AUTO
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"clip.mp4\n", b"srt://host/KEY\n"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"clip.mp4\n", b"ftp://host/KEY\n"])
 def test_a_file_with_no_url_that_can_be_screened_is_refused(
     content: bytes, file: Path, tmp_path: Path
 ) -> None:
