@@ -70,6 +70,8 @@ def test_a_flag_of_a_live_stream_is_read_from_kafka_by_somebody_else(
     config = configure(tmp_path, known_bank, channel, kafka)
     with Running("run", "--config", config, cwd=tmp_path) as run:
         [first, *_] = reader.read(Topic.FLAGS, 1)
+        for topic in Topic:
+            run.wait_for(run.log, event="delivery_runs", topic=str(topic))
         answers = {path: run.get(path) for path in ("/readyz", "/readyz/kafka", "/metrics")}
         code = run.stop()
 
@@ -106,7 +108,8 @@ def test_screening_begins_without_a_broker_and_delivers_when_one_comes(
         without = {path: run.get(path) for path in ("/readyz", "/readyz/kafka", "/metrics")}
         apache.start()
         reader.read(Topic.FLAGS, 1)
-        run.wait_for(run.log, event="delivery_runs", topic=str(Topic.FLAGS))
+        for topic in Topic:
+            run.wait_for(run.log, event="delivery_runs", topic=str(topic))
         kafka_after, metrics_after = run.get("/readyz/kafka"), run.get("/metrics")
         code = run.stop()
 
