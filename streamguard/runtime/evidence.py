@@ -70,12 +70,16 @@ class EvidenceKeeper:
         """Take a flag's wish."""
         self._wanted.append(request)
 
-    def advance(self, codec: Codec, epoch: int, newest_us: int) -> None:
-        """Start what is due: its last packet was read, or its time is up."""
+    def advance(self, codec: Codec, newest: tuple[int, int] | None) -> None:
+        """Start what is due: its last packet was read, or its time is up.
+
+        newest: epoch and newest media time; None where nothing is being read.
+        """
         late_s = self._clock.monotonic() - PATIENCE_S
         for request in tuple(self._wanted):
-            has_all = request.epoch != epoch or newest_us >= request.pts_us + AFTER_US
-            if has_all or request.opened_at_s <= late_s:
+            comes_more = newest is not None and newest[0] == request.epoch
+            has_all = newest is not None and newest[1] >= request.pts_us + AFTER_US
+            if not comes_more or has_all or request.opened_at_s <= late_s:
                 self._start(codec, request)
 
     async def finish(self, codec: Codec) -> None:

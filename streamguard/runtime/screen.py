@@ -5,6 +5,7 @@ published and its account is the last event.
 """
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
@@ -96,7 +97,10 @@ class StreamScreen:
         """A first packet came: the session has been announced."""
 
     async def connect(self, stop: asyncio.Event) -> Ended:
-        """Screen one connection, from opening to its end or to a stop."""
+        """Screen one connection, from opening to its end or to a stop.
+
+        A bug in judging ends it, too: what was open is closed, and `finish` may follow.
+        """
         feeder = Feeder(
             lambda: self._parts.open_location(self._stream.location, self._timeline),
             self._lane,
@@ -106,6 +110,18 @@ class StreamScreen:
             self._stream.stream_id,
         )
         feeder.start()
+        with ExitStack() as undo:
+            undo.callback(self._let_go, feeder)
+            try:
+                ended = await self._follow(feeder, stop)
+            except Exception as bug:  # noqa: BLE001  # told by who watches this stream
+                await self._leave(feeder, self._parts.clock.monotonic())
+                return Ended(bug, feeder.n_packets, feeder.read_until_s)
+            undo.pop_all()
+        return ended
+
+    async def _follow(self, feeder: Feeder, stop: asyncio.Event) -> Ended:
+        """Judge what comes of a connection until it has ended."""
         stop_by_s: float | None = None
         while True:
             item = await self._mailbox.get(TICK_S)
@@ -167,8 +183,9 @@ class StreamScreen:
                     await self.teller.tell(events, now_s)
             case _:
                 assert_never(item)
-        if feeder.newest is not None:
-            self.teller.advance_evidence(self._codec, *feeder.newest)
+        # a connection that ended, or has not begun, has nothing more for what is still wanted
+        newest = None if isinstance(item, SourceEnded) else feeder.newest
+        self.teller.advance_evidence(self._codec, newest)
 
     async def _take_answer(
         self, item: Answer | ScoringEnded, now_s: float, *, is_stopping: bool
@@ -208,8 +225,14 @@ class StreamScreen:
         self._watermark_us = sample.pts_us
         await self.teller.apply(judgement, sample.read_at_s)
 
+    def _let_go(self, feeder: Feeder) -> None:
+        """Keep no thread waiting for a task that is gone."""
+        feeder.stop()
+        self._lane.close()
+        self._mailbox.close()
+
     async def _leave(self, feeder: Feeder, now_s: float) -> None:
-        """Stop without the reader, which is blocked in a read."""
+        """Stop without the reader, which is blocked in a read or goes on for nothing."""
         self._count_connected(-1)
         self._n_packets += feeder.n_packets
         if feeder.newest is not None:

@@ -39,8 +39,9 @@ class Teller:
         """Hand events to the writer; `read_at_s` is when the packet that caused them was read."""
         meter = self._parts.meter
         screened_us = self._session.screened_us
-        meter.screened((screened_us - self._screened_us) / 1e6)
-        self._screened_us = screened_us
+        if screened_us > self._screened_us:  # a timeline's end takes back what its last one reached
+            meter.screened((screened_us - self._screened_us) / 1e6)
+            self._screened_us = screened_us
         for event in events:
             if isinstance(event.data, GapData):
                 meter.gap(event.data.detector, event.data.reason, event.data.length_s)
@@ -73,10 +74,13 @@ class Teller:
         now_s = self._parts.clock.monotonic()
         await self.tell(self._session.was_away(since_s, now_s, reason), now_s)
 
-    def advance_evidence(self, codec: Codec, epoch: int, newest_us: int) -> None:
-        """Start the evidence whose packets have all been read."""
+    def advance_evidence(self, codec: Codec, newest: tuple[int, int] | None) -> None:
+        """Start the evidence whose packets have all been read.
+
+        newest: epoch and newest media time; None where nothing is being read.
+        """
         if self._keeper:
-            self._keeper.advance(codec, epoch, newest_us)
+            self._keeper.advance(codec, newest)
 
     async def finish_evidence(self, codec: Codec) -> None:
         """Make what evidence is still wanted, of what there is."""

@@ -15,6 +15,7 @@ import numpy as np
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
+from streamguard.core.event_data import Artifact, Evidence
 from streamguard.core.types import Codec, Frame, Packet, Sample
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
@@ -179,3 +180,18 @@ def on_loop(test: Callable[[Bench], object], *, waits: bool = False) -> None:
 def wait_for(event: threading.Event) -> None:
     """Wait for another thread; fail where it does not come."""
     assert event.wait(10)
+
+
+@dataclass
+class FakeStore:
+    """Keeps what it is asked to store; `error` is raised instead."""
+
+    error: Exception | None = None
+    saved: list[tuple[str, Codec, tuple[Packet, ...], int]] = field(default_factory=list)
+
+    def save(self, name: str, codec: Codec, packets: tuple[Packet, ...], still_us: int) -> Evidence:
+        self.saved.append((name, codec, packets, still_us))
+        if self.error is not None:
+            raise self.error
+        clip = Artifact(uri=f"file:///{name}/clip.mp4", sha256="0" * 64, size_bytes=len(packets))
+        return Evidence(state="ready", clip=clip)

@@ -48,7 +48,7 @@ def test_packets_in_order_are_thinned_to_four_samples_a_second() -> None:
 
         bench.work_off()
 
-        assert await bench.sampled_us() == [n * FRAME_US for n in (0, 7, 14, 21, 25, 32, 39, 46)]
+        assert await bench.sampled_us() == [n * FRAME_US for n in (0, 7, 13, 19, 25, 32, 38, 44)]
         assert [len(decoded) for decoded in bench.decoder.ordered] == [50]
 
     on_loop(test)
