@@ -1,0 +1,28 @@
+import pytest
+
+from loadtest.kafka_broker import ApacheKafka
+from streamguard.core.check import State, ok
+from streamguard.core.events import Topic
+from streamguard.doctor import broker
+from streamguard.kafka_parts import make_topics
+from streamguard.kafka_section import KafkaSection
+
+pytestmark = pytest.mark.integration
+
+
+def test_doctor_names_the_topics_that_are_missing_and_makes_none(apache: ApacheKafka) -> None:
+    section = KafkaSection(bootstrap_servers=apache.bootstrap, replication_factor=1, partitions=1)
+
+    first, second = broker(section), broker(section)
+
+    assert first == second
+    assert (first.state, first.exit_code) == (State.WARN, 0)
+    assert first.what.endswith("without " + ", ".join(Topic))
+    assert "topics create" in first.remedy
+
+
+def test_doctor_is_content_with_topics_that_are_there(apache: ApacheKafka) -> None:
+    section = KafkaSection(bootstrap_servers=apache.bootstrap, replication_factor=1, partitions=1)
+    make_topics(section, dry_run=False)
+
+    assert broker(section) == ok("kafka", f"{apache.bootstrap} answers, all topics are there")
