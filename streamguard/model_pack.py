@@ -4,6 +4,8 @@ Rule: weights are used only if their SHA-256 is the manifest's; nothing is ever 
 """
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +14,14 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamguard.core.errors import ModelError
+from streamguard.core.event_data import Name
 from streamguard.core.model import InputSpec, ModelSpec
 from streamguard.toml_file import problem_in, read_toml
 
 MANIFEST = "model.toml"
 Side = Annotated[int, Field(ge=8, le=4096)]
-Triple = tuple[float, float, float]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Word = Annotated[str, Field(pattern="^[a-z0-9_-]{1,64}$")]
 
 
@@ -48,8 +52,8 @@ class InputTable(_Table):
     resize: tuple[Side, Side]
     """Height and width to which the whole picture is scaled before the centre is cut out."""
     colour: Literal["RGB", "BGR"]
-    mean: Triple
-    scale: Triple = (1.0, 1.0, 1.0)
+    mean: tuple[Number, Number, Number]
+    scale: tuple[Factor, Factor, Factor] = (1.0, 1.0, 1.0)
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None = None
     """Pass the cut through JPEG first, as the model's training did."""
 
@@ -72,10 +76,10 @@ class Manifest(_Table):
     """`model.toml`."""
 
     name: Word
-    version: Annotated[str, Field(min_length=1, max_length=64)]
-    licence: Annotated[str, Field(min_length=1)]
-    source: Annotated[str, Field(min_length=1)]
-    sees: Annotated[str, Field(min_length=1)]
+    version: Name
+    licence: Name
+    source: Name
+    sees: Name
     """In a sentence, what the model recognises, and what it does not."""
     weights: WeightsTable
     input: InputTable
@@ -87,6 +91,10 @@ class Manifest(_Table):
         for name, category in self.categories.items():
             if category.label not in self.output.labels:
                 raise ValueError(f"category {name} names {category.label}, which is no label")
+        if twice := _twice(self.output.labels):
+            raise ValueError(f"output: two labels are the same: {twice}")
+        if twice := _twice(category.label for category in self.categories.values()):
+            raise ValueError(f"two categories name the label {twice}")
         if any(cut > whole for cut, whole in zip(self.input.size, self.input.resize, strict=True)):
             raise ValueError("input.size is larger than input.resize")
         return self
@@ -98,7 +106,7 @@ class ModelPack:
 
     spec: ModelSpec
     sees: str
-    weights: Path
+    weights: bytes
 
 
 def load_pack(directory: Path) -> ModelPack:
@@ -113,25 +121,35 @@ def load_pack(directory: Path) -> ModelPack:
         manifest = Manifest.model_validate(read_toml(file))
     except ValidationError as error:
         raise ModelError(problem_in(file, error)) from None
-    weights = _weights(directory, manifest.weights)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if digest != manifest.weights.sha256:
-        raise ModelError(f"{weights}: the weights are not those of {file}: their SHA-256 differs")
+    path = _weights(directory, manifest.weights)
+    try:
+        weights = path.read_bytes()
+    except OSError as error:
+        problem = f"{directory}: there are no weights at {path}: {error.strerror}"
+        raise ModelError(problem) from None
+    if hashlib.sha256(weights).hexdigest() != manifest.weights.sha256:
+        raise ModelError(f"{path}: the weights are not those of {file}: their SHA-256 differs")
     return ModelPack(_spec(manifest), manifest.sees, weights)
 
 
 def _weights(directory: Path, table: WeightsTable) -> Path:
+    """Locate the weights; a package is not imported for that."""
     if table.package is None:
-        path = directory / table.file
-    else:
+        return directory / table.file
+    try:
         found = find_spec(table.package)
-        if found is None or found.origin is None:
-            remedy = f"install {table.install or table.package}"
-            raise ModelError(f"{directory}: package {table.package} is missing: {remedy}")
-        path = Path(found.origin).parent / table.file
-    if not path.is_file():
-        raise ModelError(f"{directory}: there are no weights at {path}")
-    return path
+    except ValueError:  # a module of this process that was never installed
+        found = None
+    folders = found.submodule_search_locations if found else None
+    if not folders:
+        remedy = f"install {table.install or table.package}"
+        raise ModelError(f"{directory}: package {table.package} is missing: {remedy}")
+    return Path(folders[0]) / table.file
+
+
+def _twice(words: Iterable[str]) -> str | None:
+    """Give a word that comes more than once, if any."""
+    return next((word for word, count in Counter(words).items() if count > 1), None)
 
 
 def _spec(manifest: Manifest) -> ModelSpec:

@@ -4,23 +4,25 @@ Rule: what comes out is a score for each label, or an error; never a number that
 Which provider really runs is asked, not assumed.
 """
 
+import os
 from collections.abc import Sequence
-from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from PIL import Image
 
+from streamguard.adapters.pillow_input import as_input, prepared
 from streamguard.core.errors import ModelError
-from streamguard.core.model import InputSpec, ModelSpec, Picture
+from streamguard.core.model import ModelSpec, Picture
 
 CPU = "CPUExecutionProvider"
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": CPU}
 """Short names of the configuration, and ONNX Runtime's."""
 
 GPU_BATCH = 8
+
+EXTERNAL_WEIGHTS = "session.model_external_initializers_file_folder_path"
+"""ONNX Runtime's name for where a model may have files of weights beside it."""
 
 SCORE_SLACK = 1e-3
 """How far a score may lie outside 0..1 by rounding; further, and it is nonsense."""
@@ -32,7 +34,7 @@ class OnnxClassifier:
     def __init__(
         self,
         spec: ModelSpec,
-        weights: Path,
+        weights: bytes,
         *,
         providers: Sequence[str] = ("cpu",),
         n_threads: int = 1,
@@ -41,12 +43,13 @@ class OnnxClassifier:
 
         Args:
             spec: what the weights are.
-            weights: an ONNX file.
+            weights: an ONNX model, all in one: what it keeps in other files is never read.
             providers: "cuda" and "cpu", in the order of preference.
             n_threads: of one inference on the CPU.
 
         Raises:
-            ModelError: the weights cannot be loaded, or are not what the spec says.
+            ModelError: the weights cannot be loaded, or are not what the spec says, or none of the
+                providers can run them.
         """
         self.spec = spec
         available = onnxruntime.get_available_providers()
@@ -55,21 +58,18 @@ class OnnxClassifier:
             raise ModelError(
                 f"model {spec.name}: none of {', '.join(providers)} is available here: allow cpu"
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = n_threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # fatal: what matters is raised, and said in our words
-        try:
-            self._session = onnxruntime.InferenceSession(str(weights), options, providers=wanted)
-        except Exception as error:  # noqa: BLE001  # the library raises bare Exceptions of its own
-            raise ModelError(
-                f"model {spec.name}: the weights cannot be loaded ({type(error).__name__})"
-            ) from None
+        self._session = self._open(weights, wanted, n_threads)
         self.provider: str = self._session.get_providers()[0]
         """What really runs it, ONNX Runtime's name."""
-        self.best_batch = 1 if self.provider == CPU else GPU_BATCH
+        if self.provider not in wanted:  # a GPU that is there and cannot be used is passed over
+            raise ModelError(
+                f"model {spec.name}: {', '.join(providers)} cannot be used here: repair its driver "
+                "or allow cpu"
+            )
+        self._check_values()
+        takes_many = not isinstance(self._session.get_inputs()[0].shape[0], int)
+        self.best_batch = GPU_BATCH if takes_many and self.provider != CPU else 1
         """Pictures of one run: on a CPU batches gain nothing (measured), on a GPU they do."""
-        self._check_shapes()
 
     def prepare(self, picture: Picture) -> NDArray[np.uint8]:
         """Scale a picture and cut the model's input out of it; (height, width, 3) uint8, RGB."""
@@ -98,13 +98,35 @@ class OnnxClassifier:
             raise ModelError(f"model {self.spec.name}: gave numbers that are no scores")
         return np.clip(scores, 0, 1)
 
-    def _check_shapes(self) -> None:
+    def _open(
+        self, weights: bytes, wanted: Sequence[str], n_threads: int
+    ) -> onnxruntime.InferenceSession:
+        """Load the weights on the first provider that can; those after it help it out."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = n_threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # fatal: what matters is raised, and said in our words
+        # weights in files of their own would be no part of what was checked
+        options.add_session_config_entry(EXTERNAL_WEIGHTS, os.devnull)
+        problem = ""
+        for first in range(len(wanted)):
+            try:
+                # the library's own fall-back would print to stdout, where the events go
+                return onnxruntime.InferenceSession(
+                    weights, options, providers=wanted[first:], enable_fallback=0
+                )
+            except Exception as error:  # noqa: BLE001  # the library raises bare Exceptions of its own
+                problem = type(error).__name__
+        raise ModelError(f"model {self.spec.name}: the weights cannot be loaded ({problem})")
+
+    def _check_values(self) -> None:
+        """Hold the inputs and outputs of the graph against the manifest."""
         spec = self.spec
         height, width = spec.input.height, spec.input.width
         picture = (height, width, 3) if spec.input.layout == "NHWC" else (3, height, width)
         inputs = {value.name: value for value in self._session.get_inputs()}
         outputs = {value.name: value for value in self._session.get_outputs()}
-        if spec.input.name not in inputs or spec.output not in outputs:
+        if [*inputs] != [spec.input.name] or spec.output not in outputs:
             raise ModelError(
                 f"model {spec.name}: the graph has inputs {sorted(inputs)} and outputs "
                 f"{sorted(outputs)}, not {spec.input.name!r} and {spec.output!r}"
@@ -123,33 +145,8 @@ def _check(spec: ModelSpec, role: str, value: onnxruntime.NodeArg, shape: tuple[
     )
     if not is_fit:
         raise ModelError(f"model {spec.name}: {role} is {actual}, the manifest says {shape}")
-
-
-def prepared(picture: Picture, spec: InputSpec) -> NDArray[np.uint8]:
-    """Scale a (H, W, 3) uint8 RGB picture and cut out the centre, as the model was trained."""
-    top = (spec.resize_height - spec.height) // 2
-    left = (spec.resize_width - spec.width) // 2
-    # scaling only what is kept would be a quarter cheaper, but rounds otherwise: JPEG then turns
-    # single steps of grey into scores that differ by 0.02 (measured)
-    whole = Image.fromarray(picture).resize(
-        (spec.resize_width, spec.resize_height), Image.Resampling.BILINEAR
-    )
-    cut = whole.crop((left, top, left + spec.width, top + spec.height))
-    if spec.jpeg_quality is not None:
-        passed = BytesIO()
-        cut.save(passed, format="JPEG", quality=spec.jpeg_quality)
-        cut = Image.open(passed)
-    return np.asarray(cut)
-
-
-def as_input(pictures: Sequence[NDArray[np.uint8]], spec: InputSpec) -> NDArray[np.float32]:
-    """Stack prepared pictures into the model's input, (N, ...) float32."""
-    batch = np.stack(pictures).astype(np.float32)
-    if spec.colour == "BGR":
-        batch = batch[..., ::-1]
-    batch = batch - np.array(spec.mean, np.float32)
-    if spec.scale != (1.0, 1.0, 1.0):
-        batch *= np.array(spec.scale, np.float32)
-    if spec.layout == "NCHW":
-        batch = batch.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(batch)
+    if isinstance(value.shape[0], int) and value.shape[0] != 1:
+        raise ModelError(
+            f"model {spec.name}: {role} is of {value.shape[0]} pictures: export it with a free "
+            "first dimension, or one of 1"
+        )
