@@ -20,11 +20,11 @@ from typing import Any, Self
 from urllib.error import HTTPError
 
 import av
-from servers import Answer, Connection
 
 from streamguard.adapters.bank_file import add_entries
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import make_entry
+from tests.servers import Answer, Connection
 
 POLICY = "TVEC-ATTACK-FOOTAGE"
 ROOT = Path(__file__).parent.parent

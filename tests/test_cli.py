@@ -12,7 +12,18 @@ from urllib.parse import unquote, urlsplit
 
 import av
 import pytest
-from processes import (
+
+from streamguard import __version__
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.cli import _parser, main
+from streamguard.core.coverage_data import StreamStartedData
+from streamguard.core.event_data import (
+    StreamRef,
+    utc_text,
+)
+from streamguard.core.events import Event, stream_started_event
+from streamguard.core.sampling import Sampling
+from tests.processes import (
     DEADLINE_S,
     POLICY,
     Finished,
@@ -26,18 +37,7 @@ from processes import (
     streamguard,
     transport_stream,
 )
-from servers import serving
-
-from streamguard import __version__
-from streamguard.adapters.sqlite_log import SqliteLog
-from streamguard.cli import _parser, main
-from streamguard.core.coverage_data import StreamStartedData
-from streamguard.core.event_data import (
-    StreamRef,
-    utc_text,
-)
-from streamguard.core.events import Event, stream_started_event
-from streamguard.core.sampling import Sampling
+from tests.servers import serving
 
 pytestmark = pytest.mark.integration
 
@@ -276,12 +276,15 @@ def test_sampling_decides_how_much_is_looked_at(
     assert least <= done.rows[-1]["data"]["n_samples"] <= most
 
 
-def test_policy_stream_id_and_deployment_show_in_the_flag(
+def test_policy_configuration_and_stream_id_show_in_the_flag(
     tmp_path: Path, known_bank: Path, real_clips: dict[str, Path]
 ) -> None:
     policy, config = tmp_path / "policy.toml", tmp_path / "config.toml"
     policy.write_text(f'version = "1"\n[banks.{POLICY}]\nseverity = "P0"\nmin_votes = 3\n')
-    config.write_text(f'[deployment]\nname = "here"\n[bank]\npaths = ["{known_bank}"]\n')
+    config.write_text(
+        f'[deployment]\nname = "here"\n[bank]\npaths = ["{known_bank}"]\n'
+        f'[evidence]\ndirectory = "{tmp_path / "evidence"}"\n'
+    )
 
     done = streamguard(
         *("screen", real_clips["bikes"], "--stream-id", "Studio 7 \N{EM DASH} süd"),
@@ -293,7 +296,27 @@ def test_policy_stream_id_and_deployment_show_in_the_flag(
     assert opened["partitionkey"] == "Studio 7 \N{EM DASH} süd"
     assert opened["data"]["policy"]["severity"] == "P0"
     assert opened["data"]["signals"][0]["match"]["votes"] == 3
-    assert opened["data"]["evidence"] == {"state": "off"}
+    assert opened["data"]["evidence"] == {"state": "pending"}
+    assert len(list((tmp_path / "evidence").glob("*/clip.mp4"))) == 1
+
+
+def test_bank_verbs_speak_json(
+    tmp_path: Path, real_clips: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = real_clips["carphone_pristine"]
+    bank = str(build_bank(tmp_path / "bank", clip))
+
+    codes = [
+        main(["bank", "query", bank, str(clip), "--every-frame", "--limit", "2", "--json"]),
+        main(["bank", "remove", bank, clip.name, "--json"]),
+    ]
+
+    *near, removed = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert codes == [0, 0]
+    assert {row["entry"] for row in near} == {clip.name}
+    assert {row["policy"] for row in near} == {POLICY}
+    assert [row["distance_bits"] for row in near[:2]] == [0, near[1]["distance_bits"]]
+    assert (removed["entries"], removed["hashes"], removed["policies"]) == (0, 0, {})
 
 
 def test_unknown_content_gives_no_flag(known_bank: Path, real_clips: dict[str, Path]) -> None:
@@ -302,17 +325,18 @@ def test_unknown_content_gives_no_flag(known_bank: Path, real_clips: dict[str, P
     assert (done.code, done.types) == (0, ["stream.started", "stream.ended"])
 
 
-def test_ctrl_c_ends_a_live_screening_with_its_account(
-    known_bank: Path, real_clips: dict[str, Path]
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_ends_a_live_screening_with_its_account(
+    number: signal.Signals, expected: int, known_bank: Path, real_clips: dict[str, Path]
 ) -> None:
     channel = on_time(transport_stream(real_clips["bikes"], n_rounds=9), burst_s=2)
     with serving(channel) as server:
         arguments = ("screen", server.url(), "--stream-id", "live", "--bank", known_bank)
         with Running(*arguments) as screen:
             screen.wait_for_type("flag.opened")
-            code = screen.stop(signal.SIGINT)
+            code = screen.stop(number)
 
-    assert (code, screen.log) == (130, [])
+    assert (code, screen.log) == (expected, [])
     assert [short_type(event) for event in screen.out][-2:] == ["flag.closed", "stream.ended"]
     assert screen.out[-2]["data"]["close_reason"] == "interrupted"
     assert screen.out[-1]["data"]["reason"] == "interrupted"

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import av
 import pytest
-from media import audio_ts
-from processes import (
+
+from streamguard.adapters.bank_file import BANK_FILE
+from streamguard.cli import main
+from tests.media import audio_ts
+from tests.processes import (
     DEADLINE_S,
     Finished,
     build_bank,
@@ -20,10 +23,7 @@ from processes import (
     streamguard,
     transport_stream,
 )
-from servers import Answer, paced, refusing_port, serving, silent, status, whole
-
-from streamguard.adapters.bank_file import BANK_FILE
-from streamguard.cli import main
+from tests.servers import Answer, paced, refusing_port, serving, silent, status, whole
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from processes import ROOT, build_bank, environment, streamguard
 from pydantic import BaseModel
 
 from streamguard.contracts.reference import README, filled
@@ -15,6 +14,7 @@ from streamguard.core.bank import check_policy
 from streamguard.core.policy import Policy
 from streamguard.policy_file import load_policy
 from streamguard.settings import Settings, load_settings
+from tests.processes import ROOT, build_bank, environment, streamguard
 
 CONFIGS = ROOT / "configs"
 EXAMPLE = CONFIGS / "small-platform.toml"

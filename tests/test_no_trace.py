@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from processes import (
+
+from tests.processes import (
     Running,
     build_bank,
     environment,
@@ -24,7 +25,7 @@ from processes import (
     transport_stream,
     until,
 )
-from servers import serving
+from tests.servers import serving
 
 pytestmark = pytest.mark.integration
 

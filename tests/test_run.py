@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from processes import (
+
+from streamguard.adapters.sqlite_log import SqliteLog
+from tests.processes import (
     Row,
     Running,
     build_bank,
@@ -21,9 +23,7 @@ from processes import (
     transport_stream,
     until,
 )
-from servers import serving
-
-from streamguard.adapters.sqlite_log import SqliteLog
+from tests.servers import serving
 
 pytestmark = pytest.mark.integration
 

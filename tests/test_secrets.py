@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import (
+
+from tests.processes import (
     Running,
     build_bank,
     environment,
@@ -15,7 +16,7 @@ from processes import (
     transport_stream,
     until,
 )
-from servers import Answer, cut_short, in_turn, redirect, refusing_port, serving, status
+from tests.servers import Answer, cut_short, in_turn, redirect, refusing_port, serving, status
 
 pytestmark = pytest.mark.integration
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from processes import Running, short_type
 
 from streamguard.adapters.sqlite_log import SqliteLog
+from tests.processes import Running, short_type
 
 pytestmark = pytest.mark.integration
 
