@@ -51,7 +51,7 @@ $(VENV): .ci/setup requirements.txt pyproject.toml
 	@.ci/setup venv
 	@touch $@
 
-$(PARTS): .ci/setup loadtest/footage.py | $(VENV)
+$(PARTS): .ci/setup loadtest/footage.py tests/kafka/pom.xml | $(VENV)
 	@.ci/setup parts
 	@mkdir -p $(@D)
 	@touch $@
