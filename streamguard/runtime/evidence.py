@@ -108,5 +108,8 @@ class EvidenceKeeper:
         except EvidenceUnavailable as error:
             log.error("evidence_unavailable", flag_id=name, problem=str(error))  # noqa: TRY400  # expected: the message says it all
             evidence = Evidence(state="unavailable")
+        except Exception:  # a bug: the stream is screened on, and the flag stands
+            log.exception("evidence_failed", flag_id=name)
+            evidence = Evidence(state="unavailable")
         self._meter.evidence(is_stored=evidence.state == "ready")
         await self._attach(request, evidence)

@@ -19,6 +19,9 @@ from streamguard.runtime.screen import Ended, StreamScreen
 SESSION_PATIENCE_S = 30.0
 """A stream that stays away so long has ended: what comes later is another session."""
 
+HEALTHY_S = 30.0
+"""A connection that lasted so long was good: what ends it is a first failure again."""
+
 REPORT_EVERY = 30
 """Failures in a row between two log lines about the same stream: one a minute at most."""
 
@@ -39,8 +42,12 @@ async def keep_screening(stream: Stream, parts: Parts, stop: asyncio.Event) -> N
     """Screen a live stream, session after session, until `stop`."""
     tries = _Tries(stream, parts)
     while not stop.is_set():
-        async with asyncio.TaskGroup() as tasks:
-            await _screen_session(StreamScreen(stream, parts, tasks), tries, stop)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await _screen_session(StreamScreen(stream, parts, tasks), tries, stop)
+        except Exception as bug:  # noqa: BLE001  # one stream's, and no other's
+            tries.count(Ended(bug, 0, None))
+            await tries.pause(stop)
 
 
 async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: asyncio.Event) -> None:
@@ -59,20 +66,23 @@ async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: asyncio.E
 
 
 class _Tries:
-    """How often a stream was tried since it last sent something."""
+    """How often a stream was tried since a connection last was good."""
 
     def __init__(self, stream: Stream, parts: Parts) -> None:
         self._stream = stream
         self._parts = parts
         self._n_failures = 0
         self._lost_at_s = 0.0
+        self._tried_at_s = parts.clock.monotonic()
 
     def count(self, ended: Ended) -> None:
         """Take note of a connection that ended; say so once, and again now and then."""
         error = ended.error
+        now_s = self._parts.clock.monotonic()
         if ended.n_packets:
-            self._n_failures = 0
-            self._lost_at_s = self._parts.clock.monotonic()
+            self._lost_at_s = now_s
+            if now_s - self._tried_at_s >= HEALTHY_S:
+                self._n_failures = 0
         self._n_failures += 1
         if error is None:
             return
@@ -93,6 +103,7 @@ class _Tries:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await stop.wait()
+        self._tried_at_s = self._parts.clock.monotonic()
 
 
 def is_retriable(error: Exception | None) -> bool:

@@ -167,3 +167,16 @@ def test_what_cannot_be_stored_is_told_and_the_flag_stands() -> None:
     assert [evidence.state for _, evidence in kept.attached] == ["unavailable"]
     assert kept.counted("failed") == 1
     assert [line["event"] for line in lines] == ["evidence_unavailable"]
+
+
+def test_a_bug_in_making_it_is_logged_and_the_flag_stands() -> None:
+    async def test(kept: Kept) -> None:
+        kept.keeper.want(wish())
+        await kept.keeper.finish(CODEC)
+
+    with capture_logs() as lines:
+        kept = run(test, FakeStore(ZeroDivisionError("a bug on purpose")))
+
+    assert [evidence.state for _, evidence in kept.attached] == ["unavailable"]
+    assert kept.counted("failed") == 1
+    assert [(line["event"], line["log_level"]) for line in lines] == [("evidence_failed", "error")]
