@@ -51,6 +51,14 @@ def real_clips() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def known_bank(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) -> Path:
+    """Make a bank of one clip, bikes; give its directory."""
+    from tests.processes import build_bank  # noqa: PLC0415
+
+    return build_bank(tmp_path_factory.mktemp("known") / "bank", real_clips["bikes"])
+
+
+@pytest.fixture(scope="session")
 def requires_ffmpeg() -> Path:
     """Find the ffmpeg program."""
     return _program("ffmpeg")

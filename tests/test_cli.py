@@ -92,11 +92,6 @@ def started() -> Event:
 
 
 @pytest.fixture(scope="module")
-def known_bank(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) -> Path:
-    return build_bank(tmp_path_factory.mktemp("known") / "bank", real_clips["bikes"])
-
-
-@pytest.fixture(scope="module")
 def screened(
     tmp_path_factory: pytest.TempPathFactory, known_bank: Path, real_clips: dict[str, Path]
 ) -> Finished:

@@ -28,11 +28,6 @@ from tests.servers import Answer, paced, refusing_port, serving, silent, status,
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture(scope="module")
-def known_bank(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) -> Path:
-    return build_bank(tmp_path_factory.mktemp("known") / "bank", real_clips["bikes"])
-
-
 def into(path: Path, *arguments: str | Path) -> Finished:
     """Run one command with its standard output in a file."""
     with path.open("w") as out:
@@ -80,7 +75,7 @@ def test_a_result_that_does_not_fit_on_the_disk_is_said(real_clips: dict[str, Pa
     ("arguments", "what"),
     [
         ((), "streamguard: the following arguments are required: VERB"),
-        (("screem", "x"), "streamguard: argument VERB: invalid choice: 'screem'"),
+        (("watch", "x"), "streamguard: argument VERB: invalid choice: 'watch'"),
         (("screen",), "streamguard screen: the following arguments are required: source"),
         (("screen", "x", "--sampling", "much"), "streamguard screen: argument --sampling"),
         (("run",), "streamguard run: the following arguments are required: --config"),
@@ -380,7 +375,7 @@ def test_nothing_is_screened_against_a_damaged_bank(
     assert not (tmp_path / "streamguard.db").exists()
 
 
-@pytest.mark.parametrize("text", ["[http]\nprt = 1\n", "[htp]\nport = 1\n", "[http\nport = 1\n"])
+@pytest.mark.parametrize("text", ["[http]\nprt = 1\n", "[http\nport = 1\n"])
 def test_run_does_not_start_on_a_configuration_that_is_wrong(text: str, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(text)

@@ -17,7 +17,6 @@ import pytest
 
 from tests.processes import (
     Running,
-    build_bank,
     environment,
     metric,
     on_time,
@@ -115,11 +114,6 @@ class Sandbox:
 def sandbox(tmp_path: Path) -> Sandbox:
     (tmp_path / "sandbox").mkdir()
     return Sandbox(tmp_path / "sandbox")
-
-
-@pytest.fixture(scope="module")
-def known_bank(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) -> Path:
-    return build_bank(tmp_path_factory.mktemp("known") / "bank", real_clips["bikes"])
 
 
 def screen(clip: Path, bank: Path, sandbox: Sandbox) -> tuple[list[str], set[str] | None]:

@@ -16,7 +16,6 @@ from streamguard.adapters.sqlite_log import SqliteLog
 from tests.processes import (
     Row,
     Running,
-    build_bank,
     metric,
     on_time,
     short_type,
@@ -28,11 +27,6 @@ from tests.servers import serving
 pytestmark = pytest.mark.integration
 
 STOP_TIMEOUT_S = 5
-
-
-@pytest.fixture(scope="module")
-def known_bank(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) -> Path:
-    return build_bank(tmp_path_factory.mktemp("known") / "bank", real_clips["bikes"])
 
 
 def configure(folder: Path, bank: Path, urls: Mapping[str, str], log_file: str = "log.db") -> Path:

@@ -8,7 +8,6 @@ import pytest
 
 from tests.processes import (
     Running,
-    build_bank,
     environment,
     metric,
     on_time,
@@ -30,11 +29,6 @@ def leaked(text: str | bytes) -> set[str]:
     """Name the secrets in a text, in whatever case."""
     content = text if isinstance(text, str) else text.decode("latin-1")
     return {secret for secret in SECRETS if secret.lower() in content.lower()}
-
-
-@pytest.fixture(scope="module")
-def known_bank(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) -> Path:
-    return build_bank(tmp_path_factory.mktemp("known") / "bank", real_clips["bikes"])
 
 
 @pytest.fixture

@@ -74,7 +74,10 @@ def test_lists_and_sections_come_from_the_environment_as_json(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('[deployment]\nnam = "x"', "2: deployment.nam: there is no such setting; is it misspelt?"),
+        (
+            '[deployment]\ntitle = "x"',
+            "2: deployment.title: there is no such setting",
+        ),
         ('[deploymen]\nname = "x"', "1: deploymen: there is no such setting; is it misspelt?"),
         ("[a.b]\nc = 1", "1: a: there is no such setting; is it misspelt?"),
         ('[http]\n\n# why\nport = "x"', "4: http.port: Input should be a valid integer"),
