@@ -122,7 +122,7 @@ def _batcher(plan: Plan, meter: PrometheusMeter) -> Batcher:
     spec = classifier.spec
     meter.describe_model(spec.name, spec.version, classifier.provider)
     meter.watch("model_queue_age_seconds", "Age of the oldest picture to score.", batcher.age_s)
-    meter.watch("model_healthy", "1 while the model answers.", lambda: batcher.problem is None)
+    meter.watch("model_healthy", "1 while the model answers.", batcher.is_healthy)
     log.info("model_loaded", model=spec.name, version=spec.version, provider=classifier.provider)
     return batcher
 

@@ -84,9 +84,9 @@ class OnnxClassifier:
         Raises:
             ModelError: the run failed, or what came out are no scores.
         """
-        batch = as_input(pictures, self.spec.input)
+        scores: NDArray[np.float32]
         try:
-            scores: NDArray[np.float32]
+            batch = as_input(pictures, self.spec.input)
             (scores,) = self._session.run([self.spec.output], {self.spec.input.name: batch})
         except Exception as error:  # noqa: BLE001  # the library raises bare Exceptions of its own
             raise ModelError(

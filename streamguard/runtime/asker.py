@@ -1,18 +1,26 @@
-"""Asks the model about one stream's frames, and knows which answers are still to come.
+"""Asks the model about one stream's frames, and tells the answers in the order of time.
 
 Rule: every question is answered once, with scores or with why there are none; a timeline's scoring
 ends when it has ended and all its questions are answered.
 """
 
 import threading
-from collections import Counter
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from streamguard.core.model import Scores
 from streamguard.core.ports import Clock, Meter
-from streamguard.core.types import Frame, GapReason
+from streamguard.core.types import Frame, GapReason, Packet
 from streamguard.runtime.batcher import Batcher, Question
-from streamguard.runtime.notes import EpochEnded, Note, NotScored, ScoringEnded
+from streamguard.runtime.notes import Answer, EpochEnded, Note, NotScored, ScoringEnded
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A frame that was asked about; its answer waits for those of the frames before it."""
+
+    answer: Answer | None = None
 
 
 class Asker:
@@ -36,7 +44,7 @@ class Asker:
         self._meter = meter
         self._waits = waits
         self._lock = threading.Lock()
-        self._outstanding: Counter[int] = Counter()
+        self._asked: dict[int, deque[_Asked]] = {}  # by epoch, in the order of time
         self._ended: dict[int, EpochEnded] = {}
 
     def ask(self, frame: Frame) -> None:
@@ -46,8 +54,10 @@ class Asker:
         picture = self._batcher.prepare(frame.rgb())
         now_s = self._clock.monotonic()
         self._meter.stage("prepare", now_s - start_s)
+        asked = _Asked()
         with self._lock:
-            self._outstanding[packet.epoch] += 1
+            self._asked.setdefault(packet.epoch, deque()).append(asked)
+
         question = Question(
             stream_id=self._stream_id,
             epoch=packet.epoch,
@@ -56,7 +66,7 @@ class Asker:
             asked_at_s=now_s,
             picture=picture,
             waits=self._waits,
-            answer=lambda answer: self._answered(packet.epoch, packet.pts_us, answer),
+            answer=lambda answer: self._answered(packet, asked, answer),
         )
         self._batcher.ask(question)
 
@@ -64,20 +74,23 @@ class Asker:
         """Take note that no more questions about a timeline will come."""
         with self._lock:
             self._ended[note.epoch] = note
-        self._end_if_done(note.epoch)
+            self._tell_what_is_due(note.epoch)
 
-    def _answered(self, epoch: int, pts_us: int, answer: Scores | GapReason) -> None:
-        is_scored = isinstance(answer, Scores)
-        self._tell(answer if isinstance(answer, Scores) else NotScored(epoch, pts_us, answer))
-        self._meter.scored(is_scored=is_scored)
+    def _answered(self, packet: Packet, asked: _Asked, answer: Scores | GapReason) -> None:
+        epoch = packet.epoch
+        note = answer if isinstance(answer, Scores) else NotScored(epoch, packet.pts_us, answer)
+        self._meter.scored(is_scored=isinstance(note, Scores))
         with self._lock:
-            self._outstanding[epoch] -= 1
-        self._end_if_done(epoch)
+            asked.answer = note
+            self._tell_what_is_due(epoch)
 
-    def _end_if_done(self, epoch: int) -> None:
-        with self._lock:
-            if self._outstanding[epoch] or epoch not in self._ended:
-                return
+    def _tell_what_is_due(self, epoch: int) -> None:
+        """Tell each answer that waits for none before it, and the end after the last."""
+        waiting = self._asked.get(epoch, deque())
+        while waiting and (answer := waiting[0].answer) is not None:
+            waiting.popleft()
+            self._tell(answer)
+        if not waiting and epoch in self._ended:
             ended = self._ended.pop(epoch)
-            del self._outstanding[epoch]
-        self._tell(ScoringEnded(ended.epoch, ended.last_us, ended.is_last))
+            self._asked.pop(epoch, None)
+            self._tell(ScoringEnded(ended.epoch, ended.last_us, ended.is_last))

@@ -60,7 +60,8 @@ class Question:
     """One picture for the model, and who wants to know.
 
     waits:  a file has time; a live picture that comes too late is given up.
-    answer: called once, in any thread: with scores, or with why there are none.
+    answer: called once, in any thread: with scores, or with why there are none. One stream's calls
+            may come out of order.
     """
 
     stream_id: str
@@ -76,20 +77,30 @@ class Question:
 class Batcher:
     """The inference thread and its queue; a context manager."""
 
-    def __init__(self, classifier: Classifier, max_batch: int, clock: Clock, meter: Meter) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        max_batch: int,
+        clock: Clock,
+        meter: Meter,
+        *,
+        hang_s: float = HANG_S,
+    ) -> None:
         """max_batch: pictures of one run; 1 is fastest on a CPU, more pay on a GPU."""
         self._classifier = classifier
         self._max_batch = max_batch
         self._clock = clock
         self._meter = meter
+        self.hang_s = hang_s
+        """A run that takes so long hangs, seconds."""
         self._waiting: deque[Question] = deque()
         self._changed = threading.Condition()
         self._is_stopping = False
         self._in_flight: list[Question] = []
         self._running_since_s: float | None = None
-        self._is_hung = False
+        self._is_abandoned = False  # the run that goes on: its questions were answered without it
         self.problem: str | None = None
-        """What is wrong with the model; None while it answers."""
+        """What was wrong when the model last answered, or did not; None while it answers well."""
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
     @property
@@ -110,7 +121,12 @@ class Batcher:
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
-        self._thread.join(HANG_S)
+            patience_s = 0.0 if self._is_abandoned else self.hang_s
+        self._thread.join(patience_s)
+        with self._changed:
+            lost = self._abandon()
+        for question in lost:
+            question.answer(GapReason.INTERRUPTED)
 
     def prepare(self, picture: Picture) -> NDArray[np.uint8]:
         """Make the model's input of a picture, in the thread that decoded it."""
@@ -118,77 +134,98 @@ class Batcher:
 
     def ask(self, question: Question) -> None:
         """Queue a picture; any thread. A file's waits for its turn, a live stream's never."""
-        given_up: list[tuple[Question, GapReason]] = []
         with self._changed:
-            while question.waits and not self._is_stopping and self._has_enough(question.stream_id):
-                self._changed.wait(HANG_S)
-                given_up += [(q, GapReason.MODEL_ERROR) for q in self._abandon_hung_run()]
-            given_up += [(q, GapReason.MODEL_ERROR) for q in self._abandon_hung_run()]
-            if self._is_hung:
-                given_up.append((question, GapReason.MODEL_ERROR))
+            answers = self._abandon_if_hanging()
+            while question.waits and self._must_wait(question.stream_id):
+                self._changed.wait(self.hang_s)
+                answers += self._abandon_if_hanging()
+            if self._is_stopping:
+                answers.append((question, GapReason.INTERRUPTED))
+            elif self._is_abandoned:
+                answers.append((question, GapReason.MODEL_ERROR))
             else:
-                given_up += [(q, GapReason.OVERLOAD) for q in self._make_room(question.stream_id)]
+                answers += [(gone, GapReason.OVERLOAD) for gone in self._make_room(question)]
                 self._waiting.append(question)
                 self._changed.notify_all()
-        for lost, reason in given_up:
-            lost.answer(reason)
+        for answered, reason in answers:
+            answered.answer(reason)
 
     def age_s(self) -> float:
         """Seconds that the oldest picture has waited; 0 when none waits."""
         with self._changed:
-            oldest = self._waiting[0].asked_at_s if self._waiting else None
-        return 0.0 if oldest is None else self._clock.monotonic() - oldest
+            oldest_s = self._waiting[0].asked_at_s if self._waiting else None
+        return 0.0 if oldest_s is None else self._clock.monotonic() - oldest_s
 
-    def _has_enough(self, stream_id: str) -> bool:
+    def is_healthy(self) -> bool:
+        """Say whether the model answers, and answers well; a run that goes on may yet."""
+        with self._changed:
+            return self.problem is None and not self._is_hanging()
+
+    def work(self) -> None:
+        """Answer the oldest questions; the inference thread."""
+        with self._changed:
+            batch, stale = self._take_batch()
+            self._changed.notify_all()
+            self._in_flight = batch
+            self._running_since_s = self._clock.monotonic()
+        for question in stale:
+            self._meter.dropped("model_full")
+            question.answer(GapReason.OVERLOAD)
+        answers = self._answers(batch)
+        with self._changed:
+            is_wanted = not self._is_abandoned
+            self._is_abandoned = False
+            self._running_since_s = None
+            self._in_flight = []
+        if is_wanted:
+            for question, answer in zip(batch, answers, strict=True):
+                question.answer(answer)
+
+    def _run(self) -> None:
+        while self._has_work():
+            self.work()
+
+    def _has_work(self) -> bool:
+        """Wait for a question; False when it is time to stop."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_stopping)
+            return not self._is_stopping
+
+    def _must_wait(self, stream_id: str) -> bool:
         n_own = sum(question.stream_id == stream_id for question in self._waiting)
-        return n_own >= MAX_PER_STREAM and not self._is_hung
+        is_full = n_own >= MAX_PER_STREAM or len(self._waiting) >= MAX_WAITING
+        return is_full and not (self._is_abandoned or self._is_stopping)
 
-    def _make_room(self, stream_id: str) -> list[Question]:
-        """Take out what must go for one more picture of a stream."""
-        own = [question for question in self._waiting if question.stream_id == stream_id]
+    def _make_room(self, question: Question) -> list[Question]:
+        """Take out what must go for a picture of a live stream; what waits for its turn stays."""
+        live = [other for other in self._waiting if not other.waits]
+        own = [other for other in live if other.stream_id == question.stream_id]
         gone = own[: max(0, len(own) + 1 - MAX_PER_STREAM)]
         if not gone and len(self._waiting) >= MAX_WAITING:
-            gone = [self._waiting[0]]
-        for question in gone:
-            self._waiting.remove(question)
+            gone = live[:1]
+        for other in gone:
+            self._waiting.remove(other)
             self._meter.dropped("model_full")
         return gone
 
-    def _abandon_hung_run(self) -> list[Question]:
-        """Give up a run that hangs, and all that waits for it."""
+    def _is_hanging(self) -> bool:
         since_s = self._running_since_s
-        if since_s is None or self._is_hung or self._clock.monotonic() - since_s < HANG_S:
+        return since_s is not None and self._clock.monotonic() - since_s >= self.hang_s
+
+    def _abandon_if_hanging(self) -> list[tuple[Question, GapReason]]:
+        """Give up a run that hangs, and all that waits for it."""
+        if self._is_abandoned or not self._is_hanging():
             return []
-        self._is_hung = True
         self._tell_problem("a run hangs")
+        return [(question, GapReason.MODEL_ERROR) for question in self._abandon()]
+
+    def _abandon(self) -> list[Question]:
+        """Take back all questions that are not answered; what a run says of them comes too late."""
         lost = [*self._in_flight, *self._waiting]
+        self._is_abandoned = self._running_since_s is not None
         self._in_flight = []
         self._waiting.clear()
         return lost
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._is_stopping:
-                    self._changed.wait()
-                if self._is_stopping:
-                    return
-                batch, stale = self._take_batch()
-                self._changed.notify_all()
-                self._in_flight = batch
-                self._running_since_s = self._clock.monotonic()
-            for question in stale:
-                self._meter.dropped("model_full")
-                question.answer(GapReason.OVERLOAD)
-            answers = self._answers(batch)
-            with self._changed:
-                is_current = not self._is_hung  # else somebody else has answered already
-                self._is_hung = False
-                self._running_since_s = None
-                self._in_flight = []
-            if is_current:
-                for question, answer in zip(batch, answers, strict=True):
-                    question.answer(answer)
 
     def _take_batch(self) -> tuple[list[Question], list[Question]]:
         """Take the oldest pictures, and apart from them those that waited too long."""
@@ -214,11 +251,13 @@ class Batcher:
             self._tell_problem(str(error))
             return [GapReason.MODEL_ERROR]
         self._meter.stage("model", self._clock.monotonic() - start_s)
+        if self.problem is not None:
+            log.info("model_recovered", model=self.spec.name)
         self.problem = None
         return [self._scores(question, row) for question, row in zip(batch, rows, strict=True)]
 
     def _scores(self, question: Question, row: NDArray[np.float32]) -> Scores:
-        spec = self._classifier.spec
+        spec = self.spec
         by_category = {
             spec.categories[label]: float(score)
             for label, score in zip(spec.labels, row, strict=True)
@@ -228,5 +267,5 @@ class Batcher:
 
     def _tell_problem(self, problem: str) -> None:
         if self.problem is None:
-            log.error("model_failed", model=self._classifier.spec.name, problem=problem)
+            log.error("model_failed", model=self.spec.name, problem=problem)
         self.problem = problem
