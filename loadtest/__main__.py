@@ -15,6 +15,8 @@ NAMES = {
     "recall": "re-encoded, padded copies of known clips are found, others are not",
     "cpu": "CPU of screening a 10-minute file, beside ffmpeg decoding its keyframes",
     "rtmp_latency": "live over RTMP: from reading a packet to its flag being in the log",
+    "kafka_latency": "live over RTMP: from reading a packet to its flag being in Apache Kafka",
+    "kafka_outage": "Apache Kafka killed under many flags: all arrive, in the order of streams",
     "pdq_vs_meta": "hashes of every frame, beside the ones that Meta published",
     "bank_bench": "query time, size and start of a bank of N entries, beside faiss",
 }

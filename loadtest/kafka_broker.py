@@ -11,10 +11,12 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Message
 from confluent_kafka.admin import AdminClient
+
+from loadtest.programs import ProgramUnavailable
 
 ROOT = Path(__file__).parent.parent
 LIBS = ROOT / ".cache" / "kafka" / "libs"
@@ -30,7 +32,7 @@ _JAVA = ("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLe
 _QUIET = {"log_level": 0}
 
 
-class BrokerMissing(Exception):
+class BrokerMissing(ProgramUnavailable):
     """There is no such broker here; the message says what to do."""
 
 
@@ -167,6 +169,12 @@ class Tansu:
         traceback: TracebackType | None,
     ) -> None:
         self.kill()
+
+
+def headers_of(message: Message) -> dict[str, str]:
+    """Give the headers of a record."""
+    found: Any = message.headers() or ()
+    return {name: value.decode() for name, value in found}
 
 
 def free_ports(count: int) -> list[int]:

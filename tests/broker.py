@@ -26,7 +26,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from loadtest.kafka_broker import USER, ApacheKafka, BrokerMissing
+from loadtest.kafka_broker import USER, ApacheKafka, BrokerMissing, headers_of
 from streamguard.core.errors import BrokerUnavailable, RecordRefused
 from streamguard.core.record import Message
 
@@ -101,13 +101,12 @@ class Reader:
         got: list[Got] = []
         while message := self._consumer.poll(1 if len(got) < n_known else 0.1):
             assert message.error() is None
-            headers = {name: value.decode() for name, value in message.headers() or ()}
             got.append(
                 Got(
                     message.partition(),
                     message.offset(),
                     message.key().decode(),
-                    headers,
+                    headers_of(message),
                     message.value(),
                 )
             )

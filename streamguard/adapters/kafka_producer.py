@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -33,6 +33,7 @@ LOOK_S = 0.2
 """How long a batch may be under way before we look whether anybody still leads its partition: for
 one that nobody leads the library asks again and again, without a pause, until it gives up."""
 
+LEADER_POLL_S = 0.02
 CLOSE_TIMEOUT_S = 2.0
 
 
@@ -64,7 +65,10 @@ class KafkaProducer:
             self._producer = AIOKafkaProducer(**self._arguments)
             await self._producer.start()
             made = await make_missing(self._producer.client, [self._spec])
-            await self._producer.partitions_for(self._spec.name)
+            partitions = await self._producer.partitions_for(self._spec.name)
+            while made and partitions != self._led(self._producer):  # it takes a new topic a moment
+                await asyncio.sleep(LEADER_POLL_S)
+                await self._producer.client.force_metadata_update()
         return bool(made)
 
     async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
@@ -125,13 +129,16 @@ class KafkaProducer:
                 offset = sent.result().offset
         return offset
 
+    def _led(self, producer: AIOKafkaProducer) -> set[int] | None:
+        """Give the partitions that some broker leads; None where there is no such topic."""
+        led: set[int] | None
+        led = producer.client.cluster.available_partitions_for_topic(self._spec.name)
+        return led
+
     def _require_leader(self, producer: AIOKafkaProducer, partition: int) -> None:
         """Raise where no broker leads a partition now."""
         self._require_topic(producer)
-        leader = producer.client.cluster.leader_for_partition(
-            TopicPartition(self._spec.name, partition)
-        )
-        if leader is None or leader < 0:
+        if partition not in (self._led(producer) or ()):
             raise BrokerUnavailable(f"no broker leads partition {partition} of {self._spec.name}")
 
     def _require_topic(self, producer: AIOKafkaProducer) -> None:

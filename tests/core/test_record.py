@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from made_events import MADE_S, number_in, opened
 
+from loadtest.made_events import MADE_S, number_in, opened
 from streamguard.core.coverage_data import GapData
 from streamguard.core.event_data import FlagData, StreamRef
 from streamguard.core.events import Event, gap_event

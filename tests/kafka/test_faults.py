@@ -16,12 +16,12 @@ from broker import (
     topic_policy,
     withdraw,
 )
-from made_events import number_in, opened
 from prometheus_client import CollectorRegistry
 from servers import serving, silent, whole
 from structlog.testing import capture_logs
 
 from loadtest.kafka_broker import PASSWORD, USER, ApacheKafka
+from loadtest.made_events import number_in, opened
 from streamguard.adapters import kafka_client
 from streamguard.adapters.kafka_client import KafkaOptions, route_client_log
 from streamguard.adapters.kafka_meter import KafkaMeter

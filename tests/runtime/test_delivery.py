@@ -10,9 +10,9 @@ from broker import Cluster, MemoryBroker
 from clock import EPOCH_S, FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_events import number_in, opened
 from structlog.testing import capture_logs
 
+from loadtest.made_events import number_in, opened
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.core.delivery_ports import Outcome

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from broker import Cluster, MemoryBroker
-from made_events import number_in, opened
 from structlog.testing import capture_logs
 
+from loadtest.made_events import number_in, opened
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.adapters.system_clock import SystemClock

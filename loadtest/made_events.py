@@ -1,4 +1,4 @@
-"""Events for tests of delivery, told apart by a number."""
+"""Flags that nobody saw, told apart by a number: for tests and load tests of delivery."""
 
 import json
 from uuid import UUID, uuid5
