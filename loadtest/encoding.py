@@ -10,10 +10,7 @@ from pathlib import Path
 
 import av
 
-from loadtest.programs import find, output_of
-
-CACHE = Path(__file__).parent.parent / ".cache" / "loadtest"
-"""Where long videos are kept; git ignores it."""
+from loadtest.programs import CACHE, find, output_of
 
 GOP_S = 2
 BROADCAST_GOP = 60
