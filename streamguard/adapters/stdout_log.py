@@ -1,11 +1,12 @@
-"""Writes events as JSON Lines to a text stream: the log of `streamguard screen`.
+"""Writes events as JSON Lines to standard output: the log of `streamguard screen`.
 
-Rule: one event a line, flushed before it counts as committed. A reader that has gone wants no more,
-which is no error; a disk that is full is one.
+Rule: one event a line, handed to the system before it counts as committed. What a full disk took
+half of goes on from there: no line is broken, none is written twice.
 """
 
+import os
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import IO
 
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Event
@@ -14,21 +15,29 @@ from streamguard.core.events import Event
 class StdoutLog:
     """An event log that is a pipe to somebody else."""
 
-    def __init__(self, stream: TextIO, on_gone: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, stream: IO[str], on_gone: Callable[[], object] = lambda: None) -> None:
         """Write to `stream`; `on_gone` is called, in the writing thread, when its reader leaves."""
         self._stream = stream
         self._on_gone = on_gone
+        self._rest = b""  # lines, the first perhaps without its beginning, that are not out yet
+        self._seen: set[str] = set()  # their ids, and those of all before: a few in a minute
 
     def append(self, events: Sequence[Event]) -> None:
-        """Print events in order.
+        """Print events in order; an id seen before is ignored.
 
         Raises:
-            LogUnavailable: the disk behind it is full.
+            LogUnavailable: the disk behind it is full; the next call goes on where this one ended.
         """
+        for event in events:
+            if event.id not in self._seen:
+                self._seen.add(event.id)
+                self._rest += f"{event.to_json()}\n".encode()
         try:
-            self._stream.writelines(f"{event.to_json()}\n" for event in events)
             self._stream.flush()
+            while self._rest:
+                self._rest = self._rest[os.write(self._stream.fileno(), self._rest) :]
         except BrokenPipeError:
+            self._rest = b""
             self._on_gone()
         except OSError as error:
             raise LogUnavailable(f"standard output cannot be written: {error.strerror}") from None

@@ -1,6 +1,7 @@
 """Streams that are kept screened: reconnects, sessions, and one stream's trouble beside another."""
 
 import asyncio
+import random
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -34,7 +35,14 @@ from tests.runtime.stage import Opener, Stage, known_picture
 from tests.servers import cut_short, in_turn, serving, status, whole
 
 SECOND_US = 1_000_000
+SMALL_DRAWS = 112_983
+"""A seed whose first five draws lie below 0.09: pauses between tries are short."""
 GONE = SourceUnavailable("gone: is it up and publishing?")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses() -> None:
+    random.seed(SMALL_DRAWS)
 
 
 def gives(

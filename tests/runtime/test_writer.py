@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from loadtest.made_events import opened
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.errors import LogUnavailable
@@ -14,7 +15,6 @@ from streamguard.core.events import Event
 from streamguard.core.ports import EventLog
 from streamguard.runtime.writer import MAX_BATCH, MAX_WAITING, LogWriter
 from tests.clock import FakeClock
-from tests.made_events import opened
 
 PATIENCE_S = 10.0
 
