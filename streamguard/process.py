@@ -55,6 +55,7 @@ def configure_logging() -> None:
             else structlog.processors.format_exc_info,
             *([] if is_terminal else [structlog.processors.JSONRenderer()]),
         ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # found anew for each line: whoever replaces sys.stderr gets what follows
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
     )

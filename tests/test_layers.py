@@ -23,9 +23,12 @@ NOT_IN_CORE = {
 }
 MAY_CATCH_ALL = {
     "adapters/onnx_classifier.py",  # the library raises bare Exceptions of its own
+    "runtime/evidence.py",  # a bug there costs the evidence, not the flag
     "runtime/feeder.py",  # threads hand a bug to the task that watches them
     "runtime/lane.py",
     "runtime/pool.py",
+    "runtime/screen.py",  # ends the session as any other error does, then tells the worker
+    "runtime/worker.py",  # a bug met on one stream ends that stream's session only
 }
 MOST_LINES = 300
 
