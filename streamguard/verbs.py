@@ -97,6 +97,10 @@ def check_config(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.file)
     load_policy(settings.policy.file)
     app.open_banks(settings.bank.paths)
+    if settings.kafka.bootstrap_servers:
+        from streamguard.kafka_parts import kafka_options  # noqa: PLC0415  # needs the extra `kafka`
+
+        kafka_options(settings.kafka).arguments()
     _print(shown(settings), indent=2)
     return 0
 

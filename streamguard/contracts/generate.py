@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 
 from streamguard.contracts import reference
 from streamguard.core.events import KINDS, RETENTION_S, Event, EventType, Topic, schema_id
+from streamguard.core.record import REDUCED
 
 CONTRACT_VERSION = "1.0.0"
 """Of the contracts, not of the package: a minor version adds types and optional fields."""
@@ -161,11 +162,13 @@ def _headers() -> dict[str, Any]:
         "content-type": envelope["datacontenttype"]["description"],
         **{f"ce_{name}": envelope[name]["description"] for name in attributes},
     }
+    optional = {REDUCED: "Present where data are cut down, for the broker refused the whole event."}
     return {
         "type": "object",
         "required": list(headers),
         "properties": {
-            name: {"type": "string", "description": text} for name, text in headers.items()
+            name: {"type": "string", "description": text}
+            for name, text in (headers | optional).items()
         },
     }
 
