@@ -87,6 +87,14 @@ class Session:
         return self._epoch
 
     @property
+    def watermark_us(self) -> int | None:
+        """Media time up to which every detector has judged; None before the first packet."""
+        marks_us = [self._hashes.watermark_us]
+        if self._epoch in self._scoring:
+            marks_us.append(self._scoring[self._epoch][0].watermark_us)
+        return min((mark_us for mark_us in marks_us if mark_us is not None), default=None)
+
+    @property
     def screened_us(self) -> int:
         """Media time that every detector has screened so far, microseconds."""
         return min(self._screened_and_gap_us(detector)[0] for detector in self._detectors)
@@ -165,13 +173,13 @@ class Session:
         self._ended_tracks.append(track)
         return self._tell(track, track.epoch_ended(epoch, last_us, why), now_s)
 
-    def scoring_given_up(self, now_s: float) -> list[Event]:
-        """Close what a model that answers no more has left open."""
+    def scoring_given_up(self, now_s: float, why: CloseReason = "stream_ended") -> list[Event]:
+        """Close what answers that are not waited for any more have left open."""
         events = []
         for epoch in tuple(self._scoring):
             track, _ = self._scoring[epoch]
             track.losses.note(epoch, track.newest_us, GapReason.MODEL_ERROR)
-            events += self.scoring_ended(epoch, track.newest_us, "stream_ended", now_s)
+            events += self.scoring_ended(epoch, track.newest_us, why, now_s)
         return events
 
     def idle(self, horizon_us: int | None, now_s: float) -> list[Event]:

@@ -26,13 +26,15 @@ class Track:
         self._segments = SegmentBuilder(mint)
         self.newest_us = 0
         """Media time of the newest packet that is known of."""
+        self.watermark_us: int | None = None
+        """Media time up to which verdicts have come, or will not come any more."""
         self._anchor = (0, 0.0)  # a media time, and the monotonic instant at which it was read
         self._told_s = 0.0  # the instant up to which gaps of this timeline were told
 
     def begin(self, epoch: int, first_us: int, read_at_s: float) -> None:
         """Begin a timeline at its first packet."""
         self.coverage.begin(epoch, first_us)
-        self.newest_us = first_us
+        self.newest_us = self.watermark_us = first_us
         self._anchor, self._told_s = (first_us, read_at_s), read_at_s
 
     def was_read(self, pts_us: int, read_at_s: float) -> None:
@@ -56,6 +58,7 @@ class Track:
         self, epoch: int, pts_us: int, decisions: Iterable[Decision], now_s: float
     ) -> Changes:
         """Take the verdict on a sample: its positive decisions, or none."""
+        self.watermark_us = pts_us
         changes = self._segments.sampled(epoch, pts_us, now_s)
         for decision in decisions:
             changes += self._segments.feed(decision)
@@ -63,6 +66,7 @@ class Track:
 
     def not_judged(self, epoch: int, pts_us: int, reason: GapReason, now_s: float) -> Changes:
         """Take note of a sample on which there is no verdict."""
+        self.watermark_us = pts_us
         self.losses.note(epoch, pts_us, reason)
         changes = self._segments.sampled(epoch, pts_us, now_s)
         return changes, self.coverage.advance(epoch, pts_us)

@@ -21,7 +21,6 @@ from streamguard.core.session import Session
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import CloseReason, Codec, GapReason, Sample
 from streamguard.runtime.asker import Asker
-from streamguard.runtime.batcher import HANG_S
 from streamguard.runtime.feeder import Feeder
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
@@ -74,8 +73,7 @@ class StreamScreen:
         self._timeline = Timeline()
         self._sampler = Sampler(stream.sampling)
         self._losses = LossLedger()
-        self._watermark_us: int | None = None
-        self._ring = PacketRing(lambda: self._watermark_us)
+        self._ring = PacketRing(lambda: self._session.watermark_us)
         is_file = not stream.location.is_live
         self._mailbox: Mailbox[Sample, Note] = Mailbox(
             MAILBOX_SAMPLES, waits=is_file, on_drop=self._dropped
@@ -162,7 +160,6 @@ class StreamScreen:
                 self._codec = codec
                 self._count_connected(1)
             case EpochBegan(epoch, first_us, read_at_s):
-                self._watermark_us = first_us
                 self.has_begun = True
                 await self.teller.back()
                 sampling = self._stream.sampling
@@ -205,14 +202,18 @@ class StreamScreen:
 
     async def _finish_scoring(self, *, is_stopping: bool) -> None:
         """Wait for the model's last answers; what a hanging model leaves open is a gap."""
-        deadline_s = self._parts.clock.monotonic() + (STOP_S if is_stopping else HANG_S)
-        while self._session.is_scoring and self._parts.clock.monotonic() < deadline_s:
+        batcher, clock = self._parts.batcher, self._parts.clock
+        patience_s = STOP_S if is_stopping or batcher is None else batcher.hang_s
+        until_s = clock.monotonic() + patience_s
+        while self._session.is_scoring and (now_s := clock.monotonic()) < until_s:
             item = await self._mailbox.get(TICK_S)
             if isinstance(item, Scores | NotScored | ScoringEnded):
-                now_s = self._parts.clock.monotonic()
-                await self._take_answer(item, now_s, is_stopping=is_stopping)
-        now_s = self._parts.clock.monotonic()
-        await self.teller.tell(self._session.scoring_given_up(now_s), now_s)
+                await self._take_answer(item, clock.monotonic(), is_stopping=is_stopping)
+                if not is_stopping:  # one that is slow does not hang
+                    until_s = now_s + patience_s
+        why: CloseReason = "interrupted" if is_stopping else "stream_ended"
+        now_s = clock.monotonic()
+        await self.teller.tell(self._session.scoring_given_up(now_s, why), now_s)
 
     async def _judge(self, sample: Sample, now_s: float) -> None:
         meter = self._parts.meter
@@ -222,7 +223,6 @@ class StreamScreen:
         meter.sampled(is_judged=judgement.is_judged)
         if judgement.is_near_miss:
             self._sampler.request_dense(sample.epoch, sample.pts_us)
-        self._watermark_us = sample.pts_us
         await self.teller.apply(judgement, sample.read_at_s)
 
     def _let_go(self, feeder: Feeder) -> None:
