@@ -25,7 +25,8 @@ from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.http_status import HttpStatus
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_decoder import PyavDecoder
-from streamguard.adapters.pyav_source import PyavSource, SourceTimeouts
+from streamguard.adapters.pyav_source import PyavSource
+from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.bank import Banks
@@ -56,6 +57,7 @@ class Plan:
 
     classifier: None where no model looks beside the hashes.
     max_batch: pictures of one run of the model; 0 takes 1 on a CPU, 8 elsewhere.
+    hls_hosts: whom HLS playlists may name beside their own host and port.
     n_threads: decode threads; 0 takes one for each core.
     """
 
@@ -67,6 +69,7 @@ class Plan:
     classifier: Classifier | None = None
     max_batch: int = 0
     timeouts: SourceTimeouts = field(default_factory=SourceTimeouts)
+    hls_hosts: tuple[str, ...] = ()
     n_threads: int = 0
     stop_timeout_s: float = 15.0
     on_commit: Callable[[Sequence[Event]], None] = lambda _: None
@@ -93,7 +96,7 @@ async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
             try:
                 yield Parts(
                     source=f"/streamguard/{plan.deployment}",
-                    open_location=partial(_open, clock, plan.timeouts),
+                    open_location=partial(_open, clock, plan),
                     banks=plan.banks,
                     policy=plan.policy,
                     pool=pool,
@@ -127,10 +130,8 @@ def _batcher(plan: Plan, meter: PrometheusMeter) -> Batcher:
     return batcher
 
 
-def _open(
-    clock: SystemClock, timeouts: SourceTimeouts, location: Location, timeline: Timeline
-) -> PyavSource:
-    return PyavSource(location, timeline, clock, timeouts)
+def _open(clock: SystemClock, plan: Plan, location: Location, timeline: Timeline) -> PyavSource:
+    return PyavSource(location, timeline, clock, plan.timeouts, plan.hls_hosts)
 
 
 async def _flush(writer: LogWriter, writing: asyncio.Task[None], timeout_s: float) -> int:
@@ -168,6 +169,7 @@ def plan_of(
         classifier=open_model(model, settings.model) if model else None,
         max_batch=settings.model.max_batch,
         timeouts=SourceTimeouts(settings.source.open_timeout_s, settings.source.read_timeout_s),
+        hls_hosts=settings.source.hls_hosts,
         n_threads=settings.worker.decode_threads,
         stop_timeout_s=settings.worker.stop_timeout_s,
     )

@@ -100,7 +100,9 @@ def _add_screen(verbs: Verbs) -> None:
         "screen one stream or file to its end; events as JSON Lines on stdout",
         "streamguard screen copy.mp4 --bank bank/ --evidence evidence/",
     )
-    screen.add_argument("source", help="a file, or rtmp(s)://, http(s):// with MPEG-TS or FLV")
+    screen.add_argument(
+        "source", help="a file, rtmp(s)://, rtsp(s)://, srt://, http(s):// with HLS, MPEG-TS or FLV"
+    )
     screen.add_argument("--bank", type=Path, action="append", metavar="DIR", help="may be repeated")
     screen.add_argument("--model", type=Path, metavar="DIR", help="a model pack, beside the banks")
     screen.add_argument("--policy", type=Path, metavar="FILE", help="severities and thresholds")

@@ -36,6 +36,7 @@ TEST_PREFIX = "STREAMGUARD_TEST_"  # read by the tests only
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?$")]
 
 
 class Deployment(Section):
@@ -51,7 +52,7 @@ class StreamSection(Section):
     id: Name
     """Catalogue id: what events, logs and evidence call this stream."""
     url: SecretStr | None = None
-    """Where to pull it: rtmp(s)://, http(s):// with MPEG-TS or FLV. A secret: it may hold a key."""
+    """Where to pull it: rtmp(s), rtsp(s), srt, http(s) with HLS, TS or FLV; it may hold a key."""
     url_file: Path | None = None
     """A file that holds the URL, for where secrets are mounted as files."""
     sampling: Sampling = Sampling.AUTO
@@ -93,6 +94,8 @@ class SourceSection(Section):
     """Seconds to connect, and again to see the first packets."""
     read_timeout_s: Seconds = 10.0
     """Seconds without a video packet after which a stream has stopped sending."""
+    hls_hosts: tuple[HostName, ...] = ()
+    """Hosts, as host or host:port, that HLS playlists may name beside the one they come from."""
 
 
 class BankSection(Section):

@@ -5,19 +5,35 @@ and logs see.
 """
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 from urllib.parse import urlsplit
 
 from streamguard.core.errors import ConfigError
+from streamguard.core.srt_address import SRT_SCHEME, srt_address
 
-Protocol = Literal["file", "rtmp", "rtmps", "http", "https"]
+Protocol = Literal["file", "rtmp", "rtmps", "rtsp", "rtsps", "http", "https", "hls", "srt"]
+
+SCHEMES: Mapping[str, Protocol] = {
+    "rtmp": "rtmp",
+    "rtmps": "rtmps",
+    "rtsp": "rtsp",
+    "rtsps": "rtsps",
+    "http": "http",
+    "https": "https",
+    SRT_SCHEME: "srt",
+}
+"""What a URL may begin with; a playlist over HTTP(S) is of the protocol `hls`."""
+
+PLAYLIST_SUFFIX = ".m3u8"
+"""What the path of an HLS playlist ends in. Source: RFC 8216, section 4."""
 
 NOT_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories that no label, id or log line may hold: control characters, line breaks, and
 surrogates, which stand for bytes of a file name that are no UTF-8."""
 
-REMEDY = "use a file path, rtmp://, rtmps://, or http(s):// with MPEG-TS or FLV"
+REMEDY = "use a file path, rtmp(s)://, rtsp(s)://, srt://, or http(s):// with HLS, MPEG-TS or FLV"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +63,8 @@ def parse_location(text: str) -> Location:
     """Read a path or URL as the command line or the configuration gives it.
 
     Raises:
-        ConfigError: the scheme is not one that can be screened, the host is missing, or it is not
-            one line of text.
+        ConfigError: the scheme is not one that can be screened, the host is missing, an option of
+            SRT cannot be taken, or it is not one line of text.
     """
     if any(unicodedata.category(character) in NOT_TEXT for character in text):
         raise ConfigError(
@@ -60,8 +76,7 @@ def parse_location(text: str) -> Location:
         if not text:
             raise ConfigError(f"the source is empty: {REMEDY}")
         return Location("file", f"file:{text}", text)
-    known = {name: name for name in get_args(Protocol) if name != "file"}
-    protocol = known.get(scheme.lower())
+    protocol = SCHEMES.get(scheme.lower())
     if protocol is None:
         name = scheme if scheme.isalnum() and len(scheme) <= 12 else "this"  # noqa: PLR2004  # a scheme, not a key
         raise ConfigError(f"cannot screen {name}:// sources: {REMEDY}")
@@ -72,5 +87,9 @@ def parse_location(text: str) -> Location:
         raise ConfigError(f"the {protocol} source has a malformed host or port") from None
     if not host:
         raise ConfigError(f"the {protocol} source names no host")
+    if protocol in {"http", "https"} and parts.path.lower().endswith(PLAYLIST_SUFFIX):
+        protocol = "hls"
+    if protocol == "srt":
+        srt_address(text)  # here, so that a mistake is found before anything starts
     where = f"{host}:{port}" if port else host
     return Location(protocol, text, f"{protocol} source at {where}")

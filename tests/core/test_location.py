@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.core.errors import ConfigError
-from streamguard.core.location import REMEDY, Location, Protocol, parse_location
+from streamguard.core.location import REMEDY, SCHEMES, Location, Protocol, parse_location
 
 
 @pytest.mark.parametrize("path", ["clip.mp4", "/clips/a b.mp4", "C:\\clips\\a.mp4", "a:b?c#d", "-"])
@@ -16,15 +16,47 @@ def test_what_has_no_scheme_is_a_file(path: str) -> None:
     assert not location.is_live
 
 
-@pytest.mark.parametrize("protocol", [p for p in get_args(Protocol) if p != "file"])
+@pytest.mark.parametrize("protocol", SCHEMES)
 def test_each_live_protocol_is_read(protocol: Protocol) -> None:
-    url = f"{protocol}://media.example/live/name"
+    url = f"{protocol}://media.example:9000/live/name"
 
     location = parse_location(url)
 
     assert (location.protocol, location.url) == (protocol, url)
-    assert location.label == f"{protocol} source at media.example"
+    assert location.label == f"{protocol} source at media.example:9000"
     assert location.is_live
+
+
+def test_every_protocol_can_be_asked_for() -> None:
+    assert set(get_args(Protocol)) == {*SCHEMES.values(), "file", "hls"}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "rest", ["/hidden.m3u8", "/live/HIDDEN.M3U8", "/hidden.m3u8?hidden#hidden"]
+)
+def test_a_playlist_over_http_is_hls(scheme: str, rest: str) -> None:
+    url = f"{scheme}://user:hidden@media.example{rest}"
+
+    location = parse_location(url)
+
+    assert (location.protocol, location.url) == ("hls", url)
+    assert location.label == "hls source at media.example"
+    assert location.is_live
+
+
+@pytest.mark.parametrize("rest", ["/live.ts?list=a.m3u8", "/live#a.m3u8", "/a.m3u8/", "/am3u8"])
+def test_what_has_no_path_of_a_playlist_is_no_hls(rest: str) -> None:
+    assert parse_location(f"http://media.example{rest}").protocol == "http"
+
+
+def test_a_playlist_that_is_a_file_is_a_file() -> None:
+    assert parse_location("clips/list.m3u8").protocol == "file"
+
+
+def test_a_mistake_in_an_srt_address_is_found_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"the srt source names no port: give srt://host:port$"):
+        parse_location("srt://media.example?streamid=x")
 
 
 def test_a_scheme_is_read_in_any_case() -> None:
@@ -55,8 +87,8 @@ def test_no_key_or_password_shows() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("srt://media.example:9000", "srt://"),
-        ("rtsp://media.example/live", "rtsp://"),
+        ("udp://media.example:9000", "udp://"),
+        ("hls://media.example/live.m3u8", "hls://"),
         ("file:///clips/a.mp4", "file://"),
         ("abcdefghijkl://x", "abcdefghijkl://"),
         ("abcdefghijklm://x", "this://"),
