@@ -4,16 +4,18 @@ Rule: it looks at a frame exactly as screening does, so that a bank and a stream
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
-from streamguard.core.errors import SourceCorrupt
+from streamguard.core.errors import SourceCorrupt, SourceInvalid, StreamguardError
 from streamguard.core.location import Location
 from streamguard.core.look import views_of
-from streamguard.core.ports import Clock
+from streamguard.core.ports import Clock, InOrder
 from streamguard.core.timeline import Timeline
-from streamguard.core.types import Frame, View
+from streamguard.core.types import Frame, Packet, View
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +34,7 @@ def hash_source(location: Location, clock: Clock, *, every_frame: bool) -> Itera
 
     Raises:
         StreamguardError: what opening and reading a source raises; frames before it were given.
+        SourceInvalid: not one picture can be decoded.
     """
     shift_us: int | None = None
     last_us = epoch = 0
@@ -41,24 +44,33 @@ def hash_source(location: Location, clock: Clock, *, every_frame: bool) -> Itera
             shift_us, epoch = last_us - packet.pts_us, packet.epoch
         last_us = max(last_us, packet.pts_us + shift_us)
         yield Hashed(packet.pts_us + shift_us, views_of(frame.luma, full_range=frame.full_range))
+    if shift_us is None:
+        raise SourceInvalid(f"no picture of {location.label} can be decoded")
 
 
 def _frames(location: Location, clock: Clock, *, every_frame: bool) -> Iterator[Frame]:
     """Decode past damaged packets; what cannot be decoded is left out."""
     with PyavSource(location, Timeline(), clock) as source:
         decoder = PyavDecoder(clock)
-        in_order = decoder.in_order(source.codec)
-        has_keyframe = False
-        for packet in source.packets():
-            has_keyframe |= packet.is_keyframe
-            if not has_keyframe or not (every_frame or packet.is_keyframe):
-                continue
-            try:
-                if every_frame:
-                    yield from in_order.feed(packet)
-                else:
-                    yield decoder.keyframe(source.codec, packet)
-            except SourceCorrupt:
-                continue
         if every_frame:
-            yield from in_order.finish()
+            yield from _all(source.packets(), decoder.in_order(source.codec))
+            return
+        for packet in source.packets():
+            if packet.is_keyframe:
+                with suppress(SourceCorrupt):
+                    yield decoder.keyframe(source.codec, packet)
+
+
+def _all(packets: Iterator[Packet], in_order: InOrder) -> Iterator[Frame]:
+    """Decode in order; frames held back come before the error that the packets end with."""
+    problem: StreamguardError | None = None
+    try:
+        for packet in dropwhile(lambda packet: not packet.is_keyframe, packets):
+            with suppress(SourceCorrupt):
+                yield from in_order.feed(packet)
+    except StreamguardError as error:
+        problem = error
+    with suppress(SourceCorrupt):
+        yield from in_order.finish()
+    if problem is not None:
+        raise problem
