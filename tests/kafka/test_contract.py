@@ -8,9 +8,12 @@ from typing import TypeVar
 from uuid import uuid4
 
 import pytest
-from broker import GIVEN, Cluster, Got, MemoryBroker, Reader
+from broker import GIVEN, Got, Reader
+from memory_broker import Cluster, MemoryBroker
 
-from loadtest.kafka_broker import ApacheKafka, BrokerMissing, Tansu, free_ports
+from loadtest.broker_process import BrokerMissing, free_ports
+from loadtest.kafka_broker import ApacheKafka
+from loadtest.tansu import Tansu
 from streamguard.adapters.kafka_client import KafkaOptions
 from streamguard.adapters.kafka_producer import KafkaProducer
 from streamguard.adapters.kafka_topics import TopicSpec

@@ -187,6 +187,42 @@ def test_rights_that_are_withdrawn_stop_delivery_and_lose_nothing(
     assert PASSWORD not in f"{said}"
 
 
+def tls_options(apache: ApacheKafka, ca_file: Path | None) -> KafkaOptions:
+    if apache.tls_bootstrap is None:
+        pytest.skip("no openssl here to make a certificate with")
+    return KafkaOptions(
+        apache.tls_bootstrap,
+        security_protocol="SASL_SSL",
+        username=USER,
+        password=PASSWORD,
+        ca_file=ca_file,
+        compression="gzip",
+    )
+
+
+def test_flags_arrive_encrypted_logged_in_and_compressed(
+    apache: ApacheKafka, path: Path, reader: Reader
+) -> None:
+    grant(apache.bootstrap)
+
+    with Stage(path, tls_options(apache, apache.certificate)) as stage:
+        stage.append(*range(20))
+        stage.wait_until_delivered()
+
+    assert set(arrived(reader, 20)) == set(range(20))
+
+
+def test_a_broker_that_nobody_vouches_for_gets_nothing(apache: ApacheKafka, path: Path) -> None:
+    grant(apache.bootstrap)
+
+    with Stage(path, tls_options(apache, None)) as stage, capture_logs() as said:
+        stage.append(1)
+        stage.wait_for_problem("Kafka is not available")
+        wait_until(lambda: any("CERTIFICATE_VERIFY" in str(line.get("problem")) for line in said))
+
+    assert stage.count("records", outcome="acknowledged") == 0
+
+
 def test_a_wrong_password_is_said_and_not_shown(
     apache: ApacheKafka, path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

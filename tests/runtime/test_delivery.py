@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from broker import Cluster, MemoryBroker
 from clock import EPOCH_S, FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_broker import Cluster, MemoryBroker
 from structlog.testing import capture_logs
 
 from loadtest.made_events import number_in, opened

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from broker import Cluster, MemoryBroker
+from memory_broker import Cluster, MemoryBroker
 from structlog.testing import capture_logs
 
 from loadtest.made_events import number_in, opened
