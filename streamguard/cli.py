@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from streamguard import __version__, bank_verbs, topic_verbs
+from streamguard import __version__, bank_verbs, model_verbs, topic_verbs
 from streamguard import doctor as doctor_module
 from streamguard import verbs as verbs_module
 from streamguard.core.errors import StreamguardError
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_service_verbs(verbs)
     _add_hash(verbs)
     _add_bank(verbs)
+    _add_model(verbs)
     _add_topics(verbs)
     _add_doctor(verbs)
     return parser
@@ -221,6 +222,31 @@ def _add_bank(verbs: Verbs) -> None:
     )
     bench.add_argument("--entries", type=_count, default=100_000)
     for verb in (build, query, remove, stat, bench):
+        verb.add_argument("--json", action="store_true")
+
+
+def _add_model(verbs: Verbs) -> None:
+    model = verbs.add_parser("model", help="look into model packs")
+    inner = model.add_subparsers(required=True, metavar="VERB")
+    packs = _verb(
+        inner,
+        "list",
+        model_verbs.list_packs,
+        "tell which model packs there are, and what each sees",
+        "streamguard model list",
+    )
+    packs.add_argument(
+        "directory", type=Path, metavar="DIR", nargs="?", default=Path("models"), help="of packs"
+    )
+    verify = _verb(
+        inner,
+        "verify",
+        model_verbs.verify,
+        "check a model pack, from its manifest to its scores",
+        "streamguard model verify models/opennsfw",
+    )
+    verify.add_argument("directory", type=Path, metavar="DIR", help="the pack")
+    for verb in (packs, verify):
         verb.add_argument("--json", action="store_true")
 
 
