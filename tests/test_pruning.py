@@ -1,0 +1,64 @@
+import time
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from loadtest.made_events import opened
+from streamguard.adapters.sqlite_log import SILENT_GROUP_S, SqliteLog
+from streamguard.adapters.sqlite_outbox import SqliteOutbox
+from streamguard.core.events import RETENTION_S, Topic
+from streamguard.core.record import Position
+from streamguard.pruning import _prune
+
+OLD_S = RETENTION_S[Topic.FLAGS] + 3600
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Make a log with one flag past retention and a fresh one."""
+    path = tmp_path / "events.db"
+    with SqliteLog(path) as log:
+        log.append([opened(1, time_s=time.time() - OLD_S), opened(2, time_s=time.time())])
+    return path
+
+
+def n_left(file: Path) -> int:
+    with SqliteLog.open_reader(file) as log:
+        return len(log.read(1))
+
+
+def test_what_is_past_retention_goes(file: Path) -> None:
+    with capture_logs() as said:
+        _prune(file, has_broker=False)
+
+    assert n_left(file) == 1
+    assert said == [{"event": "log_pruned", "log_level": "info", "n_removed": 1}]
+
+
+def test_what_a_broker_has_not_acknowledged_stays_until_it_has(file: Path) -> None:
+    _prune(file, has_broker=True)
+    assert n_left(file) == 2
+
+    SqliteOutbox(file).acknowledge(Topic.FLAGS, Position(3))
+    _prune(file, has_broker=True)
+    assert n_left(file) == 1
+
+
+def test_a_group_that_is_dropped_is_an_error_in_the_log(file: Path) -> None:
+    with SqliteLog(file, "write") as log:
+        log.commit("gone", 1, time.time() - SILENT_GROUP_S - 60)
+
+    with capture_logs() as said:
+        _prune(file, has_broker=False)
+
+    assert {"event": "consumer_group_dropped", "log_level": "error", "group": "gone"} in said
+
+
+def test_a_log_that_cannot_be_pruned_now_is_no_reason_to_end(file: Path) -> None:
+    file.write_bytes(b"\0" * 4096)
+
+    with capture_logs() as said:
+        _prune(file, has_broker=False)
+
+    assert [line["event"] for line in said] == ["prune_failed"]
