@@ -163,10 +163,11 @@ class Opened:
             return 0
         try:
             with _open(self._location, self._timeouts, None) as container:
-                context = container.streams.video[0].codec_context
-                context.thread_count = 1
-                context.options = {"max_pixels": str(MAX_PIXELS)}
-                picture = next(container.decode(video=0))
+                video = container.streams[self.video.index]
+                assert isinstance(video, VideoStream)  # noqa: S101  # it is the one that was chosen
+                video.codec_context.thread_count = 1
+                video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+                picture = next(container.decode(video))
         except (av.FFmpegError, StopIteration):
             return 0
         return round(picture.rotation / 90) % 4
@@ -189,13 +190,13 @@ class Opened:
 
     def _choose_video(self) -> VideoStream:
         streams, where = self.container.streams, self._location
-        if not streams.video:
+        chosen = next((s for s in streams.video if s.codec_context), None)  # else: codec unknown
+        if chosen is None:
             if self._reader and self._reader.problem:
                 raise self._reader.problem
             raise (SourceUnavailable if where.is_live else SourceInvalid)(
                 f"{where.label} holds no video"
             )
-        chosen = streams.video[0]
         for stream in streams if where.is_live else ():
             if stream is not chosen:
                 stream.discard = Discard.all

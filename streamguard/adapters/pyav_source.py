@@ -5,6 +5,7 @@ raised are ours, and never show the URL.
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from types import TracebackType
 from typing import Self, cast
@@ -12,6 +13,7 @@ from typing import Self, cast
 import av
 from av.bitstream import BitStreamFilterContext
 from av.packet import Packet as AvPacket
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamguard.adapters.annexb import parameter_sets
@@ -63,7 +65,7 @@ class PyavSource:
         self._timeline = timeline
         self._budget = ErrorBudget()
         self._sets = b""
-        self._ends: dict[int, int] = {}  # by stream, in its ticks: where its packets end
+        self._ends: dict[int, tuple[int, Fraction]] = {}  # by stream: its last tick, their length
         self._opened = Opened(location, clock, timeouts or SourceTimeouts(), hls_hosts)
         timeline.wrap_ticks = self._opened.wrap_ticks
         context = self._opened.video.codec_context
@@ -131,15 +133,21 @@ class PyavSource:
 
     def _demuxed(self) -> "Iterator[AvPacket[VideoStream]]":
         """Read on; the other streams of a file are read only to see how far they reach."""
-        for packet in self._opened.container.demux():
+        for packet in self._everything():
             if not packet.size:
                 continue
             index = packet.stream_index
             end = (packet.pts or 0) + (packet.duration or 0)
-            self._ends[index] = max(self._ends.get(index, end), end)
+            if index not in self._ends or end > self._ends[index][0]:
+                self._ends[index] = (end, packet.time_base or FALLBACK_TIME_BASE)
             if index == self._opened.video.index:
                 self._opened.renew()
                 yield cast("AvPacket[VideoStream]", packet)
+
+    def _everything(self) -> "Iterator[AvPacket[Stream]]":
+        """Demux all streams; at the end PyAV trips over those that appeared on the way."""
+        with suppress(IndexError):
+            yield from self._opened.container.demux()
 
     def _packet(self, unit: "AvPacket[VideoStream]") -> Packet:
         payload = bytes(unit)
@@ -170,9 +178,8 @@ class PyavSource:
         if self._location.is_live or not duration_us:
             return
         start_us = container.start_time or 0
-        streams = container.streams
-        ends_s = (end * (streams[index].time_base or 0) for index, end in self._ends.items())
-        end_us = max((int(end_s * 1_000_000) for end_s in ends_s), default=start_us) - start_us
+        ends_us = (int(end * tick_s * 1_000_000) for end, tick_s in self._ends.values())
+        end_us = max(ends_us, default=start_us) - start_us
         if duration_us - end_us > TRUNCATION_SLACK_US:
             raise SourceTruncated(
                 f"{self._location.label} is cut short after {end_us / 1e6:.1f} of "

@@ -1,6 +1,7 @@
 """Files, one by one; what comes over a network is in test_pyav_source_live.py."""
 
 import io
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -9,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from streamguard.adapters.annexb import parameter_sets
 from streamguard.adapters.pyav_decoder import PyavDecoder
@@ -26,6 +29,7 @@ from tests.media import (
     audio_ts,
     damaged,
     image,
+    packets,
     shifted,
     video,
     write_faststart_mp4,
@@ -219,6 +223,24 @@ def test_damaged_transport_packets_are_survived(path: Path, seed: int) -> None:
 
     assert len(found.packets) > 25
     assert found.error is None
+
+
+@given(
+    st.sampled_from(["mpegts", "mp4", "flv", "matroska", "avi"]),
+    st.integers(0, 2**32),
+    st.integers(1, 60),
+)
+@example("mpegts", 47, 30)  # a stream that appears in the middle
+@example("mp4", 29, 30)  # a codec that nobody knows
+def test_whatever_is_damaged_gives_packets_or_an_error_of_ours(
+    container: str, seed: int, n_flips: int
+) -> None:
+    payload = damaged(video(container, H264), seed, n_flips, start=1_000)
+
+    with suppress(SourceCorrupt, SourceInvalid):
+        codec, found = packets(payload)
+        assert codec.name
+        assert all(packet.payload for packet in found)
 
 
 def with_broken_units(recipe: Recipe, n_broken: int) -> bytes:
