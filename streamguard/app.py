@@ -126,6 +126,8 @@ def _batcher(plan: Plan, meter: PrometheusMeter) -> Batcher:
     meter.describe_model(spec.name, spec.version, classifier.provider)
     meter.watch("model_queue_age_seconds", "Age of the oldest picture to score.", batcher.age_s)
     meter.watch("model_healthy", "1 while the model answers.", batcher.is_healthy)
+    for name in sorted(plan.policy.categories.keys() - spec.thresholds.keys()):
+        log.warning("category_unknown", category=name, model=spec.name)  # its rule never applies
     log.info("model_loaded", model=spec.name, version=spec.version, provider=classifier.provider)
     return batcher
 

@@ -52,8 +52,8 @@ class CategoryTable(_Table):
 
     severity: Severity = Severity.P2
     """P0 is an attack in progress, P3 can wait for a shift."""
-    threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
-    """Inclusive score that makes a decision positive."""
+    threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Inclusive score that makes a decision positive; without one the model pack's own."""
 
 
 class PolicyTables(_Table):

@@ -40,11 +40,11 @@ class HashRule:
 class CategoryRule:
     """When a model's score of one category becomes a flag.
 
-    threshold: inclusive, 0..1.
+    threshold: inclusive, 0..1; None takes the model pack's own.
     """
 
     severity: Severity = Severity.P2
-    threshold: float = 0.8
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Turns a model's scores of one stream into decisions.
 
-Rule: one high score alone is noise; two of three samples in a row are a decision. Time is the
-stream's own; scores come in the order of time within an epoch.
+Rule: one high score alone is noise; two of three samples in a row are a decision. Scores come in
+the order of time within an epoch; a sample that was not scored counts neither way, so that a model
+that cannot keep up still flags.
 """
 
 from collections import deque
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from streamguard.core.decision import Decision, ModelFinding
 from streamguard.core.model import ModelSpec, Scores
 from streamguard.core.policy import CategoryRule, Policy
+from streamguard.core.types import Severity
 
 WINDOW = 3
 """Samples in a row that are looked at together."""
@@ -21,7 +23,8 @@ NEEDED = 2
 @dataclass(frozen=True, slots=True)
 class _Category:
     name: str
-    rule: CategoryRule
+    severity: Severity
+    threshold: float
     recent: deque[bool]
 
 
@@ -29,17 +32,15 @@ class ScoreJudge:
     """Judges the scores that one model gives one stream."""
 
     def __init__(self, spec: ModelSpec, policy: Policy) -> None:
-        """Take the thresholds from the policy, where it names a category, else from the pack."""
+        """Judge by the policy's thresholds where it has one, else by the pack's."""
         self._spec = spec
         self._epoch = -1
-        self._categories = [
-            _Category(
-                name,
-                policy.categories.get(name, CategoryRule(threshold=spec.thresholds[name])),
-                deque(maxlen=WINDOW),
-            )
-            for name in spec.thresholds
-        ]
+        self._categories = []
+        for name, threshold in spec.thresholds.items():
+            rule = policy.categories.get(name, CategoryRule())
+            wanted = threshold if rule.threshold is None else rule.threshold
+            category = _Category(name, rule.severity, wanted, deque(maxlen=WINDOW))
+            self._categories.append(category)
 
     def judge(self, scores: Scores) -> list[Decision]:
         """Take the scores of the next sample; give the decisions that are positive on it."""
@@ -50,7 +51,7 @@ class ScoreJudge:
         decisions = []
         for category in self._categories:
             score = scores.by_category[category.name]
-            category.recent.append(score >= category.rule.threshold)
+            category.recent.append(score >= category.threshold)
             votes = sum(category.recent)
             if category.recent[-1] and votes >= NEEDED:
                 decisions.append(self._decision(category, scores, score, votes))
@@ -59,7 +60,7 @@ class ScoreJudge:
     def _decision(self, category: _Category, scores: Scores, score: float, votes: int) -> Decision:
         return Decision(
             category=category.name,
-            severity=category.rule.severity,
+            severity=category.severity,
             epoch=scores.epoch,
             pts_us=scores.pts_us,
             read_at_s=scores.read_at_s,
@@ -68,7 +69,7 @@ class ScoreJudge:
                 version=self._spec.version,
                 category=category.name,
                 score=score,
-                threshold=category.rule.threshold,
+                threshold=category.threshold,
             ),
             votes=votes,
         )

@@ -51,4 +51,4 @@ def test_each_code_has_its_own_rule_and_others_the_default() -> None:
 def test_a_policy_is_ready_for_categories_of_a_model() -> None:
     policy = Policy(categories={"weapon": CategoryRule()})
 
-    assert policy.categories["weapon"] == CategoryRule(Severity.P2, 0.8)
+    assert policy.categories["weapon"] == CategoryRule(Severity.P2, None)

@@ -102,6 +102,15 @@ def test_the_policy_decides_where_it_names_the_category() -> None:
     assert decision.finding.threshold == 0.75
 
 
+def test_a_rule_that_names_only_a_severity_leaves_the_packs_threshold() -> None:
+    judge = judge_of(Policy(categories={CATEGORY: CategoryRule(Severity.P0)}))
+
+    assert verdicts(judge, 0.59, 0.59) == []
+    judge.judge(scores(3, 0.6))
+    (decision,) = judge.judge(scores(4, 0.6))
+    assert decision.severity is Severity.P0
+
+
 def test_a_rule_for_another_category_changes_nothing() -> None:
     judge = judge_of(Policy(categories={"another": CategoryRule(Severity.P0, 0.01)}))
 
