@@ -40,6 +40,9 @@ RTSP = frozenset({"rtsp", "rtsps"})
 NO_PROTOCOL = "none"
 """No protocol of FFmpeg has this name: what reads for us itself lets it open nothing."""
 
+METADATA_ERRORS = "replace"
+"""A title in another encoding than UTF-8 must not keep a stream from being screened."""
+
 RTP_WRAP_TICKS = 1 << 32
 """RTP timestamps are 32 bits (RFC 3550, 5.1), of video at 90 kHz: they wrap in 13.3 h."""
 
@@ -209,12 +212,19 @@ def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -
             "protocol_whitelist": NO_PROTOCOL,
             "format_whitelist": reader.format_name,
         }
-        return av.open(reader, mode="r", format=reader.format_name, options=options)
+        return av.open(
+            reader,
+            mode="r",
+            format=reader.format_name,
+            options=options,
+            metadata_errors=METADATA_ERRORS,
+        )
     return av.open(
         location.url,
         format=None if location.is_live else _forced_format(Path(location.label)),
         options=_options(location, timeouts),
         timeout=(timeouts.open_s, timeouts.read_s),
+        metadata_errors=METADATA_ERRORS,
     )
 
 

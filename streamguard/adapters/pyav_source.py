@@ -113,8 +113,7 @@ class PyavSource:
 
     def _units_of_one(self) -> "Iterator[AvPacket[VideoStream]]":
         """Demux, and convert to Annex B, past single damaged packets up to the error budget."""
-        name = _TO_ANNEX_B.get(self.codec.name)
-        annex_b = BitStreamFilterContext(name, self._opened.video) if name else None
+        annex_b = self._annex_b()
         problem: StreamguardError | None = None
         while problem is None:
             try:
@@ -130,6 +129,19 @@ class PyavSource:
             else:
                 return
         raise problem  # out here FFmpeg's error, which holds the URL, is not even its context
+
+    def _annex_b(self) -> "BitStreamFilterContext | None":
+        """Make the filter that this codec needs.
+
+        Raises:
+            SourceInvalid, SourceUnavailable: the parameter sets cannot be read.
+        """
+        name = _TO_ANNEX_B.get(self.codec.name)
+        try:
+            return BitStreamFilterContext(name, self._opened.video) if name else None
+        except av.FFmpegError as error:
+            problem = self._opened.translated(error, "cannot be read")
+        raise problem
 
     def _demuxed(self) -> "Iterator[AvPacket[VideoStream]]":
         """Read on; the other streams of a file are read only to see how far they reach."""

@@ -159,6 +159,31 @@ def test_a_stream_joined_in_the_middle_begins_before_its_first_keyframe(path: Pa
     assert keyframe_sizes(found) == [(120, 160)]
 
 
+@pytest.mark.parametrize(
+    ("container", "name"), [("mp4", b"VideoHandler"), ("flv", b"videocodecid")]
+)
+def test_names_in_another_encoding_do_not_keep_a_video_from_being_read(
+    path: Path, container: str, name: bytes
+) -> None:
+    payload = video(container, H264)
+    assert name in payload
+
+    found = read(path, payload.replace(name, b"\xe9" + name[1:]))
+
+    assert len(found.packets) == 50
+
+
+def test_parameter_sets_that_nobody_can_read_make_a_file_no_video(path: Path) -> None:
+    payload = bytearray(video("matroska", H264))
+    at = payload.index(b"\xff\xe1", payload.index(b"V_MPEG4/ISO/AVC"))
+    payload[at + 2 : at + 4] = b"\xff\xff"  # the length of the sequence set
+
+    found = read(path, bytes(payload))
+
+    assert isinstance(found.error, SourceInvalid)
+    assert found.packets == []
+
+
 def test_other_streams_of_a_file_are_left_out(path: Path) -> None:
     found = read(path, video("mp4", Recipe(audio_s=2.0)))
 
