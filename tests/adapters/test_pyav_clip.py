@@ -1,5 +1,6 @@
 import io
 import re
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -7,6 +8,8 @@ import av
 import blurhash
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamguard.adapters.pyav_clip import STILL_MAX_WIDTH, clip_of, still_of
@@ -124,6 +127,22 @@ def test_what_is_no_video_makes_neither_clip_nor_still(payload: bytes) -> None:
         clip_of(codec, spoilt)
     with pytest.raises(EvidenceUnavailable):
         still_of(codec, spoilt, 0)
+
+
+@given(st.sampled_from([H264, HEVC]), st.integers(0, 2**32), st.integers(1, 40))
+def test_whatever_is_damaged_gives_evidence_or_says_that_there_is_none(
+    recipe: Recipe, seed: int, n_flips: int
+) -> None:
+    codec, found = packets(video("mpegts", recipe))
+    spoilt = tuple(
+        replace(packet, payload=damaged(packet.payload, seed + index, n_flips))
+        for index, packet in enumerate(found[:10])
+    )
+
+    with suppress(EvidenceUnavailable):
+        assert clip_of(codec, spoilt)
+    with suppress(EvidenceUnavailable):
+        assert all(still_of(codec, spoilt, 5 * FRAME_US))
 
 
 def rgb_of(jpeg: bytes) -> NDArray[np.uint8]:

@@ -251,6 +251,19 @@ def test_rgb_becomes_luma_of_full_range() -> None:
     assert abs(int(frame.luma[32, 56]) - 255) <= 2
 
 
+@pytest.mark.parametrize("turned", [0, 90])
+def test_rgb_is_the_picture_in_colour_standing_upright(turned: int) -> None:
+    payload = video("mp4", Recipe(n_frames=1, turned=turned))
+    codec, found = packets(payload)
+
+    rgb = decoder().keyframe(codec, found[0]).rgb()
+
+    [picture] = plain_decode(payload, "mp4", **AS_HERE)
+    expected = np.rot90(picture.to_ndarray(format="rgb24"), codec.quarter_turns)
+    assert rgb.flags.c_contiguous
+    assert np.array_equal(rgb, expected)
+
+
 def test_luma_is_read_only_and_outlives_the_next_pictures() -> None:
     codec, found = packets(video("mpegts", Recipe(gop=1)))
     one_decoder = decoder()

@@ -23,7 +23,8 @@ from streamguard.runtime.notes import Item, Note
 from tests.clock import FakeClock
 
 CODEC = Codec("h264", b"", 64, 64)
-CORRUPT, BUG, BUG_AT_END = b"corrupt", b"bug", b"bug at end"
+CORRUPT, BUG = b"corrupt", b"bug"
+CORRUPT_AT_END, BUG_AT_END = b"corrupt at end", b"bug at end"
 FRAME_US = 40_000
 
 _NOISE = np.random.default_rng(5).integers(0, 256, (64, 64), dtype=np.uint8)
@@ -64,6 +65,8 @@ class FakeInOrder:
         held, self.held = self.held, []
         if any(packet.payload == BUG_AT_END for packet in held):
             raise ZeroDivisionError("a bug on purpose")
+        if any(packet.payload == CORRUPT_AT_END for packet in held):
+            raise SourceCorrupt("damaged on purpose")
         return [frame_of(packet) for packet in held]
 
 

@@ -14,6 +14,7 @@ from tests.runtime.fakes import (
     BUG_AT_END,
     CODEC,
     CORRUPT,
+    CORRUPT_AT_END,
     FRAME_US,
     Bench,
     on_loop,
@@ -291,6 +292,19 @@ def test_too_many_packets_that_cannot_be_decoded_fail_the_stream(
         bench.work_off()
 
         assert isinstance(bench.lane.failure, SourceCorrupt) is fails
+
+    on_loop(test)
+
+
+def test_frames_held_back_that_cannot_be_decoded_are_counted() -> None:
+    async def test(bench: Bench) -> None:
+        bench.lane.put(packet(0, payload=CORRUPT_AT_END), in_order=True)
+        bench.lane.put(packet(SECOND_US), in_order=False)
+
+        bench.work_off()
+
+        assert await bench.sampled_us() == [SECOND_US]
+        assert bench.dropped("decode_error") == 1
 
     on_loop(test)
 
