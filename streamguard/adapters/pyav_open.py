@@ -1,12 +1,11 @@
-"""Opens one stream or file with PyAV, by the options that its protocol needs.
+"""Opens one stream or file with PyAV, and what feeds it where FFmpeg does not read itself.
 
-Rule: every open carries a protocol and a format whitelist, so that what a stranger sends can make
-the demuxer read nothing else: no playlist, no local file, no other host. Errors never show the URL.
+Rule: FFmpeg's errors end here: ours say in one line what happened, and never show the URL.
 """
 
 import errno
 from collections.abc import Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,13 @@ from av.video.stream import VideoStream
 
 from streamguard.adapters.hls_reader import HlsReader
 from streamguard.adapters.pyav_decoder import MAX_PIXELS
+from streamguard.adapters.pyav_options import (
+    METADATA_ERRORS,
+    RTSP,
+    forced_format,
+    options,
+    wrap_ticks,
+)
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.srt_child import SrtChild
 from streamguard.core.errors import (
@@ -27,43 +33,6 @@ from streamguard.core.errors import (
 )
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
-from streamguard.core.timeline import FLV_WRAP_TICKS, MPEGTS_WRAP_TICKS
-
-FILE_FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,flv,live_flv,asf,ogg,mxf,"
-    "h264,hevc,ivf,gif,apng,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,gif_pipe"
-)
-FLOW_FORMATS = "mpegts,flv,live_flv"
-
-RTSP = frozenset({"rtsp", "rtsps"})
-
-NO_PROTOCOL = "none"
-"""No protocol of FFmpeg has this name: what reads for us itself lets it open nothing."""
-
-METADATA_ERRORS = "replace"
-"""A title in another encoding than UTF-8 must not keep a stream from being screened."""
-
-RTP_WRAP_TICKS = 1 << 32
-"""RTP timestamps are 32 bits (RFC 3550, 5.1), of video at 90 kHz: they wrap in 13.3 h."""
-
-WRAP_TICKS = {
-    "mpegts": MPEGTS_WRAP_TICKS,
-    "flv": FLV_WRAP_TICKS,
-    "live_flv": FLV_WRAP_TICKS,
-    "rtsp": RTP_WRAP_TICKS,
-}
-"""By FFmpeg's name of the format: where its timestamps begin anew."""
-
-_PROTOCOLS = {
-    "file": "file",
-    "rtmp": "rtmp,tcp",
-    "rtmps": "rtmps,tls,tcp",
-    "http": "http,tcp",
-    "https": "https,tls,tcp",
-    "rtsp": "tcp",  # without `rtsp` itself a redirect, which may lead to an inner host, is refused
-    "rtsps": "tls,tcp",
-}
-_JPEG_START = b"\xff\xd8\xff"
 
 
 class Reader(Protocol):
@@ -125,7 +94,7 @@ class Opened:
     @property
     def wrap_ticks(self) -> int | None:
         """Modulus of the container's timestamps; None where they do not wrap."""
-        return WRAP_TICKS.get(self.container.format.name.split(",")[0])
+        return wrap_ticks(self.container.format.name)
 
     def renew(self) -> None:
         """Take note of a video packet."""
@@ -140,13 +109,14 @@ class Opened:
         """
         if self._reader is None:
             return False
-        if not self._reader.go_on():
-            if self._reader.problem:
-                raise self._reader.problem
-            return False
-        self.container.close()
-        self._open_container()
-        return True
+        while self._reader.go_on():
+            self.container.close()
+            with suppress(SourceUnavailable):  # a damaged piece: the next one may be whole
+                self._open_container()
+                return True
+        if self._reader.problem:
+            raise self._reader.problem
+        return False
 
     def close(self) -> None:
         """Close the container, and what feeds it."""
@@ -207,56 +177,20 @@ class Opened:
 
 
 def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -> InputContainer:
+    given = options(location, timeouts)
     if reader:
-        options = _options(location, timeouts) | {
-            "protocol_whitelist": NO_PROTOCOL,
-            "format_whitelist": reader.format_name,
-        }
+        name = reader.format_name
+        given["format_whitelist"] = name
         return av.open(
-            reader,
-            mode="r",
-            format=reader.format_name,
-            options=options,
-            metadata_errors=METADATA_ERRORS,
+            reader, mode="r", format=name, options=given, metadata_errors=METADATA_ERRORS
         )
     return av.open(
         location.url,
-        format=None if location.is_live else _forced_format(Path(location.label)),
-        options=_options(location, timeouts),
+        format=None if location.is_live else forced_format(Path(location.label)),
+        options=given,
         timeout=(timeouts.open_s, timeouts.read_s),
         metadata_errors=METADATA_ERRORS,
     )
-
-
-def _options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
-    protocol = location.protocol
-    live_formats = "rtsp" if protocol in RTSP else FLOW_FORMATS
-    options = {
-        "protocol_whitelist": _PROTOCOLS.get(protocol, NO_PROTOCOL),
-        "format_whitelist": live_formats if location.is_live else FILE_FORMATS,
-    }
-    if location.is_live:
-        options |= {"analyzeduration": "500000", "probesize": "131072"}
-    timeout_us = str(int(timeouts.read_s * 1e6))
-    if protocol in RTSP:
-        options |= {
-            "rtsp_transport": "tcp",  # the default tries UDP first, and waits for it
-            "timeout": timeout_us,
-            "allowed_media_types": "video",
-        }
-    elif location.is_live:
-        options["rw_timeout"] = timeout_us
-    if protocol in {"http", "https"}:
-        options["max_redirects"] = "0"  # they lead to other hosts, inner ones too
-    if protocol in {"rtmp", "rtmps"}:
-        options["rtmp_live"] = "live"  # RTMP's own `timeout` would mean listening: left alone
-    return options
-
-
-def _forced_format(path: Path) -> str | None:
-    """Name the format of a JPEG: by its name FFmpeg takes it for one of a numbered series."""
-    with path.open("rb") as file:
-        return "jpeg_pipe" if file.read(len(_JPEG_START)) == _JPEG_START else None
 
 
 def _translated(location: Location, error: Exception, what: str) -> StreamguardError:
@@ -272,6 +206,8 @@ def _translated(location: Location, error: Exception, what: str) -> StreamguardE
             why = ": it sent no video that can be read, or nothing in time"
         case av.error.HTTPOtherClientError() if location.protocol in RTSP:
             why = ": it has no video, or will not play it"
+        case av.error.InvalidDataError() if location.protocol in {"hls", "srt"}:
+            why = ": it sends no video that can be read"
         case av.error.InvalidDataError():
             why = ": it sends neither MPEG-TS nor FLV video"
         case av.error.HTTPNotFoundError():

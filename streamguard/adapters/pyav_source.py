@@ -65,6 +65,7 @@ class PyavSource:
         self._timeline = timeline
         self._budget = ErrorBudget()
         self._sets = b""
+        self._dts_us = 0
         self._ends: dict[int, tuple[int, Fraction]] = {}  # by stream: its last tick, their length
         self._opened = Opened(location, clock, timeouts or SourceTimeouts(), hls_hosts)
         timeline.wrap_ticks = self._opened.wrap_ticks
@@ -120,7 +121,7 @@ class PyavSource:
                 for packet in self._demuxed():
                     yield from annex_b.filter(packet) if annex_b else (packet,)
             except av.error.InvalidDataError:
-                if not self._budget.spend(self._clock.monotonic()):
+                if not self._budget.spend(self._damage_s()):
                     problem = SourceCorrupt(
                         f"{self._location.label} sends too many damaged packets"
                     )
@@ -129,6 +130,10 @@ class PyavSource:
             else:
                 return
         raise problem  # out here FFmpeg's error, which holds the URL, is not even its context
+
+    def _damage_s(self) -> float:
+        """Say when damage came: a file is read in no time, so its own counts, in seconds."""
+        return self._clock.monotonic() if self._location.is_live else self._dts_us / 1_000_000
 
     def _annex_b(self) -> "BitStreamFilterContext | None":
         """Make the filter that this codec needs.
@@ -168,6 +173,7 @@ class PyavSource:
             payload = self._with_parameter_sets(payload)
         time_base = self._opened.video.time_base or FALLBACK_TIME_BASE
         stamp = self._timeline.place(unit.pts, unit.dts, time_base)
+        self._dts_us = stamp.dts_us
         now_s = self._clock.monotonic()
         return Packet(stamp.epoch, stamp.pts_us, stamp.dts_us, is_keyframe, now_s, payload)
 
@@ -185,9 +191,11 @@ class PyavSource:
 
     def _check_whole(self) -> None:
         """Raise where a file says that it is longer than even the longest of its streams."""
+        if self._location.is_live:
+            return
         container = self._opened.container
         duration_us = container.duration  # microseconds, None where the format has none
-        if self._location.is_live or not duration_us:
+        if not duration_us:
             return
         start_us = container.start_time or 0
         ends_us = (int(end * tick_s * 1_000_000) for end, tick_s in self._ends.values())

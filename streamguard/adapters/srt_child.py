@@ -69,8 +69,8 @@ class SrtChild:
         if self.problem:
             return b""
         began_s = self._clock.monotonic()
-        left_ms = max(0.0, self._deadline_s - began_s) * 1000
-        has_more = bool(self._poll.poll(left_ms))
+        left_s = self._deadline_s - began_s
+        has_more = left_s > 0 and bool(self._poll.poll(left_s * 1000))
         piece = os.read(self._output, size) if has_more else b""
         self._waits_s.append(self._clock.monotonic() - began_s)
         if not piece:

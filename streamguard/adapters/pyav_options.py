@@ -1,0 +1,82 @@
+"""Says what FFmpeg may do with a source: which protocols and formats, how long, how much.
+
+Rule: every open carries a protocol and a format whitelist, so that what a stranger sends can make
+the demuxer read nothing else: no playlist, no local file, no other host.
+"""
+
+from pathlib import Path
+
+from streamguard.adapters.source_timeouts import SourceTimeouts
+from streamguard.core.location import Location
+from streamguard.core.timeline import FLV_WRAP_TICKS, MPEGTS_WRAP_TICKS
+
+FILE_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,flv,live_flv,asf,ogg,mxf,"
+    "h264,hevc,ivf,gif,apng,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,gif_pipe"
+)
+FLOW_FORMATS = "mpegts,flv,live_flv"
+
+RTSP = frozenset({"rtsp", "rtsps"})
+
+NO_PROTOCOL = "none"
+"""No protocol of FFmpeg has this name: what reads for us itself lets it open nothing."""
+
+METADATA_ERRORS = "replace"
+"""A title in another encoding than UTF-8 must not keep a stream from being screened."""
+
+RTP_WRAP_TICKS = 1 << 32
+"""RTP timestamps are 32 bits (RFC 3550, 5.1), of video at 90 kHz: they wrap in 13.3 h."""
+
+_WRAP_TICKS = {
+    "mpegts": MPEGTS_WRAP_TICKS,
+    "flv": FLV_WRAP_TICKS,
+    "live_flv": FLV_WRAP_TICKS,
+    "rtsp": RTP_WRAP_TICKS,
+}
+_PROTOCOLS = {
+    "file": "file",
+    "rtmp": "rtmp,tcp",
+    "rtmps": "rtmps,tls,tcp",
+    "http": "http,tcp",
+    "https": "https,tls,tcp",
+    "rtsp": "tcp",  # without `rtsp` itself a redirect, which may lead to an inner host, is refused
+    "rtsps": "tls,tcp",
+}
+_JPEG_START = b"\xff\xd8\xff"
+
+
+def options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
+    """Give the options with which FFmpeg opens a source."""
+    protocol = location.protocol
+    live_formats = "rtsp" if protocol in RTSP else FLOW_FORMATS
+    chosen = {
+        "protocol_whitelist": _PROTOCOLS.get(protocol, NO_PROTOCOL),
+        "format_whitelist": live_formats if location.is_live else FILE_FORMATS,
+    }
+    if location.is_live:
+        chosen |= {"analyzeduration": "500000", "probesize": "131072"}
+    timeout_us = str(int(timeouts.read_s * 1e6))
+    if protocol in RTSP:
+        chosen |= {
+            "rtsp_transport": "tcp",  # the default tries UDP first, and waits for it
+            "timeout": timeout_us,
+            "allowed_media_types": "video",
+        }
+    elif location.is_live:
+        chosen["rw_timeout"] = timeout_us
+    if protocol in {"http", "https"}:
+        chosen["max_redirects"] = "0"  # they lead to other hosts, inner ones too
+    if protocol in {"rtmp", "rtmps"}:
+        chosen["rtmp_live"] = "live"  # RTMP's own `timeout` would mean listening: left alone
+    return chosen
+
+
+def forced_format(path: Path) -> str | None:
+    """Name the format of a JPEG: by its name FFmpeg takes it for one of a numbered series."""
+    with path.open("rb") as file:
+        return "jpeg_pipe" if file.read(len(_JPEG_START)) == _JPEG_START else None
+
+
+def wrap_ticks(format_name: str) -> int | None:
+    """Give the modulus of a format's timestamps; None where they do not wrap."""
+    return _WRAP_TICKS.get(format_name.split(",", maxsplit=1)[0])
