@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from processes import ROOT, Running
-from servers import HOST, refusing_port
+from tests.processes import ROOT, Running
+from tests.servers import HOST, refusing_port
 
 PROMETHEUS_CONFIGS = ROOT / "configs" / "prometheus"
 DEADLINE_S = 30.0

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import IN_CI, NginxRtmp
-from processes import ROOT
-from servers import refusing_port
 
 from streamguard.settings import Settings, load_settings
+from tests.conftest import IN_CI, NginxRtmp
+from tests.processes import ROOT
+from tests.servers import refusing_port
 
 DOCKER = ROOT / "docker"
 TEXT = (DOCKER / "Dockerfile").read_text()

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import av
 import pytest
-from processes import Running, environment, streamguard
-from servers import refusing_port, serving, whole
 
 from streamguard.adapters import library_probe
 from streamguard.adapters.disk_probe import (
@@ -34,6 +32,8 @@ from streamguard.adapters.host_probe import (
 from streamguard.core.check import CONFIGURATION, DEPENDENCY, Check, State, exit_code_of, fail, ok
 from streamguard.doctor import broker, examine, line_of
 from streamguard.kafka_section import KafkaSection
+from tests.processes import Running, environment, streamguard
+from tests.servers import refusing_port, serving, whole
 
 HOST = "127.0.0.1"
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Prometheus as Programs
-from monitoring import exported, exporting, scraping
-from processes import ROOT
+
+from tests.conftest import Prometheus as Programs
+from tests.monitoring import exported, exporting, scraping
+from tests.processes import ROOT
 
 GRAFANA = ROOT / "configs" / "grafana"
 FILE = GRAFANA / "dashboards" / "streamguard.json"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Prometheus as Programs
-from monitoring import PROMETHEUS_CONFIGS, exported, exporting, scraping
+
+from tests.conftest import Prometheus as Programs
+from tests.monitoring import PROMETHEUS_CONFIGS, exported, exporting, scraping
 
 pytestmark = pytest.mark.integration
 

@@ -268,12 +268,12 @@ def test_whatever_is_damaged_gives_packets_or_an_error_of_ours(
         assert all(packet.payload for packet in found)
 
 
-def with_broken_units(recipe: Recipe, n_broken: int) -> bytes:
-    """Spoil the unit length of the first packets, so that the filter to Annex B refuses them."""
+def with_broken_units(recipe: Recipe, n_broken: int, every: int = 1) -> bytes:
+    """Spoil the unit length of some packets, so that the filter to Annex B refuses them."""
     payload = bytearray(video("mp4", recipe))
     with av.open(io.BytesIO(bytes(payload)), format="mp4") as container:
         places = [packet.pos for packet in container.demux(video=0) if packet.size]
-    for at in places[:n_broken]:
+    for at in places[::every][:n_broken]:
         assert at is not None
         payload[at : at + 4] = b"\xff\xff\xff\xff"
     return bytes(payload)
@@ -295,6 +295,17 @@ def test_too_many_damaged_packets_end_the_source(path: Path) -> None:
 
     assert isinstance(found.error, SourceCorrupt)
     assert str(found.error).count("\n") == 0
+
+
+def test_damage_that_is_spread_over_a_file_does_not_end_it_however_fast_it_is_read(
+    path: Path,
+) -> None:
+    recipe = Recipe(fps=1, n_frames=140, gop=10)
+
+    found = read(path, with_broken_units(recipe, MAX_ERRORS + 10, every=2))
+
+    assert found.error is None
+    assert len(found.packets) == 140 - (MAX_ERRORS + 10)
 
 
 def test_a_file_cut_in_the_middle_is_read_to_there_and_then_said_to_be_cut(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The event log, alone and between processes; run as a program, this file is such a process."""
 
+import contextlib
 import json
 import resource
 import stat
@@ -548,8 +549,16 @@ def append(path: Path, first: str, n_batches: str) -> None:
     with SqliteLog(path) as log:
         for batch in range(int(n_batches)):
             start = int(first) + batch * BATCH
-            log.append([numbered(number) for number in range(start, start + BATCH)])
+            commit(log, [numbered(number) for number in range(start, start + BATCH)])
             print(batch, flush=True)  # noqa: T201  # the parent reads it
+
+
+def commit(log: SqliteLog, events: list[Event]) -> None:
+    """Append as the product's writer does: where another process is in the way, try again."""
+    while True:
+        with contextlib.suppress(LogUnavailable):
+            log.append(events)
+            return
 
 
 def fill(path: Path, free: Callable[[], None]) -> None:

@@ -10,12 +10,12 @@ from urllib.parse import unquote, urlsplit
 
 import av
 import pytest
-from processes import Row, Running, short_type, streamguard
 
 from loadtest.encoding import Form, Scene, encode_copy
 from loadtest.programs import stop
 from loadtest.rtmp import RtmpServer
 from streamguard.core.event_data import utc_seconds
+from tests.processes import Row, Running, short_type, streamguard
 
 pytestmark = pytest.mark.integration
 pytest_plugins = ["tests.rtmp"]

@@ -1,10 +1,10 @@
 from collections.abc import Iterator
 
 import pytest
-from broker import Reader, apache_kafka, delete_topics, withdraw
 
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.events import Topic
+from tests.broker import Reader, apache_kafka, delete_topics, withdraw
 
 
 @pytest.fixture(scope="session")

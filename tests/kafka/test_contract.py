@@ -8,8 +8,6 @@ from typing import TypeVar
 from uuid import uuid4
 
 import pytest
-from broker import GIVEN, Got, Reader
-from memory_broker import Cluster, MemoryBroker
 
 from loadtest.broker_process import BrokerMissing, free_ports
 from loadtest.kafka_broker import ApacheKafka
@@ -20,6 +18,8 @@ from streamguard.adapters.kafka_topics import TopicSpec
 from streamguard.core.delivery_ports import Broker
 from streamguard.core.errors import BrokerUnavailable
 from streamguard.core.record import Message
+from tests.broker import GIVEN, Got, Reader
+from tests.memory_broker import Cluster, MemoryBroker
 
 T = TypeVar("T")
 POLICY = {"cleanup.policy": "delete", "retention.ms": "3600000"}

@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker import Got, Reader, grant, topic_policy
-from processes import (
+
+from loadtest.kafka_broker import PASSWORD, USER, ApacheKafka
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.event_data import FlagData
+from streamguard.core.events import KINDS, RETENTION_S, Event, EventType, Topic
+from tests.broker import Got, Reader, grant, topic_policy
+from tests.processes import (
     Row,
     Running,
     build_bank,
@@ -17,12 +22,7 @@ from processes import (
     streamguard,
     transport_stream,
 )
-from servers import refusing_port, serving
-
-from loadtest.kafka_broker import PASSWORD, USER, ApacheKafka
-from streamguard.adapters.sqlite_log import SqliteLog
-from streamguard.core.event_data import FlagData
-from streamguard.core.events import KINDS, RETENTION_S, Event, EventType, Topic
+from tests.servers import refusing_port, serving
 
 pytestmark = pytest.mark.integration
 

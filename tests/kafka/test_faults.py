@@ -8,16 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from broker import (
-    Reader,
-    delete_topics,
-    grant,
-    set_topic_limit,
-    topic_policy,
-    withdraw,
-)
 from prometheus_client import CollectorRegistry
-from servers import serving, silent, whole
 from structlog.testing import capture_logs
 
 from loadtest.kafka_broker import PASSWORD, USER, ApacheKafka
@@ -32,6 +23,15 @@ from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.events import Topic
 from streamguard.runtime.publisher import Publisher
+from tests.broker import (
+    Reader,
+    delete_topics,
+    grant,
+    set_topic_limit,
+    topic_policy,
+    withdraw,
+)
+from tests.servers import serving, silent, whole
 
 pytestmark = pytest.mark.integration
 

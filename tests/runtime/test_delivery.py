@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from clock import EPOCH_S, FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_broker import Cluster, MemoryBroker
 from structlog.testing import capture_logs
 
 from loadtest.made_events import number_in, opened
@@ -20,6 +18,8 @@ from streamguard.core.errors import BrokerDenied, BrokerUnavailable
 from streamguard.core.events import Topic
 from streamguard.core.record import REDUCED, Message
 from streamguard.runtime.delivery import PROBE_S, SAY_AGAIN_S, WINDOW, Delivery
+from tests.clock import EPOCH_S, FakeClock
+from tests.memory_broker import Cluster, MemoryBroker
 
 TOPIC = Topic.FLAGS
 SMALL_BYTES = 1_500

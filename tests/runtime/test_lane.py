@@ -296,6 +296,25 @@ def test_too_many_packets_that_cannot_be_decoded_fail_the_stream(
     on_loop(test)
 
 
+@pytest.mark.parametrize(("waits", "fails"), [(False, True), (True, False)])
+def test_damage_spread_over_a_file_is_reckoned_by_its_own_time(
+    waits: bool,  # noqa: FBT001
+    fails: bool,  # noqa: FBT001
+) -> None:
+    """A file is read in no time; a live stream's damage comes as fast as it seems to."""
+
+    async def test(bench: Bench) -> None:
+        for second in range(MAX_ERRORS + 10):
+            made = packet(second * SECOND_US, payload=CORRUPT, read_at_s=0.0)
+            bench.lane.put(made, in_order=False)
+
+        bench.work_off()
+
+        assert isinstance(bench.lane.failure, SourceCorrupt) is fails
+
+    on_loop(test, waits=waits)
+
+
 def test_frames_held_back_that_cannot_be_decoded_are_counted() -> None:
     async def test(bench: Bench) -> None:
         bench.lane.put(packet(0, payload=CORRUPT_AT_END), in_order=True)

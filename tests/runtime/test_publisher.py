@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from memory_broker import Cluster, MemoryBroker
 from structlog.testing import capture_logs
 
 from loadtest.made_events import number_in, opened
@@ -16,6 +15,7 @@ from streamguard.core.delivery_ports import Outcome
 from streamguard.core.events import Topic
 from streamguard.runtime import delivery
 from streamguard.runtime.publisher import Publisher
+from tests.memory_broker import Cluster, MemoryBroker
 
 DEADLINE_S = 20.0
 
