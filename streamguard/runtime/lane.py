@@ -225,7 +225,8 @@ class Lane:
                 frames = [decoder.keyframe(self._codec, work.packet)]
         except SourceCorrupt as error:
             self._lose(work.packet, "decode_error")
-            if not self._budget.spend(start_s):
+            # a file is read in no time: its own tells whether damage comes in bursts
+            if not self._budget.spend(work.packet.pts_us / 1e6 if self._waits else start_s):
                 self.failure = error
             return
         self._meter.stage("decode", self._clock.monotonic() - start_s)
