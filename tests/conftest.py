@@ -5,6 +5,7 @@ Rule: with CI set, a test is skipped only if allowed_skips.toml names it; else i
 
 import os
 import shutil
+import subprocess
 import tomllib
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 IN_CI = bool(os.environ.get("CI"))
 NGINX_MODULES = Path("/usr/lib/nginx/modules")
+DEBIAN_PYTHON = Path("/usr/bin/python3")
 
 # Machines differ in speed, and what a test computes must not depend on it.
 settings.register_profile("laptop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -77,6 +79,26 @@ def requires_nginx_rtmp() -> NginxRtmp:
 def requires_prometheus() -> Prometheus:
     """Find the Prometheus server and promtool."""
     return Prometheus(_program("prometheus"), _program("promtool", package="prometheus"))
+
+
+@pytest.fixture(scope="session")
+def requires_srt_tools() -> Path:
+    """Find libsrt's own program, which reads and sends SRT."""
+    return _program("srt-live-transmit", package="srt-tools")
+
+
+@pytest.fixture(scope="session")
+def requires_rtsp_server() -> list[str | Path]:
+    """Give the command that runs an RTSP server; the clip that it serves is to follow."""
+    command = [DEBIAN_PYTHON, Path(__file__).with_name("rtsp_server.py")]
+    try:
+        looked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except OSError:
+        pytest.skip("no Python of Debian's here, which GStreamer's RTSP server needs")
+    if looked.returncode:
+        why = (looked.stderr.splitlines() or ["it does not start"])[-1]
+        pytest.skip(f"no RTSP server here ({why}): install python3-gi gir1.2-gst-rtsp-server-1.0")
+    return command
 
 
 def _program(name: str, package: str | None = None) -> Path:
