@@ -24,16 +24,22 @@ class EvidenceDir:
     """An evidence store on a local disk."""
 
     def __init__(self, root: Path) -> None:
-        """Make the directory if it is missing.
+        """Make the directory if it is missing, for its owner alone.
 
         Raises:
-            EvidenceUnavailable: it cannot be made or not be made private, or no event can name it.
+            EvidenceUnavailable: it cannot be made, is open to others, or no event can name it.
         """
         self._root = root.absolute()
         if len(self._root.as_uri()) > MAX_ROOT_URI:
             raise EvidenceUnavailable("the evidence directory has too long a path for an event")
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            is_open = bool(self._root.stat().st_mode & 0o077)
+            if is_open and any(self._root.iterdir()):  # somebody uses it: not ours to close
+                raise EvidenceUnavailable(
+                    f"evidence directory {root} is open to others: name one of its own, or make it "
+                    "private (chmod 700)"
+                )
             self._root.chmod(0o700)
         except OSError as error:
             raise EvidenceUnavailable(

@@ -92,6 +92,17 @@ def test_a_directory_that_was_open_to_others_is_closed(root: Path) -> None:
     assert mode_of(root) == 0o700
 
 
+def test_a_directory_that_others_use_is_refused_and_left_open(tmp_path: Path) -> None:
+    root = tmp_path / "shared"
+    root.mkdir(mode=0o755)
+    (root / "of-somebody-else").touch()
+
+    with pytest.raises(EvidenceUnavailable, match="chmod 700"):
+        EvidenceDir(root)
+
+    assert mode_of(root) == 0o755
+
+
 def test_saving_again_replaces(root: Path, found: Found) -> None:
     store = EvidenceDir(root)
     first = store.save(NAME, *found, STILL_US)
