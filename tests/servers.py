@@ -22,6 +22,10 @@ class Connection:
     def send(self, payload: bytes) -> None:
         self._client.sendall(payload)
 
+    def receive(self) -> bytes:
+        """Wait for what the client says next; empty when it has gone."""
+        return self._client.recv(65_536)
+
     def head(self, length: int | None = None, status: str = "200 OK", extra: str = "") -> None:
         """Begin an HTTP answer; without a length its end is the closing of the connection."""
         size = "" if length is None else f"Content-Length: {length}\r\n"
