@@ -94,6 +94,22 @@ def test_the_example_passes_check_config(tmp_path: Path, real_clips: dict[str, P
     assert '"id": "studio-8"' in done.out
 
 
+@pytest.mark.parametrize("role", ["kafka-worker.toml", "load-test.toml"])
+def test_the_example_of_every_role_is_loaded(role: str, tmp_path: Path) -> None:
+    """Where it names secrets that are mounted as files, they are there."""
+    for name in ("channel-1001.url", "channel-1002.url"):
+        (tmp_path / name).write_text("rtmp://127.0.0.1/live/1001")
+    (tmp_path / "kafka-password").write_text("made up")
+    file = tmp_path / role
+    text = (CONFIGS / role).read_text()
+    file.write_text(text.replace("/run/secrets/streamguard", str(tmp_path)))
+
+    settings = load_settings(file)
+
+    assert len(settings.streams) == 2
+    assert settings.deployment.name != "streamguard"
+
+
 def test_the_policy_shows_every_field_and_applies() -> None:
     text = (CONFIGS / "policy.toml").read_text()
 
