@@ -17,6 +17,7 @@ NAMES = {
     "rtmp_latency": "live over RTMP: from reading a packet to its flag being in the log",
     "kafka_latency": "live over RTMP: from reading a packet to its flag being in Apache Kafka",
     "kafka_outage": "Apache Kafka killed under many flags: all arrive, in the order of streams",
+    "classifier": "the model from a frame to its score, beside onnxruntime alone",
     "pdq_vs_meta": "hashes of every frame, beside the ones that Meta published",
     "bank_bench": "query time, size and start of a bank of N entries, beside faiss",
 }
