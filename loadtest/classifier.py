@@ -1,8 +1,8 @@
 """What the classifier costs from a decoded frame to its score, and whether it scores as it should.
 
 Rule: the path is the product's (PyavDecoder's frame, OnnxClassifier), in one thread, by that
-thread's CPU time. Each picture is scored in turn with onnxruntime alone on its ready tensor, so that
-what disturbs one disturbs both. The scores are held against those of the classifier that the
+thread's CPU time. Each picture is scored in turn with onnxruntime alone on its ready tensor, so
+that what disturbs one disturbs both. The scores are held against those of the classifier that the
 weights' own package ships.
 """
 
