@@ -71,6 +71,12 @@ def test_lists_and_sections_come_from_the_environment_as_json(
     assert (settings.worker.decode_threads, settings.log.file) == (3, Path("elsewhere.db"))
 
 
+def test_hosts_of_hls_playlists_are_names_with_or_without_a_port(file: Path) -> None:
+    file.write_text('[source]\nhls_hosts = ["cdn.example", "10.0.0.7:8080"]')
+
+    assert load_settings(file).source.hls_hosts == ("cdn.example", "10.0.0.7:8080")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -86,6 +92,9 @@ def test_lists_and_sections_come_from_the_environment_as_json(
             "[source]\nopen_timeout_s = 0",
             "2: source.open_timeout_s: Input should be greater",
         ),
+        ('[source]\nhls_hosts = ["http://a"]', "2: source.hls_hosts.0: String should match"),
+        ('[source]\nhls_hosts = ["*"]', "2: source.hls_hosts.0: String should match"),
+        ('[source]\nhls_hosts = "cdn.example"', "2: source.hls_hosts: a list is needed"),
         ('[bank]\npaths = "bank"', "2: bank.paths: a list is needed"),
         (STREAM.replace("[[", "[").replace("]]", "]"), "1: streams: a list is needed"),
         (STREAM + 'sampling = "much"', "4: streams.0.sampling: Input should be 'auto'"),
