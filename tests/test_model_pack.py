@@ -1,11 +1,20 @@
 import hashlib
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from streamguard.core.errors import ConfigError, ModelError, StreamguardError
-from streamguard.model_pack import load_pack
+from streamguard.core.errors import ConfigError, StreamguardError
+from streamguard.model_pack import (
+    CategoryTable,
+    InputTable,
+    Manifest,
+    OutputTable,
+    WeightsTable,
+    load_pack,
+)
 from tests.made_models import Graph, edit_manifest, graph_bytes, write_pack
 
 OPENNSFW = Path(__file__).parent.parent / "models" / "opennsfw"
@@ -183,8 +192,20 @@ def test_the_pack_that_ships_with_streamguard_loads() -> None:
     assert spec.labels == ("sfw", "nsfw")
 
 
-def test_a_pack_of_another_kind_of_error_keeps_its_kind(pack: Path) -> None:
-    edit_manifest(pack, "threshold = 0.6", "threshold = 7")
+@pytest.mark.parametrize(
+    "table", [Manifest, WeightsTable, InputTable, OutputTable, CategoryTable], ids=str
+)
+def test_the_page_on_packs_names_every_key(table: type[BaseModel]) -> None:
+    page = (OPENNSFW.parent / "README.md").read_text()
 
-    with pytest.raises(ModelError):
-        load_pack(pack)
+    named = set(re.findall(r"[`\[](\w+)[.\]`]", page))
+
+    assert set(table.model_fields) - {"categories"} <= named
+
+
+def test_the_page_of_the_pack_that_ships_says_what_its_manifest_says() -> None:
+    spec = load_pack(OPENNSFW).spec
+    page = (OPENNSFW / "README.md").read_text()
+
+    assert spec.sha256 in page
+    assert f"`nsfw` from {spec.thresholds['sexual-content']}" in page
