@@ -113,6 +113,7 @@ def test_a_jpeg_is_named_and_nothing_else(tmp_path: Path) -> None:
 ERRORS = [
     (av.error.ExitError(1, "hidden"), "it sent nothing in time"),
     (av.error.TimeoutError(errno.ETIMEDOUT, "hidden"), "it sent nothing in time"),
+    (av.error.EOFError(1, "hidden"), "it ended before any video came"),
     (av.error.HTTPNotFoundError(1, "hidden"), "it has no such stream"),
     (av.error.HTTPUnauthorizedError(1, "hidden"), "it wants other credentials"),
     (av.error.HTTPForbiddenError(1, "hidden"), "it wants other credentials"),

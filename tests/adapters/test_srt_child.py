@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.srt_child import OPTIONS, PROGRAM, SrtChild
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import SourceUnavailable
 from streamguard.core.location import parse_location
 from streamguard.core.ports import Clock
+from streamguard.core.timeline import Timeline
 from tests.clock import FakeClock
 from tests.live_servers import HOST, udp_port
+from tests.media import audio_ts
 from tests.processes import DEADLINE_S, ROOT, environment
 
 pytestmark = pytest.mark.integration
@@ -26,6 +29,10 @@ pytestmark = pytest.mark.integration
 HIDDEN = "srt://media.example:9000?streamid=#!::r=hidden&passphrase=hidden-hidden"
 TIMEOUTS = SourceTimeouts(open_s=0.5, read_s=0.5)
 LONG = SourceTimeouts(open_s=1000.0, read_s=1000.0)
+
+
+EMPTY_TS_PACKET = bytes([0x47, 0x1F, 0xFF, 0x10]) + bytes(184)
+"""A null packet. Source: ISO/IEC 13818-1, 2.4.3.3."""
 
 
 class TickingClock(FakeClock):
@@ -181,10 +188,10 @@ def test_only_video_packets_show_that_it_still_sends(script: Path) -> None:
     assert "it sent no video in time" in str(reader.problem)
 
 
-@pytest.mark.parametrize("lines", ["exec /bin/sleep 60", "trap '' TERM; exec /bin/sleep 60"])
-def test_the_child_ends_with_its_stream_and_leaves_nothing(script: Path, lines: str) -> None:
+@pytest.mark.parametrize("before", ["", "trap '' TERM; "])
+def test_the_child_ends_with_its_stream_and_leaves_nothing(script: Path, before: str) -> None:
     """A child that will not end is killed."""
-    write(script, f"echo $$; {lines}")
+    write(script, f"{before}echo $$; exec /bin/sleep 60")
 
     with child() as reader:
         pid = int(reader.read(4096))
@@ -194,15 +201,27 @@ def test_the_child_ends_with_its_stream_and_leaves_nothing(script: Path, lines: 
     reader.close()
 
 
-def test_a_stream_that_cannot_be_opened_leaves_no_child(script: Path, tmp_path: Path) -> None:
-    from streamguard.adapters.pyav_source import PyavSource  # noqa: PLC0415
-    from streamguard.core.timeline import Timeline  # noqa: PLC0415
+@pytest.mark.parametrize(
+    ("body", "lines", "problem"),
+    [
+        (b"no video", "exec /bin/sleep 60", "broke off: it sent no video in time"),
+        (EMPTY_TS_PACKET * 50, "exec /bin/sleep 60", "broke off: it sent no video in time"),
+        (EMPTY_TS_PACKET * 50, "exit", "ended before any video came"),
+        (b"no video", "exit", "ended before any video came"),
+        (audio_ts(2.0), "exit", "holds no video"),
+        (audio_ts(4.0), "exec /bin/sleep 60", "holds no video"),
+    ],
+)
+def test_a_stream_that_cannot_be_opened_leaves_no_child(
+    script: Path, tmp_path: Path, body: bytes, lines: str, problem: str
+) -> None:
+    (tmp_path / "body").write_bytes(body)
+    write(script, f"echo $$ > {tmp_path}/pid; /bin/cat {tmp_path}/body; {lines}")
 
-    write(script, f"echo $$ > {tmp_path}/pid; echo no video; exec /bin/sleep 60")
-
-    with pytest.raises(SourceUnavailable):
+    with pytest.raises(SourceUnavailable) as caught:
         PyavSource(parse_location(HIDDEN), Timeline(), SystemClock(), TIMEOUTS)
 
+    assert problem in str(caught.value)
     assert not Path(f"/proc/{int((tmp_path / 'pid').read_text())}").exists()
 
 
