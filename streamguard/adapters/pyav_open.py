@@ -1,9 +1,8 @@
 """Opens one stream or file with PyAV, and what feeds it where FFmpeg does not read itself.
 
-Rule: FFmpeg's errors end here: ours say in one line what happened, and never show the URL.
+Rule: what fails to open leaves nothing behind, and FFmpeg's errors go no further.
 """
 
-import errno
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,9 +15,9 @@ from av.video.stream import VideoStream
 
 from streamguard.adapters.hls_reader import HlsReader
 from streamguard.adapters.pyav_decoder import MAX_PIXELS
+from streamguard.adapters.pyav_errors import translated
 from streamguard.adapters.pyav_options import (
     METADATA_ERRORS,
-    RTSP,
     forced_format,
     options,
     wrap_ticks,
@@ -96,6 +95,11 @@ class Opened:
         """Modulus of the container's timestamps; None where they do not wrap."""
         return wrap_ticks(self.container.format.name)
 
+    @property
+    def codec_name(self) -> str:
+        """FFmpeg's name of the video's codec."""
+        return self.video.codec_context.codec.canonical_name
+
     def renew(self) -> None:
         """Take note of a video packet."""
         if self._reader:
@@ -105,18 +109,16 @@ class Opened:
         """Open what follows the end of the container; False where the stream has ended.
 
         Raises:
-            SourceUnavailable: this was no end.
+            SourceUnavailable: this was no end, or it goes on in another codec.
         """
         if self._reader is None:
             return False
-        while self._reader.go_on():
-            self.container.close()
-            with suppress(SourceUnavailable):  # a damaged piece: the next one may be whole
-                self._open_container()
-                return True
-        if self._reader.problem:
-            raise self._reader.problem
-        return False
+        codec_name = self.codec_name
+        if not self._open_next(self._reader):
+            return False
+        if self.codec_name != codec_name:
+            raise SourceUnavailable(f"{self._location.label} changed its codec: it begins anew")
+        return True
 
     def close(self) -> None:
         """Close the container, and what feeds it."""
@@ -128,7 +130,7 @@ class Opened:
         """Say in our words what happened; FFmpeg's message holds the URL."""
         if self._reader and self._reader.problem:
             return self._reader.problem
-        return _translated(self._location, error, what)
+        return translated(self._location, error, what)
 
     def quarter_turns(self) -> int:
         """See how a phone was held: players turn a file's video, and so do those who copy it."""
@@ -144,6 +146,17 @@ class Opened:
         except (av.FFmpegError, StopIteration):
             return 0
         return round(picture.rotation / 90) % 4
+
+    def _open_next(self, reader: Reader) -> bool:
+        """Open the next piece that is whole; False at the end."""
+        while reader.go_on():
+            self.container.close()
+            with suppress(SourceUnavailable):
+                self._open_container()
+                return True
+        if reader.problem:
+            raise reader.problem
+        return False
 
     def _open_container(self) -> None:
         where = self._location
@@ -191,38 +204,3 @@ def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -
         timeout=(timeouts.open_s, timeouts.read_s),
         metadata_errors=METADATA_ERRORS,
     )
-
-
-def _translated(location: Location, error: Exception, what: str) -> StreamguardError:
-    label = location.label
-    if not location.is_live:
-        if isinstance(error, PermissionError):  # FFmpeg's is one, too
-            return ConfigError(f"{label} may not be read: check its permissions")
-        return SourceInvalid(f"{label} is no video that can be screened, or is damaged")
-    return SourceUnavailable(f"{label} {what}{_why(location.protocol, error)}")
-
-
-def _why(protocol: str, error: Exception) -> str:
-    """Say what FFmpeg's error means, to go on after what happened."""
-    match error:
-        case av.error.ExitError() | av.error.TimeoutError():
-            why = ": it sent nothing in time"
-        case av.error.EOFError():
-            why = ": it ended before any video came"
-        case av.error.InvalidDataError() if protocol in RTSP:
-            why = ": it sent no video that can be read, or nothing in time"
-        case av.error.InvalidDataError() if protocol in {"hls", "srt"}:
-            why = ": it sends no video that can be read"
-        case av.error.InvalidDataError():
-            why = ": it sends neither MPEG-TS nor FLV video"
-        case av.error.HTTPOtherClientError() if protocol in RTSP:
-            why = ": it has no video, or will not play it"
-        case av.error.HTTPNotFoundError():
-            why = ": it has no such stream; is it publishing?"
-        case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
-            why = ": it wants other credentials"
-        case _:
-            number = getattr(error, "errno", None) or 0
-            name = errno.errorcode.get(number, "protocol error")
-            why = f" ({name}): is it up and publishing?"
-    return why

@@ -20,12 +20,7 @@ from streamguard.adapters.annexb import parameter_sets
 from streamguard.adapters.pyav_open import Opened
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.core.budget import ErrorBudget
-from streamguard.core.errors import (
-    SourceCorrupt,
-    SourceTruncated,
-    SourceUnavailable,
-    StreamguardError,
-)
+from streamguard.core.errors import SourceCorrupt, SourceTruncated, StreamguardError
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 from streamguard.core.timeline import Timeline
@@ -70,7 +65,7 @@ class PyavSource:
         self._opened = Opened(location, clock, timeouts or SourceTimeouts(), hls_hosts)
         timeline.wrap_ticks = self._opened.wrap_ticks
         context = self._opened.video.codec_context
-        name = context.codec.canonical_name
+        name = self._opened.codec_name
         self.codec = Codec(
             name=name,
             extradata=b"" if name in _TO_ANNEX_B else bytes(context.extradata or b""),
@@ -104,13 +99,10 @@ class PyavSource:
 
     def _units(self) -> "Iterator[AvPacket[VideoStream]]":
         """Give the packets of one container after another, in Annex B form."""
-        while True:
-            yield from self._units_of_one()
-            if not self._opened.go_on():
-                return
-            if self._opened.video.codec_context.codec.canonical_name != self.codec.name:
-                raise SourceUnavailable(f"{self._location.label} changed its codec: it begins anew")
+        yield from self._units_of_one()
+        while self._opened.go_on():
             self._timeline.wrap_ticks = self._opened.wrap_ticks
+            yield from self._units_of_one()
 
     def _units_of_one(self) -> "Iterator[AvPacket[VideoStream]]":
         """Demux, and convert to Annex B, past single damaged packets up to the error budget."""

@@ -5,7 +5,8 @@ from typing import get_args
 import av
 import pytest
 
-from streamguard.adapters.pyav_open import Opened, _translated
+from streamguard.adapters.pyav_errors import translated
+from streamguard.adapters.pyav_open import Opened
 from streamguard.adapters.pyav_options import (
     FILE_FORMATS,
     NO_PROTOCOL,
@@ -129,7 +130,7 @@ ERRORS = [
 def test_an_error_of_a_live_source_is_one_line_without_its_url(
     protocol: Protocol, error: Exception, told: str
 ) -> None:
-    problem = _translated(location(protocol), error, "broke off")
+    problem = translated(location(protocol), error, "broke off")
 
     assert isinstance(problem, SourceUnavailable)
     assert str(problem).startswith(f"{protocol} source at m broke off")
@@ -151,17 +152,17 @@ def test_an_error_of_a_live_source_is_one_line_without_its_url(
 def test_what_is_no_video_is_told_by_what_was_expected(protocol: Protocol, told: str) -> None:
     error = av.error.InvalidDataError(1, "hidden")
 
-    assert told in str(_translated(location(protocol), error, "cannot be opened"))
+    assert told in str(translated(location(protocol), error, "cannot be opened"))
 
 
 def test_a_file_that_may_not_be_read_is_a_mistake_of_the_caller() -> None:
     file = Location("file", "file:/a/clip.mp4", "/a/clip.mp4")
 
     for error in (PermissionError(), av.error.PermissionError(errno.EACCES, "")):
-        problem = _translated(file, error, "cannot be opened")
+        problem = translated(file, error, "cannot be opened")
         assert isinstance(problem, ConfigError)
         assert str(problem) == "/a/clip.mp4 may not be read: check its permissions"
-    assert isinstance(_translated(file, av.error.InvalidDataError(1, ""), ""), SourceInvalid)
+    assert isinstance(translated(file, av.error.InvalidDataError(1, ""), ""), SourceInvalid)
 
 
 def test_what_ffmpeg_reads_itself_has_one_container(tmp_path: Path) -> None:
