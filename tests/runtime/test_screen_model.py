@@ -32,9 +32,8 @@ class Reddish(FakeClassifier):
         return picture(90)
 
 
-def keyframes(n: int, read_at_s: float = NOW_S) -> list[Packet]:
-    """Give keyframes two seconds apart."""
-    return [packet(2 * SECOND * number, read_at_s=read_at_s) for number in range(n)]
+def keyframes(n: int, read_at_s: float = NOW_S, *, every_s: int = 2) -> list[Packet]:
+    return [packet(every_s * SECOND * number, read_at_s=read_at_s) for number in range(n)]
 
 
 def screened(
@@ -78,7 +77,7 @@ def test_a_model_that_is_slow_is_waited_for() -> None:
     def think() -> None:
         pause.wait(0.4)
 
-    screened(stage, FakeSource(keyframes(3)), Reddish(think), hang_s=1.0)
+    screened(stage, FakeSource(keyframes(3, every_s=5)), Reddish(think), hang_s=1.0)
 
     [account] = stage.told(EventType.STREAM_ENDED)
     assert stage.value("scores_total", outcome="scored") == 3
