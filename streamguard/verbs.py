@@ -97,6 +97,8 @@ def check_config(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.file)
     load_policy(settings.policy.file)
     app.open_banks(settings.bank.paths)
+    if settings.model.pack:
+        app.open_model(settings.model.pack, settings.model)
     if settings.kafka.bootstrap_servers:
         from streamguard.kafka_parts import kafka_options  # noqa: PLC0415  # needs the extra `kafka`
 

@@ -236,3 +236,17 @@ def test_a_damaged_pack_ends_the_command_before_anything_is_screened(pack: Path)
 
     assert (done.code, done.out) == (2, "")
     assert done.problem.endswith("their SHA-256 differs")
+
+
+@pytest.mark.integration
+def test_check_config_looks_into_the_pack_as_well(pack: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[model]\npack = "{pack}"\n')
+    sound = streamguard("check-config", config)
+    (pack / "weights.onnx").write_bytes(b"others")
+
+    damaged = streamguard("check-config", config)
+
+    assert sound.code == 0
+    assert damaged.code == 2
+    assert damaged.problem.endswith("their SHA-256 differs")

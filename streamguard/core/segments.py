@@ -74,6 +74,13 @@ class SegmentClosed:
 SegmentEvent = SegmentOpened | SegmentStrengthened | SegmentClosed
 
 
+MAX_LEADS = 64
+"""Samples by which it is seen how far media may come ahead of the clock."""
+
+MAX_AHEAD_S = 15.0
+"""...and how far at most they are believed to: segments of HLS are rarely longer, seconds."""
+
+
 class SegmentBuilder:
     """The open segments of one stream, at most one of each category."""
 
@@ -85,6 +92,7 @@ class SegmentBuilder:
         self._epoch = -1
         self._last_us = 0
         self._last_at_s = 0.0
+        self._leads_s: deque[float] = deque(maxlen=MAX_LEADS)  # media time less the clock
 
     @property
     def open_segments(self) -> tuple[Segment, ...]:
@@ -96,6 +104,9 @@ class SegmentBuilder:
         events = self.close("epoch_ended") if epoch != self._epoch else []
         if epoch == self._epoch and pts_us > self._last_us:
             self._intervals_us.append(pts_us - self._last_us)
+        if epoch != self._epoch:
+            self._leads_s.clear()
+        self._leads_s.append(pts_us / 1e6 - now_s)
         self._epoch, self._last_us, self._last_at_s = epoch, pts_us, now_s
         limit_us = pts_us - self._open_for_us()
         return events + self._close_where("ended", lambda segment: segment.end_us < limit_us)
@@ -134,9 +145,15 @@ class SegmentBuilder:
 
     def idle(self, now_s: float) -> list[SegmentEvent]:
         """Close what an idle stream left open: no sample came, so the clock decides."""
-        if now_s - self._last_at_s < self._open_for_us() / 1e6 + IDLE_S:
+        if now_s - self._last_at_s < self._open_for_us() / 1e6 + IDLE_S + self._ahead_s():
             return []
         return self.close("idle")
+
+    def _ahead_s(self) -> float:
+        """Seconds by which media came early: HLS gives whole segments, then nothing for a while."""
+        if not self._leads_s:
+            return 0.0
+        return min(self._leads_s[-1] - min(self._leads_s), MAX_AHEAD_S)
 
     def close(self, reason: CloseReason) -> list[SegmentEvent]:
         """Close all segments: the epoch, the stream or the process ends."""

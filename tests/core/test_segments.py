@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from streamguard.core.decision import Decision, ModelFinding
 from streamguard.core.segments import (
     IDLE_S,
+    MAX_AHEAD_S,
     MIN_OPEN_US,
     Segment,
     SegmentBuilder,
@@ -330,6 +331,40 @@ def test_an_idle_stream_closes_two_seconds_after_its_time() -> None:
     assert isinstance(closed, SegmentClosed)
     assert closed.reason == "idle"
     assert segments.idle(60.0) == []
+
+
+def burst(segments: SegmentBuilder, start_s: int, length_s: int) -> None:
+    """Let a whole stretch arrive at its end, a positive sample a second, as HLS segments do."""
+    at_s = float(start_s + length_s)
+    for second in range(start_s, start_s + length_s):
+        found = decision(second * SECOND)
+        segments.sampled(found.epoch, found.pts_us, at_s)
+        segments.feed(found)
+
+
+def test_media_that_come_in_bursts_are_not_idle_in_between() -> None:
+    segments = builder()
+    burst(segments, 0, 8)
+    burst(segments, 8, 8)
+    flag_id = only(segments).flag_id
+
+    still_open = segments.idle(16.0 + 7.0 + OPEN_S + IDLE_S - 0.001)  # 7 s ahead of the clock
+    closed = segments.idle(16.0 + 7.0 + OPEN_S + IDLE_S)
+
+    assert still_open == []
+    assert [event.segment.flag_id for event in closed] == [flag_id]
+
+
+def test_a_jump_ahead_is_believed_for_a_quarter_of_a_minute_at_most() -> None:
+    segments = builder()
+    segments.sampled(0, 0, 0.0)
+    found = decision(60 * SECOND)
+    segments.sampled(found.epoch, found.pts_us, 1.0)
+    segments.feed(found)
+    open_s = 2.5 * 60
+
+    assert segments.idle(1.0 + open_s + IDLE_S + MAX_AHEAD_S - 0.001) == []
+    assert kinds(segments.idle(1.0 + open_s + IDLE_S + MAX_AHEAD_S)) == [SegmentClosed]
 
 
 def test_any_sample_shows_that_the_stream_is_not_idle() -> None:
