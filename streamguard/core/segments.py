@@ -22,6 +22,12 @@ OPEN_INTERVALS = 2.5
 IDLE_S = 2.0
 """An idle stream has no watermark: the clock closes its segments so much later."""
 
+MAX_LEADS = 64
+"""Samples by which it is seen how far media may come ahead of the clock."""
+
+MAX_AHEAD_S = 15.0
+"""...and how far at most they are believed to: segments of HLS are rarely longer, seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -74,13 +80,6 @@ class SegmentClosed:
 SegmentEvent = SegmentOpened | SegmentStrengthened | SegmentClosed
 
 
-MAX_LEADS = 64
-"""Samples by which it is seen how far media may come ahead of the clock."""
-
-MAX_AHEAD_S = 15.0
-"""...and how far at most they are believed to: segments of HLS are rarely longer, seconds."""
-
-
 class SegmentBuilder:
     """The open segments of one stream, at most one of each category."""
 
@@ -101,11 +100,12 @@ class SegmentBuilder:
 
     def sampled(self, epoch: int, pts_us: int, now_s: float) -> list[SegmentEvent]:
         """Take note of a sample, positive or not: it moves the watermark and shows the interval."""
-        events = self.close("epoch_ended") if epoch != self._epoch else []
-        if epoch == self._epoch and pts_us > self._last_us:
-            self._intervals_us.append(pts_us - self._last_us)
+        events: list[SegmentEvent] = []
         if epoch != self._epoch:
+            events = self.close("epoch_ended")
             self._leads_s.clear()
+        elif pts_us > self._last_us:
+            self._intervals_us.append(pts_us - self._last_us)
         self._leads_s.append(pts_us / 1e6 - now_s)
         self._epoch, self._last_us, self._last_at_s = epoch, pts_us, now_s
         limit_us = pts_us - self._open_for_us()

@@ -72,7 +72,6 @@ class Demo:
         self._stamps = Stamps()
         self._clock = SystemClock()
         self._latencies_s: list[float] = []
-        self._wall_s = self._clock.wall() - self._clock.monotonic()
 
     def prepare(self) -> Banks:
         """Make the known clip and a bank of it."""
