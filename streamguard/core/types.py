@@ -25,8 +25,12 @@ NEAR_DISTANCE_BITS = 61
 MIN_QUALITY = 50
 """Lowest PDQ quality that may match; less is discarded. Source: ThreatExchange pdq/README."""
 
-Region = Literal["full", "content"]
-"""Which part of the picture a hash covers: all of it, or what lies between its bars."""
+Region = Literal["full", "content", "inset"]
+"""Which part of the picture a hash covers: all of it, what lies between its bars, or a picture
+within the picture."""
+
+Role = Literal["known", "negative"]
+"""What a bank is for: content to be found, or pictures (slates, test cards) that veto a match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,35 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a bank, or one entry of it, asks of a match beyond the policy.
+
+    max_distance_bits: inclusive, 0..31.
+    min_votes:         samples that must agree on an alignment, 1 or more.
+    min_quality:       PDQ quality of the live frame, 50..100.
+    is_shadow:         a match is logged and counted, never flagged.
+    """
+
+    max_distance_bits: int = MATCH_DISTANCE_BITS
+    min_votes: int = 1
+    min_quality: int = MIN_QUALITY
+    is_shadow: bool = False
+
+    def and_those_of(self, other: "Limits") -> "Limits":
+        """Join two sets of limits: of each the stricter one."""
+        return Limits(
+            max_distance_bits=min(self.max_distance_bits, other.max_distance_bits),
+            min_votes=max(self.min_votes, other.min_votes),
+            min_quality=max(self.min_quality, other.min_quality),
+            is_shadow=self.is_shadow or other.is_shadow,
+        )
+
+
+NO_LIMITS = Limits()
+"""What the policy alone decides."""
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """One bank hash within reach of one view of a sample.
 
@@ -129,6 +162,9 @@ class Match:
     distance_bits:  Hamming distance, 0..256.
     offset_us:      time of the matching hash within the bank entry; 0 for still images.
     is_still:       the entry is an image: it has no timeline to align with.
+    variant:        how the entry's picture was cut or turned before hashing; 0 is not at all.
+    limits:         those of the bank and of the entry, joined.
+    role:           that of the bank.
     """
 
     bank: str
@@ -138,6 +174,9 @@ class Match:
     distance_bits: int
     offset_us: int
     is_still: bool = False
+    variant: int = 0
+    limits: Limits = NO_LIMITS
+    role: Role = "known"
 
 
 class Severity(StrEnum):
