@@ -32,6 +32,8 @@ SUMMARIES = {
     EventType.COVERAGE_GAP: "A stretch of a stream was not screened.",
     EventType.STREAM_STARTED: "Screening of a stream began.",
     EventType.STREAM_ENDED: "Screening of a stream ended.",
+    EventType.BANK_QUARANTINED: "A bank entry matched too many streams and was set aside.",
+    EventType.BANK_RELEASED: "A bank entry that was set aside matches again.",
 }
 
 

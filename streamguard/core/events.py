@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 
 from pydantic import Field, model_validator
 
+from streamguard.core.bank_data import EntryQuarantinedData, EntryRef, EntryReleasedData
 from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (
     FlagData,
@@ -24,7 +25,9 @@ from streamguard.core.event_data import (
     utc_text,
 )
 
-Data = FlagData | GapData | StreamStartedData | StreamEndedData
+StreamData = FlagData | GapData | StreamStartedData | StreamEndedData
+BankData = EntryQuarantinedData | EntryReleasedData
+Data = StreamData | BankData
 """What an event may say."""
 
 ID_NAMESPACE = UUID("6b7c1c6e-5f0e-4d3a-9a52-0d6f3c1e8b47")
@@ -53,6 +56,8 @@ class EventType(StrEnum):
     COVERAGE_GAP = "org.streamguard.coverage.gap.v1"
     STREAM_STARTED = "org.streamguard.stream.started.v1"
     STREAM_ENDED = "org.streamguard.stream.ended.v1"
+    BANK_QUARANTINED = "org.streamguard.bank.quarantined.v1"
+    BANK_RELEASED = "org.streamguard.bank.released.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ KINDS: Mapping[EventType, Kind] = {
     EventType.COVERAGE_GAP: Kind(Topic.COVERAGE, GapData),
     EventType.STREAM_STARTED: Kind(Topic.COVERAGE, StreamStartedData),
     EventType.STREAM_ENDED: Kind(Topic.COVERAGE, StreamEndedData),
+    EventType.BANK_QUARANTINED: Kind(Topic.COVERAGE, EntryQuarantinedData),
+    EventType.BANK_RELEASED: Kind(Topic.COVERAGE, EntryReleasedData),
 }
 
 
@@ -89,7 +96,7 @@ class Event(Value):
     type: EventType
     """What happened, spelt in full."""
     subject: Name
-    """The session that the event is about."""
+    """The session, or the bank entry, that the event is about."""
     time: UtcTime
     """Instant of what happened: of ingest, unless the data name another clock."""
     recordedtime: UtcTime
@@ -99,7 +106,7 @@ class Event(Value):
     dataschema: Annotated[str, Field(max_length=128)]
     """Names the JSON Schema of `data`."""
     partitionkey: Name
-    """The stream: events of one stream keep their order."""
+    """The stream, or the bank: events of one of them keep their order."""
     data: Data
     """What happened, in the words of its type."""
 
@@ -177,6 +184,15 @@ def stream_ended_event(
     return _event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
 
 
+def bank_event(source: str, data: BankData, *, recorded_s: float) -> Event:
+    """Make the event of an entry that was set aside or let in again at `recorded_s`."""
+    is_release = isinstance(data, EntryReleasedData)
+    event_type = EventType.BANK_RELEASED if is_release else EventType.BANK_QUARANTINED
+    now = utc_text(recorded_s)
+    event_id = uuid5(ID_NAMESPACE, json.dumps([event_type, data.entry.bank, data.entry.entry, now]))
+    return _event(source, event_type, event_id, data, (now, now))
+
+
 def _stream_event_id(event_type: EventType, stream: StreamRef, *what: int | str) -> UUID:
     """Derive an id; JSON keeps the parts apart whatever characters they hold."""
     return uuid5(ID_NAMESPACE, json.dumps([stream.session_id, event_type, stream.epoch, *what]))
@@ -186,16 +202,25 @@ def _event(
     source: str, event_type: EventType, event_id: UUID, data: Data, times: tuple[str, str]
 ) -> Event:
     """Wrap data into the envelope; `times` are those of the happening and of the record."""
+    if isinstance(data, BankData):
+        subject, partition_key = _subject_of(data.entry), data.entry.bank
+    else:
+        subject, partition_key = data.stream.session_id, data.stream.stream_id
     return Event(
         specversion="1.0",
         id=str(event_id),
         source=source,
         type=event_type,
-        subject=data.stream.session_id,
+        subject=subject,
         time=times[0],
         recordedtime=times[1],
         datacontenttype="application/json",
         dataschema=f"{schema_id(event_type)}#/$defs/{type(data).__name__}",
-        partitionkey=data.stream.stream_id,
+        partitionkey=partition_key,
         data=data,
     )
+
+
+def _subject_of(entry: EntryRef) -> str:
+    """Name an entry within the 256 characters of a subject."""
+    return f"{entry.bank}/{entry.entry}"[:256]
