@@ -6,22 +6,19 @@ to do. Exit codes: 0 done, 1 bug, 2 usage or configuration, 3 a dependency is do
 
 import argparse
 import errno
-import math
 import os
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias
 
-from streamguard import __version__, bank_verbs, model_verbs, topic_verbs
+from streamguard import __version__, model_verbs, topic_verbs
 from streamguard import doctor as doctor_module
 from streamguard import verbs as verbs_module
+from streamguard.bank_cli import add_bank_verbs
+from streamguard.cli_parser import Parser, Verbs, add_verb, seconds
 from streamguard.core.errors import StreamguardError
-from streamguard.core.events import DAY_S, Topic
+from streamguard.core.events import Topic
 from streamguard.core.sampling import Sampling
-
-Verbs: TypeAlias = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001  # it has no public name
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,32 +49,8 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, and repeats no URL: it may hold a key."""
-
-    def error(self, message: str) -> NoReturn:
-        shown = re.sub(r"\S*://.*", "(a URL)", " ".join(message.split()))
-        self.exit(2, f"{self.prog}: {shown}; see {self.prog} --help\n")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError("a whole number of 1 or more is needed")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= DAY_S:
-        raise argparse.ArgumentTypeError("a number of seconds is needed, up to a day")
-    return seconds
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="streamguard",
         description="Screens livestreams in real time for known violent extremist content.",
     )
@@ -86,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_screen(verbs)
     _add_service_verbs(verbs)
     _add_hash(verbs)
-    _add_bank(verbs)
+    add_bank_verbs(verbs)
     _add_model(verbs)
     _add_topics(verbs)
     _add_doctor(verbs)
@@ -94,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_screen(verbs: Verbs) -> None:
-    screen = _verb(
+    screen = add_verb(
         verbs,
         "screen",
         verbs_module.screen,
@@ -114,7 +87,7 @@ def _add_screen(verbs: Verbs) -> None:
 
 
 def _add_service_verbs(verbs: Verbs) -> None:
-    run = _verb(
+    run = add_verb(
         verbs,
         "run",
         verbs_module.run,
@@ -122,7 +95,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
         "streamguard run --config streamguard.toml",
     )
     run.add_argument("--config", type=Path, metavar="FILE", required=True)
-    events = _verb(
+    events = add_verb(
         verbs,
         "events",
         verbs_module.events,
@@ -134,7 +107,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     events.add_argument("--group", help="begin where this consumer group stopped, and remember")
     events.add_argument("--log", type=Path, metavar="FILE", help="the event log")
     events.add_argument("--config", type=Path, metavar="FILE", help="settings that name the log")
-    check = _verb(
+    check = add_verb(
         verbs,
         "check-config",
         verbs_module.check_config,
@@ -142,20 +115,20 @@ def _add_service_verbs(verbs: Verbs) -> None:
         "streamguard check-config streamguard.toml",
     )
     check.add_argument("file", type=Path)
-    demo = _verb(
+    demo = add_verb(
         verbs,
         "demo",
         verbs_module.demo,
         "the whole thing on this machine, from nothing",
         "streamguard demo --seconds 60",
     )
-    demo.add_argument("--seconds", type=_seconds, default=60.0, help="length of the programme")
+    demo.add_argument("--seconds", type=seconds, default=60.0, help="length of the programme")
     demo.add_argument("--directory", type=Path, help="where to keep what it makes")
     demo.add_argument("--json", action="store_true")
 
 
 def _add_hash(verbs: Verbs) -> None:
-    hashes = _verb(
+    hashes = add_verb(
         verbs,
         "hash",
         verbs_module.hash_frames,
@@ -166,69 +139,10 @@ def _add_hash(verbs: Verbs) -> None:
     hashes.add_argument("--every-frame", action="store_true")
 
 
-def _add_bank(verbs: Verbs) -> None:
-    bank = verbs.add_parser("bank", help="make, look into and change banks of known content")
-    inner = bank.add_subparsers(required=True, metavar="VERB")
-    build = _verb(
-        inner,
-        "build",
-        bank_verbs.build,
-        "add videos and images to a bank, which is made where there is none",
-        "streamguard bank build bank/ attack.mp4 --policy TVEC-ATTACK-FOOTAGE",
-    )
-    build.add_argument("directory", type=Path, metavar="DIR")
-    build.add_argument("sources", nargs="+", metavar="SOURCE")
-    build.add_argument("--policy", required=True, metavar="CODE", help="UPPER-KEBAB policy code")
-    build.add_argument("--entry", metavar="NAME", help="name of the entry; else the file's name")
-    build.add_argument("--replace", action="store_true", help="replace entries of the same name")
-    query = _verb(
-        inner,
-        "query",
-        bank_verbs.query,
-        "hold the keyframes of a file against a bank",
-        "streamguard bank query bank/ copy.mp4",
-    )
-    query.add_argument("directory", type=Path, metavar="DIR")
-    query.add_argument("source", metavar="SOURCE")
-    query.add_argument("--every-frame", action="store_true")
-    query.add_argument("--limit", type=_count, default=1, help="matches shown for each frame")
-    remove = _verb(
-        inner,
-        "remove",
-        bank_verbs.remove,
-        "take an entry out of a bank",
-        "streamguard bank remove bank/ attack.mp4",
-    )
-    remove.add_argument("directory", type=Path, metavar="DIR")
-    remove.add_argument("entry", metavar="ENTRY")
-    stat = _verb(
-        inner, "stat", bank_verbs.stat, "tell what a bank holds", "streamguard bank stat bank/"
-    )
-    stat.add_argument("directory", type=Path, metavar="DIR")
-    verify = _verb(
-        inner,
-        "verify",
-        bank_verbs.verify,
-        "check every byte of a bank",
-        "streamguard bank verify bank/",
-    )
-    verify.add_argument("directory", type=Path, metavar="DIR")
-    bench = _verb(
-        inner,
-        "bench",
-        bank_verbs.bench,
-        "measure a bank of random entries on this machine",
-        "streamguard bank bench --entries 1000000",
-    )
-    bench.add_argument("--entries", type=_count, default=100_000)
-    for verb in (build, query, remove, stat, bench):
-        verb.add_argument("--json", action="store_true")
-
-
 def _add_model(verbs: Verbs) -> None:
     model = verbs.add_parser("model", help="look into model packs")
     inner = model.add_subparsers(required=True, metavar="VERB")
-    packs = _verb(
+    packs = add_verb(
         inner,
         "list",
         model_verbs.list_packs,
@@ -238,7 +152,7 @@ def _add_model(verbs: Verbs) -> None:
     packs.add_argument(
         "directory", type=Path, metavar="DIR", nargs="?", default=Path("models"), help="of packs"
     )
-    verify = _verb(
+    verify = add_verb(
         inner,
         "verify",
         model_verbs.verify,
@@ -251,7 +165,7 @@ def _add_model(verbs: Verbs) -> None:
 
 
 def _add_doctor(verbs: Verbs) -> None:
-    doctor = _verb(
+    doctor = add_verb(
         verbs,
         "doctor",
         doctor_module.doctor,
@@ -266,7 +180,7 @@ def _add_doctor(verbs: Verbs) -> None:
 def _add_topics(verbs: Verbs) -> None:
     topics = verbs.add_parser("topics", help="what streamguard needs in Kafka")
     inner = topics.add_subparsers(required=True, metavar="VERB")
-    create = _verb(
+    create = add_verb(
         inner,
         "create",
         topic_verbs.create,
@@ -276,16 +190,3 @@ def _add_topics(verbs: Verbs) -> None:
     create.add_argument("--config", type=Path, metavar="FILE", help="settings with [kafka]")
     create.add_argument("--dry-run", action="store_true", help="ask the brokers, make nothing")
     create.add_argument("--json", action="store_true")
-
-
-def _verb(
-    verbs: Verbs, name: str, do: Callable[[argparse.Namespace], int], text: str, example: str
-) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(
-        name,
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog=f"Example: {example}",
-    )
-    parser.set_defaults(verb=do)
-    return parser

@@ -1,0 +1,105 @@
+"""The arguments of the `bank` verbs.
+
+Rule: arguments only; what a verb does stands in bank_verbs.
+"""
+
+import argparse
+from pathlib import Path
+
+from streamguard import bank_verbs
+from streamguard.cli_parser import Verbs, add_verb, count
+
+
+def add_bank_verbs(verbs: Verbs) -> None:
+    """Add `bank` and the verbs below it."""
+    bank = verbs.add_parser("bank", help="make, look into and change banks of known content")
+    inner = bank.add_subparsers(required=True, metavar="VERB")
+    _add_build(inner)
+    _add_query(inner)
+    _add_remove(inner)
+    _add_stat(inner)
+    _add_verify(inner)
+    _add_bench(inner)
+
+
+def _add_build(verbs: Verbs) -> None:
+    build = add_verb(
+        verbs,
+        "build",
+        bank_verbs.build,
+        "add videos and images to a bank, which is made where there is none",
+        "streamguard bank build bank/ attack.mp4 --policy TVEC-ATTACK-FOOTAGE",
+    )
+    _add_directory(build)
+    build.add_argument("sources", nargs="+", metavar="SOURCE")
+    build.add_argument("--policy", required=True, metavar="CODE", help="UPPER-KEBAB policy code")
+    build.add_argument("--entry", metavar="NAME", help="name of the entry; else the file's name")
+    build.add_argument("--replace", action="store_true", help="replace entries of the same name")
+    _add_json(build)
+
+
+def _add_query(verbs: Verbs) -> None:
+    query = add_verb(
+        verbs,
+        "query",
+        bank_verbs.query,
+        "hold the keyframes of a file against a bank",
+        "streamguard bank query bank/ copy.mp4",
+    )
+    _add_directory(query)
+    query.add_argument("source", metavar="SOURCE")
+    query.add_argument("--every-frame", action="store_true")
+    query.add_argument("--limit", type=count, default=1, help="matches shown for each frame")
+    _add_json(query)
+
+
+def _add_remove(verbs: Verbs) -> None:
+    remove = add_verb(
+        verbs,
+        "remove",
+        bank_verbs.remove,
+        "take an entry out of a bank",
+        "streamguard bank remove bank/ attack.mp4",
+    )
+    _add_directory(remove)
+    remove.add_argument("entry", metavar="ENTRY")
+    _add_json(remove)
+
+
+def _add_stat(verbs: Verbs) -> None:
+    stat = add_verb(
+        verbs, "stat", bank_verbs.stat, "tell what a bank holds", "streamguard bank stat bank/"
+    )
+    _add_directory(stat)
+    _add_json(stat)
+
+
+def _add_verify(verbs: Verbs) -> None:
+    verify = add_verb(
+        verbs,
+        "verify",
+        bank_verbs.verify,
+        "check every byte of a bank",
+        "streamguard bank verify bank/",
+    )
+    _add_directory(verify)
+
+
+def _add_bench(verbs: Verbs) -> None:
+    bench = add_verb(
+        verbs,
+        "bench",
+        bank_verbs.bench,
+        "measure a bank of random entries on this machine",
+        "streamguard bank bench --entries 1000000",
+    )
+    bench.add_argument("--entries", type=count, default=100_000)
+    _add_json(bench)
+
+
+def _add_directory(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("directory", type=Path, metavar="DIR")
+
+
+def _add_json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true")
