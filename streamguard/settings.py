@@ -105,6 +105,17 @@ class BankSection(Section):
     """Bank directories, made by `streamguard bank build`."""
 
 
+class HygieneSection(Section):
+    """What keeps logos, intros and bad hashes of a list from flooding the reviewers."""
+
+    hub_max_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Share of an hour's distinct streams; an entry that matches more is set aside; 1: never."""
+    hub_min_streams: Annotated[int, Field(ge=2, le=10_000)] = 20
+    """Distinct streams that must match an entry before its share says anything."""
+    hub_hold_s: Annotated[float, Field(gt=0, le=2_592_000)] = 86_400.0
+    """Seconds that an entry stays aside if nobody lets it in before: `bank release`."""
+
+
 class PolicySection(Section):
     """What counts, and how urgent it is."""
 
@@ -174,6 +185,7 @@ class Settings(BaseSettings):
     """The streams that `run` screens."""
     source: SourceSection = SourceSection()
     bank: BankSection = BankSection()
+    hygiene: HygieneSection = HygieneSection()
     policy: PolicySection = PolicySection()
     log: LogSection = LogSection()
     kafka: KafkaSection = KafkaSection()

@@ -50,12 +50,9 @@ def slates() -> Iterator[tuple[str, NDArray[np.uint8]]]:
     )
     for line in LINES:
         for height in TEXT_HEIGHTS:
-            for shade, (paper, ink) in {
-                "dark": (_BLACK, _WHITE),
-                "light": (_WHITE, _BLACK),
-            }.items():
-                name = f"{line.replace(chr(10), ' ').lower()}, {shade}, {height} px"
-                yield name, _slate(line, height, paper, ink)
+            name = f"{' '.join(line.split()).lower()}, {height} px"
+            yield f"{name}, dark", _slate(line, height, paper=_BLACK, ink=_WHITE)
+            yield f"{name}, light", _slate(line, height, paper=_WHITE, ink=_BLACK)
 
 
 def _bars(*, full_height: bool) -> NDArray[np.uint8]:
