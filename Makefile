@@ -4,6 +4,7 @@
 PYTHON := .venv/bin/python
 VENV := .venv/.ready
 PARTS := .cache/parts.ready
+KERNELS := .cache/kernels.ready
 PYTEST := OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --no-fold-skipped
 
 help: ## print this help
@@ -12,10 +13,12 @@ help: ## print this help
 demo: $(VENV) ## screen a live stream on this machine, from nothing, and show its flags
 	.venv/bin/streamguard demo
 
-test: $(VENV) $(PARTS) ## run all tests; skipped ones are listed with their reasons
+kernels: $(KERNELS) ## compile the kernels in place, where there is a C compiler
+
+test: $(KERNELS) $(PARTS) ## run all tests; skipped ones are listed with their reasons
 	$(PYTEST) $(ARGS)
 
-unit: $(VENV) ## run the tests that start no other program
+unit: $(KERNELS) ## run the tests that start no other program
 	$(PYTEST) -m "not integration" $(ARGS)
 
 lint: $(VENV) ## check style and spelling
@@ -26,7 +29,7 @@ lint: $(VENV) ## check style and spelling
 types: $(VENV) ## check types
 	.venv/bin/mypy
 
-bench: $(VENV) $(PARTS) ## short load tests: the bank, recall, CPU; what is not here is left out
+bench: $(KERNELS) $(PARTS) ## short load tests: the bank, recall, CPU; what is not here is left out
 	$(PYTHON) -m loadtest bank_bench --entries 100000 --json
 	$(PYTHON) -m loadtest recall --starts 1 --form letterbox || [ $$? = 3 ]
 	$(PYTHON) -m loadtest cpu --minutes 0.5 --rounds 1 --no-large-bank || [ $$? = 3 ]
@@ -44,11 +47,16 @@ lock: $(VENV) ## write requirements.txt anew; ARGS=--upgrade takes the newest ve
 		--output-file requirements.txt pyproject.toml .ci/tools.in
 
 clean: ## remove what set-up and builds have made
-	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf streamguard/kernels/*.so .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV): .ci/setup requirements.txt pyproject.toml
 	@.ci/setup venv
+	@touch $@
+
+$(KERNELS): $(wildcard streamguard/kernels/*.[ch]) pyproject.toml | $(VENV)
+	@.ci/setup kernels
+	@mkdir -p $(@D)
 	@touch $@
 
 $(PARTS): .ci/setup loadtest/footage.py tests/kafka/pom.xml | $(VENV)
@@ -56,4 +64,4 @@ $(PARTS): .ci/setup loadtest/footage.py tests/kafka/pom.xml | $(VENV)
 	@mkdir -p $(@D)
 	@touch $@
 
-.PHONY: help demo test unit lint types bench check contracts lock clean
+.PHONY: help demo kernels test unit lint types bench check contracts lock clean

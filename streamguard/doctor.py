@@ -55,6 +55,7 @@ def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
     yield library_probe.codecs()
     yield library_probe.srt()
     yield library_probe.sqlite()
+    yield library_probe.compiled()
     yield host_probe.clock()
     try:
         settings = load_settings(config)

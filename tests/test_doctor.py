@@ -32,6 +32,8 @@ from streamguard.adapters.host_probe import (
 from streamguard.core.check import CONFIGURATION, DEPENDENCY, Check, State, exit_code_of, fail, ok
 from streamguard.doctor import broker, examine, line_of
 from streamguard.kafka_section import KafkaSection
+from streamguard.kernels.compiled import kernels
+from tests.kernel_paths import needs_kernels
 from tests.processes import Running, environment, streamguard
 from tests.servers import refusing_port, serving, whole
 
@@ -140,6 +142,25 @@ def test_sqlite_must_be_newer_than_its_bug(
     monkeypatch.setattr("apsw.sqlite_lib_version", lambda: version)
 
     assert library_probe.sqlite().state is state
+
+
+@needs_kernels
+def test_compiled_kernels_are_told_with_their_instructions() -> None:
+    check = library_probe.compiled()
+
+    assert check.state is State.OK
+    assert check.what == f"compiled, {kernels.instructions()}"
+
+
+def test_kernels_that_were_not_compiled_are_told_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(library_probe, "kernels", None)
+
+    check = library_probe.compiled()
+
+    assert check.state is State.WARN
+    assert "python3-dev" in check.remedy
 
 
 # ---- disk

@@ -12,8 +12,9 @@ ROOT = Path(streamguard.__file__).parent
 MODULES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 
 MAY_IMPORT = {
-    "core": {"core"},
-    "adapters": {"adapters", "core"},
+    "kernels": {"kernels"},
+    "core": {"core", "kernels"},
+    "adapters": {"adapters", "core", "kernels"},
     "runtime": {"runtime", "core"},
 }
 MAY_IMPORT_DEMO = {"demo", "app", "cli", "verbs"}
@@ -92,6 +93,8 @@ def test_module_keeps_the_shape_of_the_package(module: str) -> None:
         ("core/x.py", "import os.path"),
         ("core/x.py", "from pathlib import Path"),
         ("core/x.py", "from streamguard.adapters.x import y"),
+        ("kernels/x.py", "from streamguard.core.x import y"),
+        ("runtime/x.py", "from streamguard.kernels.x import y"),
         ("core/x.py", "from streamguard import adapters"),
         ("core/x.py", "def late(): import streamguard.runtime.x"),
         ("core/x.py", "from . import y"),
@@ -117,6 +120,7 @@ def test_breach_is_seen(module: str, line: str) -> None:
         ("core/x.py", "import numpy as np"),
         ("core/x.py", "from datetime import timedelta"),
         ("core/x.py", "from streamguard.core.types import Frame"),
+        ("core/x.py", "from streamguard.kernels.compiled import kernels"),
         ("adapters/x.py", "import apsw"),
         ("adapters/x.py", "from streamguard.adapters.y import z"),
         ("runtime/x.py", "from streamguard.core import types"),

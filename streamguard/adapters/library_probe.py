@@ -17,6 +17,7 @@ from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.check import Check, fail, ok, warn
 from streamguard.core.errors import StreamguardError
 from streamguard.core.types import Codec, Packet
+from streamguard.kernels.compiled import kernels
 
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones may lose commits when two connections write (the WAL-reset bug of 3.7.0 to 3.51.2).
@@ -126,3 +127,15 @@ def srt() -> Check:
             "install Debian's srt-tools, if you have srt:// sources; nothing else needs it",
         )
     return ok("srt", str(Path(found)))
+
+
+def compiled() -> Check:
+    """Say whether the compiled kernels are in use, and by which instructions."""
+    if kernels is None:
+        return warn(
+            "kernels",
+            "not compiled: numpy and Pillow do the same, more slowly",
+            "install gcc and Python's headers (Debian: gcc libc6-dev python3-dev), then "
+            "streamguard anew",
+        )
+    return ok("kernels", f"compiled, {kernels.instructions()}")

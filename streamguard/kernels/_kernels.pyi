@@ -1,0 +1,43 @@
+"""What the compiled kernels take and give. All arrays are C-contiguous; all arguments positional.
+
+A wrong shape, item type or number raises ValueError, a missing argument TypeError, an array that is
+not contiguous BufferError; nothing is written then.
+"""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Instructions: TypeAlias = Literal["plain", "avx2", "avx512"]
+
+def instructions() -> Instructions:
+    """Name the instructions in use: the best that this processor has, unless told otherwise."""
+
+def use_instructions(name: Instructions, /) -> None:
+    """Use other instructions from now on, in the whole process; for tests and measurements.
+
+    Raises:
+        ValueError: this processor has no such instructions.
+    """
+
+def hamming_scan(
+    query: NDArray[np.uint8],
+    hashes: NDArray[np.uint8],
+    within_bits: int,
+    rows: NDArray[np.intp],
+    bits: NDArray[np.uint16],
+    /,
+) -> int:
+    """Find the hashes within some bits of one.
+
+    Args:
+        query: (32,) uint8.
+        hashes: (N, 32) uint8.
+        within_bits: 0..256, included.
+        rows: (M,) intp, filled with the rows that were found, ascending.
+        bits: (M,) uint16, filled with the distance of each.
+
+    Returns:
+        How many were found. Where that is more than M, only the first M were written.
+    """

@@ -1,0 +1,54 @@
+/* What the kernels share: their table's names, checked arguments, and the choice of instructions.
+ *
+ * Rule: a kernel changes nothing but the arrays that it is given to fill. It checks each argument
+ * before it touches memory, and lets other threads run while it works.
+ */
+#ifndef STREAMGUARD_KERNELS_H
+#define STREAMGUARD_KERNELS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HAS_X86 1
+#include <immintrin.h>
+#define FOR_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define FOR_AVX512 \
+    __attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vpopcntdq")))
+#else
+#define HAS_X86 0
+#endif
+
+/* Sets of instructions, each including those before it. */
+enum { PLAIN, AVX2, AVX512 };
+
+/* The set in use: the best that this processor has, or less where a test says so. */
+extern int instructions_in_use;
+
+/* What an array has to be. Arrays are C-contiguous. */
+typedef struct {
+    const char *name;
+    char kind;           /* 'u' unsigned, 'i' signed, 'f' floating point */
+    Py_ssize_t item_size; /* bytes */
+    int n_dims;
+    int is_written;
+} Wanted;
+
+/* Take hold of an array. Returns 0, or -1 with a Python error set and nothing held. */
+int take_array(PyObject *object, const Wanted *wanted, Py_buffer *view);
+
+/* Give back arrays; those never taken have to be zeroed and are passed over. */
+void give_back(Py_buffer *views, int n_views);
+
+/* Read an integer between two bounds, both included. Returns 0, or -1 with an error set. */
+int take_integer(PyObject *object, const char *name, long long least, long long most,
+                 long long *value);
+
+/* Say whether so many arguments were given; sets an error where they were not. */
+int has_arguments(const char *function, Py_ssize_t n_given, Py_ssize_t n_wanted);
+
+/* The kernels, one family a file. */
+PyObject *hamming_scan(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
+
+#endif
