@@ -1,6 +1,6 @@
 """Where the picture proper lies: the rectangle between letterbox, pillarbox or window bars.
 
-Rule: one frame, no memory. Whoever wants a rectangle that holds still compares frames over time.
+Rule: one frame, no memory; streamguard.core.region_memory compares frames over time.
 """
 
 from dataclasses import dataclass
@@ -28,6 +28,9 @@ hash by 14 to 18 bits (median; 30 at p95), bars of 2 % by 26 to 31 (44 at p95)."
 
 MIN_CONTENT_SHARE = 0.25
 """Least share of the picture's area that the content may fill; less is a dark or plain picture."""
+
+MIN_BAR_LINES_SHARE = 0.75
+"""Share of a known bar's lines that must still be flat for it to hold."""
 
 N_SAMPLES = 128
 """Pixels looked at along a line, evenly spread."""
@@ -65,6 +68,27 @@ def content_rectangle(luma: NDArray[np.uint8]) -> Rectangle | None:
     has_bars = content != Rectangle(0, height, 0, width)
     is_large = content.area >= MIN_CONTENT_SHARE * luma.size
     return content if has_bars and is_large else None
+
+
+def count_bars(luma: NDArray[np.uint8], content: Rectangle) -> int:
+    """Count the sides of a (H, W) plane, 0 to 4, on which a flat bar surrounds this content."""
+    bars = (
+        luma[: content.y0],
+        luma[content.y1 :],
+        luma[content.y0 : content.y1, : content.x0].T,
+        luma[content.y0 : content.y1, content.x1 :].T,
+    )
+    return sum(_is_bar(bar) for bar in bars if bar.size)
+
+
+def _is_bar(lines: NDArray[np.uint8]) -> bool:
+    """Say whether nearly all of some lines along axis 0 lie at one level; 16 of them are looked at.
+
+    What a bar carries beside its colour, a subtitle or a logo, may take a quarter of its lines.
+    """
+    sampled = lines[:: max(1, len(lines) // 16), :: max(1, lines.shape[1] // N_SAMPLES)]
+    level = np.partition(sampled, sampled.size // 2, axis=None)[sampled.size // 2]
+    return bool(np.mean(_is_flat(sampled, level)) >= MIN_BAR_LINES_SHARE)
 
 
 def _between_bars(lines: NDArray[np.uint8]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
 from streamguard.core.look import views_of
 from streamguard.core.ports import Clock, Decoder, DropReason, InOrder, Meter
+from streamguard.core.region_memory import RegionMemory
 from streamguard.core.sampling import FramePicker
 from streamguard.core.types import Codec, Frame, GapReason, Packet, Sample
 from streamguard.runtime.asker import Asker
@@ -80,6 +81,8 @@ class Lane:
         self._is_closed = False
         self._room = threading.Condition()
         self._picker = FramePicker()
+        self._epoch = -1
+        self._memory = RegionMemory()
         self._budget = ErrorBudget()
         self._in_order: InOrder | None = None
         self._codec = Codec("", b"", 0, 0)
@@ -251,8 +254,10 @@ class Lane:
         packet = frame.packet
         if not self._picker.wants(packet.epoch, packet.pts_us, is_keyframe=packet.is_keyframe):
             return
+        if packet.epoch != self._epoch:
+            self._epoch, self._memory = packet.epoch, RegionMemory()
         start_s = self._clock.monotonic()
-        views = views_of(frame.luma, full_range=frame.full_range)
+        views = views_of(frame.luma, full_range=frame.full_range, memory=self._memory)
         now_s = self._clock.monotonic()
         self._meter.stage("hash", now_s - start_s)
         self._mailbox.put(

@@ -4,6 +4,7 @@ import pytest
 from streamguard.core.look import views_of
 from streamguard.core.pdq import hash_luma
 from streamguard.core.pdq_reference import MIN_SIDE
+from streamguard.core.region_memory import RegionMemory
 
 PICTURE = np.random.default_rng(4).integers(0, 256, (180, 320), dtype=np.uint8)
 
@@ -43,3 +44,25 @@ def test_picture_too_small_to_hash_is_not_matchable() -> None:
     views = views_of(np.zeros((MIN_SIDE - 1, 320), np.uint8), full_range=True)
 
     assert [view.is_matchable for view in views] == [False]
+
+
+def test_without_memory_every_picture_stands_alone() -> None:
+    boxed = np.pad(PICTURE, 40, constant_values=16)
+    dark = np.full_like(boxed, 16)
+
+    views_of(boxed, full_range=True)
+
+    assert [view.region for view in views_of(dark, full_range=True)] == ["full"]
+
+
+def test_memory_keeps_the_content_through_a_picture_that_does_not_show_it() -> None:
+    boxed = np.pad(PICTURE, 40, constant_values=16)
+    bright_bar = boxed.copy()
+    bright_bar[-40:] = np.random.default_rng(9).integers(0, 256, (40, 400), dtype=np.uint8)
+    memory = RegionMemory()
+
+    first = views_of(boxed, full_range=True, memory=memory)
+    second = views_of(bright_bar, full_range=True, memory=memory)
+
+    assert [view.region for view in second] == ["full", "content", "content"]
+    assert np.array_equal(first[1].pdq, second[1].pdq)

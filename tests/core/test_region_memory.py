@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from streamguard.core.region_memory import MAX_DOUBTS, MAX_REGIONS, RegionMemory, is_same
+from streamguard.core.regions import Rectangle, content_rectangle
+
+SHAPE = (270, 480)
+LETTERBOX = Rectangle(40, 230, 0, 480)
+WINDOW = Rectangle(40, 230, 60, 420)
+
+
+def busy(height: int, width: int, seed: int = 1) -> NDArray[np.uint8]:
+    """Paint a picture with no flat line in it."""
+    return np.random.default_rng(seed).integers(40, 256, (height, width), dtype=np.uint8)
+
+
+def boxed(content: Rectangle, seed: int = 1, level: int = 16) -> NDArray[np.uint8]:
+    """Paint a picture of SHAPE with flat bars around its content."""
+    luma = np.full(SHAPE, level, np.uint8)
+    content.of(luma)[:] = busy(*content.of(luma).shape, seed)
+    return luma
+
+
+def contents(memory: RegionMemory, luma: NDArray[np.uint8]) -> list[Rectangle]:
+    return [part for region, part in memory.regions_of(luma) if region == "content"]
+
+
+def dark_edged(content: Rectangle) -> NDArray[np.uint8]:
+    """Paint a letterboxed scene so dark at its top that the bar seems to go on."""
+    luma = boxed(content)
+    luma[content.y0 : content.y0 + 30] = 16
+    return luma
+
+
+def test_dark_frame_keeps_the_content_that_is_known_and_adds_its_own() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(LETTERBOX))
+
+    found = contents(memory, dark_edged(LETTERBOX))
+
+    assert found == [LETTERBOX, Rectangle(70, 230, 0, 480)]
+
+
+def test_black_frame_between_two_scenes_keeps_the_content() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(LETTERBOX))
+
+    found = contents(memory, np.full(SHAPE, 16, np.uint8))
+
+    assert found == [LETTERBOX]
+
+
+def test_flash_that_brightens_the_bars_too_keeps_the_content() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(LETTERBOX))
+
+    found = contents(memory, np.full(SHAPE, 250, np.uint8))
+
+    assert found == [LETTERBOX]
+
+
+def test_banner_over_one_bar_keeps_the_content() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(LETTERBOX))
+    bannered = boxed(LETTERBOX)
+    bannered[230:] = busy(40, 480)
+
+    found = contents(memory, bannered)
+
+    assert found == [LETTERBOX, Rectangle(40, 270, 0, 480)]
+
+
+def test_cut_to_a_picture_without_bars_gives_the_content_up_at_once() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(WINDOW))
+
+    assert contents(memory, busy(*SHAPE)) == []
+    assert contents(memory, np.full(SHAPE, 16, np.uint8)) == []
+
+
+def test_cut_to_other_bars_takes_them_at_once() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(WINDOW))
+    thinner = Rectangle(10, 260, 10, 470)
+
+    assert contents(memory, boxed(thinner)) == [thinner]
+
+
+def test_enough_frames_that_disagree_make_their_content_the_known_one() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(LETTERBOX))
+    narrower = Rectangle(40, 230, 60, 420)
+
+    for _ in range(MAX_DOUBTS - 1):
+        assert contents(memory, boxed(narrower)) == [LETTERBOX, narrower]
+
+    assert contents(memory, boxed(narrower)) == [narrower]
+
+
+def test_one_frame_that_agrees_ends_all_doubt() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(LETTERBOX))
+    for _ in range(MAX_DOUBTS - 1):
+        memory.regions_of(dark_edged(LETTERBOX))
+
+    assert contents(memory, boxed(LETTERBOX)) == [LETTERBOX]
+    for _ in range(MAX_DOUBTS - 1):
+        assert LETTERBOX in contents(memory, dark_edged(LETTERBOX))
+
+
+def test_edges_that_jitter_do_not_move_the_content() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(LETTERBOX))
+
+    assert contents(memory, boxed(Rectangle(41, 229, 0, 480))) == [LETTERBOX]
+
+
+def test_other_size_of_picture_begins_anew() -> None:
+    memory = RegionMemory()
+    memory.regions_of(boxed(LETTERBOX))
+
+    assert contents(memory, np.full((720, 1280), 16, np.uint8)) == []
+    assert contents(memory, np.full(SHAPE, 16, np.uint8)) == []
+
+
+@pytest.mark.parametrize(("off", "same"), [(6, True), (7, False)])
+def test_edges_are_the_same_within_six_thousandths(off: int, *, same: bool) -> None:
+    one, other = Rectangle(100, 900, 0, 1000), Rectangle(100, 900, off, 1000)
+
+    assert is_same(one, other, (1000, 1000)) is same
+    assert is_same(other, one, (1000, 1000)) is same
+
+
+frames = st.one_of(
+    st.builds(
+        lambda y0, y1, x0, x1, seed: boxed(Rectangle(y0, 270 - y1, x0, 480 - x1), seed),
+        *[st.integers(0, 60)] * 4,
+        st.integers(0, 9),
+    ),
+    st.builds(dark_edged, st.just(LETTERBOX)),
+    st.builds(lambda level: np.full(SHAPE, level, np.uint8), st.integers(0, 255)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pictures=st.lists(frames, min_size=1, max_size=8))
+def test_memory_costs_no_content_that_one_frame_shows_and_keeps_the_budget(
+    pictures: list[NDArray[np.uint8]],
+) -> None:
+    memory = RegionMemory()
+
+    for luma in pictures:
+        regions = memory.regions_of(luma)
+
+        alone = content_rectangle(luma)
+        assert len(regions) <= MAX_REGIONS
+        assert len(set(regions)) == len(regions)
+        if alone:
+            kept = [part for region, part in regions if region == "content"]
+            assert any(is_same(alone, part, SHAPE) for part in kept)
