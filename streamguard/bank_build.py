@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from streamguard.adapters.pyav_hasher import hash_source
-from streamguard.core.bank import Entry
+from streamguard.core.bank_values import Entry
 from streamguard.core.errors import BankError, ConfigError
 from streamguard.core.location import parse_location
 from streamguard.core.ports import Clock

@@ -21,7 +21,7 @@ from streamguard.adapters.bank_file import (
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import make_entry
-from streamguard.core.bank import check_policy
+from streamguard.core.bank_values import check_policy
 from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
 

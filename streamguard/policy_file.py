@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from streamguard.core.bank import check_policy
+from streamguard.core.bank_values import check_policy
 from streamguard.core.errors import BankError, ConfigError
 from streamguard.core.policy import CategoryRule, HashRule, Policy
 from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, Severity

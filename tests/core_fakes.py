@@ -11,7 +11,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.core.bank import Banks, Entry, edit_bank, empty_bank
+from streamguard.core.bank import Banks, edit_bank, empty_bank
+from streamguard.core.bank_values import Entry
 from streamguard.core.decision import Decision, Finding
 from streamguard.core.flags import SessionContext
 from streamguard.core.model import InputSpec, ModelSpec, Scores

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from streamguard.contracts.reference import README, filled
-from streamguard.core.bank import check_policy
+from streamguard.core.bank_values import check_policy
 from streamguard.core.policy import Policy
 from streamguard.policy_file import load_policy
 from streamguard.settings import Settings, load_settings

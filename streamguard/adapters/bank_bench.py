@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamguard.adapters.bank_file import BANK_FILE, open_bank, save_bank
-from streamguard.core.bank import ENTRY_DTYPE, KINDS, Bank, make_bank
+from streamguard.core.bank import ENTRY_DTYPE, Bank, make_bank
+from streamguard.core.bank_values import KINDS
 from streamguard.core.types import HASH_BYTES
 
 MIN_FLIPS, MAX_FLIPS = 8, 40

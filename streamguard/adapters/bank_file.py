@@ -26,15 +26,8 @@ from streamguard.adapters.bank_layout import (
     read_bank,
     read_header,
 )
-from streamguard.core.bank import (
-    KINDS,
-    Bank,
-    Entry,
-    check_name,
-    check_policy,
-    edit_bank,
-    empty_bank,
-)
+from streamguard.core.bank import Bank, edit_bank, empty_bank
+from streamguard.core.bank_values import KINDS, Entry, check_name, check_policy
 from streamguard.core.errors import BankError
 from streamguard.core.index import SlotIndex, build_slots
 

@@ -47,7 +47,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.core.bank import ENTRY_DTYPE, KINDS, Bank
+from streamguard.core.bank import ENTRY_DTYPE, Bank
+from streamguard.core.bank_values import KINDS
 from streamguard.core.index import N_SLOTS, N_VALUES, LinearIndex, SlotIndex
 from streamguard.core.types import HASH_BYTES
 
@@ -104,7 +105,7 @@ def pack(bank: Bank, made_at_us: int) -> Iterator[bytes | memoryview]:
     index = bank.index
     has_slots = isinstance(index, SlotIndex)
     slots = (index.offsets, index.ids) if isinstance(index, SlotIndex) else ((), ())
-    tables = (bank.hashes, bank.entry_of, bank.offset_us, bank.variant, bank.entries, *slots)
+    tables = (bank.hashes, bank.entry_rows, bank.offset_us, bank.variant, bank.entries, *slots)
     layout = _layout(len(bank.hashes), len(bank.entries), has_slots=has_slots)
     parts = [
         np.ascontiguousarray(table, section.dtype).data
@@ -144,7 +145,7 @@ def read_bank(mapped: memoryview, name: str) -> Bank:
     return Bank(
         name=name,
         hashes=hashes,
-        entry_of=tables["entry_of"],
+        entry_rows=tables["entry_of"],
         offset_us=tables["offset_us"],
         variant=tables["variant"],
         entries=tables["entries"],

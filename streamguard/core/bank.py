@@ -4,23 +4,23 @@ Rule: a snapshot never changes. An edit gives a new one, a query keeps the one i
 the hashes of one entry lie side by side, entries in the order in which they came.
 """
 
-import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.core.errors import BankError
+from streamguard.core.bank_values import (
+    KINDS,
+    MAX_NAME_BYTES,
+    MAX_POLICY_BYTES,
+    BankSettings,
+    Entry,
+    EntryFacts,
+    Stretch,
+)
 from streamguard.core.index import Index, build_index
-from streamguard.core.types import HASH_BYTES, NEAR_DISTANCE_BITS, Match, Region
-
-MAX_NAME_BYTES = 128
-"""Longest entry name, bytes of UTF-8."""
-
-MAX_POLICY_BYTES = 64
-"""Longest policy code."""
+from streamguard.core.types import HASH_BYTES, NEAR_DISTANCE_BITS, NO_LIMITS, Limits, Match, Region
 
 OFFSET_BUCKET_US = 250_000
 """Hashes of one entry that fall into the same bucket of its timeline answer as one match."""
@@ -30,9 +30,6 @@ MAX_MATCHES = 256
 
 MAX_NEAR = 4_096
 """Most hashes that one query weighs, the nearest; without it a bank of look-alikes costs 20 ms."""
-
-KINDS: tuple[Literal["video", "image"], ...] = ("video", "image")
-"""What an entry was made of; its place here is its number in the entries table."""
 
 ENTRY_DTYPE = np.dtype(
     [
@@ -47,61 +44,46 @@ ENTRY_DTYPE = np.dtype(
 )
 """One row of the entries table, 216 bytes: its hashes are rows first .. first + n_hashes."""
 
-_POLICY = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)*")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """One curated signal on its way into a bank.
-
-    name:        unique in its bank; 1..128 bytes of UTF-8 without control characters.
-    policy:      policy code, UPPER-KEBAB, 1..64 characters.
-    duration_us: length of the video; 0 for an image.
-    hashes:      (n, 32) uint8, at least one.
-    offsets_us:  (n,) int64, time of each hash within the entry, 0 or more.
-    variants:    (n,) uint8, how the picture was cut or turned before it was hashed; 0 is not at
-                 all, the other numbers are the builder's own.
-    """
-
-    name: str
-    policy: str
-    kind: Literal["video", "image"]
-    duration_us: int
-    hashes: NDArray[np.uint8]
-    offsets_us: NDArray[np.int64]
-    variants: NDArray[np.uint8]
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        check_policy(self.policy)
-        n_hashes = len(self.hashes)
-        if n_hashes == 0:
-            raise BankError(f"entry {self.name!r} has no picture that can be matched; leave it out")
-        shapes = (self.hashes.shape, self.offsets_us.shape, self.variants.shape)
-        if shapes != ((n_hashes, HASH_BYTES), (n_hashes,), (n_hashes,)):
-            raise BankError(f"entry {self.name!r} needs 32 bytes, an offset and a variant a hash")
-        if self.duration_us < 0 or self.offsets_us.min() < 0:
-            raise BankError(f"entry {self.name!r} has a negative time; count from its start")
+EMPTY_STRETCH = Stretch(
+    np.empty((0, HASH_BYTES), np.uint8), np.empty(0, np.int64), np.empty(0, np.uint8)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bank:
     """A snapshot of one bank, in memory or mapped from its file; read-only.
 
-    hashes:    (N, 32) uint8, C-contiguous.
-    entry_of:  (N,) uint32, row of the entries table.
-    offset_us: (N,) int64, time of the hash within its entry.
-    variant:   (N,) uint8, see Entry.
-    entries:   (E,) ENTRY_DTYPE.
+    hashes:     (N, 32) uint8, C-contiguous.
+    entry_rows: (N,) uint32, row of the entries table.
+    offset_us:  (N,) int64, time of the hash within its entry.
+    variant:    (N,) uint8, see Entry.
+    entries:    (E,) ENTRY_DTYPE.
+    revision:   grows with each edit.
+    limits:     entries' own, by name.
+    added:      revision at which an entry came, by name; those without came before all.
     """
 
     name: str
     hashes: NDArray[np.uint8]
-    entry_of: NDArray[np.uint32]
+    entry_rows: NDArray[np.uint32]
     offset_us: NDArray[np.int64]
     variant: NDArray[np.uint8]
     entries: NDArray[np.void]
     index: Index
+    settings: BankSettings = field(default_factory=BankSettings)
+    revision: int = 0
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    added: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n_hashes(self) -> int:
+        """Count the hashes of all entries."""
+        return len(self.hashes)
+
+    @property
+    def n_entries(self) -> int:
+        """Count the entries."""
+        return len(self.entries)
 
     def query(self, pdq: NDArray[np.uint8], region: Region) -> list[Match]:
         """Find what is near one hash, nearest first.
@@ -120,32 +102,71 @@ class Bank:
         if len(rows) > MAX_NEAR:
             nearest = np.argpartition(bits, MAX_NEAR)[:MAX_NEAR]
             rows, bits = rows[nearest], bits[nearest]
-        chosen = _compact(self.entry_of[rows], self.offset_us[rows], bits)
+        chosen = _compact(self.entry_rows[rows], self.offset_us[rows], bits)
         return self._matches(rows[chosen], bits[chosen], region)
 
     def _matches(
         self, rows: NDArray[np.intp], bits: NDArray[np.uint16], region: Region
     ) -> list[Match]:
-        entries = self.entries[self.entry_of[rows]]
+        entries = self.entries[self.entry_rows[rows]]
         columns = (
             entries["name"].tolist(),
             entries["policy"].tolist(),
             entries["kind"].tolist(),
             bits.tolist(),
             self.offset_us[rows].tolist(),
+            self.variant[rows].tolist(),
         )
         return [
             Match(
                 bank=self.name,
-                entry=name.decode(errors="replace"),
+                entry=(entry := name.decode(errors="replace")),
                 policy=policy.decode(errors="replace"),
                 region=region,
                 distance_bits=distance_bits,
                 offset_us=offset_us,
                 is_still=KINDS[kind] == "image",
+                variant=variant,
+                limits=self.settings.limits.and_those_of(self.limits.get(entry, NO_LIMITS)),
+                role=self.settings.role,
             )
-            for name, policy, kind, distance_bits, offset_us in zip(*columns, strict=True)
+            for name, policy, kind, distance_bits, offset_us, variant in zip(*columns, strict=True)
         ]
+
+    def near(self, entry: str, at_us: int, within_us: int) -> Stretch:
+        """Give the hashes of an entry whose times lie within so much of one, both ends included.
+
+        Nothing is near in an entry that is not there.
+        """
+        row = self._row_of(entry)
+        if row is None:
+            return EMPTY_STRETCH
+        first = int(self.entries["first"][row])
+        rows = np.arange(first, first + int(self.entries["n_hashes"][row]))
+        rows = rows[np.abs(self.offset_us[rows] - at_us) <= within_us]
+        rows = rows[np.argsort(self.offset_us[rows], kind="stable")]
+        return Stretch(self.hashes[rows], self.offset_us[rows], self.variant[rows])
+
+    def entry_of(self, name: str) -> EntryFacts | None:
+        """Tell of the entry of this name; None where there is none."""
+        row = self._row_of(name)
+        if row is None:
+            return None
+        entry = self.entries[row]
+        return EntryFacts(
+            policy=entry["policy"].decode(errors="replace"),
+            kind=KINDS[entry["kind"]],
+            duration_us=int(entry["duration_us"]),
+            limits=self.limits.get(name, NO_LIMITS),
+        )
+
+    def added_since(self, revision: int) -> tuple[str, ...]:
+        """Name the entries that came after a revision, and are still there, in their order."""
+        return tuple(name for name, came in self.added.items() if came > revision)
+
+    def _row_of(self, name: str) -> int | None:
+        rows = np.flatnonzero(self.entries["name"] == name.encode())
+        return int(rows[0]) if len(rows) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +180,29 @@ class Banks:
         matches = [match for bank in self.banks for match in bank.query(pdq, region)]
         return sorted(matches, key=lambda match: match.distance_bits)
 
+    def near(self, bank: str, entry: str, at_us: int, within_us: int) -> Stretch:
+        """Give the hashes of one bank's entry around a time; see Bank.near."""
+        for held in self.banks:
+            if held.name == bank:
+                return held.near(entry, at_us, within_us)
+        return EMPTY_STRETCH
 
-def empty_bank(name: str) -> Bank:
+    @property
+    def revision(self) -> tuple[int, ...]:
+        """Tell the revision of each bank: what was asked before an edit may be asked anew."""
+        return tuple(bank.revision for bank in self.banks)
+
+
+def empty_bank(name: str, settings: BankSettings | None = None) -> Bank:
     """Give a bank that holds nothing."""
-    return make_bank(
+    bank = make_bank(
         name,
         hashes=np.empty((0, HASH_BYTES), np.uint8),
         offset_us=np.empty(0, np.int64),
         variant=np.empty(0, np.uint8),
         entries=np.empty(0, ENTRY_DTYPE),
     )
+    return replace(bank, settings=settings or BankSettings())
 
 
 def make_bank(
@@ -189,7 +223,7 @@ def make_bank(
     return Bank(
         name=name,
         hashes=hashes,
-        entry_of=np.repeat(np.arange(len(entries), dtype=np.uint32), counts),
+        entry_rows=np.repeat(np.arange(len(entries), dtype=np.uint32), counts),
         offset_us=offset_us,
         variant=variant,
         entries=numbered,
@@ -201,28 +235,20 @@ def edit_bank(bank: Bank, *, add: Sequence[Entry] = (), remove: Collection[str] 
     """Give the bank without the entries named in `remove`, and with those in `add` at its end."""
     gone = np.array([name.encode() for name in remove], bank.entries["name"].dtype)
     is_kept = ~np.isin(bank.entries["name"], gone)
-    kept = is_kept[bank.entry_of]
-    return make_bank(
+    kept = is_kept[bank.entry_rows]
+    edited = make_bank(
         bank.name,
         hashes=np.concatenate([bank.hashes[kept], *(entry.hashes for entry in add)]),
         offset_us=np.concatenate([bank.offset_us[kept], *(entry.offsets_us for entry in add)]),
         variant=np.concatenate([bank.variant[kept], *(entry.variants for entry in add)]),
         entries=np.concatenate([bank.entries[is_kept], _table(add)]),
     )
-
-
-def check_name(name: str) -> None:
-    """Raise BankError where this cannot be the name of an entry."""
-    if not 1 <= len(name.encode(errors="replace")) <= MAX_NAME_BYTES or not name.isprintable():
-        raise BankError(f"an entry's name is 1 to {MAX_NAME_BYTES} bytes of printable text")
-
-
-def check_policy(policy: str) -> None:
-    """Raise BankError where this cannot be a policy code."""
-    if len(policy) > MAX_POLICY_BYTES or not _POLICY.fullmatch(policy):
-        raise BankError(
-            f"a policy code is UPPER-KEBAB, up to {MAX_POLICY_BYTES} characters, as in TVEC-VIDEO"
-        )
+    revision = bank.revision + 1
+    limits = {name: each for name, each in bank.limits.items() if name not in remove}
+    limits |= {entry.name: entry.limits for entry in add if entry.limits}
+    added = {name: came for name, came in bank.added.items() if name not in remove}
+    added |= {entry.name: revision for entry in add}
+    return replace(edited, settings=bank.settings, revision=revision, limits=limits, added=added)
 
 
 def _table(entries: Sequence[Entry]) -> NDArray[np.void]:

@@ -4,7 +4,7 @@ Rule: one strong hit is enough to speak; hits that agree on an offset make it ce
 is never a flag: it asks for dense sampling. Blank, low-quality and near-tie views never match.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from streamguard.core.bank import Banks
@@ -45,7 +45,7 @@ class _Alignment:
 class Matcher:
     """Judges the samples of one stream, in the order of time within an epoch."""
 
-    def __init__(self, banks: Banks, policy: Policy) -> None:
+    def __init__(self, banks: Callable[[], Banks], policy: Policy) -> None:
         self._banks = banks
         self._policy = policy
         self._epoch = -1
@@ -59,8 +59,9 @@ class Matcher:
         views = [view for view in sample.views if view.is_matchable]
         accepted: dict[tuple[str, str], list[Match]] = {}
         is_near = False
+        banks = self._banks()  # one snapshot for all that is asked of a sample
         for view in views:
-            for match in self._banks.query(view.pdq, view.region):
+            for match in banks.query(view.pdq, view.region):
                 if self._policy.hash_rule(match.policy).accepts(match, view):
                     accepted.setdefault((match.bank, match.entry), []).append(match)
                 else:

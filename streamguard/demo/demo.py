@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Demo:
         self._say(f"bank: {len(entry.hashes)} hashes of {KNOWN_CLIP_S:.0f} s kept in {bank}")
         return Banks((open_bank(bank),))
 
-    async def show(self, banks: Banks, seconds: float, stop: asyncio.Event) -> int:
+    async def show(self, banks: Callable[[], Banks], seconds: float, stop: asyncio.Event) -> int:
         """Screen the channel until its programme ends or somebody stops it."""
         policy = Policy("demo", banks={POLICY_CODE: HashRule(severity=Severity.P0)})
         with self._origin(seconds) as port, SqliteLog(self._directory / "events.db") as event_log:
@@ -197,4 +197,4 @@ def show(directory: Path | None, seconds: float, *, as_json: bool) -> int:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     demo = Demo(directory, as_json=as_json)
     banks = demo.prepare()
-    return process.run_until_signal(lambda stop: demo.show(banks, seconds, stop))
+    return process.run_until_signal(lambda stop: demo.show(lambda: banks, seconds, stop))

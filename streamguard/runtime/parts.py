@@ -40,12 +40,13 @@ class Parts:
     source: `/streamguard/<deployment>`, the source of every event.
     store:  None where no evidence is kept.
     batcher: the way to the model; None without one.
+    banks:  gives the newest snapshot; cheap, for every sample.
     mint:   gives fresh flag and session ids.
     """
 
     source: str
     open_location: OpenLocation
-    banks: Banks
+    banks: Callable[[], Banks]
     policy: Policy
     pool: DecodePool
     writer: LogWriter

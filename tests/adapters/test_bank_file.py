@@ -23,7 +23,8 @@ from streamguard.adapters.bank_file import (
     stat_bank,
     verify_bank,
 )
-from streamguard.core.bank import Bank, Entry, edit_bank, empty_bank
+from streamguard.core.bank import Bank, edit_bank, empty_bank
+from streamguard.core.bank_values import Entry
 from streamguard.core.errors import BankError
 from streamguard.core.index import SLOTS_FROM, LinearIndex, SlotIndex, build_slots
 
@@ -56,7 +57,7 @@ def with_slots(bank: Bank) -> Bank:
 
 
 def columns(bank: Bank) -> list[list[object]]:
-    tables = (bank.hashes, bank.entry_of, bank.offset_us, bank.variant, bank.entries)
+    tables = (bank.hashes, bank.entry_rows, bank.offset_us, bank.variant, bank.entries)
     return [table.tolist() for table in tables]
 
 
@@ -458,7 +459,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from streamguard.adapters.bank_file import add_entry
-from streamguard.core.bank import Entry
+from streamguard.core.bank_values import Entry
 from streamguard.core.errors import BankError
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 n = 1000
@@ -488,7 +489,7 @@ from streamguard.adapters.bank_file import open_bank, save_bank
 bank = open_bank(Path({str(directory)!r}))
 n = 200_000
 bank = replace(bank, variant=np.zeros(n, np.uint8), hashes=np.zeros((n, 32), np.uint8),
-    entry_of=np.arange(n, dtype=np.uint32), offset_us=np.zeros(n, np.int64),
+    entry_rows=np.arange(n, dtype=np.uint32), offset_us=np.zeros(n, np.int64),
     entries=np.zeros(n, bank.entries.dtype))
 bank.entries["n_hashes"] = 1
 bank.entries["first"] = np.arange(n)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -6,17 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamguard.core.bank import (
-    MAX_MATCHES,
-    MAX_NEAR,
-    Bank,
-    Banks,
-    Entry,
-    edit_bank,
-    empty_bank,
-)
+from streamguard.core.bank import MAX_MATCHES, MAX_NEAR, Bank, Banks, edit_bank, empty_bank
+from streamguard.core.bank_values import BankSettings, Entry, EntryFacts
 from streamguard.core.errors import BankError
-from streamguard.core.types import NEAR_DISTANCE_BITS, Match
+from streamguard.core.types import NEAR_DISTANCE_BITS, Limits, Match
 
 ZERO = np.zeros(32, np.uint8)
 
@@ -191,7 +185,7 @@ def test_an_edit_gives_a_new_snapshot_and_leaves_the_old_one() -> None:
     assert [name for name, _, _ in told(new.query(ZERO, "full"))] == ["a", "c", "d"]
     assert [name for name, _, _ in told(old.query(ZERO, "full"))] == ["a", "b", "b", "c"]
     assert new.entries["first"].tolist() == [0, 1, 2]
-    assert new.entry_of.tolist() == [0, 1, 2]
+    assert new.entry_rows.tolist() == [0, 1, 2]
 
 
 def test_a_name_that_is_part_of_another_is_not_that_other() -> None:
@@ -247,3 +241,56 @@ def test_an_entry_with_one_wrong_column_is_refused(column: str, value: Any) -> N
 
     with pytest.raises(BankError):
         Entry(name="a", policy="A", kind="image", **(columns | {column: value}))
+
+
+def test_a_match_says_its_variant_the_joined_limits_and_the_role_of_its_bank() -> None:
+    settings = BankSettings("negative", Limits(max_distance_bits=20, min_votes=2))
+    strict = replace(
+        entry("a", [3]),
+        limits=Limits(max_distance_bits=25, min_votes=3),
+        variants=np.full(1, 7, np.uint8),
+    )
+    held = edit_bank(empty_bank("bank", settings), add=[strict, entry("b", [4])])
+
+    first, second = held.query(ZERO, "full")
+
+    assert (first.variant, first.role) == (7, "negative")
+    assert first.limits == Limits(max_distance_bits=20, min_votes=3)
+    assert second.limits == settings.limits
+
+
+def test_what_lies_near_a_time_of_an_entry_is_given_in_the_order_of_time() -> None:
+    held = bank(entry("other", [9]), entry("a", [1, 2, 3, 4], offsets_us=[3000, 1000, 2000, 5000]))
+
+    stretch = held.near("a", 2000, 1000)
+
+    assert stretch.offsets_us.tolist() == [1000, 2000, 3000]
+    assert stretch.hashes.tolist() == [ones(n).tolist() for n in (2, 3, 1)]
+    assert stretch.variants.tolist() == [0, 0, 0]
+
+
+def test_nothing_is_near_in_an_entry_that_is_gone_or_a_bank_that_is_not_there() -> None:
+    held = bank(entry("a", [1]), name="one")
+
+    assert len(edit_bank(held, remove=["a"]).near("a", 0, 10)) == 0
+    assert len(Banks((held,)).near("one", "a", 0, 10)) == 1
+    assert len(Banks((held,)).near("two", "a", 0, 10)) == 0
+
+
+def test_an_entry_is_known_by_its_facts_until_it_is_removed() -> None:
+    limits = Limits(is_shadow=True)
+    held = bank(replace(entry("a", [1], kind="image"), limits=limits))
+
+    assert held.entry_of("a") == EntryFacts("TVEC-TEST", "image", 0, limits)
+    assert edit_bank(held, remove=["a"]).entry_of("a") is None
+
+
+def test_each_edit_raises_the_revision_and_tells_what_came_since() -> None:
+    first = bank(entry("a", [1]))
+    second = edit_bank(first, add=[entry("b", [2]), entry("c", [3])], remove=["a"])
+
+    assert first.revision < second.revision
+    assert first.added_since(0) == ("a",)
+    assert second.added_since(0) == second.added_since(first.revision) == ("b", "c")
+    assert second.added_since(second.revision) == ()
+    assert Banks((first, second)).revision == (first.revision, second.revision)

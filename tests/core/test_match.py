@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.bank import Banks, Entry
+from streamguard.core.bank import Banks
+from streamguard.core.bank_values import Entry
 from streamguard.core.decision import CERTAIN_VOTES
 from streamguard.core.match import (
     ALIGNMENT_MEMORY_US,
@@ -25,7 +26,8 @@ FILM = 1000
 
 
 def matcher(*entries: Entry, policy: Policy | None = None) -> Matcher:
-    return Matcher(banks(*(entries or (film("film", FILM),))), policy or Policy())
+    held = banks(*(entries or (film("film", FILM),)))
+    return Matcher(lambda: held, policy or Policy())
 
 
 def shown(at_us: int, film_us: int, *, epoch: int = 0) -> Sample:
@@ -125,7 +127,7 @@ def test_nothing_known_is_a_verdict_too() -> None:
 
 
 def test_without_banks_all_is_judged_and_nothing_found() -> None:
-    verdict = Matcher(Banks(()), Policy()).judge(sample(0, picture(FILM)))
+    verdict = Matcher(lambda: Banks(()), Policy()).judge(sample(0, picture(FILM)))
 
     assert verdict == Verdict((), is_judged=True, is_near_miss=False)
 
@@ -231,7 +233,7 @@ def test_two_entries_are_counted_apart() -> None:
 
 def test_entries_of_one_name_in_two_banks_are_counted_apart() -> None:
     both = Banks((*banks(film("film", FILM)).banks, *banks(film("film", 2000), name="other").banks))
-    held = Matcher(both, Policy())
+    held = Matcher(lambda: both, Policy())
     held.judge(shown(0, 0))
 
     assert votes(held.judge(sample(SECOND, picture(2001)))) == [1]

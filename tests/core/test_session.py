@@ -46,7 +46,7 @@ def session(*, has_evidence: bool = False, policy: Policy | None = None) -> Sess
     rules = policy or Policy()
     return Session(
         context(),
-        Matcher(KNOWN, rules),
+        Matcher(lambda: KNOWN, rules),
         rules,
         LossLedger(),
         minting(),

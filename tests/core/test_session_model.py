@@ -34,7 +34,7 @@ def begun(*, has_evidence: bool = False) -> Session:
     rules = Policy()
     held = Session(
         context(),
-        Matcher(Banks(()), rules),
+        Matcher(lambda: Banks(()), rules),
         rules,
         LossLedger(),
         minting(),
@@ -175,7 +175,12 @@ def test_the_watermark_is_that_of_the_slower_detector() -> None:
 def test_without_a_model_the_watermark_is_that_of_the_hashes() -> None:
     rules = Policy()
     held = Session(
-        context(), Matcher(Banks(()), rules), rules, LossLedger(), minting(), has_evidence=False
+        context(),
+        Matcher(lambda: Banks(()), rules),
+        rules,
+        LossLedger(),
+        minting(),
+        has_evidence=False,
     )
     assert held.watermark_us is None
 

@@ -40,7 +40,7 @@ def session(*, has_evidence: bool = False) -> Session:
     losses, policy = LossLedger(), Policy()
     return Session(
         context(),
-        Matcher(KNOWN, policy),
+        Matcher(lambda: KNOWN, policy),
         policy,
         losses,
         minting(),
@@ -168,7 +168,7 @@ def test_what_was_lost_before_it_came_to_the_model_says_why() -> None:
     losses, policy = LossLedger(), Policy()
     held = Session(
         context(),
-        Matcher(KNOWN, policy),
+        Matcher(lambda: KNOWN, policy),
         policy,
         losses,
         minting(),

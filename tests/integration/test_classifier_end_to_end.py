@@ -298,7 +298,7 @@ def screen(
 ) -> tuple[PrometheusMeter, bool]:
     """Screen a source beside a classifier of the test's own; say whether that was healthy."""
     meter = PrometheusMeter()
-    plan = app.Plan("test", banks, Policy(), kept, None)
+    plan = app.Plan("test", lambda: banks, Policy(), kept, None)
     stream = Stream("a", parse_location(source), Sampling.AUTO)
 
     async def main() -> bool:

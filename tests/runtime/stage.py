@@ -77,7 +77,7 @@ class Stage:
                 parts = Parts(
                     source="/streamguard/test",
                     open_location=self._open,
-                    banks=self.banks,
+                    banks=lambda: self.banks,
                     policy=Policy(),
                     pool=pool,
                     writer=writer,
