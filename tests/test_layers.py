@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "core": {"core", "kernels"},
     "adapters": {"adapters", "core", "kernels"},
     "runtime": {"runtime", "core"},
+    "exchange": {"exchange", "core"},
 }
 MAY_IMPORT_DEMO = {"demo", "app", "cli", "verbs"}
 NOT_IN_CORE = {
@@ -103,6 +104,7 @@ def test_module_keeps_the_shape_of_the_package(module: str) -> None:
         ("adapters/x.py", "from .y import z"),
         ("runtime/x.py", "from streamguard.adapters.x import y"),
         ("runtime/x.py", "from streamguard.demo.x import y"),
+        ("exchange/x.py", "from streamguard.adapters.x import y"),
         ("settings.py", "from streamguard.demo.x import y"),
         ("runtime/x.py", "try: ...\nexcept Exception: ..."),
         ("runtime/x.py", "try: ...\nexcept (OSError, BaseException): ..."),

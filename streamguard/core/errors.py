@@ -29,6 +29,20 @@ class BankError(StreamguardError):
     exit_code = 2
 
 
+class ListInvalid(StreamguardError):
+    """A hash list is malformed or cannot be read; nothing of it was taken."""
+
+    reason = "list_invalid"
+    exit_code = 2
+
+
+class ListShrinks(StreamguardError):
+    """So much of a hash list would vanish that a mistake of its source is likely; it stayed."""
+
+    reason = "list_shrinks"
+    exit_code = 2
+
+
 class ModelError(StreamguardError):
     """A model pack is wrong, its weights are not what they should be, or it gave nonsense."""
 
@@ -75,6 +89,26 @@ class LogUnavailable(StreamguardError):
 
     reason, retriable = "log_unavailable", True
     exit_code = 3
+
+
+class RecordsUnavailable(StreamguardError):
+    """The records behind a bank cannot be read or written: a full disk, no permission, damage."""
+
+    reason, retriable = "records_unavailable", True
+    exit_code = 3
+
+
+class ExchangeUnavailable(StreamguardError):
+    """A hash exchange does not answer, or what it answers cannot be used now."""
+
+    reason, retriable = "exchange_unavailable", True
+    exit_code = 3
+
+
+class ExchangeDenied(ExchangeUnavailable):
+    """A hash exchange refuses who we are; only a person can change that."""
+
+    reason, retriable = "exchange_denied", False
 
 
 class EvidenceUnavailable(StreamguardError):
