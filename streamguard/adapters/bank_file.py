@@ -29,7 +29,8 @@ from streamguard.adapters.bank_layout import (
 from streamguard.core.bank import Bank, edit_bank, empty_bank
 from streamguard.core.bank_values import KINDS, Entry, check_name, check_policy
 from streamguard.core.errors import BankError
-from streamguard.core.index import SlotIndex, build_slots
+from streamguard.core.index import SlotIndex
+from streamguard.core.slots import build_slots
 
 BANK_FILE = "bank.sgb"
 _LOCK_FILE = "lock"

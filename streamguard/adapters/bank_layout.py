@@ -5,7 +5,7 @@ numbers are little-endian. A file is
 
     offset  bytes  what
          0      8  magic, b"SGBANK" 0x00 0x01
-         8      4  u32   format version, 1
+         8      4  u32   format version, 2
         12      4  u32   number of sections, 7
         16     32  ascii what made the hashes, padded with 0x00
         48      8  i64   made at, microseconds since 1970 UTC
@@ -30,9 +30,12 @@ numbers are little-endian. A file is
                                  0x00; duration i64, microseconds; first hash u32; number of hashes
                                  u32; kind u8, 0 video, 1 image; 7 zero. The hashes of the first row
                                  come first, then those of the second, and so on
-    slot_offsets  16 * 65537 u32 for each 16-bit slot of a hash (read as u16) and each value, where
-                                 in its line of slot_ids the hashes with that value begin
-    slot_ids      16 * N u32     numbers of hashes, each line sorted by the value of its slot
+    slot_offsets  S * (2**W + 1) u32 for each slot of a hash and each value, where in its line of
+                                 slot_ids the hashes with that value begin
+    slot_ids      S * N * B      numbers of hashes, each line sorted by the value of its slot
+
+Slot s covers the W bits from s * W on, counted from the lowest bit of the first byte. A number
+takes B bytes: 3, from N = 2**24 on 4. S = 16 and W = 16; from N = 2,000,000 on S = 12 and W = 20.
 
 The last two are empty (length 0) in small banks, which are scanned.
 """
@@ -49,10 +52,11 @@ from numpy.typing import NDArray
 
 from streamguard.core.bank import ENTRY_DTYPE, Bank
 from streamguard.core.bank_values import KINDS
-from streamguard.core.index import N_SLOTS, N_VALUES, LinearIndex, SlotIndex
+from streamguard.core.index import LinearIndex, SlotIndex
+from streamguard.core.slots import slot_shape
 from streamguard.core.types import HASH_BYTES
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 HASHER = "pdq luma 1"
 """What makes the hashes: PDQ of the decoder's luma plane at its full size."""
@@ -208,19 +212,12 @@ def _number_faults(tables: dict[str, NDArray[Any]]) -> Iterator[str]:
         yield "an entry is neither video nor image"
     if np.any(tables["offset_us"] < 0) or np.any(entries["duration_us"] < 0):
         yield "a time in it is negative"
-    offsets, ids = tables["slot_offsets"], tables["slot_ids"]
-    if offsets.size and (
-        np.any(offsets[:, 0] != 0)
-        or np.any(offsets[:, -1] != n_hashes)
-        or np.any(offsets[:, 1:] < offsets[:, :-1])
-        or np.any(ids >= n_hashes)
-    ):
-        yield "its slots reach past its hashes"
 
 
 def _layout(n_hashes: int, n_entries: int, *, has_slots: bool) -> list[_Section]:
     """Place the sections of a file that holds so much."""
-    n_slots = N_SLOTS if has_slots else 0
+    slots = slot_shape(n_hashes)
+    n_slots = slots.n_slots if has_slots else 0
     u1, u4, i8 = np.dtype(np.uint8), np.dtype("<u4"), np.dtype("<i8")
     layout: list[_Section] = []
     offset = _FIRST
@@ -230,8 +227,8 @@ def _layout(n_hashes: int, n_entries: int, *, has_slots: bool) -> list[_Section]
         ("offset_us", i8, (n_hashes,)),
         ("variant", u1, (n_hashes,)),
         ("entries", ENTRY_DTYPE, (n_entries,)),
-        ("slot_offsets", u4, (n_slots, N_VALUES + 1)),
-        ("slot_ids", u4, (n_slots, n_hashes)),
+        ("slot_offsets", u4, (n_slots, (1 << slots.width_bits) + 1)),
+        ("slot_ids", u1, (n_slots, n_hashes, slots.id_bytes)),
     ):
         layout.append(_Section(name, dtype, shape, offset))
         offset = layout[-1].end

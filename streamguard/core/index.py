@@ -18,13 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamguard.core.slots import build_slots, runs_near
 from streamguard.core.types import HASH_BYTES
-
-N_SLOTS = 16
-"""Slots of one hash, 16 bits each: 2 * 16 - 1 = 31 flips leave one slot with one flip at most."""
-
-N_VALUES = 65_536
-"""Values a slot can take."""
 
 SLOTS_FROM = 32_768
 """Hashes from which slots are built. The slot index is the faster from about 6,000 on, but up to
@@ -33,12 +28,9 @@ here a scan costs 0.1 ms, a tenth of hashing the picture, and it misses no near 
 _CHUNK = 16_384
 """Hashes compared at once: 512 KB of them, which stay in a core's cache."""
 
-_SCAN_SHARE = 4
+_SCAN_SHARE = 8
 """Where more than one hash in so many is a candidate, a scan is less work: it takes 5 ns a hash,
 and a candidate, which lies anywhere in memory, 20 ns."""
-
-_SLOT = np.arange(N_SLOTS)[:, None]
-_FLIPS = np.array([0, *(1 << bit for bit in range(16))], np.uint16)
 
 Found = tuple[NDArray[np.intp], NDArray[np.uint16]]
 """Rows of the hashes that were found, ascending, and the distance of each in bits."""
@@ -59,29 +51,6 @@ def distances(pdq: NDArray[np.uint8], hashes: NDArray[np.uint8]) -> NDArray[np.u
     for column in range(1, HASH_BYTES // 8):
         total += np.bitwise_count(words[:, column] ^ query[column])
     return total
-
-
-def build_slots(
-    hashes: NDArray[np.uint8],
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """List, for each slot and each value in it, the rows whose hash has that value there.
-
-    Args:
-        hashes: (N, 32) uint8, C-contiguous; N below 2**32.
-
-    Returns:
-        offsets: (16, 65537) uint32. Rows of value v in slot s: ids[s, offsets[s, v]:
-            offsets[s, v + 1]].
-        ids: (16, N) uint32, each line a permutation of the rows.
-    """
-    slots = hashes.view("<u2")
-    offsets = np.zeros((N_SLOTS, N_VALUES + 1), np.uint32)
-    ids = np.empty((N_SLOTS, len(hashes)), np.uint32)
-    for slot in range(N_SLOTS):
-        values = np.ascontiguousarray(slots[:, slot])
-        offsets[slot, 1:] = np.cumsum(np.bincount(values, minlength=N_VALUES))
-        ids[slot] = np.argsort(values, kind="stable")  # a radix sort for 16 bits
-    return offsets, ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,20 +77,24 @@ class SlotIndex:
 
     hashes: NDArray[np.uint8]
     offsets: NDArray[np.uint32]
-    ids: NDArray[np.uint32]
+    ids: NDArray[np.uint8]
 
     def query(self, pdq: NDArray[np.uint8], within_bits: int) -> Found:
         """Find hashes at `within_bits` or less; up to 31 bits, all of them."""
-        values = pdq.view("<u2")[:, None] ^ _FLIPS
-        starts = self.offsets[_SLOT, values].astype(np.int64)
-        counts = self.offsets[_SLOT, values.astype(np.int64) + 1] - starts
+        starts, counts = runs_near(pdq, within_bits, self.offsets, self.ids)
         if counts.sum() > len(self.hashes) // _SCAN_SHARE:
             return _joined(_scan(pdq, self.hashes, within_bits))
-        places = _runs((starts + _SLOT * len(self.hashes)).ravel(), counts.ravel())
-        candidates = np.sort(self.ids.ravel().take(places))  # in order, memory answers faster
+        candidates = np.sort(self._rows(_runs(starts, counts)))  # in order, memory answers faster
         is_new = np.ones(len(candidates), np.bool_)  # a hash may share many slots
         np.not_equal(candidates[1:], candidates[:-1], out=is_new[1:])
         return _joined(self._verified(pdq, candidates[is_new], within_bits))
+
+    def _rows(self, places: NDArray[np.int64]) -> NDArray[np.uint32]:
+        id_bytes = self.ids.shape[2]
+        numbers = np.zeros((len(places), 4), np.uint8)
+        numbers[:, :id_bytes] = self.ids.reshape(-1, id_bytes)[places]
+        rows = numbers.view("<u4").ravel()
+        return rows[rows < len(self.hashes)]
 
     def _verified(
         self, pdq: NDArray[np.uint8], candidates: NDArray[np.uint32], within_bits: int
