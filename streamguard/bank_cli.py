@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streamguard import bank_verbs
 from streamguard.cli_parser import Verbs, add_verb, count
+from streamguard.exchange_cli import add_exchange_verbs
 
 
 def add_bank_verbs(verbs: Verbs) -> None:
@@ -20,6 +21,7 @@ def add_bank_verbs(verbs: Verbs) -> None:
     _add_stat(inner)
     _add_verify(inner)
     _add_bench(inner)
+    add_exchange_verbs(inner)
 
 
 def _add_build(verbs: Verbs) -> None:

@@ -24,6 +24,7 @@ from streamguard.bank_build import make_entry
 from streamguard.core.bank_values import check_policy
 from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
+from streamguard.exchange.by_hand import keep_out
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -78,7 +79,8 @@ def query(arguments: argparse.Namespace) -> int:
 
 
 def remove(arguments: argparse.Namespace) -> int:
-    """Take an entry out of a bank."""
+    """Take an entry out of a bank; one that was imported stays out."""
+    keep_out(arguments.directory, arguments.entry)
     remove_entry(arguments.directory, arguments.entry)
     _show(stat_bank(arguments.directory), as_json=arguments.json)
     return 0

@@ -74,9 +74,9 @@ def write(records: Iterable[Record]) -> Iterator[str]:
 def _check_header(file: TextFile, header: list[str]) -> None:
     if not header:
         raise file.problem("it has no header")
-    unknown = [column for column in header if column not in COLUMNS]
-    if unknown:
-        raise file.problem("there is no such column; is it misspelt?", unknown[0][:64])
+    for number, column in enumerate(header, start=1):
+        if column not in COLUMNS:  # which may be a hash, where the header is missing
+            raise file.problem("there is no column so named; is it misspelt?", f"column {number}")
     if len(set(header)) < len(header):
         raise file.problem("a column stands twice in the header")
     if "hash" not in header:

@@ -5,6 +5,7 @@ Source: facebook/ThreatExchange, threatexchange/exchanges/impl/file_api.py (1.2.
 """
 
 from collections.abc import Iterable, Iterator
+from string import hexdigits
 
 from streamguard.exchange.record import FieldProblem, Record, id_of, make_record
 from streamguard.exchange.text_file import TextFile
@@ -47,6 +48,8 @@ def write(records: Iterable[Record]) -> Iterator[str]:
 
 
 def _kind(text: str) -> str:
+    if not set(text) <= set(hexdigits):
+        raise FieldProblem("hash", "a hash is hex digits alone")
     if len(text) not in TYPE_BY_DIGITS:
         raise FieldProblem("hash", f"none of the known hashes has {len(text)} digits")
     return TYPE_BY_DIGITS[len(text)]

@@ -47,6 +47,9 @@ MAX_TAGS = 256
 Standing = Literal["pos", "seed", "neg"]
 """What is thought of a hash: it shows what its policy names; it may; it does not."""
 
+SOURCE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")
+"""What a source is called; no colon and no slash, which divide it from a record's id."""
+
 _HEX = re.compile(r"[0-9a-f]*")
 _HEX_DIGITS = 2 * HASH_BYTES
 
@@ -98,7 +101,7 @@ def _hash(text: str) -> str:
 
 Text = Annotated[StrictStr, Field(min_length=1), AfterValidator(_printable)]
 Code = Annotated[StrictStr, AfterValidator(_policy)]
-SourceName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+SourceName = Annotated[StrictStr, Field(pattern=SOURCE_NAME.pattern)]
 Instant = Annotated[
     AwareDatetime,
     BeforeValidator(_instant),
@@ -223,6 +226,11 @@ def make_record(fields: Mapping[str, Any]) -> Record:
         return Record.model_validate(values)
     except ValidationError as error:
         raise _problem(error) from None
+
+
+def source_name(text: str) -> str:
+    """Make the name of a source from that of a file."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip("._-")[:32] or "list"
 
 
 def id_of(hash_type: Any, text: Any, *more: Any) -> str:

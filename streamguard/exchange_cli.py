@@ -1,0 +1,69 @@
+"""The arguments of the `bank` verbs that take hash lists in and give them out.
+
+Rule: arguments only; what a verb does stands in exchange_verbs.
+"""
+
+import argparse
+from pathlib import Path
+
+from streamguard import exchange_verbs
+from streamguard.cli_parser import Verbs, add_verb
+from streamguard.exchange.lists import FORMATS
+
+
+def add_exchange_verbs(verbs: Verbs) -> None:
+    """Add them below `bank`."""
+    _add_import(verbs)
+    _add_export(verbs)
+
+
+def _add_import(verbs: Verbs) -> None:
+    take_in = add_verb(
+        verbs,
+        "import",
+        exchange_verbs.import_list,
+        "take somebody's hash list into a bank, which is made where there is none",
+        "streamguard bank import bank/ list.jsonl --format jsonl --source partner --dry-run",
+    )
+    take_in.add_argument("directory", type=Path, metavar="DIR")
+    take_in.add_argument("file", type=Path, metavar="FILE")
+    take_in.add_argument("--format", choices=sorted(FORMATS), required=True)
+    take_in.add_argument("--source", metavar="NAME", help="whose list it is; else the file's name")
+    take_in.add_argument("--policy", metavar="CODE", help="policy code of what names none")
+    mode = take_in.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--snapshot", action="store_true", help="it is all that its source has: withdraw the rest"
+    )
+    mode.add_argument(
+        "--delta", action="store_true", help="it says itself what is withdrawn (the default)"
+    )
+    take_in.add_argument(
+        "--negative",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="set aside what is near this bank of harmless pictures; may be repeated",
+    )
+    _add_caution(take_in)
+
+
+def _add_export(verbs: Verbs) -> None:
+    give_out = add_verb(
+        verbs,
+        "export",
+        exchange_verbs.export_list,
+        "print what a bank holds as a hash list",
+        "streamguard bank export bank/ --format csv",
+    )
+    give_out.add_argument("directory", type=Path, metavar="DIR")
+    give_out.add_argument("--format", choices=sorted(FORMATS), required=True)
+    give_out.add_argument("--entry", metavar="NAME", help="this entry alone; vpdq needs it")
+
+
+def _add_caution(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--dry-run", action="store_true", help="tell what would change, no more")
+    verb.add_argument(
+        "--allow-shrink", action="store_true", help="let a source take away much of what it held"
+    )
+    verb.add_argument("--json", action="store_true")
