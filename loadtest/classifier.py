@@ -34,6 +34,7 @@ from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Frame
+from streamguard.kernels.compiled import kernels
 from streamguard.model_pack import ModelPack, load_pack
 
 PACK = Path(__file__).parent.parent / "models" / "opennsfw"
@@ -63,7 +64,12 @@ def main(arguments: Sequence[str]) -> int:
     sizes = {name: _timed(pack, classifier, _frames(name, clips), options.rounds) for name in SIZES}
     others = {clip.stem: clip for clip in options.clip}
     scores = _compared(classifier, clips | others, options.frames)
-    figures = {"sizes": sizes, "scores": scores, "load": [round(n, 2) for n in os.getloadavg()]}
+    figures = {
+        "kernels": kernels and kernels.instructions(),
+        "sizes": sizes,
+        "scores": scores,
+        "load": [round(n, 2) for n in os.getloadavg()],
+    }
     is_good = scores["pass"] and all(size["pass"] for size in sizes.values())
     print(json.dumps({"pass": is_good} | figures))
     return 0 if is_good else 1

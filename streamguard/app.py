@@ -30,8 +30,9 @@ from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.bank import Banks
+from streamguard.core.coverage_data import StreamExcludedData
 from streamguard.core.errors import LogUnavailable
-from streamguard.core.events import Event
+from streamguard.core.events import Event, stream_excluded_event
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import EventLog
@@ -179,6 +180,7 @@ def plan_of(
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Screen the configured streams until `stop`; see README for what it serves."""
+    streams = streams_of(settings)
     banks = open_banks(settings.bank.paths)
     meter = PrometheusMeter()
     policy = load_policy(settings.policy.file)
@@ -190,8 +192,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             "Hashes in all banks.",
             lambda: sum(bank.n_hashes for bank in banks().banks),
         )
-        n_streams = len(settings.streams)
+        n_streams = len(streams)
+        n_excluded = len(settings.streams) - n_streams
         meter.watch("streams_configured", "Streams to be screened.", lambda: n_streams)
+        meter.watch("streams_excluded", "Streams not to be screened.", lambda: n_excluded)
         health = Health(stop)
         with HttpStatus(
             settings.http.host,
@@ -206,7 +210,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 plan = replace(plan, on_commit=lambda _: wake())
                 async with assembled(plan, meter) as parts:
                     health.writer = parts.writer
-                    await _screen_all(settings, parts, health, stop)
+                    await _screen_all(settings, streams, parts, health, stop)
             log.info("run_stopped")
 
 
@@ -226,24 +230,53 @@ async def _publishing(
 
 
 async def _screen_all(
-    settings: Settings, parts: Parts, health: Health, stop: asyncio.Event
+    settings: Settings,
+    streams: Sequence[Stream],
+    parts: Parts,
+    health: Health,
+    stop: asyncio.Event,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         beating = tasks.create_task(health.beat())
         has_broker = bool(settings.kafka.bootstrap_servers)
         pruning = tasks.create_task(keep_pruned(settings.log.file, has_broker=has_broker))
-        screening = [
-            tasks.create_task(
-                keep_screening(Stream(section.id, section.location, section.sampling), parts, stop)
-            )
-            for section in settings.streams
-        ]
+        await _put_on_record(settings, parts)
+        screening = [tasks.create_task(keep_screening(stream, parts, stop)) for stream in streams]
         await stop.wait()
         log.info("stop_begun", n_streams=len(screening))
         await asyncio.wait(screening) if screening else None
         log.info("streams_closed")
         pruning.cancel()
         beating.cancel()
+
+
+def streams_of(settings: Settings) -> list[Stream]:
+    """Give the streams to be screened, with the policies that are their own.
+
+    Raises:
+        ConfigError: a policy file is wrong.
+    """
+    return [
+        Stream(
+            section.id,
+            section.location,
+            section.sampling,
+            section.banks,
+            load_policy(section.policy_file) if section.policy_file else None,
+        )
+        for section in settings.streams
+        if section.not_screened is None
+    ]
+
+
+async def _put_on_record(settings: Settings, parts: Parts) -> None:
+    """Publish which streams are not screened, and why."""
+    now_s = parts.clock.wall()
+    for section in settings.streams:
+        if section.not_screened is not None:
+            data = StreamExcludedData(stream_id=section.id, reason=section.not_screened)
+            event = stream_excluded_event(parts.source, data, recorded_s=now_s)
+            await parts.writer.put([event], parts.clock.monotonic())
 
 
 def open_banks(directories: Sequence[Path]) -> Callable[[], Banks]:

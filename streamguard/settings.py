@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self, get_origin
 
 from pydantic import (
     Field,
-    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -22,12 +21,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from streamguard.core.coverage_data import MAX_BANKS
 from streamguard.core.errors import ConfigError
-from streamguard.core.event_data import Name
-from streamguard.core.location import Location, parse_location
-from streamguard.core.sampling import Sampling
 from streamguard.kafka_section import KafkaSection
 from streamguard.section import Section
+from streamguard.stream_section import StreamSection
 from streamguard.toml_file import problem_in, read_toml
 
 PREFIX = "STREAMGUARD_"
@@ -46,47 +44,6 @@ class Deployment(Section):
     """Names this deployment in the source of every event."""
 
 
-class StreamSection(Section):
-    """One stream to screen; give `url` or `url_file`."""
-
-    id: Name
-    """Catalogue id: what events, logs and evidence call this stream."""
-    url: SecretStr | None = None
-    """Where to pull it: rtmp(s), rtsp(s), srt, http(s) with HLS, TS or FLV; it may hold a key."""
-    url_file: Path | None = None
-    """A file that holds the URL, for where secrets are mounted as files."""
-    sampling: Sampling = Sampling.AUTO
-    """auto: keyframes, dense where they are rare or something came close; keyframes; dense."""
-
-    @model_validator(mode="after")
-    def _has_one_place(self) -> Self:
-        if (self.url is None) == (self.url_file is None):
-            raise ValueError("give either url or url_file")
-        if not self.location.is_live:
-            raise ValueError("a file is screened by `streamguard screen`, not by `run`")
-        return self
-
-    @property
-    def location(self) -> Location:
-        """Where to pull the stream.
-
-        Raises:
-            ValueError: the URL file cannot be read, or the URL cannot be screened.
-        """
-        if self.url is not None:
-            text = self.url.get_secret_value()
-        else:
-            assert self.url_file is not None  # noqa: S101  # validated
-            try:
-                text = self.url_file.read_text().strip()
-            except (OSError, UnicodeDecodeError):
-                raise ValueError("the url_file cannot be read") from None
-        try:
-            return parse_location(text)
-        except ConfigError as error:
-            raise ValueError(str(error)) from None
-
-
 class SourceSection(Section):
     """How streams are opened and read."""
 
@@ -101,7 +58,7 @@ class SourceSection(Section):
 class BankSection(Section):
     """What to look for."""
 
-    paths: tuple[Path, ...] = ()
+    paths: Annotated[tuple[Path, ...], Field(max_length=MAX_BANKS)] = ()
     """Bank directories, made by `streamguard bank build`."""
 
 
@@ -202,6 +159,19 @@ class Settings(BaseSettings):
         if twice:
             raise ValueError(f"two streams have the id {twice[0]!r}")
         return streams
+
+    @model_validator(mode="after")
+    def _streams_name_banks(self) -> Self:
+        known = {path.resolve().name for path in self.bank.paths}
+        if len(known) < len(self.bank.paths):
+            raise ValueError("two banks have the same name: rename one of their directories")
+        for stream in self.streams:
+            unknown = sorted(set(stream.banks or ()) - known)
+            if unknown:
+                raise ValueError(
+                    f"stream {stream.id!r} names the bank {unknown[0]!r}: there is none"
+                )
+        return self
 
     @classmethod
     def settings_customise_sources(  # the library calls it with all of them

@@ -96,6 +96,7 @@ def check_config(arguments: argparse.Namespace) -> int:
     """Print the effective settings, secrets masked, after reading all that they name."""
     settings = load_settings(arguments.file)
     load_policy(settings.policy.file)
+    app.streams_of(settings)
     app.open_banks(settings.bank.paths)
     if settings.model.pack:
         app.open_model(settings.model.pack, settings.model)

@@ -1,8 +1,16 @@
+import ctypes
+import mmap
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streamguard.kernels.compiled import kernels
+
+PROT_NONE = 0
+"""Not in `mmap`. Source: mprotect(2)."""
 
 needs_kernels = pytest.mark.skipif(kernels is None, reason="the kernels are not compiled")
 
@@ -22,3 +30,19 @@ def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
     kernels.use_instructions(request.param)
     yield request.param
     kernels.use_instructions(best)
+
+
+@contextmanager
+def guarded(n_bytes: int) -> Iterator[NDArray[np.uint8]]:
+    """Lend (n_bytes,) uint8 of zeros, right after which memory ends: a read past it is a crash."""
+    n_pages = -(-n_bytes // mmap.PAGESIZE)
+    memory = mmap.mmap(-1, (n_pages + 1) * mmap.PAGESIZE)
+    end = n_pages * mmap.PAGESIZE
+    begin = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    assert protect(begin + end, mmap.PAGESIZE, PROT_NONE) == 0, ctypes.get_errno()
+    try:
+        yield np.frombuffer(memory, np.uint8)[end - n_bytes : end]
+    finally:
+        protect(begin + end, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE)

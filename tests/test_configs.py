@@ -68,7 +68,7 @@ def test_what_the_example_comments_out_would_be_allowed(
 ) -> None:
     if section == "streams":
         more = "" if name.startswith("url") else 'url = "rtmp://host/a"\n'
-        values = f'[[streams]]\nid = "a"\n{more}'
+        values = f'[bank]\npaths = ["known"]\n[[streams]]\nid = "a"\n{more}'
     else:
         values = f"[{section}]\n"
     if name.endswith("_file"):

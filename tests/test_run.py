@@ -96,6 +96,36 @@ def test_a_service_screens_its_streams_and_drains_at_sigterm(
     ]
 
 
+def test_each_stream_is_on_record_with_what_it_is_held_against(
+    tmp_path: Path, known_bank: Path, two_channels: dict[str, str]
+) -> None:
+    """One is held against no bank at all, one has a policy of its own, one is not screened."""
+    policy = tmp_path / "strict.toml"
+    policy.write_text('version = "strict 3"\n')
+    config = configure(tmp_path, known_bank, two_channels)
+    config.write_text(
+        config.read_text().replace('id = "known"', 'id = "known"\nbanks = []')
+        + f'policy_file = "{policy}"\n'
+        + '[[streams]]\nid = "card"\nnot_screened = "a test card of our own"\n'
+    )
+    with Running("run", "--config", config, cwd=tmp_path) as run:
+        run.wait_for(run.log, event="run_started")
+        started = {"known": "stream.started", "other": "stream.started", "card": "stream.excluded"}
+        wait_for_events(tmp_path / "log.db", *started.items())
+        metrics = run.get("/metrics")[1]
+        run.stop(signal.SIGTERM)
+
+    events = events_in(tmp_path / "log.db")
+    data = {e["partitionkey"]: e["data"] for e in events if short_type(e) in started.values()}
+    assert data["card"] == {"stream_id": "card", "reason": "a test card of our own"}
+    assert (data["known"]["banks"], data["known"]["policy_version"]) == ([], "default")
+    assert data["other"]["banks"] == [known_bank.name]
+    assert data["other"]["policy_version"] == "strict 3"
+    assert [e for e in events if short_type(e).startswith("flag.")] == []
+    assert "\nstreamguard_streams_configured 2.0\n" in metrics
+    assert "\nstreamguard_streams_excluded 1.0\n" in metrics
+
+
 def test_ctrl_c_drains_as_well_and_exits_with_130(
     tmp_path: Path, known_bank: Path, two_channels: dict[str, str]
 ) -> None:

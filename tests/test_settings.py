@@ -45,6 +45,39 @@ def test_without_a_file_all_is_as_by_default() -> None:
     assert settings.evidence.directory is None
 
 
+def test_a_stream_names_its_banks_and_its_policy(file: Path) -> None:
+    file.write_text(
+        '[bank]\npaths = ["a/known", "b/slates"]\n'
+        f'{STREAM}banks = ["known"]\npolicy_file = "studio.toml"\n'
+    )
+
+    (stream,) = load_settings(file).streams
+
+    assert (stream.banks, stream.policy_file) == (("known",), Path("studio.toml"))
+
+
+def test_a_stream_cannot_name_a_bank_that_there_is_not(file: Path) -> None:
+    file.write_text(f'[bank]\npaths = ["a/known"]\n{STREAM}banks = ["slates"]\n')
+
+    assert "stream 'studio' names the bank 'slates': there is none" in problem_of(file)
+
+
+def test_two_banks_cannot_have_the_same_name(file: Path) -> None:
+    file.write_text('[bank]\npaths = ["a/known", "b/known"]\n')
+
+    assert "two banks have the same name" in problem_of(file)
+
+
+def test_a_stream_that_is_not_screened_needs_a_reason_and_no_url(file: Path) -> None:
+    file.write_text('[[streams]]\nid = "card"\nnot_screened = "a test card of our own"\n')
+
+    (stream,) = load_settings(file).streams
+
+    assert stream.not_screened == "a test card of our own"
+    file.write_text('[[streams]]\nid = "card"\nnot_screened = ""\n')
+    assert "not_screened" in problem_of(file)
+
+
 def test_the_file_wins_over_the_default_and_the_environment_over_the_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

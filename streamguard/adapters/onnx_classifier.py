@@ -94,9 +94,9 @@ class OnnxClassifier:
             ) from None
         if scores.shape != (len(pictures), len(self.spec.labels)):
             raise ModelError(f"model {self.spec.name}: gave {scores.shape} for {len(pictures)}")
-        if not np.all((scores >= -SCORE_SLACK) & (scores <= 1 + SCORE_SLACK)):  # NaN fails, too
+        if not (scores.min() >= -SCORE_SLACK and scores.max() <= 1 + SCORE_SLACK):  # NaN fails, too
             raise ModelError(f"model {self.spec.name}: gave numbers that are no scores")
-        return np.clip(scores, 0, 1)
+        return scores.clip(0, 1)
 
     def _open(
         self, weights: bytes, wanted: Sequence[str], n_threads: int

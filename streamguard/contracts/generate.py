@@ -32,6 +32,7 @@ SUMMARIES = {
     EventType.COVERAGE_GAP: "A stretch of a stream was not screened.",
     EventType.STREAM_STARTED: "Screening of a stream began.",
     EventType.STREAM_ENDED: "Screening of a stream ended.",
+    EventType.STREAM_EXCLUDED: "A stream is not screened, by the operator's decision.",
     EventType.BANK_QUARANTINED: "A bank entry matched too many streams and was set aside.",
     EventType.BANK_RELEASED: "A bank entry that was set aside matches again.",
 }
@@ -58,7 +59,7 @@ def event_schema(event_type: EventType) -> dict[str, Any]:
     kind = KINDS[event_type]
     envelope = Event.model_json_schema(schema_generator=WireSchema)
     data = kind.data.model_json_schema(schema_generator=WireSchema)
-    parts = data.pop("$defs")
+    parts = data.pop("$defs", {})
     if kind.state is not None:
         _narrow_flag(data, kind.state)
     fields = envelope["properties"]

@@ -188,6 +188,15 @@ class Banks:
         return EMPTY_STRETCH
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Name the banks, in their order."""
+        return tuple(bank.name for bank in self.banks)
+
+    def only(self, names: Collection[str]) -> "Banks":
+        """Give those of these names; the snapshots stay the same."""
+        return Banks(tuple(bank for bank in self.banks if bank.name in names))
+
+    @property
     def revision(self) -> tuple[int, ...]:
         """Tell the revision of each bank: what was asked before an edit may be asked anew."""
         return tuple(bank.revision for bank in self.banks)

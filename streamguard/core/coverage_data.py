@@ -9,6 +9,7 @@ from pydantic import Field
 
 from streamguard.core.event_data import (
     Count,
+    Name,
     PtsMs,
     Span,
     StreamRef,
@@ -19,6 +20,9 @@ from streamguard.core.event_data import (
 )
 from streamguard.core.sampling import Sampling
 from streamguard.core.types import Detector, GapReason
+
+MAX_BANKS = 64
+"""Banks that one stream is held against."""
 
 
 class GapData(Span):
@@ -53,6 +57,19 @@ class StreamStartedData(Value):
     """First media time of the epoch, milliseconds."""
     start_time: UtcTime
     """Instant at which its first packet was read."""
+    banks: Annotated[tuple[Name, ...], Field(max_length=MAX_BANKS)] = ()
+    """Names of the banks that it is held against."""
+    policy_version: Name = "default"
+    """Edition of the policy that says what counts."""
+
+
+class StreamExcludedData(Value):
+    """A stream is on record as one that is not screened, by the operator's decision."""
+
+    stream_id: Name
+    """Catalogue id of the livestream; never its URL or its key."""
+    reason: Name
+    """Why, in the operator's words."""
 
 
 class StreamEndedData(Value):

@@ -13,8 +13,13 @@ from uuid import UUID, uuid5
 
 from pydantic import Field, model_validator
 
-from streamguard.core.bank_data import EntryQuarantinedData, EntryRef, EntryReleasedData
-from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
+from streamguard.core.bank_data import EntryQuarantinedData, EntryReleasedData
+from streamguard.core.coverage_data import (
+    GapData,
+    StreamEndedData,
+    StreamExcludedData,
+    StreamStartedData,
+)
 from streamguard.core.event_data import (
     FlagData,
     Name,
@@ -27,7 +32,7 @@ from streamguard.core.event_data import (
 
 StreamData = FlagData | GapData | StreamStartedData | StreamEndedData
 BankData = EntryQuarantinedData | EntryReleasedData
-Data = StreamData | BankData
+Data = StreamData | BankData | StreamExcludedData
 """What an event may say."""
 
 ID_NAMESPACE = UUID("6b7c1c6e-5f0e-4d3a-9a52-0d6f3c1e8b47")
@@ -56,6 +61,7 @@ class EventType(StrEnum):
     COVERAGE_GAP = "org.streamguard.coverage.gap.v1"
     STREAM_STARTED = "org.streamguard.stream.started.v1"
     STREAM_ENDED = "org.streamguard.stream.ended.v1"
+    STREAM_EXCLUDED = "org.streamguard.stream.excluded.v1"
     BANK_QUARANTINED = "org.streamguard.bank.quarantined.v1"
     BANK_RELEASED = "org.streamguard.bank.released.v1"
 
@@ -79,6 +85,7 @@ KINDS: Mapping[EventType, Kind] = {
     EventType.COVERAGE_GAP: Kind(Topic.COVERAGE, GapData),
     EventType.STREAM_STARTED: Kind(Topic.COVERAGE, StreamStartedData),
     EventType.STREAM_ENDED: Kind(Topic.COVERAGE, StreamEndedData),
+    EventType.STREAM_EXCLUDED: Kind(Topic.COVERAGE, StreamExcludedData),
     EventType.BANK_QUARANTINED: Kind(Topic.COVERAGE, EntryQuarantinedData),
     EventType.BANK_RELEASED: Kind(Topic.COVERAGE, EntryReleasedData),
 }
@@ -96,7 +103,7 @@ class Event(Value):
     type: EventType
     """What happened, spelt in full."""
     subject: Name
-    """The session, or the bank entry, that the event is about."""
+    """The session, else the stream or the bank entry, that the event is about."""
     time: UtcTime
     """Instant of what happened: of ingest, unless the data name another clock."""
     recordedtime: UtcTime
@@ -184,6 +191,14 @@ def stream_ended_event(
     return _event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
 
 
+def stream_excluded_event(source: str, data: StreamExcludedData, *, recorded_s: float) -> Event:
+    """Make the event of a stream that is not screened, by configuration, from now on."""
+    now = utc_text(recorded_s)
+    event_type = EventType.STREAM_EXCLUDED
+    event_id = uuid5(ID_NAMESPACE, json.dumps([event_type, data.stream_id, now]))
+    return _event(source, event_type, event_id, data, (now, now))
+
+
 def bank_event(source: str, data: BankData, *, recorded_s: float) -> Event:
     """Make the event of an entry that was set aside or let in again at `recorded_s`."""
     is_release = isinstance(data, EntryReleasedData)
@@ -202,10 +217,7 @@ def _event(
     source: str, event_type: EventType, event_id: UUID, data: Data, times: tuple[str, str]
 ) -> Event:
     """Wrap data into the envelope; `times` are those of the happening and of the record."""
-    if isinstance(data, BankData):
-        subject, partition_key = _subject_of(data.entry), data.entry.bank
-    else:
-        subject, partition_key = data.stream.session_id, data.stream.stream_id
+    subject, partition_key = _subject_and_key(data)
     return Event(
         specversion="1.0",
         id=str(event_id),
@@ -221,6 +233,12 @@ def _event(
     )
 
 
-def _subject_of(entry: EntryRef) -> str:
-    """Name an entry within the 256 characters of a subject."""
-    return f"{entry.bank}/{entry.entry}"[:256]
+def _subject_and_key(data: Data) -> tuple[str, str]:
+    """Name what an event is about, within the 256 characters of a subject, and what orders it."""
+    match data:
+        case EntryQuarantinedData() | EntryReleasedData():
+            return f"{data.entry.bank}/{data.entry.entry}"[:256], data.entry.bank
+        case StreamExcludedData():
+            return data.stream_id, data.stream_id
+        case _:
+            return data.stream.session_id, data.stream.stream_id

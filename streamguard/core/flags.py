@@ -45,6 +45,7 @@ class SessionContext:
 
     source:  `/streamguard/<deployment>`.
     wall_of: turns Clock.monotonic() seconds into seconds since 1970 UTC.
+    banks:   names of the banks that the stream is held against.
     """
 
     source: str
@@ -52,6 +53,7 @@ class SessionContext:
     session_id: str
     protocol: Protocol
     wall_of: Callable[[float], float]
+    banks: tuple[str, ...] = ()
 
     def ref(self, epoch: int) -> StreamRef:
         """Name the stream and one epoch of it."""

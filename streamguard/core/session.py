@@ -72,6 +72,7 @@ class Session:
         self._losses = losses
         self._mint = mint
         self._make_judge = make_judge
+        self._policy_version = policy.version
         self._hashes = Track("hash", losses, mint)
         self._scoring: dict[int, tuple[Track, ScoreJudge]] = {}  # by epoch: answers come late
         self._ended_tracks: list[Track] = []
@@ -122,6 +123,8 @@ class Session:
             sampling=sampling,
             start_pts_ms=floor_ms(first_us),
             start_time=utc_text(self._context.wall_of(read_at_s)),
+            banks=self._context.banks,
+            policy_version=self._policy_version,
         )
         recorded_s = self._context.wall_of(read_at_s)
         return [stream_started_event(self._context.source, data, recorded_s=recorded_s)]

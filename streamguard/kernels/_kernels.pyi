@@ -1,7 +1,7 @@
-"""What the compiled kernels take and give. All arrays are C-contiguous; all arguments positional.
+"""What the compiled kernels take and give.
 
-A wrong shape, item type or number raises ValueError, a missing argument TypeError, an array that is
-not contiguous BufferError; nothing is written then.
+Arrays are C-contiguous where nothing else is said; all arguments are positional. A wrong shape,
+item type or number raises ValueError, a missing argument TypeError; nothing is written then.
 """
 
 from typing import Literal, TypeAlias
@@ -40,4 +40,26 @@ def hamming_scan(
 
     Returns:
         How many were found. Where that is more than M, only the first M were written.
+    """
+
+def scale_part(
+    picture: NDArray[np.uint8],
+    width: int,
+    height: int,
+    left: int,
+    top: int,
+    is_vertical_first: bool,
+    out: NDArray[np.uint8],
+    /,
+) -> None:
+    """Scale a picture as Pillow does with BILINEAR, byte for byte, and keep a part of the result.
+
+    Args:
+        picture: (H, W, 3) uint8; its rows may be padded.
+        width: of the whole result, pixels.
+        height: of the whole result, pixels.
+        left: first column of the result that is kept.
+        top: first row of the result that is kept.
+        is_vertical_first: which pass comes first; between the two all is rounded to 8 bits.
+        out: (h, w, 3) uint8, filled with the part; it has to lie in the result.
     """

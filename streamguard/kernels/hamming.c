@@ -104,10 +104,10 @@ PyObject *hamming_scan(PyObject *module, PyObject *const *args, Py_ssize_t n_arg
 {
     (void)module;
     static const Wanted WANTED[] = {
-        {"query", 'u', 1, 1, 0},
-        {"hashes", 'u', 1, 2, 0},
-        {"rows", 'i', 8, 1, 1},
-        {"bits", 'u', 2, 1, 1},
+        {"query", 'u', 1, 1, 0, 0},
+        {"hashes", 'u', 1, 2, 0, 0},
+        {"rows", 'i', 8, 1, 1, 0},
+        {"bits", 'u', 2, 1, 1, 0},
     };
     enum { QUERY, HASHES, ROWS, BITS, N_VIEWS };
     Py_buffer views[N_VIEWS];

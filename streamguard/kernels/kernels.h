@@ -14,7 +14,7 @@
 #define HAS_X86 1
 #include <immintrin.h>
 #define FOR_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#define FOR_AVX512 \
+#define FOR_AVX512 /* of Ice Lake, Zen 4 and later */ \
     __attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512vl,avx512vpopcntdq")))
 #else
 #define HAS_X86 0
@@ -26,13 +26,14 @@ enum { PLAIN, AVX2, AVX512 };
 /* The set in use: the best that this processor has, or less where a test says so. */
 extern int instructions_in_use;
 
-/* What an array has to be. Arrays are C-contiguous. */
+/* What an array has to be: C-contiguous, but for the lines of a picture, which may be padded. */
 typedef struct {
     const char *name;
     char kind;           /* 'u' unsigned, 'i' signed, 'f' floating point */
     Py_ssize_t item_size; /* bytes */
     int n_dims;
     int is_written;
+    int may_be_padded;   /* its first axis may have any stride upwards */
 } Wanted;
 
 /* Take hold of an array. Returns 0, or -1 with a Python error set and nothing held. */
@@ -50,5 +51,6 @@ int has_arguments(const char *function, Py_ssize_t n_given, Py_ssize_t n_wanted)
 
 /* The kernels, one family a file. */
 PyObject *hamming_scan(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
+PyObject *scale_part(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 
 #endif

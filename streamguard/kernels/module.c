@@ -47,9 +47,23 @@ static char kind_of(const char *format)
                                      : 0;
 }
 
+/* Say whether the lines of an array are whole and follow each other in memory, padded or not. */
+static int has_whole_lines(const Py_buffer *view)
+{
+    Py_ssize_t wanted = view->itemsize;
+    for (int axis = view->ndim - 1; axis > 0; axis--) {
+        if (view->strides[axis] != wanted && view->shape[axis] > 1) {
+            return 0;
+        }
+        wanted *= view->shape[axis];
+    }
+    return view->strides[0] >= wanted || view->shape[0] < 2;
+}
+
 int take_array(PyObject *object, const Wanted *wanted, Py_buffer *view)
 {
-    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (wanted->is_written ? PyBUF_WRITABLE : 0);
+    int flags = PyBUF_FORMAT | (wanted->is_written ? PyBUF_WRITABLE : 0)
+              | (wanted->may_be_padded ? PyBUF_STRIDES : PyBUF_C_CONTIGUOUS);
     if (PyObject_GetBuffer(object, view, flags) < 0) {
         return -1;
     }
@@ -58,6 +72,11 @@ int take_array(PyObject *object, const Wanted *wanted, Py_buffer *view)
         PyErr_Format(PyExc_ValueError, "%s: expected %d dimensions of %c%zd, got %d of '%s'",
                      wanted->name, wanted->n_dims, wanted->kind, wanted->item_size, view->ndim,
                      view->format ? view->format : "B");
+        PyBuffer_Release(view);
+        return -1;
+    }
+    if (wanted->may_be_padded && !has_whole_lines(view)) {
+        PyErr_Format(PyExc_ValueError, "%s: its lines are not contiguous", wanted->name);
         PyBuffer_Release(view);
         return -1;
     }
@@ -125,6 +144,7 @@ static PyMethodDef METHODS[] = {
     {"instructions", instructions, METH_NOARGS, NULL},
     {"use_instructions", use_instructions, METH_O, NULL},
     KERNEL(hamming_scan),
+    KERNEL(scale_part),
     {NULL, NULL, 0, NULL},
 };
 

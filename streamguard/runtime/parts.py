@@ -26,11 +26,21 @@ OpenLocation = Callable[[Location, Timeline], AbstractContextManager[Source]]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream to be screened."""
+    """One stream to be screened.
+
+    banks:  names of the banks that it is held against; None for all.
+    policy: what counts on this stream; None for what counts on all.
+    """
 
     stream_id: str
     location: Location
     sampling: Sampling
+    banks: tuple[str, ...] | None = None
+    policy: Policy | None = None
+
+    def held_against(self, banks: Banks) -> Banks:
+        """Give those of all banks that this stream is held against."""
+        return banks if self.banks is None else banks.only(self.banks)
 
 
 @dataclass(frozen=True, slots=True)

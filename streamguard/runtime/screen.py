@@ -7,23 +7,19 @@ published and its account is the last event.
 import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import assert_never
 
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceTruncated
-from streamguard.core.flags import SessionContext
-from streamguard.core.match import Matcher
 from streamguard.core.model import Scores
 from streamguard.core.sampling import Sampler
-from streamguard.core.scores import ScoreJudge
-from streamguard.core.session import Session
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import CloseReason, Codec, GapReason, Sample
 from streamguard.runtime.asker import Asker
 from streamguard.runtime.feeder import Feeder
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
+from streamguard.runtime.new_session import new_session
 from streamguard.runtime.notes import (
     Answer,
     EpochBegan,
@@ -87,7 +83,7 @@ class StreamScreen:
             waits=is_file,
             asker=self._make_asker(waits=is_file),
         )
-        self._session = self._make_session()
+        self._session = new_session(stream, parts, self._losses)
         self.teller = Teller(self._session, self._ring, parts, tasks)
         self._n_packets = 0
         self._is_connected = False
@@ -269,28 +265,6 @@ class StreamScreen:
     def _dropped(self, sample: Sample) -> None:
         self._losses.note(sample.epoch, sample.pts_us, GapReason.OVERLOAD)
         self._parts.meter.dropped("mailbox_full")
-
-    def _make_session(self) -> Session:
-        parts = self._parts
-        # taken once: a clock that is set must not turn the order of a session's instants
-        ahead_s = parts.clock.wall() - parts.clock.monotonic()
-        context = SessionContext(
-            source=parts.source,
-            stream_id=self._stream.stream_id,
-            session_id=str(parts.mint()),
-            protocol=self._stream.location.protocol,
-            wall_of=lambda at_s: at_s + ahead_s,
-        )
-        batcher = parts.batcher
-        return Session(
-            context,
-            Matcher(parts.banks, parts.policy),
-            parts.policy,
-            self._losses,
-            parts.mint,
-            has_evidence=parts.store is not None,
-            make_judge=partial(ScoreJudge, batcher.spec, parts.policy) if batcher else None,
-        )
 
 
 def _close_reason(*, is_last: bool, is_stopping: bool) -> CloseReason:

