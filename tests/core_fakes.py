@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamguard.core.bank import Banks, edit_bank, empty_bank
-from streamguard.core.bank_values import Entry
+from streamguard.core.bank_values import BankSettings, Entry
 from streamguard.core.decision import Decision, Finding
 from streamguard.core.flags import SessionContext
 from streamguard.core.model import InputSpec, ModelSpec, Scores
-from streamguard.core.types import Match, Packet, Region, Sample, Severity, View
+from streamguard.core.types import Limits, Match, Packet, Region, Sample, Severity, View
 
 Pdq = NDArray[np.uint8]
 
@@ -61,6 +61,8 @@ def entry(
     *,
     policy: str = "TVEC-TEST",
     kind: Literal["video", "image"] = "video",
+    limits: Limits | None = None,
+    variant: int = 0,
 ) -> Entry:
     """Give a bank entry with these hashes by their time in it, microseconds."""
     return Entry(
@@ -70,7 +72,8 @@ def entry(
         duration_us=max(pictures),
         hashes=np.array([*pictures.values()], np.uint8),
         offsets_us=np.array([*pictures], np.int64),
-        variants=np.zeros(len(pictures), np.uint8),
+        variants=np.full(len(pictures), variant, np.uint8),
+        limits=limits,
     )
 
 
@@ -79,9 +82,9 @@ def film(name: str, first: int, seconds: int = 60, *, policy: str = "TVEC-TEST")
     return entry(name, {n * 1_000_000: picture(first + n) for n in range(seconds)}, policy=policy)
 
 
-def banks(*entries: Entry, name: str = "known") -> Banks:
+def banks(*entries: Entry, name: str = "known", settings: BankSettings | None = None) -> Banks:
     """Give one bank of these entries."""
-    return Banks((edit_bank(empty_bank(name), add=entries),))
+    return Banks((edit_bank(empty_bank(name, settings), add=entries),))
 
 
 def decision(

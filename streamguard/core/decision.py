@@ -26,6 +26,22 @@ class ModelFinding:
     threshold: float
 
 
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """How a stream runs along a bank entry.
+
+    starts_us:      media time of the stream at which the entry begins, or would have begun.
+    rate:           speed at which it is played, 0.5..2; None where that cannot be told.
+    distances_bits: of the last samples that voted, in the order of time, at most 8.
+    samples_us:     their media times.
+    """
+
+    starts_us: int
+    rate: float | None
+    distances_bits: tuple[int, ...]
+    samples_us: tuple[int, ...]
+
+
 Finding: TypeAlias = Match | ModelFinding
 
 
@@ -36,6 +52,8 @@ class Decision:
     read_at_s: Clock.monotonic() when the sample's packet was read, seconds.
     finding:   the bank entry that matched, or the model's score.
     votes:     samples that agree so far: on entry and offset, or of the last three on the category.
+    aligned:   how the stream runs along the entry; None for a model's finding.
+    is_shadow: a limit wants it logged and counted, and never flagged.
     """
 
     category: str
@@ -45,6 +63,8 @@ class Decision:
     read_at_s: float
     finding: Finding
     votes: int
+    aligned: Aligned | None = None
+    is_shadow: bool = False
 
     @property
     def is_certain(self) -> bool:

@@ -166,7 +166,7 @@ class FlagBook:
         return BankMatch(
             algorithm="pdq",
             distance_bits=match.distance_bits,
-            max_distance_bits=self._policy.hash_rule(match.policy).max_distance_bits,
+            max_distance_bits=self._policy.limits_of(match).max_distance_bits,
             bank=match.bank,
             entry=match.entry,
             region=match.region,

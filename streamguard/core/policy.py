@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from streamguard.core.types import (
     MATCH_DISTANCE_BITS,
     MIN_QUALITY,
+    Limits,
     Match,
     Severity,
-    View,
 )
 
 
@@ -31,9 +31,10 @@ class HashRule:
     min_quality: int = MIN_QUALITY
     min_votes: int = 1
 
-    def accepts(self, match: Match, view: View) -> bool:
-        """Say whether this match counts as a vote."""
-        return match.distance_bits <= self.max_distance_bits and view.quality >= self.min_quality
+    @property
+    def limits(self) -> Limits:
+        """Give what a bank and its entries may only tighten."""
+        return Limits(self.max_distance_bits, self.min_votes, self.min_quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,7 @@ class Policy:
     def hash_rule(self, code: str) -> HashRule:
         """Give the rule for a bank's policy code."""
         return self.banks.get(code, self.default)
+
+    def limits_of(self, match: Match) -> Limits:
+        """Give what a match must keep: the rule of its code, joined with its bank's and entry's."""
+        return self.hash_rule(match.policy).limits.and_those_of(match.limits)

@@ -177,9 +177,9 @@ def _with(signals: tuple[Decision, ...], decision: Decision) -> tuple[Decision, 
     key = decision.key
     best = {signal.key: signal for signal in signals}
     before = best.get(key, decision)
-    is_nearer = decision.weakness <= before.weakness
-    votes = max(before.votes, decision.votes)
-    best[key] = replace(decision if is_nearer else before, votes=votes)
+    nearer = decision if decision.weakness <= before.weakness else before
+    longer = decision if decision.votes >= before.votes else before
+    best[key] = replace(nearer, votes=longer.votes, aligned=longer.aligned)
     ranked = sorted(best.values(), key=lambda s: (-s.votes, s.weakness))
     return tuple(ranked[:MAX_SIGNALS])
 

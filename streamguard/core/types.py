@@ -19,8 +19,8 @@ MATCH_DISTANCE_BITS = 31
 """Inclusive Hamming distance of a PDQ match. Source: ThreatExchange pdq/README."""
 
 NEAR_DISTANCE_BITS = 61
-"""Inclusive bound of a near miss: overlays land at 24 to 42, unrelated clips at 84 or more
-(measured on real footage); a near miss buys dense sampling and is never a flag."""
+"""Inclusive bound of a near miss: overlays land at 24 to 60, unrelated clips at 82 or more
+(measured on real footage). One buys dense sampling; only several that agree can be a flag."""
 
 MIN_QUALITY = 50
 """Lowest PDQ quality that may match; less is discarded. Source: ThreatExchange pdq/README."""
@@ -138,6 +138,11 @@ class Limits:
     min_votes: int = 1
     min_quality: int = MIN_QUALITY
     is_shadow: bool = False
+
+    @property
+    def reach_bits(self) -> int:
+        """Give the bound of a near miss: 61, or less in proportion to the distance allowed."""
+        return self.max_distance_bits * NEAR_DISTANCE_BITS // MATCH_DISTANCE_BITS
 
     def and_those_of(self, other: "Limits") -> "Limits":
         """Join two sets of limits: of each the stricter one."""

@@ -3,21 +3,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.core.bank import Banks
-from streamguard.core.bank_values import Entry
+from streamguard.core.bank_values import BankSettings, Entry
 from streamguard.core.decision import CERTAIN_VOTES
-from streamguard.core.match import (
-    ALIGNMENT_MEMORY_US,
-    Matcher,
-    Verdict,
-)
+from streamguard.core.following import MEMORY_US
+from streamguard.core.match import MAX_OPENED, Matcher, Verdict
 from streamguard.core.policy import HashRule, Policy
 from streamguard.core.types import (
     MATCH_DISTANCE_BITS,
     MIN_QUALITY,
+    NEAR_DISTANCE_BITS,
+    Limits,
     Region,
     Sample,
     Severity,
+    View,
 )
+from streamguard.core.vote import MIRRORED
 from tests.core_fakes import Pdq, banks, entry, film, flipped, picture, sample, view
 
 SECOND = 1_000_000
@@ -150,32 +151,135 @@ def test_each_entry_within_reach_gives_a_decision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slip_us", "expected"),
-    [
-        (0, CERTAIN_VOTES),
-        (1_000_000, 2),
-        (-1_000_000, 2),
-        (1_000_001, 1),
-        (-1_000_001, 1),
-    ],
+    ("film_us", "expected"), [(4, 2), (8, 2), (14, 2), (3, 1), (15, 1)], ids=str
 )
-def test_votes_add_up_at_one_offset(slip_us: int, expected: int) -> None:
+def test_samples_agree_on_a_line_at_any_speed_from_half_to_double(
+    film_us: int, expected: int
+) -> None:
+    """Five seconds after the third second of the film it is at 5.5 to 13, with 1 s of slack."""
     held = matcher()
-    held.judge(shown(10 * SECOND, 3 * SECOND))
+    held.judge(shown(10 * SECOND, 3 * SECOND + SECOND // 2))
 
-    (decision,) = held.judge(shown(15 * SECOND + slip_us, 8 * SECOND)).decisions
+    (decision,) = held.judge(sample(15 * SECOND, picture(FILM + film_us))).decisions
 
     assert decision.votes == expected
     assert decision.is_certain is (expected >= CERTAIN_VOTES)
 
 
-def test_an_alignment_keeps_the_offset_of_its_first_vote() -> None:
-    """Slips do not add up: a match that creeps away is another alignment in the end."""
+@pytest.mark.parametrize("rate", [0.8, 1.0, 1.25])
+def test_votes_add_up_at_the_speed_of_playback(rate: float) -> None:
     held = matcher()
 
-    given_votes = [votes(held.judge(shown(n * SECOND + n * 600_000, n * SECOND))) for n in range(3)]
+    verdicts = [
+        held.judge(sample(n * 2 * SECOND, picture(FILM + int(n * 2 * rate)))) for n in range(12)
+    ]
 
-    assert given_votes == [[1], [2], [1]]
+    assert [votes(verdict) for verdict in verdicts] == [[n + 1] for n in range(12)]
+    (decision,) = verdicts[-1].decisions
+    assert decision.aligned is not None
+    assert decision.aligned.rate == pytest.approx(rate, abs=0.05)
+    assert abs(decision.aligned.starts_us) < 2 * SECOND
+
+
+def test_a_decision_tells_of_the_samples_that_voted() -> None:
+    held = matcher()
+    for n in range(10):
+        held.judge(sample((10 + n) * SECOND, flipped(picture(FILM + n), n)))
+
+    (decision,) = held.judge(sample(20 * SECOND, flipped(picture(FILM + 10), 40))).decisions
+
+    assert decision.aligned is not None
+    assert decision.aligned.distances_bits == (3, 4, 5, 6, 7, 8, 9, 40)
+    assert decision.aligned.samples_us == tuple(n * SECOND for n in range(13, 21))
+    assert decision.aligned.starts_us == 10 * SECOND
+    assert decision.finding.distance_bits == 40
+    assert decision.finding.offset_us == 10 * SECOND
+
+
+@pytest.mark.parametrize(("n_bits", "n_votes"), [(32, [2]), (61, [2]), (62, [])])
+def test_after_a_strong_hit_a_loose_vote_at_the_expected_time_suffices(
+    n_bits: int, n_votes: list[int]
+) -> None:
+    held = matcher()
+    held.judge(shown(0, 0))
+
+    verdict = held.judge(sample(2 * SECOND, flipped(picture(FILM + 2), n_bits)))
+
+    assert votes(verdict) == n_votes
+    assert not verdict.is_near_miss
+
+
+def test_a_near_miss_elsewhere_in_a_known_film_is_no_vote() -> None:
+    held = matcher()
+    held.judge(shown(0, 0))
+
+    verdict = held.judge(sample(2 * SECOND, flipped(picture(FILM + 30), 40)))
+
+    assert votes(verdict) == []
+    assert verdict.is_near_miss
+
+
+@pytest.mark.parametrize(("n_bits", "n_until"), [(44, 2), (45, 3), (50, 3), (51, None)])
+def test_near_misses_speak_together_where_they_are_near_enough(
+    n_bits: int, n_until: int | None
+) -> None:
+    held = matcher()
+
+    verdicts = [
+        held.judge(sample(n * SECOND, flipped(picture(FILM + n), n_bits))) for n in range(9)
+    ]
+
+    speaks = [bool(verdict.decisions) for verdict in verdicts]
+    assert speaks == [n_until is not None and n + 1 >= n_until for n in range(9)]
+    assert [verdict.is_near_miss for verdict in verdicts] == [not each for each in speaks]
+
+
+def test_a_single_near_miss_never_speaks_however_long_it_is_seen() -> None:
+    held = matcher()
+    near = flipped(picture(FILM), 32)
+
+    verdicts = [held.judge(sample(n * SECOND, near)) for n in range(60)]
+
+    assert [verdict.decisions for verdict in verdicts] == [()] * 60
+
+
+def test_near_misses_of_a_slate_never_speak() -> None:
+    """Every moment of the entry looks like the slate; no sample tells one from the others."""
+    slate = picture(1)
+    pictures = {n * SECOND: flipped(slate, 0) for n in range(60)}
+    for n, each in enumerate(pictures.values()):
+        each[31] ^= n % 8
+    held = matcher(entry("film", pictures))
+
+    verdicts = [
+        held.judge(sample(n * SECOND, flipped(pictures[n * SECOND], 33))) for n in range(60)
+    ]
+
+    assert not any(verdict.decisions for verdict in verdicts)
+
+
+@pytest.mark.parametrize("film_s", [[0, 10, 20, 30, 40, 50], [50, 40, 30, 20, 10, 0]])
+def test_near_misses_that_fit_no_speed_of_playback_never_speak(film_s: list[int]) -> None:
+    held = matcher()
+
+    verdicts = [
+        held.judge(sample(n * SECOND, flipped(picture(FILM + at_s), 40)))
+        for n, at_s in enumerate(film_s)
+    ]
+
+    assert not any(verdict.decisions for verdict in verdicts)
+
+
+def test_once_found_a_film_is_followed_through_loose_votes() -> None:
+    held = matcher(policy=needing(3))
+    bits = [44, 44, 0, 61, 61, 61]
+
+    verdicts = [
+        held.judge(sample(n * SECOND, flipped(picture(FILM + n), each)))
+        for n, each in enumerate(bits)
+    ]
+
+    assert [votes(verdict) for verdict in verdicts] == [[], [], [3], [4], [5], [6]]
 
 
 def test_the_alignment_of_most_samples_goes_before_a_nearer_match() -> None:
@@ -190,13 +294,14 @@ def test_the_alignment_of_most_samples_goes_before_a_nearer_match() -> None:
     assert decision.finding.distance_bits == 9
 
 
-def test_of_two_alignments_in_reach_the_one_of_most_samples_counts() -> None:
-    held = matcher()
-    for n in range(3):
-        held.judge(shown(n * SECOND, n * SECOND))
-    held.judge(shown(4_500_000, 3 * SECOND))
+def test_a_strong_hit_elsewhere_goes_before_a_loose_vote_where_it_was_expected() -> None:
+    pictures = {0: picture(1), 5 * SECOND: flipped(picture(2), 40), 40 * SECOND: picture(2)}
+    held = matcher(entry("film", pictures))
+    held.judge(sample(0, picture(1)))
 
-    assert votes(held.judge(shown(5_800_000, 5 * SECOND))) == [4]
+    (decision,) = held.judge(sample(5 * SECOND, picture(2))).decisions
+
+    assert (decision.votes, decision.finding.offset_us) == (1, 40 * SECOND)
 
 
 def test_a_nearer_match_wins_where_no_alignment_helps() -> None:
@@ -213,6 +318,37 @@ def test_of_equal_matches_the_earliest_of_the_entry_counts() -> None:
     (decision,) = matcher(entry("film", pictures)).judge(sample(0, picture(2))).decisions
 
     assert decision.finding.offset_us == 5 * SECOND
+
+
+def test_a_film_that_jumps_is_found_anew_and_stays_found() -> None:
+    """A compilation: five seconds from here, five from there; what was found stays found."""
+    held = matcher(policy=needing(3))
+    cut = [*range(5), *range(40, 45), *range(20, 25)]
+
+    verdicts = [
+        held.judge(sample(n * SECOND, picture(FILM + film_s))) for n, film_s in enumerate(cut)
+    ]
+
+    assert [votes(verdict) for verdict in verdicts[:3]] == [[], [], [3]]
+    assert [votes(verdict) for verdict in verdicts[5:]] == [[n] for n in (1, 2, 3, 4, 5)] * 2
+
+
+def test_a_film_that_starts_again_is_found_again() -> None:
+    held = matcher(film("film", FILM, seconds=10))
+
+    verdicts = [held.judge(sample(n * SECOND, picture(FILM + n % 10))) for n in range(30)]
+
+    assert all(verdict.decisions for verdict in verdicts)
+
+
+def test_a_paused_film_has_one_vote_and_stays_found() -> None:
+    held = matcher()
+
+    verdicts = [
+        held.judge(sample(n * 5 * SECOND, flipped(picture(FILM + 1), n % 3))) for n in range(1, 20)
+    ]
+
+    assert [votes(verdict) for verdict in verdicts] == [[1]] * 19
 
 
 def test_two_alignments_of_one_entry_are_counted_apart() -> None:
@@ -239,6 +375,16 @@ def test_entries_of_one_name_in_two_banks_are_counted_apart() -> None:
     assert votes(held.judge(sample(SECOND, picture(2001)))) == [1]
 
 
+def test_a_mirrored_copy_is_followed_along_the_mirrored_hashes() -> None:
+    turned = entry("film", {n * SECOND: picture(FILM + n) for n in range(9)}, variant=MIRRORED)
+    held = matcher(turned)
+
+    verdicts = [held.judge(sample(n * SECOND, picture(FILM + n))) for n in range(3)]
+
+    assert [votes(verdict) for verdict in verdicts] == [[1], [2], [3]]
+    assert verdicts[-1].decisions[0].finding.variant == MIRRORED
+
+
 @pytest.mark.parametrize(("min_votes", "n_opening"), [(1, 1), (2, 2), (3, 3)])
 def test_a_rule_may_ask_for_votes(min_votes: int, n_opening: int) -> None:
     held = matcher(policy=needing(min_votes))
@@ -257,86 +403,200 @@ def test_votes_at_scattered_offsets_open_nothing() -> None:
     assert [v.decisions for v in verdicts] == [()] * 8
 
 
-def still(name: str, pdq: Pdq) -> Entry:
-    return entry(name, {0: pdq}, kind="image")
+@pytest.mark.parametrize("of_the_bank", [True, False])
+@pytest.mark.parametrize(
+    ("limits", "views", "n_decisions"),
+    [
+        (Limits(max_distance_bits=10), [view(flipped(picture(FILM), 10))], 1),
+        (Limits(max_distance_bits=10), [view(flipped(picture(FILM), 11))], 0),
+        (Limits(min_quality=70), [view(picture(FILM), quality=70)], 1),
+        (Limits(min_quality=70), [view(picture(FILM), quality=69)], 0),
+        (Limits(min_votes=2), [view(picture(FILM)), view(picture(FILM + 1))], 1),
+        (Limits(min_votes=3), [view(picture(FILM)), view(picture(FILM + 1))], 0),
+    ],
+)
+def test_a_bank_and_an_entry_may_ask_for_more_than_the_policy(
+    limits: Limits, views: list[View], n_decisions: int, *, of_the_bank: bool
+) -> None:
+    pictures = {n * SECOND: picture(FILM + n) for n in range(9)}
+    known = (
+        banks(entry("film", pictures), settings=BankSettings(limits=limits))
+        if of_the_bank
+        else banks(entry("film", pictures, limits=limits))
+    )
+    held = Matcher(lambda: known, Policy())
+
+    verdicts = [held.judge(sample(n * SECOND, each)) for n, each in enumerate(views)]
+
+    assert len(verdicts[-1].decisions) == n_decisions
+    assert verdicts[-1].is_near_miss is (n_decisions == 0)
 
 
-def test_a_still_picture_gathers_votes_without_a_timeline() -> None:
-    held = matcher(still("poster", picture(1)), policy=needing(3))
+@pytest.mark.parametrize(("n_bits", "n_votes"), [(19, [2]), (20, [])])
+def test_who_asks_for_nearer_hits_gets_nearer_votes(n_bits: int, n_votes: list[int]) -> None:
+    held = matcher(policy=Policy(default=HashRule(max_distance_bits=10)))
+    held.judge(shown(0, 0))
 
-    verdicts = [held.judge(sample(t * SECOND, picture(1))) for t in (0, 7, 19)]
+    verdict = held.judge(sample(SECOND, flipped(picture(FILM + 1), n_bits)))
 
-    assert [votes(v) for v in verdicts] == [[], [], [3]]
-
-
-def test_a_frozen_frame_of_a_film_gathers_none() -> None:
-    held = matcher()
-
-    assert [votes(held.judge(shown(t * SECOND, 0))) for t in (0, 7, 19)] == [[1], [1], [1]]
+    assert votes(verdict) == n_votes
 
 
-@pytest.mark.parametrize(("since_us", "expected"), [(0, 2), (1, 1)])
-def test_an_alignment_is_remembered_for_half_a_minute(since_us: int, expected: int) -> None:
+def test_a_match_in_shadow_is_told_apart_and_is_no_flag() -> None:
+    known = banks(
+        entry("film", {0: picture(FILM)}, limits=Limits(is_shadow=True)),
+        entry("other", {0: flipped(picture(FILM), 3)}),
+    )
+
+    verdict = Matcher(lambda: known, Policy()).judge(sample(0, picture(FILM)))
+
+    assert [decision.finding.entry for decision in verdict.decisions] == ["other"]
+    assert [decision.finding.entry for decision in verdict.shadows] == ["film"]
+    assert all(decision.is_shadow for decision in verdict.shadows)
+
+
+def test_what_a_slate_silences_is_counted_and_is_no_near_miss() -> None:
+    slate = entry("slate", {0: picture(FILM)}, kind="image")
+    negative = banks(slate, name="slates", settings=BankSettings(role="negative"))
+    both = Banks((*banks(film("film", FILM)).banks, *negative.banks))
+
+    verdict = Matcher(lambda: both, Policy()).judge(sample(0, picture(FILM)))
+
+    assert verdict == Verdict((), is_judged=True, is_near_miss=False, n_vetoes=1)
+
+
+def still(name: str, pdq: Pdq, *, limits: Limits | None = None) -> Entry:
+    return entry(name, {0: pdq}, kind="image", limits=limits)
+
+
+@pytest.mark.parametrize(("min_votes", "n_opening"), [(1, 2), (2, 2), (3, 3)])
+def test_a_still_picture_must_last_but_need_not_move(min_votes: int, n_opening: int) -> None:
+    held = matcher(still("poster", picture(1)), policy=needing(min_votes))
+
+    verdicts = [held.judge(sample(n * SECOND, picture(1))) for n in range(4)]
+
+    assert [votes(v) for v in verdicts] == [[n + 1] if n + 1 >= n_opening else [] for n in range(4)]
+    assert [v.is_near_miss for v in verdicts] == [n + 1 < n_opening for n in range(4)]
+
+
+def test_a_still_picture_is_opened_by_strong_hits_and_kept_open_by_loose_ones() -> None:
+    held = matcher(still("poster", picture(1)))
+    bits = [40, 40, 0, 40, 0, 61, 62]
+
+    verdicts = [
+        held.judge(sample(n * SECOND, flipped(picture(1), each))) for n, each in enumerate(bits)
+    ]
+
+    assert [votes(v) for v in verdicts] == [[], [], [], [], [3], [4], []]
+
+
+@pytest.mark.parametrize(("since_us", "expected"), [(0, [2]), (1, [])])
+def test_an_alignment_is_remembered_for_half_a_minute(since_us: int, expected: list[int]) -> None:
     held = matcher(still("poster", picture(1)))
     held.judge(sample(0, picture(1)))
 
-    verdict = held.judge(sample(30 * SECOND + since_us, picture(1)))
+    verdict = held.judge(sample(MEMORY_US + since_us, picture(1)))
 
-    assert votes(verdict) == [expected]
+    assert votes(verdict) == expected
 
 
 def test_each_vote_renews_the_memory() -> None:
     held = matcher(still("poster", picture(1)))
 
-    times_us = [n * ALIGNMENT_MEMORY_US for n in range(4)]
+    times_us = [n * MEMORY_US for n in range(4)]
 
-    assert [votes(held.judge(sample(t, picture(1)))) for t in times_us] == [[1], [2], [3], [4]]
+    assert [votes(held.judge(sample(t, picture(1)))) for t in times_us] == [[], [2], [3], [4]]
 
 
 def test_a_new_epoch_forgets_all_alignments() -> None:
-    held = matcher(still("poster", picture(1)))
-    held.judge(sample(0, picture(1)))
-
-    assert votes(held.judge(sample(0, picture(1), epoch=1))) == [1]
-
-
-@pytest.mark.parametrize(("n_others", "expected"), [(7, 2), (8, 1)])
-def test_of_many_alignments_the_latest_are_kept(n_others: int, expected: int) -> None:
     held = matcher()
     held.judge(shown(0, 0))
-    for n in range(1, n_others + 1):
-        held.judge(shown(n * SECOND, (n * 5) * SECOND))
 
-    assert votes(held.judge(shown(20 * SECOND, 20 * SECOND))) == [expected]
+    assert votes(held.judge(shown(SECOND, SECOND, epoch=1))) == [1]
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(1, 20 * SECOND),
-            st.sampled_from([FILM, FILM + 1, FILM + 30, 2000, 2001, 1]),
-            st.sampled_from([0, 31, 32, 61, 62]),
-            st.integers(0, 9).map(bool),
-        ),
-        max_size=25,
+def test_one_picture_of_many_entries_speaks_for_every_policy() -> None:
+    copies = [
+        entry(f"copy{n}", {0: flipped(picture(1), n % 5)}, policy="TVEC-MANY")
+        for n in range(2 * MAX_OPENED)
+    ]
+    rare = entry("rare", {0: flipped(picture(1), 31)}, policy="TVEC-RARE")
+
+    decisions = matcher(*copies, rare).judge(sample(0, picture(1))).decisions
+
+    assert len(decisions) == MAX_OPENED
+    assert {decision.category for decision in decisions} == {"TVEC-MANY", "TVEC-RARE"}
+
+
+HAPPENINGS = st.lists(
+    st.tuples(
+        st.integers(1, 20 * SECOND),
+        st.sampled_from([FILM, FILM + 1, FILM + 2, FILM + 30, 2000, 2001, 1]),
+        st.sampled_from([0, 31, 32, 44, 61, 62]),
+        st.integers(0, 9).map(bool),
     ),
-    st.integers(1, 3),
+    max_size=25,
 )
+
+
+@given(HAPPENINGS, st.integers(1, 3))
 def test_whatever_is_shown_votes_count_samples_and_decisions_keep_the_rule(
     happenings: list[tuple[int, int, int, bool]], min_votes: int
 ) -> None:
     held = matcher(film("film", FILM), still("poster", picture(2000)), policy=needing(min_votes))
-    at_us, epoch, n_seen = 0, 0, {"film": 0, "poster": 0}
+    at_us, epoch, n_near, n_strong = 0, 0, 0, 0
 
     for step_us, number, n_bits, goes_on in happenings:
         at_us += step_us
         if not goes_on:
-            epoch, n_seen = epoch + 1, {"film": 0, "poster": 0}
+            epoch, n_near, n_strong = epoch + 1, 0, 0
         verdict = held.judge(sample(at_us, flipped(picture(number), n_bits), epoch=epoch))
 
-        if number not in {1, 2001} and n_bits <= MATCH_DISTANCE_BITS:
-            n_seen["poster" if number == 2000 else "film"] += 1
+        n_near += number not in {1, 2001} and n_bits <= NEAR_DISTANCE_BITS
+        n_strong += number not in {1, 2001} and n_bits <= MATCH_DISTANCE_BITS
         assert not (verdict.is_near_miss and verdict.decisions)
+        assert verdict.shadows == ()
         for decision in verdict.decisions:
-            assert min_votes <= decision.votes <= n_seen[decision.finding.entry]
-            assert decision.finding.distance_bits <= MATCH_DISTANCE_BITS
+            assert 1 <= decision.votes <= n_near
+            assert decision.finding.distance_bits <= NEAR_DISTANCE_BITS
+            assert decision.aligned is not None
+            assert len(decision.aligned.samples_us) == min(8, decision.votes)
+        if n_near < min_votes or (n_strong == 0 and n_near < 2):
+            assert verdict.decisions == ()
+
+
+@given(HAPPENINGS)
+def test_in_shadow_nothing_is_ever_a_flag(happenings: list[tuple[int, int, int, bool]]) -> None:
+    known = banks(film("film", FILM), settings=BankSettings(limits=Limits(is_shadow=True)))
+    shadow, plain = Matcher(lambda: known, Policy()), matcher()
+    at_us = 0
+
+    for step_us, number, n_bits, _ in happenings:
+        at_us += step_us
+        seen = sample(at_us, flipped(picture(number), n_bits))
+        verdict, as_flags = shadow.judge(seen), plain.judge(seen)
+
+        assert verdict.decisions == ()
+        assert [d.votes for d in verdict.shadows] == [d.votes for d in as_flags.decisions]
+
+
+@given(HAPPENINGS)
+def test_what_a_negative_bank_knows_is_never_a_flag(
+    happenings: list[tuple[int, int, int, bool]],
+) -> None:
+    negative = banks(
+        film("film", FILM), still("poster", picture(2000)), settings=BankSettings(role="negative")
+    ).banks
+    both = Banks(
+        (*banks(film("film", FILM), still("poster", picture(2000)), name="k").banks, *negative)
+    )
+    held = Matcher(lambda: both, Policy())
+    at_us = 0
+
+    for step_us, number, n_bits, _ in happenings:
+        at_us += step_us
+        verdict = held.judge(sample(at_us, flipped(picture(number), n_bits)))
+
+        if n_bits <= MATCH_DISTANCE_BITS:
+            assert verdict.decisions == ()
+            assert verdict.n_vetoes == (number not in {1, 2001})

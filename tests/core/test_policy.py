@@ -1,37 +1,17 @@
-import pytest
+from dataclasses import replace
 
 from streamguard.core.policy import CategoryRule, HashRule, Policy
-from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, Match, Severity
-from tests.core_fakes import picture, view
+from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, Limits, Match, Severity
 
 
-def match(distance_bits: int) -> Match:
-    return Match("known", "film", "TVEC-TEST", "full", distance_bits, 0)
+def test_what_a_match_must_keep_is_its_rule_joined_with_its_banks_limits() -> None:
+    rule = HashRule(max_distance_bits=20, min_quality=70, min_votes=2)
+    policy = Policy(banks={"TVEC-TEST": rule})
+    its_own = Limits(max_distance_bits=25, min_votes=3, min_quality=60, is_shadow=True)
+    match = Match("known", "film", "TVEC-TEST", "full", 0, 0, limits=its_own)
 
-
-@pytest.mark.parametrize(
-    ("distance_bits", "quality", "is_accepted"),
-    [
-        (MATCH_DISTANCE_BITS, MIN_QUALITY, True),
-        (MATCH_DISTANCE_BITS + 1, MIN_QUALITY, False),
-        (MATCH_DISTANCE_BITS, MIN_QUALITY - 1, False),
-    ],
-)
-def test_a_rule_accepts_within_its_bounds(
-    distance_bits: int, quality: int, *, is_accepted: bool
-) -> None:
-    seen = view(picture(1), quality=quality)
-
-    assert HashRule().accepts(match(distance_bits), seen) is is_accepted
-
-
-@pytest.mark.parametrize(
-    ("distance_bits", "quality", "is_accepted"), [(12, 70, True), (13, 70, False), (12, 69, False)]
-)
-def test_a_rule_may_be_stricter(distance_bits: int, quality: int, *, is_accepted: bool) -> None:
-    rule = HashRule(max_distance_bits=12, min_quality=70)
-
-    assert rule.accepts(match(distance_bits), view(picture(1), quality=quality)) is is_accepted
+    assert policy.limits_of(match) == Limits(20, 3, 70, is_shadow=True)
+    assert policy.limits_of(replace(match, policy="TVEC-OTHER")) == its_own
 
 
 def test_without_a_policy_one_match_opens_a_flag_of_high_severity() -> None:

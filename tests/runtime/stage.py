@@ -116,4 +116,4 @@ def known_picture() -> Banks:
     """Give a bank of what every frame of the fake decoder shows."""
     frame = frame_of(packet(0))
     view = views_of(frame.luma, full_range=frame.full_range)[0]
-    return banks(entry("film", {0: view.pdq}, kind="image"))
+    return banks(entry("film", {0: view.pdq}))
