@@ -4,8 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamguard.core.edges import lines_between_columns, lines_between_rows
+from streamguard.core.insets import find_insets
 from streamguard.core.region_memory import MAX_DOUBTS, MAX_REGIONS, RegionMemory, is_same
 from streamguard.core.regions import Rectangle, content_rectangle
+from tests.core.made_layouts import scene, window
 
 SHAPE = (270, 480)
 LETTERBOX = Rectangle(40, 230, 0, 480)
@@ -21,6 +24,15 @@ def boxed(content: Rectangle, seed: int = 1, level: int = 16) -> NDArray[np.uint
     """Paint a picture of SHAPE with flat bars around its content."""
     luma = np.full(SHAPE, level, np.uint8)
     content.of(luma)[:] = busy(*content.of(luma).shape, seed)
+    return luma
+
+
+def blocks(seed: int, shape: tuple[int, int] = (360, 640)) -> NDArray[np.uint8]:
+    """Paint tiles of 16 x 16: many edges, none of them long and strong alone."""
+    tiles = np.random.default_rng(seed).integers(0, 256, (shape[0] // 16, shape[1] // 16))
+    luma = np.zeros(shape, np.uint8)
+    grown = np.kron(tiles, np.ones((16, 16))).astype(np.uint8)
+    luma[: grown.shape[0], : grown.shape[1]] = grown
     return luma
 
 
@@ -134,6 +146,72 @@ def test_edges_are_the_same_within_six_thousandths(off: int, *, same: bool) -> N
     assert is_same(other, one, (1000, 1000)) is same
 
 
+def insets(memory: RegionMemory, luma: NDArray[np.uint8]) -> list[Rectangle]:
+    return [part for region, part in memory.regions_of(luma) if region == "inset"]
+
+
+def test_window_is_found_at_once_and_remembered_through_a_dark_picture() -> None:
+    memory, inset = RegionMemory(), Rectangle(40, 300, 60, 520)
+
+    first = insets(memory, window((360, 640), inset, seed=1))
+    dark = insets(memory, scene(360, 640, seed=2) // 8)
+
+    assert first[0] == inset
+    assert dark[0] == inset
+
+
+def test_window_is_given_up_some_pictures_after_a_cut() -> None:
+    memory, inset = RegionMemory(), Rectangle(40, 300, 60, 520)
+    for seed in range(4):
+        memory.regions_of(window((360, 640), inset, seed))
+
+    after = [insets(memory, scene(360, 640, seed)) for seed in range(10, 22)]
+
+    assert inset in after[0]
+    assert not any(after[-3:])
+
+
+def test_new_layout_is_found_at_once_beside_the_old_one() -> None:
+    memory, new = RegionMemory(), Rectangle(20, 200, 300, 620)
+    for seed in range(8):
+        memory.regions_of(window((360, 640), Rectangle(40, 300, 60, 520), seed))
+
+    found = [insets(memory, window((360, 640), new, seed)) for seed in range(2)]
+
+    assert any(new in insets for insets in found)
+
+
+@pytest.mark.parametrize("content", [LETTERBOX, WINDOW, Rectangle(0, 270, 80, 400)])
+def test_bars_alone_make_no_insets(content: Rectangle) -> None:
+    memory = RegionMemory()
+
+    for seed in range(5):
+        assert memory.regions_of(boxed(content, seed)) == (("content", content),)
+
+
+def test_window_within_bars_follows_the_content() -> None:
+    memory, inset = RegionMemory(), Rectangle(80, 280, 120, 400)
+    luma = np.full((360, 640), 16, np.uint8)
+    luma[40:320] = window((360, 640), inset, seed=1)[40:320]
+
+    regions = memory.regions_of(luma)
+
+    assert regions[:2] == (("content", Rectangle(40, 320, 0, 640)), ("inset", inset))
+
+
+def test_every_candidate_has_its_turn() -> None:
+    memory = RegionMemory()
+    luma = window((360, 640), Rectangle(40, 300, 60, 520), seed=1)
+    luma[100:260, 160:400] = scene(160, 240, seed=7)
+    candidates = find_insets(lines_between_rows(luma), lines_between_columns(luma), luma)
+
+    turns = [insets(memory, luma) for _ in candidates]
+
+    assert len(candidates) > MAX_REGIONS
+    assert all(turn[:-1] == list(candidates[: MAX_REGIONS - 1]) for turn in turns)
+    assert {part for turn in turns for part in turn} == set(candidates)
+
+
 frames = st.one_of(
     st.builds(
         lambda y0, y1, x0, x1, seed: boxed(Rectangle(y0, 270 - y1, x0, 480 - x1), seed),
@@ -141,6 +219,13 @@ frames = st.one_of(
         st.integers(0, 9),
     ),
     st.builds(dark_edged, st.just(LETTERBOX)),
+    st.builds(
+        lambda y0, x0, seed: window(SHAPE, Rectangle(y0, y0 + 150, x0, x0 + 300), seed),
+        st.integers(0, 120),
+        st.integers(0, 180),
+        st.integers(0, 9),
+    ),
+    st.builds(blocks, st.integers(0, 9), st.just(SHAPE)),
     st.builds(lambda level: np.full(SHAPE, level, np.uint8), st.integers(0, 255)),
 )
 

@@ -27,7 +27,13 @@ CORRUPT, BUG = b"corrupt", b"bug"
 CORRUPT_AT_END, BUG_AT_END = b"corrupt at end", b"bug at end"
 FRAME_US = 40_000
 
+BOXED, BLACK = b"boxed", b"black"
+
 _NOISE = np.random.default_rng(5).integers(0, 256, (64, 64), dtype=np.uint8)
+_PICTURES = {
+    BOXED: np.pad(_NOISE[12:-12, 12:-12], 12, constant_values=16),
+    BLACK: np.full_like(_NOISE, 16),
+}
 
 
 def packet(
@@ -44,8 +50,9 @@ def packet(
 
 
 def frame_of(packet: Packet) -> Frame:
-    """Give a picture that can be matched."""
-    return Frame(packet, _NOISE, lambda: np.dstack([_NOISE] * 3), full_range=True, decoded_at_s=0.0)
+    """Give a picture that can be matched, or what the payload says."""
+    luma = _PICTURES.get(packet.payload, _NOISE)
+    return Frame(packet, luma, lambda: np.dstack([luma] * 3), full_range=True, decoded_at_s=0.0)
 
 
 @dataclass

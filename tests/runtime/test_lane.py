@@ -10,6 +10,8 @@ from streamguard.core.types import GapReason, Packet, Sample
 from streamguard.runtime.lane import AT_ONCE_S, MAX_AGE_S, MAX_WAITING, MAX_WAITING_BYTES
 from streamguard.runtime.notes import EpochBegan, EpochEnded, SourceEnded
 from tests.runtime.fakes import (
+    BLACK,
+    BOXED,
     BUG,
     BUG_AT_END,
     CODEC,
@@ -67,6 +69,22 @@ def test_a_keyframe_alone_ends_decoding_in_order_without_losing_a_frame() -> Non
 
         assert await bench.sampled_us() == [0, SECOND_US, 2 * SECOND_US, 3 * SECOND_US]
         assert len(bench.decoder.ordered) == 2
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "regions"), [(0, ["full", "content"]), (1, ["full"])], ids=["same", "next"]
+)
+def test_what_was_seen_is_remembered_within_an_epoch(epoch: int, regions: list[str]) -> None:
+    async def test(bench: Bench) -> None:
+        bench.lane.put(packet(0, payload=BOXED), in_order=False)
+        bench.lane.put(packet(SECOND_US, epoch=epoch, payload=BLACK), in_order=False)
+
+        bench.work_off()
+
+        _, black = [item for item in await bench.items() if isinstance(item, Sample)]
+        assert [view.region for view in black.views] == regions
 
     on_loop(test)
 
