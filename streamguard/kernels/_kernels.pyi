@@ -63,3 +63,26 @@ def scale_part(
         is_vertical_first: which pass comes first; between the two all is rounded to 8 bits.
         out: (h, w, 3) uint8, filled with the part; it has to lie in the result.
     """
+
+def shrink(
+    luma: NDArray[np.uint8],
+    row_firsts: NDArray[np.intp],
+    row_weights: NDArray[np.float32],
+    column_firsts: NDArray[np.intp],
+    column_weights: NDArray[np.float32],
+    out: NDArray[np.float32],
+    /,
+) -> None:
+    """Shrink a luma plane to 64 x 64: weighted sums of rows, and of columns of these, in float32.
+
+    The sums run in one order, so the result is the same whatever the instructions.
+
+    Args:
+        luma: (H, W) uint8; its rows may be padded.
+        row_firsts: (64,) intp. First row of the picture that counts for each row of the result.
+        row_weights: (64, n) float32, of the n rows from that one on, all within the picture.
+        column_firsts: (64,) intp. First column that counts for each column of the result.
+        column_weights: (64, m) float32, m a multiple of 8, of the m columns from that one on;
+            those past the width are zero pixels.
+        out: (64, 64) float32, filled with the result.
+    """

@@ -145,6 +145,7 @@ static PyMethodDef METHODS[] = {
     {"use_instructions", use_instructions, METH_O, NULL},
     KERNEL(hamming_scan),
     KERNEL(scale_part),
+    KERNEL(shrink),
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -6,12 +7,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamguard.core import pdq as pdq_module
 from streamguard.core.pdq import MAX_TIES, TIE_REACH, hash_luma, hash_thumbnail, thumbnail
 from streamguard.core.pdq_reference import dct_matrix, reference_pdq
 from streamguard.core.types import MATCH_DISTANCE_BITS
+from streamguard.kernels.compiled import kernels
+from tests.kernel_paths import needs_kernels
 
 sides = st.integers(64, 400)
 seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(
+    params=[pytest.param("kernel", marks=needs_kernels), "numpy"], scope="module", autouse=True
+)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run each test by the compiled kernel and by numpy."""
+    pdq_module.kernels = kernels if request.param == "kernel" else None
+    yield
+    pdq_module.kernels = kernels
 
 
 def scenery(seed: int, height: int, width: int) -> NDArray[np.uint8]:
