@@ -17,6 +17,14 @@ DENSE_INTERVAL_US = 250_000
 NEAR_MISS_DENSE_US = 10_000_000
 """How long a near miss buys dense sampling."""
 
+ALLOWANCE_US = 60_000_000
+"""How much of it a stream has in store: what is known shows itself within seconds, a slate or a
+game that looks like an entry comes close for hours."""
+
+ALLOWANCE_SHARE = 6
+"""...and one second in so many comes back: dense decoding costs twenty times the keyframes, so
+that endless near misses cost a stream four times its floor."""
+
 CALM_KEYFRAMES = 3
 """So many keyframes in time, one after another, end the dense sampling that rare ones began."""
 
@@ -48,10 +56,25 @@ class Sampler:
         self._last_key_us: int | None = None
         self._rare_until_calm = 0
         self._dense_until: tuple[int, int] = (-1, 0)  # epoch and media time
+        self._left_us = ALLOWANCE_US
+        self._asked: tuple[int, int] = (-1, 0)
 
     def request_dense(self, epoch: int, from_us: int) -> None:
-        """Take a near miss at a media time; harmless in the other modes. Any thread."""
-        self._dense_until = (epoch, from_us + NEAR_MISS_DENSE_US)
+        """Take a near miss at a media time; harmless in the other modes. One thread, any.
+
+        Near misses that go on use up what a stream has in store; then few of them are heard.
+        """
+        asked_epoch, asked_us = self._asked
+        if epoch == asked_epoch:
+            came_back_us = max(0, from_us - asked_us) // ALLOWANCE_SHARE
+            self._left_us = min(ALLOWANCE_US, self._left_us + came_back_us)
+        self._asked = (epoch, from_us)
+        bought_epoch, until_us = self._dense_until
+        since_us = max(from_us, until_us) if epoch == bought_epoch else from_us
+        price_us = from_us + NEAR_MISS_DENSE_US - since_us
+        if price_us <= self._left_us:
+            self._left_us -= price_us
+            self._dense_until = (epoch, from_us + NEAR_MISS_DENSE_US)
 
     def step(self, packet: Packet) -> Step:
         """Choose for the next packet, in the order of reading."""

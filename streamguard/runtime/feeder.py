@@ -14,7 +14,7 @@ from streamguard.core.errors import StreamguardError
 from streamguard.core.sampling import Sampler, Step
 from streamguard.core.types import Codec, GapReason, Packet
 from streamguard.runtime.lane import Lane
-from streamguard.runtime.notes import EpochBegan, EpochEnded, SourceEnded, SourceOpened
+from streamguard.runtime.notes import CaughtUp, EpochBegan, EpochEnded, SourceEnded, SourceOpened
 from streamguard.runtime.ring import PacketRing
 
 
@@ -43,7 +43,17 @@ class Feeder:
         sampler: Sampler,
         losses: LossLedger,
         name: str,
+        *,
+        keeps_step: bool = False,
     ) -> None:
+        """Make it for one connection.
+
+        keeps_step: wait after each keyframe until it is judged, so that what comes close is sampled
+            densely in time: a file would be read to its end meanwhile.
+        """
+        self._keeps_step = keeps_step
+        self._caught_up = threading.Event()
+        self._is_ahead = False
         self._open_source = open_source
         self._lane = lane
         self._ring = ring
@@ -67,6 +77,7 @@ class Feeder:
     def stop(self) -> None:
         """Ask the thread to end after the packet it is waiting for; returns at once."""
         self._stop.set()
+        self._caught_up.set()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread; False when it is still blocked in a read."""
@@ -112,13 +123,24 @@ class Feeder:
             self._losses.note(packet.epoch, packet.pts_us, GapReason.NO_KEYFRAME)
 
     def _hand_on(self, packet: Packet) -> None:
+        if self._is_ahead and not packet.is_keyframe:
+            self._wait_for_judgement()
         match self._sampler.step(packet):
             case Step.SKIP:
                 pass
             case Step.KEYFRAME:
                 self._lane.put(packet, in_order=False)
+                self._is_ahead = self._keeps_step
             case Step.DENSE:
                 self._lane.put(packet, in_order=True)
             case Step.CATCH_UP:
                 for earlier in self._ring.gop():
                     self._lane.put(earlier, in_order=True)
+
+    def _wait_for_judgement(self) -> None:
+        """Wait until all that was handed on has been judged, or for a stop."""
+        self._is_ahead = False
+        self._caught_up.clear()
+        if not self._stop.is_set():  # set before `stop` lets this thread go
+            self._lane.note(CaughtUp(self._caught_up.set))
+            self._caught_up.wait()

@@ -3,6 +3,7 @@
 Rule: values only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamguard.core.model import Scores
@@ -52,6 +53,13 @@ class SourceEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """Every sample before this note has been judged; `tell` lets the reader go on. Any thread."""
+
+    tell: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class NotScored:
     """The model gave no scores for a sample."""
 
@@ -70,5 +78,5 @@ class ScoringEnded:
 
 
 Answer = Scores | NotScored
-Note = SourceOpened | EpochBegan | EpochEnded | SourceEnded | Answer | ScoringEnded
+Note = SourceOpened | EpochBegan | EpochEnded | SourceEnded | CaughtUp | Answer | ScoringEnded
 Item = Sample | Note

@@ -12,7 +12,7 @@ from typing import assert_never
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceTruncated
 from streamguard.core.model import Scores
-from streamguard.core.sampling import Sampler
+from streamguard.core.sampling import Sampler, Sampling
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import CloseReason, Codec, GapReason, Sample
 from streamguard.runtime.asker import Asker
@@ -22,6 +22,7 @@ from streamguard.runtime.mailbox import Mailbox
 from streamguard.runtime.new_session import new_session
 from streamguard.runtime.notes import (
     Answer,
+    CaughtUp,
     EpochBegan,
     EpochEnded,
     Item,
@@ -102,6 +103,7 @@ class StreamScreen:
             self._sampler,
             self._losses,
             self._stream.stream_id,
+            keeps_step=not self._stream.location.is_live and self._stream.sampling is Sampling.AUTO,
         )
         feeder.start()
         with ExitStack() as undo:
@@ -152,6 +154,8 @@ class StreamScreen:
                 await self.teller.tell(self._session.idle(self._horizon_us(feeder), now_s), now_s)
             case Sample():
                 await self._judge(item, now_s)
+            case CaughtUp(tell):
+                tell()
             case SourceOpened(codec):
                 self._codec = codec
                 self._count_connected(1)

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.core.sampling import (
+    ALLOWANCE_SHARE,
+    ALLOWANCE_US,
     CALM_KEYFRAMES,
     MAX_KEYFRAME_GAP_US,
     NEAR_MISS_DENSE_US,
@@ -130,6 +132,53 @@ def test_a_near_miss_buys_ten_seconds() -> None:
         *[Step.DENSE] * (len(keyframes) - 1),
         Step.KEYFRAME,
     ]
+
+
+def dense_s(sampler: Sampler, seconds: Iterable[int], *, asked_until_s: int) -> int:
+    """Show a keyframe a second, each of them a near miss for a while; count the dense seconds."""
+    n_dense = 0
+    for second in seconds:
+        n_dense += sampler.step(packet(second * SECOND, is_keyframe=True)) is Step.DENSE
+        if second < asked_until_s:
+            sampler.request_dense(0, second * SECOND)
+    return n_dense
+
+
+@pytest.mark.parametrize("asked_s", [1, 20, 40])
+def test_one_near_miss_after_another_pays_only_for_what_it_adds(asked_s: int) -> None:
+    sampler = begun(Sampling.AUTO)
+
+    assert dense_s(sampler, range(100), asked_until_s=asked_s) == asked_s + 8
+
+
+def test_near_misses_that_go_on_use_up_what_a_stream_has_in_store() -> None:
+    sampler = begun(Sampling.AUTO)
+
+    n_dense = dense_s(sampler, range(600), asked_until_s=600)
+
+    in_store_s = ALLOWANCE_US // SECOND
+    assert in_store_s < n_dense <= in_store_s + 600 // ALLOWANCE_SHARE
+
+
+def test_what_was_used_up_comes_back_with_media_time() -> None:
+    """Ten seconds of dense sampling come back within sixty."""
+    sampler = begun(Sampling.AUTO)
+    dense_s(sampler, range(660), asked_until_s=600)
+
+    sampler.request_dense(0, 659 * SECOND)
+
+    assert dense_s(sampler, range(660, 720), asked_until_s=0) == 9
+
+
+def test_another_epoch_has_no_more_in_store() -> None:
+    sampler = begun(Sampling.AUTO)
+    for n in range(0, 300 * SECOND, SECOND // 4):
+        sampler.request_dense(0, n)
+    sampler.step(packet(0, epoch=1, is_keyframe=True))
+
+    sampler.request_dense(1, 900 * SECOND)
+
+    assert sampler.step(packet(1, epoch=1)) is Step.SKIP
 
 
 def test_a_gop_whose_decoding_began_goes_on_to_its_end() -> None:

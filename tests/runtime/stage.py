@@ -22,7 +22,7 @@ from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.writer import LogWriter
 from tests.clock import FakeClock
-from tests.core_fakes import banks, entry
+from tests.core_fakes import banks, entry, flipped
 from tests.runtime.fakes import FakeDecoder, frame_of, packet
 
 PATIENCE_S = 20.0
@@ -112,8 +112,8 @@ class Stage:
         return next(self.openers[location.url])(timeline)
 
 
-def known_picture() -> Banks:
-    """Give a bank of what every frame of the fake decoder shows."""
+def known_picture(n_bits: int = 0) -> Banks:
+    """Give a bank of what every frame of the fake decoder shows, or of what is so many bits off."""
     frame = frame_of(packet(0))
     view = views_of(frame.luma, full_range=frame.full_range)[0]
-    return banks(entry("film", {0: view.pdq}))
+    return banks(entry("film", {0: flipped(view.pdq, n_bits)}))

@@ -10,7 +10,13 @@ from streamguard.core.errors import SourceCorrupt, SourceUnavailable
 from streamguard.core.sampling import Sampler, Sampling
 from streamguard.core.types import GapReason, Packet, Sample
 from streamguard.runtime.feeder import Feeder, Source
-from streamguard.runtime.notes import EpochBegan, EpochEnded, SourceEnded, SourceOpened
+from streamguard.runtime.notes import (
+    CaughtUp,
+    EpochBegan,
+    EpochEnded,
+    SourceEnded,
+    SourceOpened,
+)
 from streamguard.runtime.ring import PacketRing
 from tests.runtime.fakes import CODEC, FRAME_US, Bench, FakeSource, on_loop, packet, wait_for
 
@@ -25,9 +31,17 @@ def feeder_of(
     open_source: Callable[[], AbstractContextManager[Source]],
     mode: Sampling = Sampling.KEYFRAMES,
     ring: PacketRing | None = None,
+    *,
+    keeps_step: bool = False,
 ) -> Feeder:
     return Feeder(
-        open_source, bench.lane, ring or PacketRing(), Sampler(mode), bench.losses, "test"
+        open_source,
+        bench.lane,
+        ring or PacketRing(),
+        Sampler(mode),
+        bench.losses,
+        "test",
+        keeps_step=keeps_step,
     )
 
 
@@ -252,5 +266,73 @@ def test_what_was_read_is_in_the_ring() -> None:
         assert feeder.join(PATIENCE_S)
 
         assert len(ring.between(0, 0, 10 * SECOND_US)) == 50
+
+    on_loop(test)
+
+
+def test_a_reader_that_keeps_step_waits_after_each_keyframe_until_it_is_judged() -> None:
+    async def test(bench: Bench) -> None:
+        reads: list[int] = []
+        source = FakeSource(gops(3, 3), on_read=lambda each: reads.append(each.pts_us))
+        feeder = feeder_of(bench, lambda: source, keeps_step=True)
+        feeder.start()
+        for n in range(3):
+            sampled = await next_of(bench, Sample)
+            caught_up = await next_of(bench, CaughtUp)
+            assert isinstance(sampled, Sample)
+            assert isinstance(caught_up, CaughtUp)
+            assert sampled.pts_us == n * 3 * FRAME_US
+            assert reads[-1] == sampled.pts_us + FRAME_US  # one frame beyond the keyframe
+            caught_up.tell()
+
+        assert feeder.join(PATIENCE_S)
+        assert feeder.n_packets == 9
+
+    on_loop(test)
+
+
+async def next_of(bench: Bench, kind: type[object]) -> object:
+    """Work on until an item of a kind comes."""
+    while True:
+        bench.work_off()
+        item = await bench.mailbox.get(PATIENCE_S)
+        if isinstance(item, kind):
+            return item
+
+
+def test_a_reader_that_keeps_step_does_not_wait_between_keyframes() -> None:
+    """Nothing that could be sampled lies between them."""
+    source = FakeSource(THREE)
+
+    def test(bench: Bench) -> None:
+        feeder = feeder_of(bench, lambda: source, keeps_step=True)
+        feeder.start()
+
+        assert feeder.join(PATIENCE_S)
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_reader_that_keeps_step_can_be_stopped_while_it_waits(when: str) -> None:
+    async def test(bench: Bench) -> None:
+        reading, going_on = threading.Event(), threading.Event()
+
+        def on_read(each: Packet) -> None:
+            if not each.is_keyframe and when == "before":
+                reading.set()
+                wait_for(going_on)
+
+        feeder = feeder_of(bench, lambda: FakeSource(gops(2, 3), on_read=on_read), keeps_step=True)
+        feeder.start()
+        if when == "while":
+            await next_of(bench, CaughtUp)
+        else:
+            wait_for(reading)
+
+        feeder.stop()
+
+        going_on.set()
+        assert feeder.join(PATIENCE_S)
 
     on_loop(test)

@@ -99,6 +99,19 @@ def test_known_content_is_flagged_and_the_flag_closes_with_the_stream() -> None:
     assert stage.value("flags_total", severity="P1") == 1
 
 
+@pytest.mark.parametrize(("n_bits", "n_samples"), [(40, 16), (62, 2)])
+def test_a_near_miss_in_a_file_makes_its_own_gop_dense(n_bits: int, n_samples: int) -> None:
+    """However fast the file is read: what follows the near miss is not read before it is judged."""
+    known = known_picture(n_bits)
+    stage = Stage(banks=known)
+    frames = [packet(n * 40_000, is_keyframe=n % 50 == 0, read_at_s=NOW_S) for n in range(100)]
+
+    screen(stage, FakeSource(frames), sampling=Sampling.AUTO)
+
+    [ended] = stage.told(EventType.STREAM_ENDED)
+    assert ended.n_samples == n_samples
+
+
 def test_evidence_of_a_flag_is_announced_before_the_end() -> None:
     store = FakeStore()
     stage = Stage(banks=known_picture(), store=store)
