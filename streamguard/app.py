@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import structlog
 
-from streamguard.adapters.bank_file import open_bank
+from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.http_status import HttpStatus
 from streamguard.adapters.prometheus_meter import PrometheusMeter

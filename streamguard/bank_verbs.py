@@ -11,13 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from streamguard.adapters.bank_bench import bench as measure
-from streamguard.adapters.bank_file import (
-    add_entries,
-    open_bank,
-    remove_entry,
-    stat_bank,
-    verify_bank,
-)
+from streamguard.adapters.bank_check import stat_bank, verify_bank
+from streamguard.adapters.bank_file import add_entries, remove_entry, revision_of
+from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import make_entry
@@ -33,6 +29,7 @@ def build(arguments: argparse.Namespace) -> int:
     sources: list[str] = arguments.sources
     if arguments.entry and len(sources) > 1:
         raise ConfigError("--entry names one source; without it each file's name is its entry's")
+    since = revision_of(arguments.directory)
     entries = []
     for source in sources:
         name = arguments.entry or Path(source).name
@@ -43,7 +40,7 @@ def build(arguments: argparse.Namespace) -> int:
         entry = make_entry(source, name, arguments.policy, SystemClock(), progress)
         print(f"{name}: {len(entry.hashes)} hashes kept", file=sys.stderr)
         entries.append(entry)
-    add_entries(arguments.directory, entries, replace=arguments.replace)
+    add_entries(arguments.directory, entries, replace=arguments.replace, since=since)
     _show(stat_bank(arguments.directory), as_json=arguments.json)
     return 0
 
@@ -88,12 +85,12 @@ def remove(arguments: argparse.Namespace) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Check every byte of a bank; exit code 2 where something is wrong."""
-    problems = verify_bank(arguments.directory)
-    for problem in problems:
-        print(problem)
-    if not problems:
+    found = verify_bank(arguments.directory)
+    for line in (*found.problems, *found.notes):
+        print(line)
+    if not found.problems:
         print(f"{arguments.directory}: ok")
-    return 2 if problems else 0
+    return 2 if found.problems else 0
 
 
 def bench(arguments: argparse.Namespace) -> int:

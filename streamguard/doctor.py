@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from streamguard.adapters import disk_probe, host_probe, library_probe
-from streamguard.adapters.bank_file import open_bank
+from streamguard.adapters.bank_live import open_bank
 from streamguard.app import open_model
 from streamguard.core.check import Check, State, exit_code_of, fail_by, ok, warn
 from streamguard.core.errors import ConfigError, StreamguardError
@@ -80,7 +80,7 @@ def _named(settings: Settings) -> Iterator[Check]:
         yield fail_by("policy", error, "correct the file that [policy] names")
     for directory in settings.bank.paths:
         try:
-            n_hashes = len(open_bank(directory).hashes)
+            n_hashes = open_bank(directory).n_hashes
         except StreamguardError as error:
             yield fail_by("bank", error, "build it anew, or take it out of [bank] paths")
         else:

@@ -6,9 +6,13 @@ Rule: an edit may be repeated: what is already as it should be stays.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from streamguard.adapters.bank_file import BANK_FILE, add_entries, open_bank, remove_entry
+from streamguard.adapters.bank_dir import has_bank
+from streamguard.adapters.bank_file import apply_edit
+from streamguard.adapters.bank_generation import compact_where_due
+from streamguard.adapters.bank_live import open_bank
 from streamguard.core.bank import Bank
-from streamguard.core.bank_values import KINDS, Entry
+from streamguard.core.bank_edit import Edit
+from streamguard.core.bank_values import Entry, EntryFacts, Stretch
 from streamguard.exchange.record import Record, id_of, make_record, source_name
 
 
@@ -25,7 +29,7 @@ class BankDirectory:
             BankError: the bank cannot be read.
         """
         bank = self._open()
-        return set() if bank is None else set(_names(bank))
+        return set() if bank is None else set(bank.names())
 
     def edit(self, add: Sequence[Entry], remove: Collection[str]) -> None:
         """Put entries in, in place of those of the same name, and take others out.
@@ -33,10 +37,15 @@ class BankDirectory:
         Raises:
             BankError: the bank cannot be written.
         """
-        if add:
-            add_entries(self._directory, add, replace=True)
-        for name in sorted(self.names().intersection(remove)):
-            remove_entry(self._directory, name)
+        if add or has_bank(self._directory):
+            edit = Edit(add=add, replace=True, remove=tuple(remove), may_miss=True)
+            apply_edit(self._directory, edit, compacts="late")
+
+    def settle(self) -> None:
+        """Put the bank in order after the last of many edits, where that is due."""
+        bank = self._open()
+        if bank is not None:
+            compact_where_due(self._directory, bank)
 
     def records(self, is_wanted: Callable[[str], bool]) -> Iterator[Record]:
         """Yield the hashes of entries whose names are wanted, as records; their source is the bank.
@@ -48,29 +57,27 @@ class BankDirectory:
         if bank is None:
             return
         source = source_name(bank.name)
-        for name, entry in zip(_names(bank), bank.entries, strict=True):
-            if not is_wanted(name):
-                continue
-            is_video = KINDS[entry["kind"]] == "video"
-            for row in range(entry["first"], entry["first"] + entry["n_hashes"]):
-                text = bank.hashes[row].tobytes().hex()
-                frame = {"video_id": name, "t_offset_ms": int(bank.offset_us[row]) // 1000}
-                yield make_record(
-                    {
-                        "record_id": id_of(name, text, bank.offset_us[row], bank.variant[row]),
-                        "source": source,
-                        "hash_type": "vpdq-frame" if is_video else "pdq",
-                        "hash": text,
-                        "policy": entry["policy"].decode(),
-                        "variant": int(bank.variant[row]),
-                        **(frame if is_video else {}),
-                    }
-                )
+        for name, facts, held in bank.entries():
+            if is_wanted(name):
+                yield from _records(source, name, facts, held)
 
     def _open(self) -> Bank | None:
-        return open_bank(self._directory) if (self._directory / BANK_FILE).exists() else None
+        return open_bank(self._directory) if has_bank(self._directory) else None
 
 
-def _names(bank: Bank) -> list[str]:
-    names: list[bytes] = bank.entries["name"].tolist()
-    return [name.decode() for name in names]
+def _records(source: str, name: str, facts: EntryFacts, held: Stretch) -> Iterator[Record]:
+    columns = held.hashes, held.offsets_us.tolist(), held.variants.tolist()
+    for pdq, offset_us, variant in zip(*columns, strict=True):
+        text = pdq.tobytes().hex()
+        frame = {"video_id": name, "t_offset_ms": offset_us // 1000}
+        yield make_record(
+            {
+                "record_id": id_of(name, text, offset_us, variant),
+                "source": source,
+                "hash_type": "vpdq-frame" if facts.kind == "video" else "pdq",
+                "hash": text,
+                "policy": facts.policy,
+                "variant": variant,
+                **(frame if facts.kind == "video" else {}),
+            }
+        )

@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamguard.adapters.bank_file import BANK_FILE, open_bank
+from streamguard.adapters.bank_dir import has_bank
+from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.bank_values import check_policy
 from streamguard.core.errors import BankError, ConfigError
@@ -59,7 +60,7 @@ def export_list(arguments: argparse.Namespace) -> int:
     directory: Path = arguments.directory
     if arguments.format == "vpdq" and arguments.entry is None:
         raise ConfigError("a vPDQ file holds one video: name it with --entry")
-    if not any((directory / name).exists() for name in (BANK_FILE, RECORDS_FILE)):
+    if not has_bank(directory) and not (directory / RECORDS_FILE).exists():
         raise BankError(f"{directory} holds no bank; make one with streamguard bank build")
     records = RecordsFile.look_at(directory)
     try:
@@ -107,11 +108,14 @@ def bring_up(directory: Path, records: RecordsFile) -> int:
         BankError: the bank cannot be written now.
     """
     try:
-        return follow(records, BankDirectory(directory))
+        bank = BankDirectory(directory)
+        n_entries = follow(records, bank)
+        bank.settle()
     except BankError as error:
         raise BankError(
             f"{error}; the records are safe, the bank follows them at the next import or sync"
         ) from None
+    return n_entries
 
 
 def tell(account: Account, n_entries: int, arguments: argparse.Namespace) -> None:

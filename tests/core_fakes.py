@@ -11,7 +11,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.core.bank import Banks, edit_bank, empty_bank
+from streamguard.core.bank import Banks
+from streamguard.core.bank_editor import edit_bank, empty_bank
 from streamguard.core.bank_values import BankSettings, Entry
 from streamguard.core.decision import Decision, Finding
 from streamguard.core.flags import SessionContext

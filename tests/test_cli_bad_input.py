@@ -10,8 +10,9 @@ from pathlib import Path
 import av
 import pytest
 
-from streamguard.adapters.bank_file import BANK_FILE
+from streamguard.adapters.bank_live import open_bank
 from streamguard.cli import main
+from tests.made_banks import all_of, base_of, contents
 from tests.media import audio_ts
 from tests.processes import (
     DEADLINE_S,
@@ -219,7 +220,7 @@ def test_a_bank_does_not_change_when_one_of_its_sources_is_broken(
 ) -> None:
     fine = real_clips["carphone_pristine"]
     bank = build_bank(tmp_path / "bank", fine)
-    before = (bank / BANK_FILE).read_bytes()
+    before = contents(bank)
 
     arguments = ["bank", "build", str(bank), str(fine), str(broken / name), "--replace"]
     code = main([*arguments, "--policy", "TVEC-OTHER"])
@@ -227,7 +228,7 @@ def test_a_bank_does_not_change_when_one_of_its_sources_is_broken(
     out, err = capsys.readouterr()
     assert (code, out) == (2, "")
     assert str(broken / name) in err.splitlines()[-1]
-    assert (bank / BANK_FILE).read_bytes() == before
+    assert contents(bank) == before
 
 
 # hosts that are no help
@@ -302,11 +303,11 @@ def cut(content: bytes) -> bytes:
 
 
 def flipped(content: bytes) -> bytes:
-    return content[:500] + bytes([content[500] ^ 1]) + content[501:]
+    return content[:2000] + bytes([content[2000] ^ 1]) + content[2001:]
 
 
-def of_version_2(content: bytes) -> bytes:
-    return content[:8] + (2).to_bytes(4, "little") + content[12:]
+def of_another_version(content: bytes) -> bytes:
+    return content[:7] + b"\x09" + content[8:]
 
 
 @pytest.fixture
@@ -314,7 +315,7 @@ def damaged_bank(
     request: pytest.FixtureRequest, tmp_path: Path, real_clips: dict[str, Path]
 ) -> Path:
     bank = build_bank(tmp_path / "bank", real_clips["carphone_pristine"])
-    file = bank / BANK_FILE
+    file = base_of(bank)
     file.write_bytes(request.param(file.read_bytes()))
     return bank
 
@@ -322,7 +323,7 @@ def damaged_bank(
 DAMAGES = [
     (cut, "bytes long and should be"),
     (flipped, "its section hashes is damaged"),
-    (of_version_2, "it has format version 2, this program reads 1"),
+    (of_another_version, "it is no base of a bank, or of another version"),
 ]
 
 
@@ -337,7 +338,7 @@ def test_a_damaged_bank_is_refused_by_every_verb_and_left_as_it_is(
     clip, bank = str(real_clips["carphone_pristine"]), str(damaged_bank)
     config = tmp_path / "config.toml"
     config.write_text(f'[bank]\npaths = ["{bank}"]\n')
-    before = (damaged_bank / BANK_FILE).read_bytes()
+    before = contents(damaged_bank)
 
     for arguments in (
         ("bank", "stat", bank),
@@ -353,7 +354,7 @@ def test_a_damaged_bank_is_refused_by_every_verb_and_left_as_it_is(
         assert what in err.splitlines()[-1]
     assert main(("bank", "verify", bank)) == 2
     assert what in capsys.readouterr().out
-    assert (damaged_bank / BANK_FILE).read_bytes() == before
+    assert contents(damaged_bank) == before
 
 
 @pytest.mark.parametrize(("damaged_bank", "what"), [DAMAGES[1]], indirect=["damaged_bank"])
@@ -479,7 +480,7 @@ def test_a_bank_that_does_not_fit_on_the_disk_leaves_the_old_one_in_force(
     tmp_path: Path, real_clips: dict[str, Path]
 ) -> None:
     bank = build_bank(tmp_path / "bank", real_clips["carphone_pristine"])
-    before = (bank / BANK_FILE).read_bytes()
+    before = all_of(open_bank(bank))
 
     done = streamguard(
         *("bank", "build", bank, real_clips["bikes"], "--policy", "TVEC-X"),
@@ -488,5 +489,4 @@ def test_a_bank_that_does_not_fit_on_the_disk_leaves_the_old_one_in_force(
 
     assert (done.code, done.out) == (2, "")
     assert "the bank that was there is still in force" in done.err.splitlines()[-1]
-    assert (bank / BANK_FILE).read_bytes() == before
-    assert {path.name for path in bank.iterdir()} == {BANK_FILE, "lock"}
+    assert all_of(open_bank(bank)) == before

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.adapters.bank_file import BANK_FILE, open_bank, save_bank
-from streamguard.core.bank import ENTRY_DTYPE, Bank, make_bank
-from streamguard.core.bank_values import KINDS
+from streamguard.adapters.bank_generation import save_bank
+from streamguard.adapters.bank_live import open_bank
+from streamguard.core.bank import Bank
+from streamguard.core.bank_editor import make_bank
+from streamguard.core.bank_table import Table, zeros
+from streamguard.core.bank_values import Terms
 from streamguard.core.types import HASH_BYTES
 
 MIN_FLIPS, MAX_FLIPS = 8, 40
@@ -46,7 +49,7 @@ def bench(
         bank = open_bank(directory)
         opened_s = time.perf_counter()
         ms_per_needle = mean_ms(lambda needle: bank.query(needle, "full"), needles)
-        n_bytes = (directory / BANK_FILE).stat().st_size
+        n_bytes = sum(path.stat().st_size for path in directory.iterdir())
     return {
         "entries": entries,
         "ms_per_needle": ms_per_needle,
@@ -95,15 +98,17 @@ def mean_ms(query: Callable[[NDArray[np.uint8]], object], needles: NDArray[np.ui
 
 def _bank_of(hashes: NDArray[np.uint8]) -> Bank:
     """Give a bank with an image entry for each hash."""
-    entries = np.zeros(len(hashes), ENTRY_DTYPE)
-    entries["name"] = np.arange(len(hashes)).astype("S20")
-    entries["policy"] = b"BENCH"
-    entries["n_hashes"] = 1
-    entries["kind"] = KINDS.index("image")
-    return make_bank(
-        "bench",
+    n = len(hashes)
+    names = np.frombuffer(b"".join(b"%08d" % number for number in range(n)), np.uint8)
+    table = Table(
         hashes=hashes,
-        offset_us=np.zeros(len(hashes), np.int64),
-        variant=np.zeros(len(hashes), np.uint8),
-        entries=entries,
+        offsets_ms=zeros(n, np.uint32),
+        variants=zeros(n, np.uint8),
+        ends=None,
+        name_ends=np.arange(1, n + 1, dtype=np.uint32) * np.uint32(8),
+        name_bytes=names,
+        durations_ms=zeros(n, np.uint32),
+        terms_of=zeros(n, np.uint8),
+        terms=(Terms("BENCH", "image"),),
     )
+    return make_bank("bench", table)

@@ -1,89 +1,88 @@
 """The bank: immutable snapshots of curated hashes, and the entries they belong to.
 
-Rule: a snapshot never changes. An edit gives a new one, a query keeps the one it started with, and
-the hashes of one entry lie side by side, entries in the order in which they came.
+Rule: a snapshot never changes. An edit gives a new one, and a query keeps the one it started with.
+A snapshot is a base, which is sorted and indexed, and a tail of what came later, which is scanned;
+what was removed since stays in both and is passed over. Entries are numbered through: those of the
+base, then those of the tail.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamguard.core.bank_answers import answering
+from streamguard.core.bank_table import Table
 from streamguard.core.bank_values import (
-    KINDS,
-    MAX_NAME_BYTES,
-    MAX_POLICY_BYTES,
+    EMPTY_STRETCH,
+    MAX_OFFSET_US,
     BankSettings,
-    Entry,
     EntryFacts,
+    Memory,
     Stretch,
+    Terms,
 )
-from streamguard.core.index import Index, build_index
-from streamguard.core.types import HASH_BYTES, NEAR_DISTANCE_BITS, NO_LIMITS, Limits, Match, Region
-
-OFFSET_BUCKET_US = 250_000
-"""Hashes of one entry that fall into the same bucket of its timeline answer as one match."""
-
-MAX_MATCHES = 256
-"""Most matches of one query and bank: static content is near itself at thousands of offsets."""
+from streamguard.core.index import Index, LinearIndex
+from streamguard.core.types import NEAR_DISTANCE_BITS, Match, Region
 
 MAX_NEAR = 4_096
 """Most hashes that one query weighs, the nearest; without it a bank of look-alikes costs 20 ms."""
 
-ENTRY_DTYPE = np.dtype(
-    [
-        ("name", f"S{MAX_NAME_BYTES}"),
-        ("policy", f"S{MAX_POLICY_BYTES}"),
-        ("duration_us", "<i8"),
-        ("first", "<u4"),
-        ("n_hashes", "<u4"),
-        ("kind", "u1"),
-        ("zero", "V7"),
-    ]
-)
-"""One row of the entries table, 216 bytes: its hashes are rows first .. first + n_hashes."""
 
-EMPTY_STRETCH = Stretch(
-    np.empty((0, HASH_BYTES), np.uint8), np.empty(0, np.int64), np.empty(0, np.uint8)
-)
+@dataclass(frozen=True, slots=True, eq=False)
+class Base:
+    """A bank as it was when it was last put in order.
+
+    table: sorted by the bytes of the names.
+    index: of the table's hashes.
+    """
+
+    table: Table
+    index: Index
+    revision: int = 0
+    memory: Memory = field(default_factory=Memory)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bank:
-    """A snapshot of one bank, in memory or mapped from its file; read-only.
+    """A snapshot of one bank, in memory or mapped from its files; read-only.
 
-    hashes:     (N, 32) uint8, C-contiguous.
-    entry_rows: (N,) uint32, row of the entries table.
-    offset_us:  (N,) int64, time of the hash within its entry.
-    variant:    (N,) uint8, see Entry.
-    entries:    (E,) ENTRY_DTYPE.
-    revision:   grows with each edit.
-    limits:     entries' own, by name.
-    added:      revision at which an entry came, by name; those without came before all.
+    revision: grows with each committed edit.
+    tail:     entries that came after the base, in the order in which they came.
+    came:     (tail entries,) int64, the revision at which each came, ascending.
+    numbers:  where in the tail a name stands last; it may know later entries than `tail` has.
+    earlier:  where in the tail a name stood before that, ascending; of few names.
+    dead:     (n,) int64, numbers of the entries that were removed, ascending.
+    hidden:   (n,) int64, those, and the numbers of the quarantined ones, ascending.
+    changed:  entries whose terms are other than their table says, by number.
+    n_hashes: of all entries that are not dead.
     """
 
     name: str
-    hashes: NDArray[np.uint8]
-    entry_rows: NDArray[np.uint32]
-    offset_us: NDArray[np.int64]
-    variant: NDArray[np.uint8]
-    entries: NDArray[np.void]
-    index: Index
-    settings: BankSettings = field(default_factory=BankSettings)
-    revision: int = 0
-    limits: Mapping[str, Limits] = field(default_factory=dict)
-    added: Mapping[str, int] = field(default_factory=dict)
+    revision: int
+    base: Base
+    tail: Table
+    came: NDArray[np.int64]
+    numbers: Mapping[str, int]
+    earlier: Mapping[str, list[int]]
+    dead: NDArray[np.int64]
+    hidden: NDArray[np.int64]
+    changed: Mapping[int, Terms]
+    memory: Memory
+    n_hashes: int
 
     @property
-    def n_hashes(self) -> int:
-        """Count the hashes of all entries."""
-        return len(self.hashes)
+    def settings(self) -> BankSettings:
+        """Tell what holds for all entries."""
+        return self.memory.settings
 
     @property
     def n_entries(self) -> int:
-        """Count the entries."""
-        return len(self.entries)
+        """Count the entries, the quarantined ones too."""
+        return self.base.table.n_entries + self.tail.n_entries - len(self.dead)
 
     def query(self, pdq: NDArray[np.uint8], region: Region) -> list[Match]:
         """Find what is near one hash, nearest first.
@@ -96,77 +95,150 @@ class Bank:
             pdq: (32,) uint8, the hash of one view.
             region: what part of the picture the view covers; it is passed on into the matches.
         """
-        rows, bits = self.index.query(pdq, NEAR_DISTANCE_BITS)
-        if not len(rows):
+        table = self.base.table
+        near = _rows_near(table, self.base.index, pdq)
+        if self.tail.n_hashes:
+            late = _rows_near(self.tail, LinearIndex(self.tail.hashes), pdq)
+            late[0] += table.n_entries
+            near = [np.concatenate(columns) for columns in zip(near, late, strict=True)]
+        if len(self.hidden):
+            is_seen = ~_is_among(self.hidden, near[0])
+            near = [column[is_seen] for column in near]
+        if len(near[0]) > MAX_NEAR:
+            nearest = np.argpartition(near[-1], MAX_NEAR)[:MAX_NEAR]
+            near = [column[nearest] for column in near]
+        if not len(near[0]):
             return []
-        if len(rows) > MAX_NEAR:
-            nearest = np.argpartition(bits, MAX_NEAR)[:MAX_NEAR]
-            rows, bits = rows[nearest], bits[nearest]
-        chosen = _compact(self.entry_rows[rows], self.offset_us[rows], bits)
-        return self._matches(rows[chosen], bits[chosen], region)
+        chosen = answering(near[0], near[1], near[-1])
+        return self._matches([column[chosen].tolist() for column in near], region)
 
-    def _matches(
-        self, rows: NDArray[np.intp], bits: NDArray[np.uint16], region: Region
-    ) -> list[Match]:
-        entries = self.entries[self.entry_rows[rows]]
-        columns = (
-            entries["name"].tolist(),
-            entries["policy"].tolist(),
-            entries["kind"].tolist(),
-            bits.tolist(),
-            self.offset_us[rows].tolist(),
-            self.variant[rows].tolist(),
-        )
-        return [
-            Match(
-                bank=self.name,
-                entry=(entry := name.decode(errors="replace")),
-                policy=policy.decode(errors="replace"),
-                region=region,
-                distance_bits=distance_bits,
-                offset_us=offset_us,
-                is_still=KINDS[kind] == "image",
-                variant=variant,
-                limits=self.settings.limits.and_those_of(self.limits.get(entry, NO_LIMITS)),
-                role=self.settings.role,
+    def _matches(self, near: list[list[int]], region: Region) -> list[Match]:
+        settings = self.memory.settings
+        known: dict[int, Match] = {}  # a match of each entry, for the others to be like
+        matches = []
+        for number, offset_ms, variant, distance_bits in zip(*near, strict=True):
+            like = known.get(number)
+            if like is None:
+                terms = self._terms_of(number)
+                like = known[number] = Match(
+                    bank=self.name,
+                    entry=self._name_of(number),
+                    policy=terms.policy,
+                    region=region,
+                    distance_bits=0,
+                    offset_us=0,
+                    is_still=terms.kind == "image",
+                    limits=settings.limits.and_those_of(terms.limits),
+                    role=settings.role,
+                )
+            matches.append(
+                replace(
+                    like, offset_us=offset_ms * 1000, variant=variant, distance_bits=distance_bits
+                )
             )
-            for name, policy, kind, distance_bits, offset_us, variant in zip(*columns, strict=True)
-        ]
+        return matches
 
     def near(self, entry: str, at_us: int, within_us: int) -> Stretch:
         """Give the hashes of an entry whose times lie within so much of one, both ends included.
 
-        Nothing is near in an entry that is not there.
+        Nothing is near in an entry that is not there, or is quarantined.
         """
-        row = self._row_of(entry)
-        if row is None:
+        number = self.find([entry]).get(entry)
+        if number is None or _is_among(self.hidden, np.array([number]))[0]:
             return EMPTY_STRETCH
-        first = int(self.entries["first"][row])
-        rows = np.arange(first, first + int(self.entries["n_hashes"][row]))
-        rows = rows[np.abs(self.offset_us[rows] - at_us) <= within_us]
-        rows = rows[np.argsort(self.offset_us[rows], kind="stable")]
-        return Stretch(self.hashes[rows], self.offset_us[rows], self.variant[rows])
+        return self._stretch(number, at_us - within_us, at_us + within_us)
 
     def entry_of(self, name: str) -> EntryFacts | None:
         """Tell of the entry of this name; None where there is none."""
-        row = self._row_of(name)
-        if row is None:
-            return None
-        entry = self.entries[row]
-        return EntryFacts(
-            policy=entry["policy"].decode(errors="replace"),
-            kind=KINDS[entry["kind"]],
-            duration_us=int(entry["duration_us"]),
-            limits=self.limits.get(name, NO_LIMITS),
-        )
+        number = self.find([name]).get(name)
+        return None if number is None else self._facts_of(number)
+
+    def names(self) -> Iterator[str]:
+        """Give the names of all entries, those of the quarantined ones too."""
+        dead = set(self.dead.tolist())
+        for number, raw in enumerate(chain(self.base.table.raw_names(), self.tail.raw_names())):
+            if number not in dead:
+                yield raw.decode(errors="replace")
+
+    def entries(self) -> Iterator[tuple[str, EntryFacts, Stretch]]:
+        """Give all entries with their hashes, the quarantined ones too."""
+        dead = set(self.dead.tolist())
+        for number in range(self.base.table.n_entries + self.tail.n_entries):
+            if number not in dead:
+                yield self._name_of(number), self._facts_of(number), self._stretch(number)
 
     def added_since(self, revision: int) -> tuple[str, ...]:
-        """Name the entries that came after a revision, and are still there, in their order."""
-        return tuple(name for name, came in self.added.items() if came > revision)
+        """Name the entries that came after a revision and are still there, in their order.
 
-    def _row_of(self, name: str) -> int | None:
-        rows = np.flatnonzero(self.entries["name"] == name.encode())
-        return int(rows[0]) if len(rows) else None
+        Of very many that came before the base was made, the last 32,768 are named.
+        """
+        return tuple(self.came_since(revision))
+
+    def came_since(self, revision: int) -> dict[str, int]:
+        """Tell at which revision each entry of `added_since` came."""
+        table = self.base.table
+        since = {name: at for name, at in self.base.memory.came.items() if at > revision}
+        rows = table.find(since)
+        came = {rows[name]: at for name, at in since.items()}
+        first = int(np.searchsorted(self.came, revision, side="right"))
+        came |= enumerate(self.came[first:].tolist(), table.n_entries + first)
+        return {self._name_of(number): came[number] for number in self._alive([*came])}
+
+    def _alive(self, numbers: Sequence[int]) -> list[int]:
+        """Leave out the entries that were removed."""
+        given = np.array(numbers, np.int64)
+        alive: list[int] = given[~_is_among(self.dead, given)].tolist()
+        return alive
+
+    def find(self, names: Collection[str]) -> dict[str, int]:
+        """Give the numbers of the entries of these names, of those that there are."""
+        numbers: dict[str, int] = {}
+        for name in names:
+            rows = (self.numbers.get(name, -1), *self.earlier.get(name, ())[::-1])
+            row = next((row for row in rows if 0 <= row < self.tail.n_entries), None)
+            if row is not None:
+                numbers[name] = self.base.table.n_entries + row
+        numbers |= self.base.table.find([name for name in names if name not in numbers])
+        alive = set(self._alive([*numbers.values()]))
+        return {name: number for name, number in numbers.items() if number in alive}
+
+    def place_of(self, number: int) -> tuple[Table, int]:
+        """Tell in which table an entry stands, and where."""
+        n_base = self.base.table.n_entries
+        return (self.base.table, number) if number < n_base else (self.tail, number - n_base)
+
+    def _name_of(self, number: int) -> str:
+        table, row = self.place_of(number)
+        return table.name_of(row)
+
+    def _terms_of(self, number: int) -> Terms:
+        return self.changed.get(number) or self.first_terms_of(number)
+
+    def first_terms_of(self, number: int) -> Terms:
+        """Tell on what terms an entry stands in its table, whatever was changed since."""
+        table, row = self.place_of(number)
+        return table.terms[int(table.terms_of[row])]
+
+    def _facts_of(self, number: int) -> EntryFacts:
+        (table, row), terms = self.place_of(number), self._terms_of(number)
+        rows = table.rows_of(row)
+        return EntryFacts(
+            policy=terms.policy,
+            kind=terms.kind,
+            duration_us=int(table.durations_ms[row]) * 1000,
+            n_hashes=rows.stop - rows.start,
+            limits=terms.limits,
+            quarantine=terms.quarantine,
+        )
+
+    def _stretch(self, number: int, start_us: int = 0, end_us: int = MAX_OFFSET_US) -> Stretch:
+        """Give the hashes of an entry from one time to another, both included."""
+        table, row = self.place_of(number)
+        rows = table.rows_of(row)
+        offsets_us = table.offsets_ms[rows].astype(np.int64) * 1000
+        first, end = np.searchsorted(offsets_us, (start_us, end_us + 1)).tolist()
+        within = slice(rows.start + first, rows.start + end)
+        return Stretch(table.hashes[within], offsets_us[first:end], table.variants[within])
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,90 +274,15 @@ class Banks:
         return tuple(bank.revision for bank in self.banks)
 
 
-def empty_bank(name: str, settings: BankSettings | None = None) -> Bank:
-    """Give a bank that holds nothing."""
-    bank = make_bank(
-        name,
-        hashes=np.empty((0, HASH_BYTES), np.uint8),
-        offset_us=np.empty(0, np.int64),
-        variant=np.empty(0, np.uint8),
-        entries=np.empty(0, ENTRY_DTYPE),
-    )
-    return replace(bank, settings=settings or BankSettings())
+def _rows_near(table: Table, index: Index, pdq: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    """Give entry, offset in ms, variant and distance of each hash of a table that is near."""
+    rows, bits = index.query(pdq, NEAR_DISTANCE_BITS)
+    return [table.entries_of(rows), table.offsets_ms[rows], table.variants[rows], bits]
 
 
-def make_bank(
-    name: str,
-    *,
-    hashes: NDArray[np.uint8],
-    offset_us: NDArray[np.int64],
-    variant: NDArray[np.uint8],
-    entries: NDArray[np.void],
-) -> Bank:
-    """Put a bank together from its tables and index it.
-
-    Of `entries` all columns but `first` must be filled; the hashes stand in the same order.
-    """
-    counts = entries["n_hashes"].astype(np.int64)
-    numbered = entries.copy()
-    numbered["first"] = np.cumsum(counts) - counts
-    return Bank(
-        name=name,
-        hashes=hashes,
-        entry_rows=np.repeat(np.arange(len(entries), dtype=np.uint32), counts),
-        offset_us=offset_us,
-        variant=variant,
-        entries=numbered,
-        index=build_index(hashes),
-    )
-
-
-def edit_bank(bank: Bank, *, add: Sequence[Entry] = (), remove: Collection[str] = ()) -> Bank:
-    """Give the bank without the entries named in `remove`, and with those in `add` at its end."""
-    gone = np.array([name.encode() for name in remove], bank.entries["name"].dtype)
-    is_kept = ~np.isin(bank.entries["name"], gone)
-    kept = is_kept[bank.entry_rows]
-    edited = make_bank(
-        bank.name,
-        hashes=np.concatenate([bank.hashes[kept], *(entry.hashes for entry in add)]),
-        offset_us=np.concatenate([bank.offset_us[kept], *(entry.offsets_us for entry in add)]),
-        variant=np.concatenate([bank.variant[kept], *(entry.variants for entry in add)]),
-        entries=np.concatenate([bank.entries[is_kept], _table(add)]),
-    )
-    revision = bank.revision + 1
-    limits = {name: each for name, each in bank.limits.items() if name not in remove}
-    limits |= {entry.name: entry.limits for entry in add if entry.limits}
-    added = {name: came for name, came in bank.added.items() if name not in remove}
-    added |= {entry.name: revision for entry in add}
-    return replace(edited, settings=bank.settings, revision=revision, limits=limits, added=added)
-
-
-def _table(entries: Sequence[Entry]) -> NDArray[np.void]:
-    rows = np.zeros(len(entries), ENTRY_DTYPE)
-    rows["name"] = [entry.name.encode() for entry in entries]
-    rows["policy"] = [entry.policy.encode() for entry in entries]
-    rows["duration_us"] = [entry.duration_us for entry in entries]
-    rows["n_hashes"] = [len(entry.hashes) for entry in entries]
-    rows["kind"] = [KINDS.index(entry.kind) for entry in entries]
-    return rows
-
-
-def _compact(
-    entry: NDArray[np.uint32], offset_us: NDArray[np.int64], bits: NDArray[np.uint16]
-) -> NDArray[np.intp]:
-    """Choose the rows that answer, by the rule of Bank.query, nearest first."""
-    bucket = offset_us // OFFSET_BUCKET_US
-    order = np.lexsort((offset_us, bits, bucket, entry))
-    best = order[_is_first(entry[order], bucket[order])]
-    order = best[np.lexsort((offset_us[best], bits[best], entry[best]))]
-    starts = np.flatnonzero(_is_first(entry[order]))
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
-    fair = order[np.lexsort((bits[order], rank))][:MAX_MATCHES]
-    return fair[np.lexsort((offset_us[fair], entry[fair], bits[fair]))]
-
-
-def _is_first(*keys: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Mark each row of sorted columns that differs from the row before it."""
-    is_first = np.ones(len(keys[0]), np.bool_)
-    is_first[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
-    return is_first
+def _is_among(ascending: NDArray[np.int64], values: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Say of each value whether it stands in a sorted array."""
+    if not len(ascending):
+        return np.zeros(len(values), np.bool_)
+    places = np.searchsorted(ascending, values)
+    return np.asarray(ascending[np.minimum(places, len(ascending) - 1)] == values)

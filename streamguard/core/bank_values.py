@@ -4,7 +4,8 @@ Rule: values only, checked where they are made; what holds them is the bank's.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -24,6 +25,12 @@ Kind = Literal["video", "image"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+MAX_OFFSET_US = (2**32 - 1) * 1000
+"""Latest time within an entry that a bank can hold, 49 days: it keeps 32 bits of milliseconds."""
+
+MAX_REASON_CHARS = 200
+"""Longest reason for setting an entry aside."""
+
 _POLICY = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)*")
 
 
@@ -39,6 +46,7 @@ class Entry:
     variants:    (n,) uint8, how the picture was cut or turned before it was hashed; 0 is not at
                  all, streamguard.core.variants names the others.
     limits:      what a match with this entry must keep beyond the bank's and the policy's bounds.
+    quarantine:  why it is set aside from the start; None where it is not.
     """
 
     name: str
@@ -49,6 +57,7 @@ class Entry:
     offsets_us: NDArray[np.int64]
     variants: NDArray[np.uint8]
     limits: Limits | None = None
+    quarantine: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -61,21 +70,49 @@ class Entry:
             raise BankError(f"entry {self.name!r} needs 32 bytes, an offset and a variant a hash")
         if self.duration_us < 0 or self.offsets_us.min() < 0:
             raise BankError(f"entry {self.name!r} has a negative time; count from its start")
+        if max(self.duration_us, int(self.offsets_us.max())) > MAX_OFFSET_US:
+            raise BankError(f"entry {self.name!r} is longer than 49 days; cut it into several")
+        check_reason(self.quarantine)
+
+    @property
+    def terms(self) -> "Terms":
+        """Tell on what terms it goes into the bank."""
+        return Terms(self.policy, self.kind, self.limits or NO_LIMITS, self.quarantine)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms an entry is in a bank; many entries share the same.
+
+    limits:     the entry's own, before they are joined with the bank's.
+    quarantine: why it is set aside and matches nothing; None where it is not.
+    """
+
+    policy: str
+    kind: Kind
+    limits: Limits = NO_LIMITS
+    quarantine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFacts:
     """What a bank knows of one of its entries.
 
-    limits:         the entry's own, before they are joined with the bank's.
-    is_quarantined: set aside: it is in the bank, and matches nothing.
+    limits:     the entry's own, before they are joined with the bank's.
+    quarantine: why it is set aside and matches nothing; None where it is not.
     """
 
     policy: str
     kind: Kind
     duration_us: int
+    n_hashes: int
     limits: Limits = NO_LIMITS
-    is_quarantined: bool = False
+    quarantine: str | None = None
+
+    @property
+    def is_quarantined(self) -> bool:
+        """Say whether it is set aside: it is in the bank, and matches nothing."""
+        return self.quarantine is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +132,11 @@ class Stretch:
         return len(self.hashes)
 
 
+EMPTY_STRETCH = Stretch(
+    np.empty((0, HASH_BYTES), np.uint8), np.empty(0, np.int64), np.empty(0, np.uint8)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class BankSettings:
     """What holds for all entries of a bank.
@@ -105,6 +147,23 @@ class BankSettings:
     role: Role = "known"
     limits: Limits = NO_LIMITS
     variants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """What a bank remembers beside its entries.
+
+    notes:     short texts of whoever fills the bank, by name: where a list was read up to, say.
+    removed:   the revision at which a name was removed, of names that were.
+    forgotten: removals up to this revision may have been forgotten.
+    came:      the revision at which an entry of the base came, of the newest ones, in their order.
+    """
+
+    settings: BankSettings = field(default_factory=BankSettings)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    removed: Mapping[str, int] = field(default_factory=dict)
+    forgotten: int = 0
+    came: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_name(name: str) -> None:
@@ -119,3 +178,9 @@ def check_policy(policy: str) -> None:
         raise BankError(
             f"a policy code is UPPER-KEBAB, up to {MAX_POLICY_BYTES} characters, as in TVEC-VIDEO"
         )
+
+
+def check_reason(reason: str | None) -> None:
+    """Raise BankError where this cannot be why an entry is set aside."""
+    if reason is not None and not (1 <= len(reason) <= MAX_REASON_CHARS and reason.isprintable()):
+        raise BankError(f"a reason is one line of 1 to {MAX_REASON_CHARS} characters")

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from streamguard import app, process
-from streamguard.adapters.bank_file import add_entries, open_bank
+from streamguard.adapters.bank_file import add_entries
+from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog

@@ -1,7 +1,7 @@
 import numpy as np
 
 from streamguard.adapters.pillow_slates import HEIGHT, WIDTH, slates
-from streamguard.core.bank import check_name
+from streamguard.core.bank_values import check_name
 from streamguard.core.pdq import hash_luma
 from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY
 

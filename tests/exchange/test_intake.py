@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamguard.core.bank import edit_bank, empty_bank
+from streamguard.core.bank_editor import edit_bank, empty_bank
 from streamguard.core.bank_values import Entry
 from streamguard.core.errors import BankError, ListInvalid, ListShrinks
 from streamguard.core.types import Limits

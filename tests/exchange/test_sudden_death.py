@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streamguard.adapters.bank_file import open_bank, verify_bank
+from streamguard.adapters.bank_check import verify_bank
+from streamguard.adapters.bank_live import open_bank
 from tests.exchange.made_records import gone, record
 from tests.processes import ROOT, environment, streamguard
 
@@ -37,8 +38,8 @@ def imports(bank: Path, file: Path, *more: str) -> tuple[str | Path, ...]:
 
 
 def names(bank: Path) -> list[str]:
-    assert verify_bank(bank) == []
-    return sorted(name.decode() for name in open_bank(bank).entries["name"].tolist())
+    assert verify_bank(bank).problems == ()
+    return sorted(open_bank(bank).names())
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

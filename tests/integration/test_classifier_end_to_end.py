@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from streamguard import app
-from streamguard.adapters.bank_file import open_bank
+from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.bank import Banks
