@@ -2,38 +2,40 @@
 
 Rule: a query within 31 bits is complete, always. Two forms serve it. A linear scan compares with
 every hash and is complete at any distance. The slot index looks only at hashes that agree with the
-query, but for one bit at most, in one of 16 slots of 16 bits: 31 differing bits cannot spoil all
-16 slots twice. Past 31 bits it does its best. Measured share found of hashes that far apart:
-
-    flips at random         99.9 % at 40, 98.8 % at 46, 95.8 % at 50, 81.4 % at 58, 73.8 % at 61
-    frames of real footage  100 % at 32..41, 99.9 % at 42..47, 96 % at 48..53, 89 % at 60..61
-
-A random needle takes 0.04 ms among 100,000 hashes, 0.11 ms among 1 M and 0.8 ms among 10 M on one
-core of an AMD EPYC; faiss IndexBinaryFlat 0.06, 0.9 and 11 ms (python -m loadtest bank_bench).
+query, but for two bits at most, in one of 12 slots: 31 differing bits cannot spoil them all three
+times (`streamguard.core.slots`). Past 31 bits it does its best.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.core.slots import build_slots, runs_near
+from streamguard.core.slots import build_slots, reach, runs_near
 from streamguard.core.types import HASH_BYTES
+from streamguard.kernels.compiled import kernels
 
-SLOTS_FROM = 32_768
-"""Hashes from which slots are built. The slot index is the faster from about 6,000 on, but up to
-here a scan costs 0.1 ms, a tenth of hashing the picture, and it misses no near miss."""
+SLOTS_FROM = 131_072
+"""Hashes from which slots are built. Up to here a scan costs 0.05 ms by AVX-512, 0.14 ms by popcnt
+and 0.65 ms by numpy, less than half of hashing the picture, and it misses no near miss."""
 
 _CHUNK = 16_384
 """Hashes compared at once: 512 KB of them, which stay in a core's cache."""
 
+_ROOM = 65_536
+"""Hashes for which a query makes room, 640 KB that are touched as they fill; where it finds more,
+it is asked again."""
+
 _SCAN_SHARE = 8
-"""Where more than one hash in so many is a candidate, a scan is less work: it takes 5 ns a hash,
-and a candidate, which lies anywhere in memory, 20 ns."""
+"""Where more than one hash in so many is a candidate, a scan is less work: it takes 0.9 ns a hash,
+and a candidate, which lies anywhere in memory, 7 ns (numpy: 5 and 20 ns)."""
 
 Found = tuple[NDArray[np.intp], NDArray[np.uint16]]
 """Rows of the hashes that were found, ascending, and the distance of each in bits."""
+
+_Filled = tuple[int, NDArray[np.intp], NDArray[np.uint16]]
 
 
 def distances(pdq: NDArray[np.uint8], hashes: NDArray[np.uint8]) -> NDArray[np.uint16]:
@@ -57,35 +59,69 @@ def distances(pdq: NDArray[np.uint8], hashes: NDArray[np.uint8]) -> NDArray[np.u
 class LinearIndex:
     """Compares with every hash: complete at any distance.
 
-    hashes: (N, 32) uint8, C-contiguous.
+    hashes:  (N, 32) uint8, C-contiguous.
+    kernels: None to do without them.
     """
 
     hashes: NDArray[np.uint8]
+    kernels: ModuleType | None = kernels
 
     def query(self, pdq: NDArray[np.uint8], within_bits: int) -> Found:
-        """Find all hashes at `within_bits` or less."""
-        return _joined(_scan(pdq, self.hashes, within_bits))
+        """Find all hashes at `within_bits` or less; `pdq` is (32,) uint8, C-contiguous."""
+        if not self.kernels:
+            return _joined(_scan(pdq, self.hashes, within_bits))
+        scan, hashes = self.kernels.hamming_scan, self.hashes
+        n_found, rows, bits = _filled(lambda rows, bits: scan(pdq, hashes, within_bits, rows, bits))
+        return rows[:n_found], bits[:n_found]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlotIndex:
-    """Compares with hashes that share a slot: complete to 31 bits, best effort beyond.
+    """Compares with hashes that look alike in a slot: complete to 31 bits, best effort beyond.
 
     hashes:       (N, 32) uint8, C-contiguous.
-    offsets, ids: as `build_slots` makes them.
+    offsets, ids: as `build_slots` makes them. Whatever is in them, a query stays inside them.
+    kernels:      None to do without them.
     """
 
     hashes: NDArray[np.uint8]
     offsets: NDArray[np.uint32]
     ids: NDArray[np.uint8]
+    kernels: ModuleType | None = kernels
 
     def query(self, pdq: NDArray[np.uint8], within_bits: int) -> Found:
-        """Find hashes at `within_bits` or less; up to 31 bits, all of them."""
+        """Find hashes at `within_bits` or less; up to 31 bits, all of them.
+
+        Args:
+            pdq: (32,) uint8, C-contiguous.
+            within_bits: 0..256.
+        """
+        most = len(self.hashes) // _SCAN_SHARE
+        if self.kernels:
+            found = self._look_up(self.kernels, pdq, within_bits, most)
+        else:
+            found = self._look_up_slowly(pdq, within_bits, most)
+        if found is None:
+            return LinearIndex(self.hashes, self.kernels).query(pdq, within_bits)
+        return found
+
+    def _look_up(
+        self, kernels: ModuleType, pdq: NDArray[np.uint8], within_bits: int, most: int
+    ) -> Found | None:
+        """Find them, unless there are more candidates than `most`."""
+        tables = self.hashes, self.offsets, self.ids
+        limits = within_bits, *reach(within_bits), most
+        n_found, rows, bits = _filled(
+            lambda rows, bits: kernels.slot_query(pdq, *tables, *limits, rows, bits)
+        )
+        return (rows[:n_found], bits[:n_found]) if n_found >= 0 else None
+
+    def _look_up_slowly(self, pdq: NDArray[np.uint8], within_bits: int, most: int) -> Found | None:
         starts, counts = runs_near(pdq, within_bits, self.offsets, self.ids)
-        if counts.sum() > len(self.hashes) // _SCAN_SHARE:
-            return _joined(_scan(pdq, self.hashes, within_bits))
+        if counts.sum() > most:
+            return None
         candidates = np.sort(self._rows(_runs(starts, counts)))  # in order, memory answers faster
-        is_new = np.ones(len(candidates), np.bool_)  # a hash may share many slots
+        is_new = np.ones(len(candidates), np.bool_)  # a hash may look alike in many slots
         np.not_equal(candidates[1:], candidates[:-1], out=is_new[1:])
         return _joined(self._verified(pdq, candidates[is_new], within_bits))
 
@@ -114,6 +150,17 @@ def build_index(hashes: NDArray[np.uint8]) -> Index:
     if len(hashes) < SLOTS_FROM:
         return LinearIndex(hashes)
     return SlotIndex(hashes, *build_slots(hashes))
+
+
+def _filled(find: Callable[[NDArray[np.intp], NDArray[np.uint16]], int]) -> _Filled:
+    """Make room for rows and bits, and more where it finds more; it returns how many."""
+    room = _ROOM
+    while True:
+        rows, bits = np.empty(room, np.intp), np.empty(room, np.uint16)
+        n_found = find(rows, bits)
+        if n_found <= room:
+            return n_found, rows, bits
+        room = n_found
 
 
 def _scan(pdq: NDArray[np.uint8], hashes: NDArray[np.uint8], within_bits: int) -> Iterator[Found]:

@@ -9,21 +9,28 @@ that sum is chosen for each needle: those in which few hashes look like it.
 
 from dataclasses import dataclass
 from itertools import combinations
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamguard.core.types import HASH_BYTES, MATCH_DISTANCE_BITS
+from streamguard.kernels.compiled import kernels
 
 MOST_FLIPS = 2
 """Most flips within a slot that are looked up: a third one takes 1,140 values more for 20 bits."""
 
-WIDE_FROM = 2_000_000
-"""Hashes from which slots are 20 bits wide and not 16."""
+N_SLOTS = 12
+"""Slots of a hash. Twelve with two flips each carry 36 and leave four to give up where hashes crowd
+together. Of 11 x 22 to 14 x 18 bits and 16 x 16, 12 x 21 has the fewest candidates among ten
+million hashes grown from real ones (1.1 % of them; 16 x 16 bits with one flip each 2.9 %)."""
+
+MAX_WIDTH_BITS = 21
+"""Widest slot of which 12 fit a hash; `offsets` then takes 101 MB."""
 
 SPENDING = 65_536
 """Candidates up to which values are looked up that no match within 31 bits needs. They serve what
-is farther away."""
+is farther away, and take 0.4 ms at most."""
 
 _SHORT_ID_BELOW = 1 << 24
 """Hashes whose row numbers fit 3 bytes, which saves 12 to 16 bytes a hash."""
@@ -36,9 +43,9 @@ Runs = tuple[NDArray[np.int64], NDArray[np.int64]]
 class SlotShape:
     """How a bank's slots are cut.
 
-    n_slots:    11 to 16: with two flips each they must add up to more than 31.
-    width_bits: of a slot, 16 to 24; slot s covers the bits from s * width_bits on, counted from
-                the lowest bit of the first byte.
+    n_slots:    11 or more: with two flips each they must add up to more than 31.
+    width_bits: of a slot, 1 to 24; slot s covers the bits from s * width_bits on, counted from the
+                lowest bit of the first byte. A hash may have bits that no slot covers.
     id_bytes:   of a row number, 3 or 4.
     """
 
@@ -48,9 +55,12 @@ class SlotShape:
 
 
 def slot_shape(n_hashes: int) -> SlotShape:
-    """Choose the slots for so many hashes, 0 to 2**32 - 1."""
-    n_slots, width_bits = (12, 20) if n_hashes >= WIDE_FROM else (16, 16)
-    return SlotShape(n_slots, width_bits, 3 if n_hashes < _SHORT_ID_BELOW else 4)
+    """Choose the slots for so many hashes, 0 to 2**32 - 1.
+
+    A value is shared by three hashes or more, so that `offsets` takes 16 bytes a hash at most.
+    """
+    width_bits = min(max((n_hashes // 3).bit_length() - 1, 1), MAX_WIDTH_BITS)
+    return SlotShape(N_SLOTS, width_bits, 3 if n_hashes < _SHORT_ID_BELOW else 4)
 
 
 def shape_of(offsets: NDArray[np.uint32], ids: NDArray[np.uint8]) -> SlotShape:
@@ -59,13 +69,16 @@ def shape_of(offsets: NDArray[np.uint32], ids: NDArray[np.uint8]) -> SlotShape:
 
 
 def build_slots(
-    hashes: NDArray[np.uint8], shape: SlotShape | None = None
+    hashes: NDArray[np.uint8],
+    shape: SlotShape | None = None,
+    kernels: ModuleType | None = kernels,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     """List, for each slot and each value in it, the rows whose hash has that value there.
 
     Args:
         hashes: (N, 32) uint8, C-contiguous; N below 2**32.
         shape: that of `slot_shape`, unless told.
+        kernels: None to do without them.
 
     Returns:
         offsets: (n_slots, 2**width_bits + 1) uint32. Rows of value v in slot s:
@@ -77,14 +90,27 @@ def build_slots(
     n_values = 1 << shape.width_bits
     offsets = np.zeros((shape.n_slots, n_values + 1), np.uint32)
     ids = np.empty((shape.n_slots, len(hashes), shape.id_bytes), np.uint8)
+    if kernels:
+        kernels.slot_build(hashes, offsets, ids)
+        return offsets, ids
     for slot in range(shape.n_slots):
         values = _values(hashes, slot, shape.width_bits)
         offsets[slot, 1:] = np.cumsum(np.bincount(values, minlength=n_values))
         order = np.argsort(values.astype(np.uint16), kind="stable")  # a radix sort for 16 bits
         order = order[np.argsort((values[order] >> 16).astype(np.uint16), kind="stable")]
-        numbers = order.astype("<u4").view(np.uint8).reshape(-1, 4)
-        ids[slot] = numbers[:, : shape.id_bytes]
+        ids[slot] = order.astype("<u4").view(np.uint8).reshape(-1, 4)[:, : shape.id_bytes]
     return offsets, ids
+
+
+def reach(within_bits: int) -> tuple[int, int]:
+    """Say how far to look for what lies within 0..256 bits of a hash.
+
+    Returns:
+        The least sum of flips + 1 over all slots, and the number of candidates up to which more
+        than that may be looked up.
+    """
+    needed = min(within_bits, MATCH_DISTANCE_BITS) + 1
+    return needed, SPENDING if within_bits > MATCH_DISTANCE_BITS else 0
 
 
 def runs_near(
@@ -128,8 +154,7 @@ def choose_flips(shells: NDArray[np.int64], within_bits: int) -> NDArray[np.int6
     Returns:
         (n_slots,), -1..2; where it is -1 the slot is not looked at.
     """
-    needed = min(within_bits, MATCH_DISTANCE_BITS) + 1
-    spending = SPENDING if within_bits > MATCH_DISTANCE_BITS else 0
+    needed, spending = reach(within_bits)
     flips = np.full(len(shells), MOST_FLIPS)
     outermost = shells[:, MOST_FLIPS].copy()
     total = shells.sum()

@@ -86,3 +86,49 @@ def shrink(
             those past the width are zero pixels.
         out: (64, 64) float32, filled with the result.
     """
+
+def slot_build(
+    hashes: NDArray[np.uint8], offsets: NDArray[np.uint32], ids: NDArray[np.uint8], /
+) -> None:
+    """List the rows of hashes by their values in slots, as core/slots.py says.
+
+    Args:
+        hashes: (N, 32) uint8; N below 2**32.
+        offsets: (S, 2**W + 1) uint32, filled; S * W is 256 at most, W 1 to 24.
+        ids: (S, N, 3 or 4) uint8, filled; 3 bytes hold a row below 2**24.
+    """
+
+def slot_query(
+    query: NDArray[np.uint8],
+    hashes: NDArray[np.uint8],
+    offsets: NDArray[np.uint32],
+    ids: NDArray[np.uint8],
+    within_bits: int,
+    needed: int,
+    spending: int,
+    most: int,
+    rows: NDArray[np.intp],
+    bits: NDArray[np.uint16],
+    /,
+) -> int:
+    """Find hashes within some bits of one that look like it in a slot.
+
+    Up to two flips are looked up in each slot. While there are more than `spending` candidates, the
+    flips that cost most are given up, as long as flips + 1 sum up to `needed` over the slots.
+
+    Args:
+        query: (32,) uint8.
+        hashes: (N, 32) uint8.
+        offsets: as `slot_build` fills it; whatever is in it, nothing outside the arrays is touched.
+        ids: likewise.
+        within_bits: 0..256, included.
+        needed: 0..768.
+        spending: 0 or more.
+        most: 0 or more, the candidates beyond which a scan is less work.
+        rows: (M,) intp, filled with the rows that were found, ascending.
+        bits: (M,) uint16, filled with the distance of each.
+
+    Returns:
+        How many were found. Where that is more than M, only the first M were written. -1 where
+        there are more candidates than `most`; nothing is written then.
+    """

@@ -2,12 +2,10 @@
  *
  * Rule: rows come out in ascending order, whatever the instructions.
  */
+#include "hamming.h"
 #include "kernels.h"
 
 #include <string.h>
-
-#define HASH_BYTES 32
-#define WORDS 4 /* of 64 bits, in a hash */
 
 /* What a scan compares, and where it writes what is near. */
 typedef struct {
@@ -20,19 +18,8 @@ typedef struct {
     Py_ssize_t room; /* of rows and bits */
 } Scan;
 
-static inline unsigned bits_between(const uint64_t *query, const uint8_t *hash)
-{
-    uint64_t words[WORDS];
-    memcpy(words, hash, HASH_BYTES);
-    unsigned bits = 0;
-    for (int i = 0; i < WORDS; i++) {
-        bits += (unsigned)__builtin_popcountll(query[i] ^ words[i]);
-    }
-    return bits;
-}
-
 /* Write what is near from row `row` on; `n_found` were found before. Returns how many are now. */
-static inline Py_ssize_t scan_from(const Scan *scan, Py_ssize_t row, Py_ssize_t n_found)
+INLINE Py_ssize_t scan_from(const Scan *scan, Py_ssize_t row, Py_ssize_t n_found)
 {
     uint64_t query[WORDS];
     memcpy(query, scan->query, HASH_BYTES);

@@ -20,6 +20,13 @@
 #define HAS_X86 0
 #endif
 
+/* For what is to be compiled anew with the instructions of each function that calls it. */
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 /* Sets of instructions, each including those before it. */
 enum { PLAIN, AVX2, AVX512 };
 
@@ -53,5 +60,7 @@ int has_arguments(const char *function, Py_ssize_t n_given, Py_ssize_t n_wanted)
 PyObject *hamming_scan(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *shrink(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *scale_part(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
+PyObject *slot_build(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
+PyObject *slot_query(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 
 #endif

@@ -146,6 +146,8 @@ static PyMethodDef METHODS[] = {
     KERNEL(hamming_scan),
     KERNEL(scale_part),
     KERNEL(shrink),
+    KERNEL(slot_build),
+    KERNEL(slot_query),
     {NULL, NULL, 0, NULL},
 };
 
