@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streamguard import bank_verbs
 from streamguard.cli_parser import Verbs, add_verb, count
+from streamguard.core.variants import DEFAULT_RECIPES, RECIPES
 from streamguard.exchange_cli import add_exchange_verbs
 
 
@@ -36,6 +37,12 @@ def _add_build(verbs: Verbs) -> None:
     build.add_argument("sources", nargs="+", metavar="SOURCE")
     build.add_argument("--policy", required=True, metavar="CODE", help="UPPER-KEBAB policy code")
     build.add_argument("--entry", metavar="NAME", help="name of the entry; else the file's name")
+    build.add_argument(
+        "--variants",
+        default=",".join(DEFAULT_RECIPES),
+        metavar="RECIPES",
+        help=f"made of each picture: {', '.join(RECIPES)}, or none; mirror,crops unless told",
+    )
     build.add_argument("--replace", action="store_true", help="replace entries of the same name")
     _add_json(build)
 

@@ -16,10 +16,11 @@ from streamguard.adapters.bank_file import add_entries, remove_entry, revision_o
 from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.bank_build import make_entry
-from streamguard.core.bank_values import check_policy
+from streamguard.bank_build import EntryPlan, make_entry
+from streamguard.core.bank_values import Entry, check_policy
 from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
+from streamguard.core.variants import check_recipes, variant_name
 from streamguard.exchange.by_hand import keep_out
 
 
@@ -29,20 +30,24 @@ def build(arguments: argparse.Namespace) -> int:
     sources: list[str] = arguments.sources
     if arguments.entry and len(sources) > 1:
         raise ConfigError("--entry names one source; without it each file's name is its entry's")
+    recipes = check_recipes(arguments.variants.split(","))
     since = revision_of(arguments.directory)
-    entries = []
-    for source in sources:
-        name = arguments.entry or Path(source).name
-
-        def progress(n_frames: int, name: str = name) -> None:
-            print(f"{name}: {n_frames} frames hashed", file=sys.stderr)
-
-        entry = make_entry(source, name, arguments.policy, SystemClock(), progress)
-        print(f"{name}: {len(entry.hashes)} hashes kept", file=sys.stderr)
-        entries.append(entry)
+    entries = [
+        _entry_of(source, arguments.entry or Path(source).name, arguments.policy, recipes)
+        for source in sources
+    ]
     add_entries(arguments.directory, entries, replace=arguments.replace, since=since)
     _show(stat_bank(arguments.directory), as_json=arguments.json)
     return 0
+
+
+def _entry_of(source: str, name: str, policy: str, recipes: tuple[str, ...]) -> Entry:
+    def progress(n_frames: int, n_kept: int) -> None:
+        print(f"{name}: {n_frames} frames hashed, {n_kept} hashes kept", file=sys.stderr)
+
+    entry = make_entry(source, EntryPlan(name, policy, recipes), SystemClock(), progress)
+    print(f"{name}: {len(entry.hashes)} hashes kept", file=sys.stderr)
+    return entry
 
 
 def stat(arguments: argparse.Namespace) -> int:
@@ -68,6 +73,7 @@ def query(arguments: argparse.Namespace) -> int:
                 "policy": match.policy,
                 "distance_bits": match.distance_bits,
                 "region": match.region,
+                "variant": variant_name(match.variant),
                 "bank_offset_ms": match.offset_us // 1000,
             }
             print(json.dumps(row, ensure_ascii=False) if arguments.json else _line(row))

@@ -23,7 +23,7 @@ import av
 
 from streamguard.adapters.bank_file import add_entries
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.bank_build import make_entry
+from streamguard.bank_build import EntryPlan, make_entry
 from tests.servers import Answer, Connection
 
 POLICY = "TVEC-ATTACK-FOOTAGE"
@@ -237,6 +237,6 @@ def on_time(
 
 def build_bank(directory: Path, clip: Path) -> Path:
     """Make a bank of one clip; give its directory."""
-    entry = make_entry(str(clip), clip.name, POLICY, SystemClock(), lambda _: None)
+    entry = make_entry(str(clip), EntryPlan(clip.name, POLICY), SystemClock(), lambda *_: None)
     add_entries(directory, [entry])
     return directory

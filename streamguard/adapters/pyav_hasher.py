@@ -36,6 +36,14 @@ def hash_source(location: Location, clock: Clock, *, every_frame: bool) -> Itera
         StreamguardError: what opening and reading a source raises; frames before it were given.
         SourceInvalid: not one picture can be decoded.
     """
+    for offset_us, frame in read_frames(location, clock, every_frame=every_frame):
+        yield Hashed(offset_us, views_of(frame.luma, full_range=frame.full_range))
+
+
+def read_frames(
+    location: Location, clock: Clock, *, every_frame: bool
+) -> Iterator[tuple[int, Frame]]:
+    """Yield the frames themselves, each with its offset_us; see Hashed and hash_source."""
     shift_us: int | None = None
     last_us = epoch = 0
     for frame in _frames(location, clock, every_frame=every_frame):
@@ -43,7 +51,7 @@ def hash_source(location: Location, clock: Clock, *, every_frame: bool) -> Itera
         if shift_us is None or packet.epoch != epoch:
             shift_us, epoch = last_us - packet.pts_us, packet.epoch
         last_us = max(last_us, packet.pts_us + shift_us)
-        yield Hashed(packet.pts_us + shift_us, views_of(frame.luma, full_range=frame.full_range))
+        yield packet.pts_us + shift_us, frame
     if shift_us is None:
         raise SourceInvalid(f"no picture of {location.label} can be decoded")
 

@@ -45,7 +45,7 @@ stable: their 65th nearest term lies at 4.4 or beyond, and still at 2.1 where co
 the quality is 50.
 """
 
-_LUMA_SPAN = {True: 255, False: 219}
+LUMA_SPAN = {True: 255, False: 219}
 """White minus black by `full_range`. Source: ITU-R BT.601."""
 
 _LANES = 8
@@ -114,7 +114,7 @@ def _by_numpy(luma: NDArray[np.uint8]) -> Float32:
     for i, band in enumerate(_bands(height)):
         pixels = luma[band.span].astype(np.float32)
         np.matmul(band.weights, pixels, out=rows[i * N_BAND_ROWS : (i + 1) * N_BAND_ROWS])
-    shrunk: Float32 = rows @ _tents(width).T
+    shrunk: Float32 = rows @ tents(width).T
     return shrunk
 
 
@@ -125,14 +125,24 @@ def hash_thumbnail(thumb: Float32, *, full_range: bool) -> Pdq:
         thumb: (64, 64) float32 luma.
         full_range: luma spans 0..255; else its quality is scaled up as by conversion to RGB.
     """
-    terms = (_DCT @ thumb @ _DCT.T).ravel()
-    median = np.partition(terms, 127)[127]
-    n_ties = np.count_nonzero(np.abs(terms - median) <= TIE_REACH)
-    return Pdq(
-        bits=np.packbits((terms > median)[::-1]),
-        quality=quality_of(thumb, _LUMA_SPAN[full_range]),
-        is_stable=bool(n_ties <= MAX_TIES),
-    )
+    down: Float32 = _DCT @ thumb
+    terms: Float32 = down @ _DCT.T
+    bits, is_stable = hash_terms(terms.reshape(1, -1))
+    return Pdq(bits[0], quality_of(thumb, LUMA_SPAN[full_range]), bool(is_stable[0]))
+
+
+def hash_terms(terms: Float32) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Hash pictures by their DCT terms.
+
+    Args:
+        terms: (N, 256) float32, frequencies 1..16 down and across, row by row.
+
+    Returns:
+        (N, 32) uint8, packed hashes, and (N,) bool, whether each is stable.
+    """
+    medians = np.partition(terms, 127)[:, 127:128]  # Torben's: the lower of the two
+    n_ties = np.count_nonzero(np.abs(terms - medians) <= TIE_REACH, axis=1)
+    return np.packbits((terms > medians)[:, ::-1], axis=1), n_ties <= MAX_TIES
 
 
 @lru_cache(maxsize=_N_SIZES)
@@ -140,10 +150,10 @@ def _bands(size: int) -> tuple[_Band, ...]:
     """Cut the tents of an axis of `size` pixels into bands, without the zeros around them."""
     bands = []
     for first in range(0, SIDE, N_BAND_ROWS):
-        tents = _tents(size)[first : first + N_BAND_ROWS]
-        used = np.flatnonzero(tents.any(axis=0))
+        rows = tents(size)[first : first + N_BAND_ROWS]
+        used = np.flatnonzero(rows.any(axis=0))
         span = slice(int(used[0]), int(used[-1]) + 1)
-        weights = tents[:, span].copy()
+        weights = rows[:, span].copy()
         weights.flags.writeable = False
         bands.append(_Band(span, weights))
     return tuple(bands)
@@ -157,28 +167,28 @@ def _spans(size: int, multiple: int) -> tuple[NDArray[np.intp], Float32]:
         (64,) first pixel of each, and its weights (64, n), n a multiple of `multiple`. They reach
         past the end of the axis only where n was rounded up, and are zero there.
     """
-    tents = _tents(size)
-    used = [np.flatnonzero(tent) for tent in tents]
+    rows = tents(size)
+    used = [np.flatnonzero(tent) for tent in rows]
     longest = max(int(places[-1] - places[0]) + 1 for places in used)
     n_weights = -(-longest // multiple) * multiple
     firsts = np.minimum([places[0] for places in used], max(0, size - longest)).astype(np.intp)
     weights = np.zeros((SIDE, n_weights), np.float32)
-    for line, tent, first in zip(weights, tents, firsts, strict=True):
+    for line, tent, first in zip(weights, rows, firsts, strict=True):
         span = tent[first : first + n_weights]
         line[: len(span)] = span
     return firsts, weights
 
 
 @lru_cache(maxsize=_N_SIZES)
-def _tents(size: int) -> Float32:
+def tents(size: int) -> Float32:
     """Fold two box passes and the decimation along `size` pixels: (64, size), rows sum to 1."""
-    tents = np.zeros((SIDE, size))
-    for tent, centre in zip(tents, centres(size), strict=True):
+    places = np.zeros((SIDE, size))
+    for tent, centre in zip(places, centres(size), strict=True):
         outer = _box_around(int(centre), size)
         for place in outer:
             inner = _box_around(place, size)
             tent[inner.start : inner.stop] += 1 / (len(outer) * len(inner))
-    folded = tents.astype(np.float32)
+    folded = places.astype(np.float32)
     folded.flags.writeable = False
     return folded
 

@@ -24,7 +24,7 @@ from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.bank_build import make_entry
+from streamguard.bank_build import EntryPlan, make_entry
 from streamguard.core.bank import Banks
 from streamguard.core.coverage_data import StreamEndedData
 from streamguard.core.errors import SourceUnavailable
@@ -79,7 +79,8 @@ class Demo:
         clip, bank = self._directory / "known.mp4", self._directory / "bank"
         self._say("making the known clip and hashing every frame of it ...")
         write_clip(clip, KNOWN, KNOWN_CLIP_S)
-        entry = make_entry(str(clip), "known.mp4", POLICY_CODE, self._clock, lambda _: None)
+        plan = EntryPlan("known.mp4", POLICY_CODE)
+        entry = make_entry(str(clip), plan, self._clock, lambda *_: None)
         add_entries(bank, [entry], replace=True)
         self._say(f"bank: {len(entry.hashes)} hashes of {KNOWN_CLIP_S:.0f} s kept in {bank}")
         return Banks((open_bank(bank),))

@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from streamguard.core.cuts import Variants, variants_of
+from streamguard.core.look import views_of
+from streamguard.core.pdq import hash_luma
+from streamguard.core.pdq_reference import MIN_SIDE, SIDE
+from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, NEAR_DISTANCE_BITS
+from streamguard.core.variants import (
+    CONTENT,
+    CROP_NUMBERS,
+    MIRRORED,
+    WHOLE,
+    Crop,
+    crop_of,
+    variant_number,
+)
+from tests.made_pictures import landscape
+
+PICTURE = landscape(360, 640)
+ALL = ("mirror", "crops")
+SMALL_COPY_BITS = 8
+"""How far a hash worked out of the small copy may lie from that of the picture really cut; 6 were
+measured on real frames."""
+
+
+def hashes_of(luma: NDArray[np.uint8], recipes: tuple[str, ...] = ALL) -> dict[int, bytes]:
+    variants = variants_of(luma, full_range=False, recipes=recipes)
+    return {
+        number: row.tobytes()
+        for number, row in zip(variants.numbers.tolist(), variants.hashes, strict=True)
+    }
+
+
+def cut(luma: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    height, width = luma.shape
+    y0, y1 = round(height * crop.top / 100), height - round(height * crop.bottom / 100)
+    x0, x1 = round(width * crop.left / 100), width - round(width * crop.right / 100)
+    return luma[y0:y1, x0:x1]
+
+
+def bits_apart(one: bytes | NDArray[np.uint8], other: bytes | NDArray[np.uint8]) -> int:
+    return (int.from_bytes(bytes(one)) ^ int.from_bytes(bytes(other))).bit_count()
+
+
+def pdq_of(luma: NDArray[np.uint8]) -> bytes:
+    return hash_luma(luma, full_range=False).bits.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(360, 640), (1080, 1920), (721, 1283), (144, 176), (64, 64)]
+)
+def test_every_variant_hashes_as_the_picture_really_cut_and_mirrored(
+    height: int, width: int
+) -> None:
+    picture = landscape(height, width, seed=3)
+
+    hashes = hashes_of(picture)
+
+    assert set(hashes) - {WHOLE, MIRRORED} == {*CROP_NUMBERS, *(128 + n for n in CROP_NUMBERS)}
+    for number, pdq in hashes.items():
+        part = cut(picture, crop_of(number))
+        expected = pdq_of(part[:, ::-1] if number & MIRRORED else part)
+        assert bits_apart(pdq, expected) <= (SMALL_COPY_BITS if number else 0)
+
+
+def test_mirrored_twice_is_the_picture_itself() -> None:
+    once = hashes_of(PICTURE)
+
+    twice = hashes_of(PICTURE[:, ::-1])
+
+    for number in (WHOLE, *CROP_NUMBERS):
+        crop = crop_of(number)
+        turned = Crop(crop.right, crop.left, crop.top, crop.bottom)
+        back = next(n for n in (WHOLE, *CROP_NUMBERS) if crop_of(n) == turned)
+        assert bits_apart(once[number], twice[MIRRORED | back]) <= SMALL_COPY_BITS
+        assert bits_apart(once[number], once[MIRRORED | back]) > NEAR_DISTANCE_BITS
+
+
+@pytest.mark.parametrize(
+    ("recipes", "n_variants"),
+    [((), 1), (("mirror",), 2), (("crops",), 41), (("crops-fine",), 41), (ALL, 82)],
+)
+def test_recipes_decide_what_is_made(recipes: tuple[str, ...], n_variants: int) -> None:
+    assert len(hashes_of(PICTURE, recipes)) == n_variants
+
+
+@given(
+    amounts=st.tuples(*[st.floats(0, 0.1)] * 2),
+    kind=st.sampled_from(["zoom", "side", "corner", "pair"]),
+    seed=st.integers(0, 20),
+)
+def test_what_is_usually_cut_off_comes_near_a_variant(
+    amounts: tuple[float, float], kind: str, seed: int
+) -> None:
+    picture = landscape(360, 640, seed)
+    first, second = (100 * amount for amount in amounts)
+    shares = {
+        "zoom": (first, first, first, first),
+        "side": (first, 0, 0, 0),
+        "corner": (0, first, second, 0),
+        "pair": (0, 0, first, first),
+    }[kind]
+    y0, y1 = round(3.6 * shares[2]), 360 - round(3.6 * shares[3])
+    x0, x1 = round(6.4 * shares[0]), 640 - round(6.4 * shares[1])
+
+    copy = pdq_of(picture[y0:y1, x0:x1])
+
+    nearest = min(bits_apart(copy, pdq) for pdq in hashes_of(picture, ("crops",)).values())
+    assert nearest <= NEAR_DISTANCE_BITS
+
+
+@pytest.mark.parametrize("name", ["crop-4-4-4-4", "crop-8-0-0-0", "crop-0-4-8-0", "crop-2-6-6-2"])
+def test_a_crop_one_percent_beside_a_variant_matches(name: str) -> None:
+    crop = crop_of(variant_number(name))
+    beside = Crop(crop.left, crop.right + 1, crop.top + 1, crop.bottom)
+
+    copy = pdq_of(cut(PICTURE, beside))
+
+    assert bits_apart(copy, hashes_of(PICTURE)[variant_number(name)]) <= MATCH_DISTANCE_BITS
+    assert bits_apart(copy, hashes_of(PICTURE)[WHOLE]) > MATCH_DISTANCE_BITS
+
+
+def test_crops_are_made_of_the_content_where_there_are_bars() -> None:
+    boxed = np.pad(PICTURE, ((50, 30), (0, 0)), constant_values=16)
+
+    hashes = hashes_of(boxed)
+
+    full, content = views_of(boxed, full_range=False)
+    assert (hashes[WHOLE], hashes[CONTENT]) == (full.pdq.tobytes(), content.pdq.tobytes())
+    assert len(hashes) == 84
+    for number in CROP_NUMBERS:
+        assert hashes[number] == hashes_of(PICTURE)[number]
+    assert bits_apart(hashes[MIRRORED], pdq_of(boxed[:, ::-1])) <= SMALL_COPY_BITS
+    assert bits_apart(hashes[MIRRORED | CONTENT], pdq_of(PICTURE[:, ::-1])) <= SMALL_COPY_BITS
+
+
+def test_rows_may_be_padded() -> None:
+    padded = np.pad(PICTURE, ((0, 0), (0, 32)))[:, :640]
+
+    assert hashes_of(padded) == hashes_of(PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "n_variants"),
+    [(SIDE - 1, 640, 1), (360, SIDE - 1, 1), (SIDE, SIDE, 82), (MIN_SIDE - 1, 640, 0)],
+)
+def test_a_picture_smaller_than_a_thumbnail_is_neither_cut_nor_mirrored(
+    height: int, width: int, n_variants: int
+) -> None:
+    assert len(hashes_of(landscape(height, width))) == n_variants
+
+
+def test_a_crop_is_left_out_where_what_it_shows_is_too_plain() -> None:
+    plain_inside = np.full((360, 640), 120, np.uint8)
+    frame = np.random.default_rng(1).integers(16, 236, (9, 16), dtype=np.uint8).repeat(40, 0)
+    rim = np.ones((360, 640), np.bool_)
+    rim[30:-30, 50:-50] = False
+    plain_inside[rim] = frame.repeat(40, 1)[rim]
+
+    hashes = hashes_of(plain_inside)
+
+    assert {WHOLE, MIRRORED} <= set(hashes)
+    gone = variant_number("crop-9-9-9-9")
+    assert hash_luma(cut(plain_inside, crop_of(gone)), full_range=False).quality < MIN_QUALITY
+    assert not {gone, MIRRORED | gone} & set(hashes)
+
+
+def test_a_crop_is_left_out_where_its_terms_tie() -> None:
+    stripes = np.tile(np.where(np.arange(640) // 20 % 2, 200, 40).astype(np.uint8), (360, 1))
+    stripes[:20] = landscape(20, 640)
+
+    hashes = hashes_of(stripes)
+
+    gone = variant_number("crop-0-0-8-0")
+    part = hash_luma(cut(stripes, crop_of(gone)), full_range=False)
+    assert (part.quality >= MIN_QUALITY, part.is_stable) == (True, False)
+    assert {WHOLE, MIRRORED} <= set(hashes)
+    assert not {gone, MIRRORED | gone} & set(hashes)
+
+
+def test_a_picture_that_may_not_be_matched_has_no_variants() -> None:
+    assert hashes_of(np.full((360, 640), 120, np.uint8)) == {}
+
+
+def test_variants_are_chosen_and_joined_in_order() -> None:
+    some = variants_of(PICTURE, full_range=False, recipes=("mirror",))
+
+    joined = some.of(np.array([1])).and_those_of(some.of(np.array([True, False])))
+
+    assert isinstance(joined, Variants)
+    assert joined.numbers.tolist() == [MIRRORED, WHOLE]
+    assert np.array_equal(joined.hashes, some.hashes[::-1])

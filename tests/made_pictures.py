@@ -1,0 +1,18 @@
+"""Pictures made for tests: as much coarse as fine in them as in photographs."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def landscape(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Draw a luma plane, (H, W) uint8, whose amplitudes fall as 1/f, as in photographs.
+
+    Source of the slope: Burton and Moorhead, Color and spatial structure in natural scenes, 1987.
+    """
+    rng = np.random.default_rng(seed)
+    down, across = np.fft.fftfreq(height)[:, None] * height, np.fft.rfftfreq(width) * width
+    frequency = np.maximum(1.0, np.hypot(down, across))
+    waves = rng.normal(size=frequency.shape) + 1j * rng.normal(size=frequency.shape)
+    picture = np.fft.irfft2(waves / frequency, s=(height, width))
+    spread = (picture - picture.min()) / (picture.max() - picture.min())
+    return (16 + 219 * spread).astype(np.uint8)
