@@ -6,7 +6,13 @@ from numpy.typing import NDArray
 
 from streamguard.core.edges import lines_between_columns, lines_between_rows
 from streamguard.core.insets import find_insets
-from streamguard.core.region_memory import MAX_DOUBTS, MAX_REGIONS, RegionMemory, is_same
+from streamguard.core.region_memory import (
+    MAX_DOUBTS,
+    MAX_INSETS,
+    MAX_REGIONS,
+    RegionMemory,
+    is_same,
+)
 from streamguard.core.regions import Rectangle, content_rectangle
 from tests.core.made_layouts import scene, window
 
@@ -207,8 +213,8 @@ def test_every_candidate_has_its_turn() -> None:
 
     turns = [insets(memory, luma) for _ in candidates]
 
-    assert len(candidates) > MAX_REGIONS
-    assert all(turn[:-1] == list(candidates[: MAX_REGIONS - 1]) for turn in turns)
+    assert len(candidates) > MAX_INSETS
+    assert all(turn[:-1] == list(candidates[: MAX_INSETS - 1]) for turn in turns)
     assert {part for turn in turns for part in turn} == set(candidates)
 
 
