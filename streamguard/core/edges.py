@@ -10,6 +10,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from streamguard.kernels.compiled import kernels
+
 N_BLOCKS = 16
 """Stretches that a line is cut into; how densely each is marked is all that is kept."""
 
@@ -53,6 +55,16 @@ class Lines:
         return (line + _MARGIN + 1) * self.step
 
 
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """Which pixels are looked at: every `step`-th line and of it every `along`-th pixel."""
+
+    is_between_columns: bool
+    step: int
+    along: int
+    n_lines: int
+
+
 class LineMemory:
     """The lines across one axis of the pictures of one stream, all of one size."""
 
@@ -80,33 +92,52 @@ class LineMemory:
 
 def lines_between_rows(luma: NDArray[np.uint8]) -> Lines:
     """Mark where a (H, W) plane, rows may be padded, changes from one row to the next."""
-    return _lines(luma, MAX_ROWS)
+    return _lines(luma, is_between_columns=False)
 
 
 def lines_between_columns(luma: NDArray[np.uint8]) -> Lines:
     """Mark where a (H, W) plane, rows may be padded, changes from one column to the next."""
-    return _lines(luma.T, MAX_COLUMNS)
+    return _lines(luma, is_between_columns=True)
 
 
-def _lines(luma: NDArray[np.uint8], most: int) -> Lines:
-    """Mark the lines between the sampled rows; a picture below 16 pixels either way has none."""
-    length, width = luma.shape
-    step, along = -(-length // most), max(1, width // N_SAMPLES)
-    if min(length // step, width) < N_BLOCKS:
+def _lines(luma: NDArray[np.uint8], *, is_between_columns: bool) -> Lines:
+    """Mark the lines that are looked at; a picture below 16 pixels either way has none."""
+    length, width = reversed(luma.shape) if is_between_columns else luma.shape
+    step = -(-length // (MAX_COLUMNS if is_between_columns else MAX_ROWS))
+    along = max(1, width // N_SAMPLES)
+    n_lines = -(-(length - step // 2) // step)
+    if min(n_lines, width) < N_BLOCKS:
         return Lines(np.zeros((N_BLOCKS, 0), np.float32), step)
-    marks = _marks(luma[step // 2 :: step, along // 2 :: along].copy("K"))
-    return Lines(_blocks(marks.shape[1]) @ marks.T, step)
+    sampled = _Sampled(is_between_columns, step, along, n_lines)
+    return Lines((_by_numpy if kernels is None else _by_kernel)(luma, sampled), step)
 
 
-def _marks(pixels: NDArray[np.uint8]) -> Float32:
-    """Mark the steps along axis 0 that are as large as their neighbours and stand alone.
+def _by_kernel(luma: NDArray[np.uint8], sampled: _Sampled) -> Float32:
+    """Do what `_by_numpy` does: 1080p takes 0.03 ms for both axes instead of 0.11 ms."""
+    assert kernels is not None  # noqa: S101  # asked by whoever calls
+    if luma.strides[1] != 1 or luma.strides[0] < 0:  # turned or mirrored
+        luma = np.ascontiguousarray(luma)
+    density = np.empty((N_BLOCKS, sampled.n_lines - 1 - 2 * _MARGIN), np.float32)
+    kernels.mark_edges(
+        luma, sampled.is_between_columns, sampled.step, sampled.along, MIN_STEP, density
+    )
+    return density
+
+
+def _by_numpy(luma: NDArray[np.uint8], sampled: _Sampled) -> Float32:
+    """Mark the steps across the lines that are as large as their neighbours and stand alone.
+
+    A step is marked that is at least as large as the ones before and after it and as twice those
+    two lines away: with these the densest line of footage is marked over 23 % of its length
+    (median), without over 40 %, and the border of an inset over three quarters in either case.
 
     Returns:
-        (n - 1 - 2 * _MARGIN, k) float32 of 0 and 1 for (n, k) pixels. A step is marked that is at
-        least as large as the ones before and after it and as twice those two lines away: with
-        these the densest line of footage is marked over 23 % of its length (median), without over
-        40 %, and the border of an inset over three quarters in either case.
+        (N_BLOCKS, n_lines - 1 - 2 * _MARGIN) float32, the share of each block that is marked.
     """
+    turned = luma.T if sampled.is_between_columns else luma
+    pixels = turned[sampled.step // 2 :: sampled.step, sampled.along // 2 :: sampled.along].copy(
+        "K"
+    )
     steps = np.maximum(pixels[1:], pixels[:-1])
     steps -= np.minimum(pixels[1:], pixels[:-1])
     least = np.maximum(steps[:-4], steps[4:])
@@ -115,14 +146,17 @@ def _marks(pixels: NDArray[np.uint8]) -> Float32:
     np.maximum(least, steps[1:-3], out=least)
     np.maximum(least, steps[3:-1], out=least)
     np.maximum(least, MIN_STEP, out=least)
-    return (steps[_MARGIN:-_MARGIN] >= least).astype(np.float32)
+    marks = (steps[_MARGIN:-_MARGIN] >= least).astype(np.float32)
+    blocks = _blocks(marks.shape[1])
+    density: Float32 = blocks @ marks.T
+    density /= blocks.sum(axis=1, keepdims=True)
+    return density
 
 
 @lru_cache(maxsize=8)
 def _blocks(n_samples: int) -> Float32:
-    """Average the samples along a line by block: (N_BLOCKS, n_samples) float32."""
+    """Say which samples along a line belong to which block: (N_BLOCKS, n_samples) of 0 and 1."""
     block_of = np.arange(n_samples) * N_BLOCKS // n_samples
-    weights: Float32 = (np.arange(N_BLOCKS)[:, None] == block_of).astype(np.float32)
-    weights /= weights.sum(axis=1, keepdims=True)
-    weights.flags.writeable = False
-    return weights
+    blocks: Float32 = (np.arange(N_BLOCKS)[:, None] == block_of).astype(np.float32)
+    blocks.flags.writeable = False
+    return blocks

@@ -20,6 +20,7 @@ has an edge that does not show, dark on dark or bright on bright.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ With 0.2 to 0.3 the right rectangle comes first most often, with 0.4 its neighbo
 
 _LINES_APART = 2  # lines of the map so near to an edge are part of it
 _NEIGHBOURS = sum(np.eye(N_BLOCKS - 2, N_BLOCKS, k, dtype=np.float32) for k in range(3))
-_QUARTERS = np.linspace(0, 1, 5)
+_QUARTERS = np.array([0, 0, 0.25, 0.5, 0.75, 1, 1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,21 +125,31 @@ def _edges(lines: Lines, length: int, least_share: float) -> _Edges:
     places = np.array([0, *map(lines.place_of, chosen), length])
     marked = np.zeros((len(places), N_BLOCKS + 1))
     marked[1:-1, 1:] = lines.density[:, chosen].cumsum(axis=0).T
-    first, second = np.triu_indices(len(places), 1)
-    is_apart = places[second] - places[first] >= least_share * length
-    return _Edges(places, marked, np.stack([first[is_apart], second[is_apart]], axis=1))
+    pairs = _pairs(len(places))
+    is_apart = places[pairs[:, 1]] - places[pairs[:, 0]] >= least_share * length
+    return _Edges(places, marked, pairs[is_apart])
+
+
+@lru_cache(maxsize=MAX_LINES + 2)
+def _pairs(n_edges: int) -> NDArray[np.intp]:
+    """List all pairs of edges, the one before the other first."""
+    pairs = np.stack(np.triu_indices(n_edges, 1), axis=1)
+    pairs.flags.writeable = False
+    return pairs
 
 
 def _worth(edges: _Edges, ends: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weigh each edge as a side between each pair of ends, (p, 2) blocks: (n, p), -inf for none."""
-    start, end = ends[:, :1], ends[:, 1:]
-    stops = [start - OVERSHOOT_BLOCKS, start + (end - start) * _QUARTERS, end + OVERSHOOT_BLOCKS]
-    at = np.clip(np.hstack(stops), 0, N_BLOCKS)
+    start, length = ends[:, :1], ends[:, 1:] - ends[:, :1]
+    at = start + length * _QUARTERS
+    at[:, 0] -= OVERSHOOT_BLOCKS
+    at[:, -1] += OVERSHOOT_BLOCKS
+    at = np.minimum(np.maximum(at, 0.0), N_BLOCKS)
     block = np.minimum(at.astype(np.intp), N_BLOCKS - 1)
     before, after = edges.marked[:, block], edges.marked[:, block + 1]
     marked = before + (after - before) * (at - block)
     parts = marked[..., 1:] - marked[..., :-1]
-    density = parts[..., 1:-1] * (4 / (end - start))
+    density = parts[..., 1:-1] * (4 / length)
     worth: NDArray[np.float64] = np.minimum(density, ENOUGH_DENSITY).sum(axis=2) / 4
     worth -= OVERSHOOT_COST / OVERSHOOT_BLOCKS * (parts[..., 0] + parts[..., -1])
     worth[density.sum(axis=2) < 4 * MIN_DENSITY] = -np.inf

@@ -42,6 +42,26 @@ def hamming_scan(
         How many were found. Where that is more than M, only the first M were written.
     """
 
+def mark_edges(
+    luma: NDArray[np.uint8],
+    is_between_columns: bool,
+    step: int,
+    along: int,
+    least: int,
+    density: NDArray[np.float32],
+    /,
+) -> None:
+    """Say how densely the lines across one axis of a picture are marked, as core/edges.py does.
+
+    Args:
+        luma: (H, W) uint8; its rows may be padded.
+        is_between_columns: the lines lie between columns, else between rows.
+        step: pixels from one line that is looked at to the next.
+        along: pixels from one sample along a line to the next; 16 to 255 samples.
+        least: the smallest change that is marked, luma steps, 1..255.
+        density: (16, n) float32, filled; n is five fewer than the lines that are looked at.
+    """
+
 def scale_part(
     picture: NDArray[np.uint8],
     width: int,

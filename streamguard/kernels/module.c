@@ -144,6 +144,7 @@ static PyMethodDef METHODS[] = {
     {"instructions", instructions, METH_NOARGS, NULL},
     {"use_instructions", use_instructions, METH_O, NULL},
     KERNEL(hamming_scan),
+    KERNEL(mark_edges),
     KERNEL(scale_part),
     KERNEL(shrink),
     KERNEL(slot_build),

@@ -1,6 +1,9 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
+from streamguard.core import edges
 from streamguard.core.edges import (
     MAX_BLANKS,
     MEMORY_PICTURES,
@@ -11,7 +14,20 @@ from streamguard.core.edges import (
     lines_between_columns,
     lines_between_rows,
 )
+from streamguard.kernels.compiled import kernels
 from tests.core.made_layouts import scene
+from tests.kernel_paths import needs_kernels
+
+
+@pytest.fixture(
+    params=[pytest.param("kernel", marks=needs_kernels), "numpy"], scope="module", autouse=True
+)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run every test by the kernel and by numpy."""
+    edges.kernels = kernels if request.param == "kernel" else None
+    yield
+    edges.kernels = kernels
+
 
 FLAT = Lines(np.zeros((N_BLOCKS, 8), np.float32), step=1)
 
@@ -97,6 +113,15 @@ def test_padding_of_rows_is_not_seen() -> None:
 
     for lines_of in (lines_between_rows, lines_between_columns):
         assert np.array_equal(lines_of(padded[:, :640]).density, lines_of(luma).density)
+
+
+def test_turned_and_mirrored_pictures_have_the_lines_of_their_copies() -> None:
+    luma = scene(360, 640, seed=3)
+    luma[100:, 200:] = 250
+
+    for turned in (luma[:, ::-1], luma[::-1], luma.T, np.rot90(luma)):
+        for lines_of in (lines_between_rows, lines_between_columns):
+            assert np.array_equal(lines_of(turned).density, lines_of(turned.copy()).density)
 
 
 def test_new_edge_shows_at_once_and_the_old_one_is_remembered() -> None:
