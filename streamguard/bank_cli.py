@@ -39,9 +39,9 @@ def _add_build(verbs: Verbs) -> None:
     build.add_argument("--entry", metavar="NAME", help="name of the entry; else the file's name")
     build.add_argument(
         "--variants",
-        default=",".join(DEFAULT_RECIPES),
         metavar="RECIPES",
-        help=f"made of each picture: {', '.join(RECIPES)}, or none; mirror,crops unless told",
+        help=f"copies to make of each picture: {', '.join(RECIPES)}, or none; the bank remembers "
+        f"it, and begins with {','.join(DEFAULT_RECIPES)}",
     )
     build.add_argument("--replace", action="store_true", help="replace entries of the same name")
     _add_json(build)

@@ -7,20 +7,24 @@ table or as JSON.
 import argparse
 import json
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from streamguard.adapters.bank_bench import bench as measure
 from streamguard.adapters.bank_check import stat_bank, verify_bank
-from streamguard.adapters.bank_file import add_entries, remove_entry, revision_of
+from streamguard.adapters.bank_dir import has_bank
+from streamguard.adapters.bank_file import apply_edit, remove_entry, revision_of
 from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import EntryPlan, make_entry
-from streamguard.core.bank_values import Entry, check_policy
+from streamguard.core.bank_edit import Edit
+from streamguard.core.bank_values import BankSettings, Entry, check_policy
 from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
-from streamguard.core.variants import check_recipes, variant_name
+from streamguard.core.variants import check_recipes, group_of, variant_name
 from streamguard.exchange.by_hand import keep_out
 
 
@@ -30,15 +34,24 @@ def build(arguments: argparse.Namespace) -> int:
     sources: list[str] = arguments.sources
     if arguments.entry and len(sources) > 1:
         raise ConfigError("--entry names one source; without it each file's name is its entry's")
-    recipes = check_recipes(arguments.variants.split(","))
+    settings = _settings_for(arguments.directory, arguments.variants)
     since = revision_of(arguments.directory)
     entries = [
-        _entry_of(source, arguments.entry or Path(source).name, arguments.policy, recipes)
+        _entry_of(source, arguments.entry or Path(source).name, arguments.policy, settings.variants)
         for source in sources
     ]
-    add_entries(arguments.directory, entries, replace=arguments.replace, since=since)
+    edit = Edit(add=entries, replace=arguments.replace, since=since, settings=settings)
+    apply_edit(arguments.directory, edit)
     _show(stat_bank(arguments.directory), as_json=arguments.json)
     return 0
+
+
+def _settings_for(directory: Path, variants: str | None) -> BankSettings:
+    """Give a bank's settings, with the variants that it is to have from now on."""
+    settings = open_bank(directory).settings if has_bank(directory) else BankSettings()
+    if variants is None:
+        return settings
+    return replace(settings, variants=check_recipes(variants.split(",")))
 
 
 def _entry_of(source: str, name: str, policy: str, recipes: tuple[str, ...]) -> Entry:
@@ -46,7 +59,9 @@ def _entry_of(source: str, name: str, policy: str, recipes: tuple[str, ...]) -> 
         print(f"{name}: {n_frames} frames hashed, {n_kept} hashes kept", file=sys.stderr)
 
     entry = make_entry(source, EntryPlan(name, policy, recipes), SystemClock(), progress)
-    print(f"{name}: {len(entry.hashes)} hashes kept", file=sys.stderr)
+    groups = Counter(map(group_of, entry.variants.tolist()))
+    shown = ", ".join(f"{n_hashes} {group}" for group, n_hashes in groups.items())
+    print(f"{name}: {len(entry.hashes)} hashes kept: {shown}", file=sys.stderr)
     return entry
 
 
@@ -109,9 +124,17 @@ def _show(values: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(values, ensure_ascii=False))
         return
-    width = max(len(name) for name in values)
-    for name, value in values.items():
-        print(f"{name:<{width}}  {value}")
+    lines = [line for name, value in values.items() for line in _lines(name, value)]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        print(f"{name:<{width}}  {text}")
+
+
+def _lines(name: str, value: object) -> list[tuple[str, object]]:
+    """Name a value, or each part of a value that consists of several with names of their own."""
+    if isinstance(value, dict) and value and all(isinstance(part, dict) for part in value.values()):
+        return [(f"{name} {of}", _line(part)) for of, part in value.items()]
+    return [(name, value)]
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -36,13 +36,14 @@ from streamguard.adapters.bank_dir import (
 )
 from streamguard.adapters.bank_layout import Damaged
 from streamguard.adapters.bank_reader import BankReader
-from streamguard.core.bank import Base
-from streamguard.core.bank_counts import count_terms
+from streamguard.core.bank import Bank, Base
+from streamguard.core.bank_counts import count_terms, count_variants
 from streamguard.core.bank_editor import BankEditor
 from streamguard.core.bank_values import Terms
 from streamguard.core.index import SlotIndex
 from streamguard.core.slots import build_slots
 from streamguard.core.types import Limits
+from streamguard.core.variants import group_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,10 @@ def stat_bank(directory: Path) -> dict[str, Any]:
     opened, _ = BankReader(directory).newest()
     bank, table = opened.editor.snapshot(), opened.base.table
     by_terms = count_terms(bank)
+    size_bytes = sum(
+        (directory / name).stat().st_size
+        for name in (opened.current.base_file, opened.current.delta_file)
+    )
     made_at_us = read_header(map_file(directory / opened.current.base_file)).made_at_us
     return {
         "bank": bank.name,
@@ -101,13 +106,11 @@ def stat_bank(directory: Path) -> dict[str, Any]:
         "images": sum(n for terms, n in by_terms.items() if terms.kind == "image"),
         "quarantined": sum(n for terms, n in by_terms.items() if terms.quarantine is not None),
         "hashes": bank.n_hashes,
+        "hashes_of": _by_group(bank, size_bytes),
         "base_hashes": table.n_hashes,
         "tail_hashes": bank.tail.n_hashes,
         "dead_entries": len(bank.dead),
-        "size_bytes": sum(
-            (directory / name).stat().st_size
-            for name in (opened.current.base_file, opened.current.delta_file)
-        ),
+        "size_bytes": size_bytes,
         "index": "slots" if isinstance(opened.base.index, SlotIndex) else "scan",
         "policies": _by_policy(by_terms),
     }
@@ -116,6 +119,22 @@ def stat_bank(directory: Path) -> dict[str, Any]:
 def shown_limits(limits: Limits) -> dict[str, Any]:
     """Give limits by name, as JSON shows them."""
     return asdict(limits)
+
+
+def _by_group(bank: Bank, size_bytes: int) -> dict[str, dict[str, float]]:
+    """Tell what each group of variants costs: hashes, their share, and that share of the bytes."""
+    counts: Counter[str] = Counter()
+    for number, n_hashes in sorted(count_variants(bank).items()):
+        counts[group_of(number)] += n_hashes
+    shares = {group: n_hashes / bank.n_hashes for group, n_hashes in counts.items()}
+    return {
+        group: {
+            "hashes": counts[group],
+            "share": round(share, 4),
+            "size_bytes": round(share * size_bytes),
+        }
+        for group, share in shares.items()
+    }
 
 
 def _by_policy(by_terms: Mapping[Terms, int]) -> dict[str, int]:

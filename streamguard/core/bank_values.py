@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streamguard.core.errors import BankError
 from streamguard.core.types import HASH_BYTES, NO_LIMITS, Limits, Role
+from streamguard.core.variants import DEFAULT_RECIPES
 
 MAX_NAME_BYTES = 128
 """Longest entry name, bytes of UTF-8."""
@@ -141,12 +142,12 @@ EMPTY_STRETCH = Stretch(
 class BankSettings:
     """What holds for all entries of a bank.
 
-    variants: names of the recipes that are applied to a video when it is added.
+    variants: recipes of streamguard.core.variants that are applied to what is added from now on.
     """
 
     role: Role = "known"
     limits: Limits = NO_LIMITS
-    variants: tuple[str, ...] = ()
+    variants: tuple[str, ...] = DEFAULT_RECIPES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
