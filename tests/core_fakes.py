@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streamguard.core.bank import Banks
 from streamguard.core.bank_editor import edit_bank, empty_bank
 from streamguard.core.bank_values import BankSettings, Entry
-from streamguard.core.decision import Decision, Finding
+from streamguard.core.decision import Aligned, Decision, Finding
 from streamguard.core.flags import SessionContext
 from streamguard.core.model import InputSpec, ModelSpec, Scores
 from streamguard.core.types import Limits, Match, Packet, Region, Sample, Severity, View
@@ -88,13 +88,14 @@ def banks(*entries: Entry, name: str = "known", settings: BankSettings | None = 
     return Banks((edit_bank(empty_bank(name, settings), add=entries),))
 
 
-def decision(
+def decision(  # noqa: PLR0913  # a builder: each test names what matters to it
     pts_us: int,
     *,
     entry: str = "film",
     category: str = "TVEC-TEST",
     distance_bits: int = 10,
     finding: Finding | None = None,
+    aligned: Aligned | None = None,
     votes: int = 1,
     epoch: int = 0,
     read_at_s: float | None = None,
@@ -102,7 +103,7 @@ def decision(
     """Give a positive verdict on one sample; unless told of a match with the entry."""
     found = finding or Match("known", entry, category, "full", distance_bits, 0)
     at_s = pts_us / 1e6 if read_at_s is None else read_at_s
-    return Decision(category, Severity.P1, epoch, pts_us, at_s, found, votes)
+    return Decision(category, Severity.P1, epoch, pts_us, at_s, found, votes, aligned)
 
 
 def model_spec(**thresholds: float) -> ModelSpec:

@@ -40,6 +40,12 @@ class PrometheusMeter:
         self._samples = self._counter(
             "samples", "Frames sampled, by outcome.", outcome=("judged", "low_quality")
         )
+        self._vetoes = self._counter(
+            "vetoes", "Views near something known that a negative bank silenced."
+        )
+        self._shadows = self._counter(
+            "shadow_matches", "Matches of entries in shadow: logged, never flagged."
+        )
         self._scores = self._counter(
             "scores", "Samples for the model, by outcome.", outcome=("scored", "not_scored")
         )
@@ -73,6 +79,14 @@ class PrometheusMeter:
     def sampled(self, *, is_judged: bool) -> None:
         """Count a sample that was held against the banks, or could not be."""
         self._samples.labels("judged" if is_judged else "low_quality").inc()
+
+    def vetoed(self, count: int) -> None:
+        """Count views that a negative bank silenced."""
+        self._vetoes.inc(count)
+
+    def shadow_matched(self) -> None:
+        """Count an entry in shadow that began to match."""
+        self._shadows.inc()
 
     def scored(self, *, is_scored: bool) -> None:
         """Count a sample that the model scored, or did not."""

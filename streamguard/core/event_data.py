@@ -36,7 +36,12 @@ MAX_INT = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 
 PtsMs = Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
+Bits = Annotated[int, Field(ge=0, le=256)]
 Count = Annotated[int, Field(ge=0, le=MAX_INT)]
+
+
+MAX_TOLD = 8
+"""Samples that a signal tells of one by one: the last ones."""
 
 
 def utc_text(time_s: float) -> str:
@@ -138,10 +143,11 @@ class BankMatch(Value):
 
     algorithm: Literal["pdq"]
     """The perceptual hash that was compared."""
-    distance_bits: Annotated[int, Field(ge=0, le=256)]
+    distance_bits: Bits
     """Bits in which the hashes differ, of 256."""
-    max_distance_bits: Annotated[int, Field(ge=0, le=256)]
-    """Inclusive bound within which the policy accepts a match, bits."""
+    max_distance_bits: Bits
+    """Inclusive bound within which one sample alone is a match, bits; samples that agree on an
+    alignment may lie farther off."""
     bank: Name
     """Name of the bank."""
     entry: Name
@@ -151,9 +157,20 @@ class BankMatch(Value):
     bank_offset_ms: Count
     """Media time within the bank entry, milliseconds; 0 for a still image."""
     votes: Count
-    """Samples that agree on one alignment of stream and entry."""
+    """Samples that agree on one alignment of stream and entry; a picture that stands still has
+    one."""
     is_certain: bool
     """The votes suffice to rule out chance."""
+    variant: Name | None = None
+    """How the entry's picture was cut or turned before it was hashed: `whole` is not at all."""
+    entry_start_pts_ms: PtsMs | None = None
+    """Media time of the stream at which the entry begins, or would have begun, milliseconds."""
+    rate: Annotated[float, Field(gt=0, le=16)] | None = None
+    """Speed at which the entry is played: 1.25 is a quarter faster; absent until it can be told."""
+    distances_bits: Annotated[tuple[Bits, ...], Field(max_length=MAX_TOLD)] | None = None
+    """Distance of each of the last samples that voted, in the order of time."""
+    sample_pts_ms: Annotated[tuple[PtsMs, ...], Field(max_length=MAX_TOLD)] | None = None
+    """Media time of each of these samples, milliseconds."""
 
 
 class ModelScore(Value):

@@ -163,6 +163,7 @@ class FlagBook:
                 assert_never(decision.finding)
 
     def _bank_match(self, decision: Decision, match: Match) -> BankMatch:
+        aligned = decision.aligned
         return BankMatch(
             algorithm="pdq",
             distance_bits=match.distance_bits,
@@ -173,6 +174,11 @@ class FlagBook:
             bank_offset_ms=floor_ms(match.offset_us),
             votes=decision.votes,
             is_certain=decision.is_certain,
+            variant=str(match.variant),
+            entry_start_pts_ms=floor_ms(aligned.starts_us) if aligned else None,
+            rate=round(aligned.rate, 3) if aligned and aligned.rate else None,
+            distances_bits=aligned.distances_bits if aligned else None,
+            sample_pts_ms=tuple(map(floor_ms, aligned.samples_us)) if aligned else None,
         )
 
 

@@ -84,6 +84,14 @@ class Meter(Protocol):
         """Count a sample that was held against the banks, or could not be."""
         ...
 
+    def vetoed(self, count: int) -> None:
+        """Count views that a negative bank silenced although something known was near."""
+        ...
+
+    def shadow_matched(self) -> None:
+        """Count an entry in shadow that began to match: no flag, by its limits."""
+        ...
+
     def scored(self, *, is_scored: bool) -> None:
         """Count a sample that the model scored, or did not."""
         ...

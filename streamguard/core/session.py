@@ -8,15 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from streamguard.core.announcing import Announcer, Totals
 from streamguard.core.coverage import Gap, LossLedger
-from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
-from streamguard.core.event_data import (
-    Evidence,
-    ceil_ms,
-    floor_ms,
-    utc_text,
-)
-from streamguard.core.events import Event, gap_event, stream_ended_event, stream_started_event
+from streamguard.core.decision import Decision
+from streamguard.core.event_data import Evidence
+from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
 from streamguard.core.match import Matcher
 from streamguard.core.model import Scores
@@ -24,6 +20,7 @@ from streamguard.core.policy import Policy
 from streamguard.core.sampling import Sampling
 from streamguard.core.scores import ScoreJudge
 from streamguard.core.segments import SegmentOpened
+from streamguard.core.shadow import ShadowBook
 from streamguard.core.track import Changes, Track
 from streamguard.core.types import CloseReason, Codec, Detector, GapReason, Sample
 
@@ -44,12 +41,18 @@ class Judgement:
 
     is_judged:    it could be held against the banks, or scored.
     is_near_miss: something came close: sample densely for a while.
+    decisions:    what was found on it, flags all of them.
+    shadows:      entries in shadow that began to match; to be logged and counted.
+    n_vetoes:     views that a negative bank silenced.
     """
 
     events: list[Event]
     requests: list[EvidenceRequest]
     is_judged: bool
     is_near_miss: bool = False
+    decisions: tuple[Decision, ...] = ()
+    shadows: tuple[Decision, ...] = ()
+    n_vetoes: int = 0
 
 
 class Session:
@@ -67,17 +70,19 @@ class Session:
         make_judge: Callable[[], ScoreJudge] | None = None,
     ) -> None:
         """Begin the account; `mint` gives fresh flag ids, `make_judge` is None without a model."""
-        self._context = context
+        self.stream_id = context.stream_id
+        """Catalogue id of the stream."""
+        self._announcer = Announcer(context, policy.version)
         self._matcher = matcher
         self._losses = losses
         self._mint = mint
         self._make_judge = make_judge
-        self._policy_version = policy.version
         self._hashes = Track("hash", losses, mint)
         self._scoring: dict[int, tuple[Track, ScoreJudge]] = {}  # by epoch: answers come late
         self._ended_tracks: list[Track] = []
         self._flags = FlagBook(context, policy, has_evidence=has_evidence)
         self._has_evidence = has_evidence
+        self._shadows = ShadowBook()
         self._epoch = 0
         self._missing_us = 0
         self._n_samples = self._n_flags = 0
@@ -115,19 +120,7 @@ class Session:
             model = Track("classifier", LossLedger(upstream=self._losses), self._mint)
             model.begin(epoch, first_us, read_at_s)
             self._scoring[epoch] = (model, self._make_judge())
-        data = StreamStartedData(
-            stream=self._context.ref(epoch),
-            codec=codec.name,
-            width=codec.width,
-            height=codec.height,
-            sampling=sampling,
-            start_pts_ms=floor_ms(first_us),
-            start_time=utc_text(self._context.wall_of(read_at_s)),
-            banks=self._context.banks,
-            policy_version=self._policy_version,
-        )
-        recorded_s = self._context.wall_of(read_at_s)
-        return [stream_started_event(self._context.source, data, recorded_s=recorded_s)]
+        return [self._announcer.started(epoch, first_us, read_at_s, codec, sampling)]
 
     def sampled(self, sample: Sample, now_s: float) -> Judgement:
         """Judge a sample by its hashes; samples come in the order of time within an epoch."""
@@ -144,6 +137,9 @@ class Session:
             requests=self._requests(changes, now_s),
             is_judged=verdict.is_judged,
             is_near_miss=verdict.is_near_miss,
+            decisions=verdict.decisions,
+            shadows=self._shadows.news(epoch, pts_us, verdict.shadows),
+            n_vetoes=verdict.n_vetoes,
         )
 
     def scored(self, scores: Scores, now_s: float) -> Judgement:
@@ -206,14 +202,14 @@ class Session:
         """Publish the stretch for which there was no connection: the publisher may have gone on."""
         newest_us = self._hashes.newest_us
         gap = Gap(self._epoch, newest_us, newest_us, reason)
-        return [self._gap_event(who, gap, (since_s, now_s), now_s) for who in self._detectors]
+        return [self._announcer.gap(who, gap, (since_s, now_s), now_s) for who in self._detectors]
 
     def was_cut_short(self, missing_us: int, now_s: float) -> list[Event]:
         """Publish the media that a file promised and does not hold."""
         self._missing_us += missing_us
         start_us = self._hashes.newest_us
         gap = Gap(self._epoch, start_us, start_us + missing_us, GapReason.TRUNCATED)
-        return [self._gap_event(who, gap, (now_s, now_s), now_s) for who in self._detectors]
+        return [self._announcer.gap(who, gap, (now_s, now_s), now_s) for who in self._detectors]
 
     def attach(self, request: EvidenceRequest, evidence: Evidence, now_s: float) -> list[Event]:
         """Tell of evidence that was stored, or could not be."""
@@ -222,26 +218,22 @@ class Session:
     def ended(self, reason: str, n_packets: int, n_dropped: int, now_s: float) -> list[Event]:
         """Close the account; the last event of the session."""
         gaps_us = [self._screened_and_gap_us(detector)[1] for detector in self._detectors]
-        data = StreamEndedData(
-            stream=self._context.ref(self._epoch),
-            reason=reason,
+        totals = Totals(
             n_packets=n_packets,
             n_samples=self._n_samples,
             n_flags=self._n_flags,
-            screened_ms=self.screened_us // 1000,
-            gap_ms=ceil_ms(max(gaps_us) + self._missing_us),
             n_dropped=n_dropped,
+            screened_us=self.screened_us,
+            gap_us=max(gaps_us) + self._missing_us,
         )
-        wall_s = self._context.wall_of(now_s)
-        source = self._context.source
-        return [stream_ended_event(source, data, time_s=wall_s, recorded_s=wall_s)]
+        return [self._announcer.ended(self._epoch, reason, totals, now_s)]
 
     def _tell(self, track: Track, changes: Changes, now_s: float) -> list[Event]:
         segments, gaps = changes
         told = [event for change in segments for event in self._flags.change(change, now_s)]
         for gap in gaps:
             instants_s = track.instants_s(gap, now_s)
-            told.append(self._gap_event(track.detector, gap, instants_s, now_s))
+            told.append(self._announcer.gap(track.detector, gap, instants_s, now_s))
         return told
 
     @property
@@ -264,19 +256,3 @@ class Session:
             for segment in opened
             if self._has_evidence
         ]
-
-    def _gap_event(
-        self, detector: Detector, gap: Gap, instants_s: tuple[float, float], now_s: float
-    ) -> Event:
-        start_s, end_s = instants_s
-        wall_of = self._context.wall_of
-        data = GapData(
-            stream=self._context.ref(gap.epoch),
-            detector=detector,
-            start_pts_ms=floor_ms(gap.start_us),
-            end_pts_ms=ceil_ms(gap.end_us),
-            start_time=utc_text(wall_of(start_s)),
-            end_time=utc_text(wall_of(end_s)),
-            reason=gap.reason,
-        )
-        return gap_event(self._context.source, data, recorded_s=wall_of(now_s))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamguard.core.bank_values import Stretch
+from streamguard.core.index import distances
 from streamguard.core.types import Region, View
 
 MIRRORED = 0x80
@@ -80,8 +81,8 @@ def nearest(
     rows = rows[((stretch.variants[rows] & MIRRORED) != 0) == is_mirrored]
     if not len(rows) or not views:
         return None
-    seen = np.stack([view.pdq for view in views])
-    bits = np.bitwise_count(seen[:, None] ^ stretch.hashes[rows][None]).sum(axis=2)
+    known = stretch.hashes[rows]
+    bits = np.stack([distances(view.pdq, known) for view in views])
     far_us = np.abs(stretch.offsets_us[rows] - expected.at_us)
     best = np.lexsort((far_us, bits.min(axis=0)))[0]
     which, row = int(bits[:, best].argmin()), int(rows[best])
@@ -92,7 +93,7 @@ def nearest(
         region=views[which].region,
         variant=int(stretch.variants[row]),
         seen=views[which].pdq,
-        known=stretch.hashes[row].copy(),  # a bank's snapshot must not live on by a vote
+        known=known[best].copy(),  # no more of the bank than this must live on by a vote
     )
 
 

@@ -5,7 +5,10 @@ Rule: it decides nothing. What is told goes to the writer in the order in which 
 
 import asyncio
 
+import structlog
+
 from streamguard.core.coverage_data import GapData
+from streamguard.core.decision import Decision
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
 from streamguard.core.session import EvidenceRequest, Judgement, Session
@@ -16,6 +19,8 @@ from streamguard.runtime.ring import PacketRing
 
 AWAY_PIECE_S = 10.0
 """While a source is away its gap is published in pieces of this length, seconds."""
+
+log = structlog.get_logger()
 
 
 class Teller:
@@ -49,6 +54,9 @@ class Teller:
 
     async def apply(self, judgement: Judgement, read_at_s: float) -> None:
         """Tell of a judgement, and have evidence made for the flags that it opened."""
+        self._parts.meter.vetoed(judgement.n_vetoes)
+        for decision in judgement.shadows:
+            self._tell_shadow(decision)
         if self._keeper:
             for request in judgement.requests:
                 self._keeper.want(request)
@@ -86,6 +94,22 @@ class Teller:
         """Make what evidence is still wanted, of what there is."""
         if self._keeper:
             await self._keeper.finish(codec)
+
+    def _tell_shadow(self, decision: Decision) -> None:
+        """Log and count what would have been a flag, were its entry not in shadow."""
+        bank, entry = decision.key
+        log.info(
+            "shadow_matched",
+            stream_id=self._session.stream_id,
+            bank=bank,
+            entry=entry,
+            policy=decision.category,
+            epoch=decision.epoch,
+            pts_us=decision.pts_us,
+            distance_bits=round(decision.weakness),
+            votes=decision.votes,
+        )
+        self._parts.meter.shadow_matched()
 
     async def _attach(self, request: EvidenceRequest, evidence: Evidence) -> None:
         now_s = self._parts.clock.monotonic()

@@ -33,6 +33,8 @@ def test_counters_stand_at_nought_before_anything_happens() -> None:
         assert value(meter, "kafka_records_total", outcome=outcome) == 0
     assert value(meter, "evidence_total", outcome="failed") == 0
     assert value(meter, "screened_seconds_total") == 0
+    assert value(meter, "vetoes_total") == 0
+    assert value(meter, "shadow_matches_total") == 0
 
 
 def test_what_happens_is_counted_under_its_label() -> None:
@@ -51,6 +53,9 @@ def test_what_happens_is_counted_under_its_label() -> None:
     meter.evidence(is_stored=True)
     meter.evidence(is_stored=False)
     meter.reconnected("source_corrupt")
+    meter.vetoed(0)
+    meter.vetoed(2)
+    meter.shadow_matched()
 
     assert value(meter, "samples_total", outcome="judged") == 2
     assert value(meter, "samples_total", outcome="low_quality") == 1
@@ -62,6 +67,8 @@ def test_what_happens_is_counted_under_its_label() -> None:
     assert value(meter, "evidence_total", outcome="stored") == 1
     assert value(meter, "evidence_total", outcome="failed") == 1
     assert value(meter, "connections_lost_total", reason="source_corrupt") == 1
+    assert value(meter, "vetoes_total") == 2
+    assert value(meter, "shadow_matches_total") == 1
 
 
 def test_connections_that_stand_are_a_level() -> None:

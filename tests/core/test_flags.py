@@ -3,13 +3,13 @@ from uuid import UUID
 
 import pytest
 
-from streamguard.core.decision import ModelFinding
+from streamguard.core.decision import Aligned, ModelFinding
 from streamguard.core.event_data import Artifact, Evidence, FlagData, utc_text
 from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
 from streamguard.core.policy import HashRule, Policy
 from streamguard.core.segments import SegmentBuilder, SegmentEvent
-from streamguard.core.types import CloseReason
+from streamguard.core.types import CloseReason, Limits, Match
 from tests.core_fakes import context, decision, minting, wall_of
 
 READY = Evidence(state="ready", clip=Artifact(uri="file:/clip", sha256="0" * 64, size_bytes=9))
@@ -86,6 +86,7 @@ def test_an_opened_flag_says_who_what_when_and_why() -> None:
                     "bank_offset_ms": 0,
                     "votes": 3,
                     "is_certain": True,
+                    "variant": "0",
                 },
             }
         ],
@@ -93,6 +94,34 @@ def test_an_opened_flag_says_who_what_when_and_why() -> None:
         "latency_ms": {"ingest_to_decision": 250.0},
         "safety": {"human_required": True},
     }
+
+
+def test_a_flag_says_how_the_stream_runs_along_the_entry() -> None:
+    aligned = Aligned(-1_500_001, 1.250_4, (12, 40), (2_000_000, 4_000_999))
+
+    (event,) = Story(book()).see(0, aligned=aligned, votes=2)
+
+    match = flag(event).signals[0].match
+    assert match is not None
+    assert (match.entry_start_pts_ms, match.rate) == (-1_501, 1.25)
+    assert (match.distances_bits, match.sample_pts_ms) == ((12, 40), (2_000, 4_000))
+
+
+def test_a_flag_leaves_out_a_speed_that_cannot_be_told() -> None:
+    (event,) = Story(book()).see(0, aligned=Aligned(0, None, (12,), (0,)))
+
+    assert '"rate"' not in event.to_json()
+
+
+def test_limits_of_an_entry_tell_within_which_distance_it_matched() -> None:
+    policy = Policy(banks={"TVEC-TEST": HashRule(max_distance_bits=20)})
+    strict = Match("known", "film", "TVEC-TEST", "full", 7, 0, limits=Limits(max_distance_bits=8))
+
+    (event,) = Story(book(policy=policy)).see(0, finding=strict)
+
+    match = flag(event).signals[0].match
+    assert match is not None
+    assert match.max_distance_bits == 8
 
 
 def test_a_flag_of_a_model_says_what_scored_how_high() -> None:

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamguard.core.bank import Banks
+from streamguard.core.bank_values import BankSettings
 from streamguard.core.coverage import MAX_PIECE_US, REACH_US, LossLedger
 from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (
@@ -18,7 +20,7 @@ from streamguard.core.match import Matcher
 from streamguard.core.policy import HashRule, Policy
 from streamguard.core.sampling import Sampling
 from streamguard.core.session import EvidenceRequest, Judgement, Session
-from streamguard.core.types import CloseReason, Codec, GapReason, Sample
+from streamguard.core.types import CloseReason, Codec, GapReason, Limits, Sample
 from tests.core_fakes import (
     banks,
     context,
@@ -467,3 +469,32 @@ def test_instants_never_run_backwards(script: Script, *, has_evidence: bool) -> 
         if event.data.stream.epoch == epoch:
             assert event.data.start_time >= latest
         latest, epoch = event.data.end_time, event.data.stream.epoch
+
+
+def beside(*more: Banks) -> Session:
+    """Give a session that knows the film and more; nothing of it is kept as evidence."""
+    held = Banks((*KNOWN.banks, *(bank for each in more for bank in each.banks)))
+    matcher = Matcher(lambda: held, Policy())
+    made = Session(context(), matcher, Policy(), LossLedger(), minting(), has_evidence=True)
+    made.epoch_began(0, 0, 0.0, CODEC, Sampling.AUTO)
+    return made
+
+
+def test_a_match_in_shadow_is_told_of_once_and_makes_no_flag_and_no_evidence() -> None:
+    hidden = BankSettings(limits=Limits(is_shadow=True))
+    held = beside(banks(film("hidden", 3000), name="shadow", settings=hidden))
+
+    told = [judge(held, sample(n * SECOND, picture(3000 + n))) for n in range(3)]
+
+    assert [[each.key for each in one.shadows] for one in told] == [[("shadow", "hidden")], [], []]
+    assert [(one.events, one.requests, one.decisions) for one in told] == [([], [], ())] * 3
+    assert totals(held).n_flags == 0
+
+
+def test_a_slate_that_is_known_to_be_harmless_makes_no_flag_and_is_counted() -> None:
+    slate = banks(film("slate", FILM), name="slates", settings=BankSettings(role="negative"))
+    held = beside(slate)
+
+    judgement = judge(held, sample(0, picture(FILM)))
+
+    assert judgement == Judgement([], [], is_judged=True, n_vetoes=1)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.bank import Banks
+from streamguard.core.bank_values import BankSettings
 from streamguard.core.events import Event, EventType
 from streamguard.core.location import Location, parse_location
 from streamguard.core.look import views_of
@@ -112,8 +113,11 @@ class Stage:
         return next(self.openers[location.url])(timeline)
 
 
-def known_picture(n_bits: int = 0) -> Banks:
+def known_picture(
+    n_bits: int = 0, *, name: str = "known", settings: BankSettings | None = None
+) -> Banks:
     """Give a bank of what every frame of the fake decoder shows, or of what is so many bits off."""
     frame = frame_of(packet(0))
     view = views_of(frame.luma, full_range=frame.full_range)[0]
-    return banks(entry("film", {0: flipped(view.pdq, n_bits)}))
+    known = entry("film", {0: flipped(view.pdq, n_bits)})
+    return banks(known, name=name, settings=settings)

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.core.bank import Banks
+from streamguard.core.bank_values import BankSettings
 from streamguard.core.errors import SourceCorrupt, SourceInvalid, SourceTruncated, SourceUnavailable
 from streamguard.core.events import EventType
 from streamguard.core.location import parse_location
 from streamguard.core.sampling import Sampling
 from streamguard.core.timeline import Timeline
-from streamguard.core.types import GapReason, Match, Packet, Region
+from streamguard.core.types import GapReason, Limits, Match, Packet, Region
 from streamguard.runtime.feeder import Source
 from streamguard.runtime.parts import Parts
 from streamguard.runtime.worker import screen_once
@@ -97,6 +99,31 @@ def test_known_content_is_flagged_and_the_flag_closes_with_the_stream() -> None:
     assert closed.close_reason == "stream_ended"
     assert closed.window.n_samples == 4
     assert stage.value("flags_total", severity="P1") == 1
+
+
+def test_a_match_in_shadow_is_logged_and_counted_once_and_never_flagged() -> None:
+    hidden = BankSettings(limits=Limits(is_shadow=True))
+    stage = Stage(banks=known_picture(settings=hidden), store=FakeStore())
+
+    with capture_logs() as logs:
+        screen(stage, FakeSource(keyframes(4)))
+
+    assert stage.kinds == ["stream.started", "stream.ended"]
+    [told] = [each for each in logs if each["event"] == "shadow_matched"]
+    assert (told["stream_id"], told["bank"], told["entry"]) == ("lobby", "known", "film")
+    assert (told["policy"], told["distance_bits"], told["pts_us"]) == ("TVEC-TEST", 0, 0)
+    assert stage.value("shadow_matches_total") == 1
+
+
+def test_what_a_negative_bank_silences_is_counted() -> None:
+    harmless = known_picture(settings=BankSettings(role="negative"), name="harmless")
+    stage = Stage(banks=Banks((*known_picture().banks, *harmless.banks)))
+
+    screen(stage, FakeSource(keyframes(4)))
+
+    assert stage.kinds == ["stream.started", "stream.ended"]
+    assert stage.value("vetoes_total") == 4
+    assert stage.value("samples_total", outcome="judged") == 4
 
 
 @pytest.mark.parametrize(("n_bits", "n_samples"), [(40, 16), (62, 2)])
