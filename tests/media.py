@@ -5,6 +5,7 @@ Rule: everything is made from seeded scenes in memory; the same recipe gives the
 
 import io
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,6 +17,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.core.location import parse_location
@@ -111,6 +113,23 @@ def _write(made: io.BytesIO | str, container: str, recipe: Recipe, options: dict
             for at in range(0, int(recipe.audio_s * SAMPLE_RATE), 1024):
                 muxer.mux(sound.encode(_tone(at)))
             muxer.mux(sound.encode(None))
+
+
+def filmed(pictures: Sequence[NDArray[np.uint8]], gop: int, crf: int) -> bytes:
+    """Encode grey pictures, (H, W) uint8 in full range, as MP4 with 25 a second."""
+    made = io.BytesIO()
+    height, width = pictures[0].shape
+    with av.open(made, "w", format="mp4", options=_REPRODUCIBLE) as muxer:
+        stream = cast("VideoStream", muxer.add_stream("libx264", rate=25))
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.gop_size = gop
+        stream.options = _QUICK["libx264"] | {"crf": str(crf)}
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(picture, format="gray")
+            muxer.mux(stream.encode(frame))
+        muxer.mux(stream.encode(None))
+    return made.getvalue()
 
 
 def _tone(at: int) -> av.AudioFrame:

@@ -1,4 +1,4 @@
-"""Hashes the frames of a video or image, one after another: for banks and for `hash`.
+"""Reads and hashes the frames of a video or image, one after another, for banks and for `hash`.
 
 Rule: it looks at a frame exactly as screening does, so that a bank and a stream agree.
 """
@@ -14,6 +14,7 @@ from streamguard.core.errors import SourceCorrupt, SourceInvalid, StreamguardErr
 from streamguard.core.location import Location
 from streamguard.core.look import views_of
 from streamguard.core.ports import Clock, InOrder
+from streamguard.core.region_memory import RegionMemory
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Frame, Packet, View
 
@@ -32,12 +33,17 @@ class Hashed:
 def hash_source(location: Location, clock: Clock, *, every_frame: bool) -> Iterator[Hashed]:
     """Yield the hashed frames in the order of presentation: every frame, or keyframes alone.
 
+    What earlier frames showed is remembered as in screening: windows in the picture are found.
+
     Raises:
         StreamguardError: what opening and reading a source raises; frames before it were given.
         SourceInvalid: not one picture can be decoded.
     """
+    epoch, memory = 0, RegionMemory()
     for offset_us, frame in read_frames(location, clock, every_frame=every_frame):
-        yield Hashed(offset_us, views_of(frame.luma, full_range=frame.full_range))
+        if frame.packet.epoch != epoch:
+            epoch, memory = frame.packet.epoch, RegionMemory()
+        yield Hashed(offset_us, views_of(frame.luma, full_range=frame.full_range, memory=memory))
 
 
 def read_frames(

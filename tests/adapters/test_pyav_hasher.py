@@ -8,11 +8,17 @@ from streamguard.adapters.pyav_hasher import Hashed, hash_source
 from streamguard.core.errors import ConfigError, SourceInvalid, SourceTruncated
 from streamguard.core.location import parse_location
 from streamguard.core.look import views_of
+from streamguard.core.pdq import hash_luma
+from streamguard.core.region_memory import RegionMemory
+from streamguard.core.regions import Rectangle
+from streamguard.core.types import MATCH_DISTANCE_BITS
 from tests.clock import FakeClock
+from tests.core.made_layouts import window
 from tests.media import (
     TS_TICKS_S,
     Recipe,
     damaged,
+    filmed,
     image,
     plain_decode,
     shifted,
@@ -46,11 +52,29 @@ def test_every_frame_is_hashed_as_screening_would(path: Path, container: str) ->
 
     assert offsets(found) == [index * FRAME_US for index in range(50)]
     pictures = plain_decode(payload, container, skip_loop_filter="all")
+    memory = RegionMemory()
     for each, picture in zip(found, pictures, strict=True):
         luma = np.asarray(picture.to_ndarray()[: picture.height], np.uint8)
-        expected = views_of(luma, full_range=False)
+        expected = views_of(luma, full_range=False, memory=memory)
         assert [v.pdq.tobytes() for v in each.views] == [v.pdq.tobytes() for v in expected]
         assert [v.quality for v in each.views] == [v.quality for v in expected]
+
+
+def test_clip_shown_in_a_window_of_an_encoded_stream_hashes_like_the_clip(path: Path) -> None:
+    inset = Rectangle(60, 330, 100, 580)
+    pictures = [window((360, 640), inset, seed) for seed in range(6) for _ in range(5)]
+
+    found = hashed(path, filmed(pictures, gop=5, crf=32), every_frame=False)
+
+    assert len(found) == 6
+    for each, picture in zip(found, pictures[::5], strict=True):
+        clip = hash_luma(inset.of(picture), full_range=True).bits
+        bits = [
+            int(np.bitwise_count(view.pdq ^ clip).sum())
+            for view in each.views
+            if view.region == "inset"
+        ]
+        assert min(bits) <= MATCH_DISTANCE_BITS
 
 
 def test_keyframes_alone_are_hashed_as_among_all_frames(path: Path) -> None:
