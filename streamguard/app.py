@@ -20,7 +20,6 @@ from uuid import uuid4
 
 import structlog
 
-from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.http_status import HttpStatus
 from streamguard.adapters.prometheus_meter import PrometheusMeter
@@ -37,6 +36,7 @@ from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import EventLog
 from streamguard.core.timeline import Timeline
+from streamguard.live_banks import LiveBanks
 from streamguard.model_pack import load_pack
 from streamguard.policy_file import load_policy
 from streamguard.pruning import keep_pruned
@@ -181,22 +181,17 @@ def plan_of(
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Screen the configured streams until `stop`; see README for what it serves."""
     streams = streams_of(settings)
-    banks = open_banks(settings.bank.paths)
+    banks = LiveBanks(settings.bank.paths)
     meter = PrometheusMeter()
     policy = load_policy(settings.policy.file)
-    with SqliteLog(settings.log.file) as event_log:
+    with SqliteLog(settings.log.file) as event_log, banks.watched(meter):
         directory = settings.evidence.directory
         plan = plan_of(settings, banks, policy, event_log, directory, settings.model.pack)
-        meter.watch(
-            "bank_hashes",
-            "Hashes in all banks.",
-            lambda: sum(bank.n_hashes for bank in banks().banks),
-        )
         n_streams = len(streams)
         n_excluded = len(settings.streams) - n_streams
         meter.watch("streams_configured", "Streams to be screened.", lambda: n_streams)
         meter.watch("streams_excluded", "Streams not to be screened.", lambda: n_excluded)
-        health = Health(stop)
+        health = Health(stop, banks.problem)
         with HttpStatus(
             settings.http.host,
             settings.http.port,
@@ -277,12 +272,6 @@ async def _put_on_record(settings: Settings, parts: Parts) -> None:
             data = StreamExcludedData(stream_id=section.id, reason=section.not_screened)
             event = stream_excluded_event(parts.source, data, recorded_s=now_s)
             await parts.writer.put([event], parts.clock.monotonic())
-
-
-def open_banks(directories: Sequence[Path]) -> Callable[[], Banks]:
-    """Map the banks that are queried together; give what gives their newest snapshots."""
-    banks = Banks(tuple(open_bank(directory) for directory in directories))
-    return lambda: banks
 
 
 def open_model(directory: Path, section: ModelSection) -> Classifier:

@@ -23,6 +23,7 @@ from streamguard.core.errors import ConfigError
 from streamguard.core.event_data import Name
 from streamguard.core.location import Location, parse_location
 from streamguard.core.sampling import Sampling
+from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
 from streamguard.runtime.parts import Stream
 from streamguard.runtime.worker import screen_once
@@ -43,7 +44,7 @@ def screen(arguments: argparse.Namespace) -> int:
     process.configure_logging()
     location = parse_location(arguments.source)
     settings = load_settings(arguments.config)
-    banks = app.open_banks(arguments.bank or settings.bank.paths)
+    banks = LiveBanks(arguments.bank or settings.bank.paths)
     policy = load_policy(arguments.policy or settings.policy.file)
     evidence = arguments.evidence or settings.evidence.directory
     model = arguments.model or settings.model.pack
@@ -97,7 +98,7 @@ def check_config(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.file)
     load_policy(settings.policy.file)
     app.streams_of(settings)
-    app.open_banks(settings.bank.paths)
+    LiveBanks(settings.bank.paths)
     if settings.model.pack:
         app.open_model(settings.model.pack, settings.model)
     if settings.kafka.bootstrap_servers:

@@ -6,6 +6,7 @@ an alert.
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from streamguard.runtime.publisher import Publisher
 from streamguard.runtime.writer import LogWriter
@@ -18,8 +19,10 @@ DEAD_AFTER_S = 10.0
 class Health:
     """What /livez and /readyz say."""
 
-    def __init__(self, stop: asyncio.Event) -> None:
+    def __init__(self, stop: asyncio.Event, banks: Callable[[], str | None]) -> None:
+        """Take what says what is wrong with the banks, if anything."""
         self._stop = stop
+        self._banks = banks
         self._beat_s = time.monotonic()
         self.writer: LogWriter | None = None
         self.publisher: Publisher | None = None
@@ -41,7 +44,9 @@ class Health:
             return "stopping"
         if self.writer is None:
             return "starting"
-        return None if self.writer.is_healthy else "the event log cannot be written"
+        if not self.writer.is_healthy:
+            return "the event log cannot be written"
+        return self._banks()
 
     def kafka(self) -> str | None:
         """Say what is wrong with publishing, if anything; screening goes on without it."""

@@ -1,0 +1,94 @@
+"""The banks that a process screens against: they follow their files, and say when they cannot.
+
+Rule: what goes wrong with a bank's files never takes the bank away: it stays in force as it was
+last read, one line in the log says so, and readiness and a metric go on saying it.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from streamguard.adapters.bank_live import LiveBank
+from streamguard.adapters.bank_watch import BankWatch
+from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.bank import Banks
+
+log = structlog.get_logger()
+
+
+class LiveBanks:
+    """Banks that are queried together; call it for their newest snapshots, in any thread."""
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        """Open the banks.
+
+        Raises:
+            BankError: one of them cannot be read.
+        """
+        self._directories = directories
+        self._live = [LiveBank(directory) for directory in directories]
+        self._told: list[str | None] = [None for _ in directories]
+        self._banks = Banks(tuple(live.current() for live in self._live))
+        self._looking = threading.Lock()
+        self._watch = BankWatch(directories, _tell_damage)
+
+    def __call__(self) -> Banks:
+        """Give the newest snapshots; cheap, for every sample."""
+        if self._looking.acquire(blocking=False):  # who comes meanwhile gets the last ones
+            try:
+                self._look()
+            finally:
+                self._looking.release()
+        return self._banks
+
+    def _look(self) -> None:
+        newest = tuple(live.current() for live in self._live)
+        if any(new is not old for new, old in zip(newest, self._banks.banks, strict=True)):
+            self._banks = Banks(newest)
+        for number, live in enumerate(self._live):
+            if live.problem != self._told[number]:
+                self._told[number] = live.problem
+                _tell_unreadable(newest[number].name, live.problem)
+
+    @contextmanager
+    def watched(self, meter: PrometheusMeter) -> Iterator[None]:
+        """Check every byte of the banks beside, and show in metrics how they are."""
+        meter.watch("bank_hashes", "Hashes in all banks.", self._n_hashes)
+        meter.watch("bank_entries", "Entries in all banks.", self._n_entries)
+        meter.watch("bank_damaged", "Banks that are damaged or cannot be read.", self.n_damaged)
+        with self._watch:
+            yield
+
+    def _n_hashes(self) -> int:
+        return sum(bank.n_hashes for bank in self().banks)
+
+    def _n_entries(self) -> int:
+        return sum(bank.n_entries for bank in self().banks)
+
+    def n_damaged(self) -> int:
+        """Count the banks that are damaged, or cannot be read any more."""
+        unreadable = {
+            directory
+            for directory, live in zip(self._directories, self._live, strict=True)
+            if live.problem is not None
+        }
+        return len(unreadable | self._watch.damaged)
+
+    def problem(self) -> str | None:
+        """Say how many banks are damaged, for readiness; the log says which and how."""
+        n_damaged = self.n_damaged()
+        return f"{n_damaged} of the banks are damaged or cannot be read" if n_damaged else None
+
+
+def _tell_unreadable(name: str, problem: str | None) -> None:
+    if problem is None:
+        log.info("bank_readable", bank=name)
+    else:
+        log.error("bank_unreadable", bank=name, problem=problem)
+
+
+def _tell_damage(directory: Path, problem: str) -> None:
+    log.error("bank_damaged", bank=directory.name, problem=problem)
