@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from streamguard import bank_verbs
+from streamguard.bank_edit_cli import add_bank_edit_verbs
 from streamguard.cli_parser import Verbs, add_verb, count
 from streamguard.core.variants import DEFAULT_RECIPES, RECIPES
 from streamguard.exchange_cli import add_exchange_verbs
@@ -18,10 +19,10 @@ def add_bank_verbs(verbs: Verbs) -> None:
     inner = bank.add_subparsers(required=True, metavar="VERB")
     _add_build(inner)
     _add_query(inner)
-    _add_remove(inner)
     _add_stat(inner)
     _add_verify(inner)
     _add_bench(inner)
+    add_bank_edit_verbs(inner)
     add_exchange_verbs(inner)
 
 
@@ -60,19 +61,6 @@ def _add_query(verbs: Verbs) -> None:
     query.add_argument("--every-frame", action="store_true")
     query.add_argument("--limit", type=count, default=1, help="matches shown for each frame")
     _add_json(query)
-
-
-def _add_remove(verbs: Verbs) -> None:
-    remove = add_verb(
-        verbs,
-        "remove",
-        bank_verbs.remove,
-        "take an entry out of a bank",
-        "streamguard bank remove bank/ attack.mp4",
-    )
-    _add_directory(remove)
-    remove.add_argument("entry", metavar="ENTRY")
-    _add_json(remove)
 
 
 def _add_stat(verbs: Verbs) -> None:

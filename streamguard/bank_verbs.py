@@ -15,7 +15,7 @@ from typing import Any
 from streamguard.adapters.bank_bench import bench as measure
 from streamguard.adapters.bank_check import stat_bank, verify_bank
 from streamguard.adapters.bank_dir import has_bank
-from streamguard.adapters.bank_file import apply_edit, remove_entry, revision_of
+from streamguard.adapters.bank_file import apply_edit, revision_of
 from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.system_clock import SystemClock
@@ -25,7 +25,6 @@ from streamguard.core.bank_values import BankSettings, Entry, check_policy
 from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
 from streamguard.core.variants import check_recipes, group_of, variant_name
-from streamguard.exchange.by_hand import keep_out
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -34,15 +33,17 @@ def build(arguments: argparse.Namespace) -> int:
     sources: list[str] = arguments.sources
     if arguments.entry and len(sources) > 1:
         raise ConfigError("--entry names one source; without it each file's name is its entry's")
-    settings = _settings_for(arguments.directory, arguments.variants)
-    since = revision_of(arguments.directory)
+    directory, variants = arguments.directory, arguments.variants
+    since = revision_of(directory)
+    recipes = _settings_for(directory, variants).variants
     entries = [
-        _entry_of(source, arguments.entry or Path(source).name, arguments.policy, settings.variants)
+        _entry_of(source, arguments.entry or Path(source).name, arguments.policy, recipes)
         for source in sources
     ]
+    settings = None if variants is None else _settings_for(directory, variants)  # as they are now
     edit = Edit(add=entries, replace=arguments.replace, since=since, settings=settings)
-    apply_edit(arguments.directory, edit)
-    _show(stat_bank(arguments.directory), as_json=arguments.json)
+    apply_edit(directory, edit)
+    _show(stat_bank(directory), as_json=arguments.json)
     return 0
 
 
@@ -93,14 +94,6 @@ def query(arguments: argparse.Namespace) -> int:
             }
             print(json.dumps(row, ensure_ascii=False) if arguments.json else _line(row))
     print(f"{n_near} of {n_frames} frames are near an entry", file=sys.stderr)
-    return 0
-
-
-def remove(arguments: argparse.Namespace) -> int:
-    """Take an entry out of a bank; one that was imported stays out."""
-    keep_out(arguments.directory, arguments.entry)
-    remove_entry(arguments.directory, arguments.entry)
-    _show(stat_bank(arguments.directory), as_json=arguments.json)
     return 0
 
 

@@ -235,10 +235,10 @@ class Bank:
         """Give the hashes of an entry from one time to another, both included."""
         table, row = self.place_of(number)
         rows = table.rows_of(row)
-        offsets_us = table.offsets_ms[rows].astype(np.int64) * 1000
-        first, end = np.searchsorted(offsets_us, (start_us, end_us + 1)).tolist()
-        within = slice(rows.start + first, rows.start + end)
-        return Stretch(table.hashes[within], offsets_us[first:end], table.variants[within])
+        first, end = _within(table.offsets_ms[rows], start_us, end_us)
+        found = slice(rows.start + first, rows.start + end)
+        offsets_us = table.offsets_ms[found].astype(np.int64) * 1000
+        return Stretch(table.hashes[found], offsets_us, table.variants[found])
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +272,16 @@ class Banks:
     def revision(self) -> tuple[int, ...]:
         """Tell the revision of each bank: what was asked before an edit may be asked anew."""
         return tuple(bank.revision for bank in self.banks)
+
+
+def _within(offsets_ms: NDArray[np.uint32], start_us: int, end_us: int) -> tuple[int, int]:
+    """Find where ascending offsets lie from one time to another, both included."""
+    if end_us < 0 or start_us > MAX_OFFSET_US:
+        return 0, 0
+    start_ms, end_ms = max(0, -(-start_us // 1000)), min(end_us, MAX_OFFSET_US) // 1000
+    first = int(np.searchsorted(offsets_ms, np.uint32(start_ms)))
+    end = int(np.searchsorted(offsets_ms, np.uint32(end_ms), side="right"))
+    return first, max(first, end)
 
 
 def _rows_near(table: Table, index: Index, pdq: NDArray[np.uint8]) -> list[NDArray[Any]]:

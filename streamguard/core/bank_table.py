@@ -63,7 +63,10 @@ class Table:
 
     def entries_of(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Tell the entries that hashes belong to; both (n,), counted from 0."""
-        return rows if self.ends is None else np.searchsorted(self.ends, rows, side="right")
+        if self.ends is None:
+            return rows
+        wanted = rows.astype(np.uint32)  # of another type, all ends would be converted
+        return np.searchsorted(self.ends, wanted, side="right")
 
     def rows_of(self, entry: int) -> slice:
         """Tell where the hashes of one entry lie."""

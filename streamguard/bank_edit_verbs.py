@@ -1,0 +1,135 @@
+"""What the `bank` verbs do that change or list what is in a bank already.
+
+Rule: each is one commit, in force for every process when the command returns; results go to stdout,
+as a table or as JSON.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from streamguard.adapters.bank_check import stat_bank
+from streamguard.adapters.bank_dir import has_bank
+from streamguard.adapters.bank_file import amend_entry, configure_bank, remove_entry
+from streamguard.adapters.bank_generation import compact_bank
+from streamguard.adapters.bank_live import open_bank
+from streamguard.core.bank_values import BankSettings, EntryFacts
+from streamguard.core.errors import BankError, ConfigError
+from streamguard.core.types import NO_LIMITS, Limits
+from streamguard.core.variants import check_recipes
+from streamguard.exchange.by_hand import keep_out
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    """Take an entry out of a bank; one that was imported stays out."""
+    keep_out(arguments.directory, arguments.entry)
+    remove_entry(arguments.directory, arguments.entry)
+    return _show(stat_bank(arguments.directory), as_json=arguments.json)
+
+
+def configure(arguments: argparse.Namespace) -> int:
+    """Change what holds for a bank, or for one entry of it; without changes, show it."""
+    directory: Path = arguments.directory
+    if arguments.entry is not None:
+        return _configure_entry(directory, arguments)
+    old = open_bank(directory).settings if has_bank(directory) else BankSettings()
+    new = replace(old, limits=_changed(old.limits, arguments))
+    if arguments.role is not None:
+        new = replace(new, role=arguments.role)
+    if arguments.variants is not None:
+        new = replace(new, variants=check_recipes(arguments.variants.split(",")))
+    if new != old:
+        configure_bank(directory, new)
+    shown = {"role": new.role, **asdict(new.limits), "variants": list(new.variants)}
+    return _show(shown, as_json=arguments.json)
+
+
+def _configure_entry(directory: Path, arguments: argparse.Namespace) -> int:
+    if arguments.role is not None or arguments.variants is not None:
+        raise ConfigError("role and variants are those of a bank: leave out --entry to set them")
+    facts = _facts_of(directory, arguments.entry)
+    limits = _changed(facts.limits, arguments)
+    if limits != facts.limits:
+        amend_entry(directory, arguments.entry, limits=limits)
+    shown = {"entry": arguments.entry, **asdict(limits)}
+    return _show(shown, as_json=arguments.json)
+
+
+def quarantine(arguments: argparse.Namespace) -> int:
+    """Set an entry aside: it stays in the bank, and matches nothing."""
+    amend_entry(arguments.directory, arguments.entry, quarantined=True, reason=arguments.reason)
+    return _show_entry(arguments)
+
+
+def release(arguments: argparse.Namespace) -> int:
+    """Let an entry in again that was set aside."""
+    amend_entry(arguments.directory, arguments.entry, quarantined=False)
+    return _show_entry(arguments)
+
+
+def list_entries(arguments: argparse.Namespace) -> int:
+    """Print what is in a bank, one line an entry."""
+    for name, facts, _ in open_bank(arguments.directory).entries():
+        row = _row(name, facts)
+        print(json.dumps(row, ensure_ascii=False) if arguments.json else _line(row))
+    return 0
+
+
+def compact(arguments: argparse.Namespace) -> int:
+    """Put a bank in order; edits and matching go on meanwhile."""
+    if not compact_bank(arguments.directory):
+        raise BankError(f"{arguments.directory} is being compacted by another process already")
+    return _show(stat_bank(arguments.directory), as_json=arguments.json)
+
+
+def _changed(limits: Limits, arguments: argparse.Namespace) -> Limits:
+    """Give limits with what the command line names."""
+    given = {
+        "max_distance_bits": arguments.max_distance,
+        "min_votes": arguments.min_votes,
+        "min_quality": arguments.min_quality,
+        "is_shadow": arguments.shadow,
+    }
+    return replace(limits, **{name: value for name, value in given.items() if value is not None})
+
+
+def _facts_of(directory: Path, name: str) -> EntryFacts:
+    facts = open_bank(directory).entry_of(name)
+    if facts is None:
+        raise BankError(f"{directory} has no entry named {name!r}; see streamguard bank list")
+    return facts
+
+
+def _show_entry(arguments: argparse.Namespace) -> int:
+    row = _row(arguments.entry, _facts_of(arguments.directory, arguments.entry))
+    return _show(row, as_json=arguments.json)
+
+
+def _row(name: str, facts: EntryFacts) -> dict[str, Any]:
+    """Tell of an entry; of its limits and its quarantine only where it has any."""
+    row: dict[str, Any] = {
+        "entry": name,
+        "policy": facts.policy,
+        "kind": facts.kind,
+        "hashes": facts.n_hashes,
+        "duration_ms": facts.duration_us // 1000,
+    }
+    own = asdict(facts.limits).items()
+    row |= {key: value for key, value in own if value != getattr(NO_LIMITS, key)}
+    return row | ({"quarantine": facts.quarantine} if facts.is_quarantined else {})
+
+
+def _show(values: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(values, ensure_ascii=False))
+        return 0
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        print(f"{name:<{width}}  {value}")
+    return 0
+
+
+def _line(row: dict[str, Any]) -> str:
+    return "  ".join(f"{name}={value}" for name, value in row.items())
