@@ -15,8 +15,8 @@ from streamguard.core.insets import (
     MAX_CANDIDATES,
     MIN_APART_SHARE,
     MIN_DENSITY,
-    MIN_HEIGHT_SHARE,
-    MIN_WIDTH_SHARE,
+    MIN_LONG_SHARE,
+    MIN_SHORT_SHARE,
     find_insets,
 )
 from streamguard.core.regions import Rectangle
@@ -141,16 +141,18 @@ def test_side_is_marked_over_a_least_share(density: float, *, is_side: bool) -> 
 
 
 @pytest.mark.parametrize(("short", "is_large"), [(0, True), (1, False)])
-def test_inset_has_a_least_height_and_width(short: int, *, is_large: bool) -> None:
-    y1 = 20 + round(MIN_HEIGHT_SHARE * SIDE) - short
-    x1 = 20 + int(np.ceil(MIN_WIDTH_SHARE * SIDE)) - short
-    low = drawn({20: (2, 16), y1: (2, 16)})
-    narrow = drawn({20: (2, 16), x1: (2, 16)})
+@pytest.mark.parametrize("width", [SIDE, SIDE - 1], ids=["as wide as high", "upright"])
+def test_inset_has_a_least_height_and_width(width: int, short: int, *, is_large: bool) -> None:
+    shares = (MIN_SHORT_SHARE, MIN_LONG_SHARE)
+    of_height, of_width = shares if width == SIDE else shares[::-1]
+    y1 = 20 + int(np.ceil(of_height * SIDE)) - short
+    x1 = 20 + int(np.ceil(of_width * width)) - short
+    luma = BLANK[:, :width]
 
-    lowest = find_insets(low, drawn({}), BLANK)
-    narrowest = find_insets(drawn({}), narrow, BLANK)
+    lowest = find_insets(drawn({20: (0, 16), y1: (0, 16)}), drawn({}), luma)
+    narrowest = find_insets(drawn({}), drawn({20: (0, 16), x1: (0, 16)}), luma)
 
-    assert (Rectangle(20, y1, 0, SIDE) in lowest) is is_large
+    assert (Rectangle(20, y1, 0, width) in lowest) is is_large
     assert (Rectangle(0, SIDE, 20, x1) in narrowest) is is_large
 
 
@@ -160,7 +162,7 @@ def test_rectangles_that_hardly_differ_are_one(off: int, n_found: int) -> None:
     lines = Lines(np.zeros((N_BLOCKS, 2000), np.float32), step=1)
     lines.density[:, [500, 500 + off]] = [1.0, 0.9]
 
-    found = find_insets(lines, drawn({}), np.zeros((2000, SIDE), np.uint8))
+    found = find_insets(lines, drawn({}), np.zeros((2000, 2000), np.uint8))
 
     assert [inset.y1 for inset in found] == [2000] * n_found
 
