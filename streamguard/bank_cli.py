@@ -6,7 +6,6 @@ Rule: arguments only; what a verb does stands in bank_verbs.
 import argparse
 from pathlib import Path
 
-from streamguard import bank_verbs
 from streamguard.bank_edit_cli import add_bank_edit_verbs
 from streamguard.cli_parser import Verbs, add_verb, count
 from streamguard.core.variants import DEFAULT_RECIPES, RECIPES
@@ -30,7 +29,7 @@ def _add_build(verbs: Verbs) -> None:
     build = add_verb(
         verbs,
         "build",
-        bank_verbs.build,
+        "bank_verbs.build",
         "add videos and images to a bank, which is made where there is none",
         "streamguard bank build bank/ attack.mp4 --policy TVEC-ATTACK-FOOTAGE",
     )
@@ -52,7 +51,7 @@ def _add_query(verbs: Verbs) -> None:
     query = add_verb(
         verbs,
         "query",
-        bank_verbs.query,
+        "bank_verbs.query",
         "hold the keyframes of a file against a bank",
         "streamguard bank query bank/ copy.mp4",
     )
@@ -65,7 +64,7 @@ def _add_query(verbs: Verbs) -> None:
 
 def _add_stat(verbs: Verbs) -> None:
     stat = add_verb(
-        verbs, "stat", bank_verbs.stat, "tell what a bank holds", "streamguard bank stat bank/"
+        verbs, "stat", "bank_verbs.stat", "tell what a bank holds", "streamguard bank stat bank/"
     )
     _add_directory(stat)
     _add_json(stat)
@@ -75,7 +74,7 @@ def _add_verify(verbs: Verbs) -> None:
     verify = add_verb(
         verbs,
         "verify",
-        bank_verbs.verify,
+        "bank_verbs.verify",
         "check every byte of a bank",
         "streamguard bank verify bank/",
     )
@@ -86,7 +85,7 @@ def _add_bench(verbs: Verbs) -> None:
     bench = add_verb(
         verbs,
         "bench",
-        bank_verbs.bench,
+        "bank_verbs.bench",
         "measure a bank of random entries on this machine",
         "streamguard bank bench --entries 1000000",
     )

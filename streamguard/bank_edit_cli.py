@@ -7,7 +7,6 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from streamguard import bank_edit_verbs
 from streamguard.cli_parser import Verbs, add_verb
 from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY
 from streamguard.core.variants import RECIPES
@@ -30,7 +29,7 @@ def _add_remove(verbs: Verbs) -> None:
     remove = add_verb(
         verbs,
         "remove",
-        bank_edit_verbs.remove,
+        "bank_edit_verbs.remove",
         "take an entry out of a bank",
         "streamguard bank remove bank/ attack.mp4",
     )
@@ -41,7 +40,7 @@ def _add_list(verbs: Verbs) -> None:
     listing = add_verb(
         verbs,
         "list",
-        bank_edit_verbs.list_entries,
+        "bank_edit_verbs.list_entries",
         "print what is in a bank, one line an entry",
         "streamguard bank list bank/ --json",
     )
@@ -52,7 +51,7 @@ def _add_configure(verbs: Verbs) -> None:
     configure = add_verb(
         verbs,
         "configure",
-        bank_edit_verbs.configure,
+        "bank_edit_verbs.configure",
         "change what holds for a bank or one of its entries, or show it",
         "streamguard bank configure slates/ --negative --max-distance 20",
     )
@@ -85,7 +84,7 @@ def _add_quarantine(verbs: Verbs) -> None:
     quarantine = add_verb(
         verbs,
         "quarantine",
-        bank_edit_verbs.quarantine,
+        "bank_edit_verbs.quarantine",
         "set an entry aside: it stays in the bank and matches nothing",
         "streamguard bank quarantine bank/ attack.mp4 --reason 'matches an intro'",
     )
@@ -97,7 +96,7 @@ def _add_release(verbs: Verbs) -> None:
     release = add_verb(
         verbs,
         "release",
-        bank_edit_verbs.release,
+        "bank_edit_verbs.release",
         "let an entry in again that was set aside",
         "streamguard bank release bank/ attack.mp4",
     )
@@ -108,7 +107,7 @@ def _add_compact(verbs: Verbs) -> None:
     compact = add_verb(
         verbs,
         "compact",
-        bank_edit_verbs.compact,
+        "bank_edit_verbs.compact",
         "put a bank in order, while others edit it and match against it",
         "streamguard bank compact bank/",
     )

@@ -8,24 +8,27 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from streamguard import __version__, model_verbs, topic_verbs
-from streamguard import doctor as doctor_module
-from streamguard import verbs as verbs_module
+from streamguard import __version__
 from streamguard.bank_cli import add_bank_verbs
-from streamguard.cli_parser import Parser, Verbs, add_verb, seconds
+from streamguard.cli_parser import Parser, Verbs, add_verb, seconds, verb_of
 from streamguard.core.errors import StreamguardError
 from streamguard.core.events import Topic
 from streamguard.core.sampling import Sampling
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command; return its exit code."""
+def main(argv: Sequence[str], on_imported: Callable[[], None] = lambda: None) -> int:
+    """Run one command; return its exit code.
+
+    on_imported: called when all that the command needs is imported, before it runs.
+    """
     arguments = _parser().parse_args(argv)
+    verb = verb_of(arguments)
+    on_imported()
     try:
-        code: int = arguments.verb(arguments)
+        code = verb(arguments)
         sys.stdout.flush()
     except StreamguardError as error:
         print(f"streamguard: {error}", file=sys.stderr)
@@ -70,7 +73,7 @@ def _add_screen(verbs: Verbs) -> None:
     screen = add_verb(
         verbs,
         "screen",
-        verbs_module.screen,
+        "verbs.screen",
         "screen one stream or file to its end; events as JSON Lines on stdout",
         "streamguard screen copy.mp4 --bank bank/ --evidence evidence/",
     )
@@ -90,7 +93,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     run = add_verb(
         verbs,
         "run",
-        verbs_module.run,
+        "verbs.run",
         "screen the configured streams until told to stop",
         "streamguard run --config streamguard.toml",
     )
@@ -98,7 +101,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     events = add_verb(
         verbs,
         "events",
-        verbs_module.events,
+        "verbs.events",
         "print the event log as JSON Lines",
         "streamguard events --follow --topic streamguard.flags.v1 --group reviewers",
     )
@@ -110,7 +113,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     check = add_verb(
         verbs,
         "check-config",
-        verbs_module.check_config,
+        "verbs.check_config",
         "check a configuration and all it names; print the effective settings, secrets masked",
         "streamguard check-config streamguard.toml",
     )
@@ -118,7 +121,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     demo = add_verb(
         verbs,
         "demo",
-        verbs_module.demo,
+        "verbs.demo",
         "the whole thing on this machine, from nothing",
         "streamguard demo --seconds 60",
     )
@@ -131,7 +134,7 @@ def _add_hash(verbs: Verbs) -> None:
     hashes = add_verb(
         verbs,
         "hash",
-        verbs_module.hash_frames,
+        "verbs.hash_frames",
         "print PDQ hashes as JSON Lines, one a keyframe; an image is one line",
         "streamguard hash clip.mp4 --every-frame",
     )
@@ -145,7 +148,7 @@ def _add_model(verbs: Verbs) -> None:
     packs = add_verb(
         inner,
         "list",
-        model_verbs.list_packs,
+        "model_verbs.list_packs",
         "tell which model packs there are, and what each sees",
         "streamguard model list",
     )
@@ -155,7 +158,7 @@ def _add_model(verbs: Verbs) -> None:
     verify = add_verb(
         inner,
         "verify",
-        model_verbs.verify,
+        "model_verbs.verify",
         "check a model pack, from its manifest to its scores",
         "streamguard model verify models/opennsfw",
     )
@@ -168,7 +171,7 @@ def _add_doctor(verbs: Verbs) -> None:
     doctor = add_verb(
         verbs,
         "doctor",
-        doctor_module.doctor,
+        "doctor.doctor",
         "check what streamguard stands on; tell what to do about each failure",
         "streamguard doctor --config streamguard.toml --model models/opennsfw",
     )
@@ -183,7 +186,7 @@ def _add_topics(verbs: Verbs) -> None:
     create = add_verb(
         inner,
         "create",
-        topic_verbs.create,
+        "topic_verbs.create",
         "make the Kafka topics that are missing; those that are there stay as they are",
         "streamguard topics create --config streamguard.toml",
     )

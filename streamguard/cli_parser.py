@@ -7,6 +7,7 @@ import argparse
 import math
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import NoReturn, TypeAlias
 
 from streamguard.core.events import DAY_S
@@ -41,10 +42,11 @@ def seconds(text: str) -> float:
     return value
 
 
-def add_verb(
-    verbs: Verbs, name: str, do: Callable[[argparse.Namespace], int], text: str, example: str
-) -> argparse.ArgumentParser:
-    """Add a verb that is done by `do`; return its parser, for its arguments."""
+def add_verb(verbs: Verbs, name: str, do: str, text: str, example: str) -> argparse.ArgumentParser:
+    """Add a verb that is done by `do`, as "verbs.screen"; return its parser, for its arguments.
+
+    The module is imported when the verb runs: nobody waits for what another verb needs.
+    """
     parser = verbs.add_parser(
         name,
         help=text,
@@ -53,3 +55,12 @@ def add_verb(
     )
     parser.set_defaults(verb=do)
     return parser
+
+
+def verb_of(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    """Import what the chosen verb needs; give what does it."""
+    module, _, function = arguments.verb.rpartition(".")
+    found: Callable[[argparse.Namespace], int] = getattr(
+        import_module(f"streamguard.{module}"), function
+    )
+    return found

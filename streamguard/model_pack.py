@@ -26,7 +26,7 @@ Word = Annotated[str, Field(pattern="^[a-z0-9_-]{1,64}$")]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class WeightsTable(_Table):

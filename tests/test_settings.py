@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from streamguard.contracts.descriptions import describe
 from streamguard.core.errors import ConfigError
 from streamguard.core.sampling import Sampling
+from streamguard.section import Section
 from streamguard.settings import Settings, load_settings, shown
 
 STREAM = '[[streams]]\nid = "studio"\nurl = "rtmp://ALICE:PASS@host/live/KEY"\n'
@@ -227,6 +229,8 @@ def test_settings_cannot_be_changed_once_read() -> None:
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_field_says_what_it_means(name: str) -> None:
+    describe(Section)
+    describe(Settings)
     field = Settings.model_fields[name]
     section = field.annotation
     if isinstance(section, type) and issubclass(section, BaseModel):

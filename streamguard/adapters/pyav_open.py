@@ -13,7 +13,6 @@ from av.container import InputContainer
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from streamguard.adapters.hls_reader import HlsReader
 from streamguard.adapters.pyav_decoder import MAX_PIXELS
 from streamguard.adapters.pyav_errors import translated
 from streamguard.adapters.pyav_options import (
@@ -81,6 +80,8 @@ class Opened:
         self._timeouts = timeouts
         self._reader: Reader | None = None
         if location.protocol == "hls":
+            from streamguard.adapters.hls_reader import HlsReader  # noqa: PLC0415  # its HTTP client takes long to import
+
             self._reader = HlsReader(location, clock, timeouts, hls_hosts)
         elif location.protocol == "srt":
             self._reader = SrtChild(location, clock, timeouts)

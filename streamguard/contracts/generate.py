@@ -14,6 +14,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from streamguard.contracts import reference
+from streamguard.contracts.descriptions import describe
+from streamguard.core.event_data import Value
 from streamguard.core.events import KINDS, RETENTION_S, Event, EventType, Topic, schema_id
 from streamguard.core.record import REDUCED
 
@@ -185,6 +187,7 @@ def _yaml(value: Any, indent: str = "") -> str:
 
 def documents() -> dict[str, str]:
     """Give every contract by its file name."""
+    describe(Value)
     schemas = {
         f"{event_type}.json": json.dumps(event_schema(event_type), indent=2) + "\n"
         for event_type in EventType

@@ -14,8 +14,10 @@ from prometheus_client import Metric
 
 from streamguard.adapters.kafka_meter import KafkaMeter
 from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.contracts.descriptions import describe
 from streamguard.core.ports import Stage
 from streamguard.policy_file import CategoryTable, HashTable, PolicyTables
+from streamguard.section import Section
 from streamguard.settings import Settings
 
 PACKAGE = Path(__file__).parent.parent
@@ -32,6 +34,8 @@ Schema = Mapping[str, Any]
 
 def settings_tables() -> str:
     """Describe every setting, a table a section."""
+    describe(Section)
+    describe(Settings)
     schema = Settings.model_json_schema()
     parts = []
     for name, field in schema["properties"].items():
@@ -44,6 +48,8 @@ def settings_tables() -> str:
 
 def policy_tables() -> str:
     """Describe every field of a policy file, a table a kind of rule."""
+    for table in (HashTable, CategoryTable, PolicyTables):
+        describe(table)
     version = PolicyTables.model_json_schema()["properties"]["version"]["description"]
     parts = [f"`version` (text, required) at the top: {version[0].lower()}{version[1:]}"]
     for headers, table in (

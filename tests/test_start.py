@@ -1,0 +1,55 @@
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from streamguard.cli import _parser
+from streamguard.cli_parser import verb_of
+from streamguard.exchange import lists
+from streamguard.exchange_cli import FORMATS
+
+NOT_FOR_SCREENING = ("aiokafka", "httpx", "m3u8", "onnxruntime", "streamguard.exchange.")
+"""What takes long to import, and screening a file by hashes never uses."""
+
+
+def verbs_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """List what does each verb, down to the last."""
+    if verb := parser.get_default("verb"):
+        yield verb
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from verbs_of(inner)
+
+
+@pytest.mark.parametrize("name", sorted(set(verbs_of(_parser()))))
+def test_every_verb_is_there(name: str) -> None:
+    assert callable(verb_of(argparse.Namespace(verb=name)))
+
+
+def test_formats_on_the_command_line_are_those_that_can_be_read() -> None:
+    assert sorted(lists.FORMATS) == list(FORMATS)
+
+
+def test_screening_waits_for_no_import_that_it_does_not_need() -> None:
+    script = "import sys, streamguard.__main__, streamguard.verbs; print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+
+    imported = done.stdout.decode().split()
+    assert [name for name in imported if name.startswith(NOT_FOR_SCREENING)] == []
+
+
+def test_garbage_is_looked_for_again_once_all_is_imported() -> None:
+    script = (
+        "import gc, sys, streamguard.__main__ as main; sys.argv = ['', 'hash', '']\n"
+        "main.main = lambda argv, on_imported: on_imported() or 5\n"
+        "try: main.run()\n"
+        "except SystemExit as end: print(gc.isenabled(), gc.get_freeze_count() > 10_000, end)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+
+    assert done.stdout.decode().split() == ["True", "True", "5"]
