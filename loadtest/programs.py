@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.footage import KEPT
+
 ROOT = Path(__file__).parent.parent
-CACHE = ROOT / ".cache" / "loadtest"
-"""Where what takes long to make is kept; git ignores it."""
+CACHE = KEPT / "loadtest"
+"""Where what takes long to make is kept; LOADTEST_CACHE names another folder than `.cache`."""
 
 BYTECODE = CACHE / "bytecode"
 STOP_S = 20.0
