@@ -15,9 +15,9 @@ from loadtest.recall_nearest import nearest_looks
 from loadtest.recall_rows import Row
 from loadtest.screening import Named, screen_file
 from loadtest.vpdq_method import is_found
-from streamguard import app
 from streamguard.core.bank import Banks
 from streamguard.core.sampling import Sampling
+from streamguard.live_banks import LiveBanks
 
 SLACK_S = 3.0
 """A flag may come so much after the clip's end: segments stay open so long."""
@@ -59,7 +59,7 @@ def run_task(task: Task) -> list[Row]:
 
 @lru_cache(maxsize=8)
 def _opened(bank: Path) -> Callable[[], Banks]:
-    return app.open_banks([bank])
+    return LiveBanks([bank])
 
 
 def _row(task: Task, mode: Mode) -> Row:
