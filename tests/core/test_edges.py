@@ -7,6 +7,7 @@ from streamguard.core import edges
 from streamguard.core.edges import (
     MAX_BLANKS,
     MEMORY_PICTURES,
+    MIN_MARKED_SHARE,
     MIN_STEP,
     N_BLOCKS,
     LineMemory,
@@ -153,6 +154,20 @@ def test_black_pictures_are_passed_over_until_there_are_too_many() -> None:
 
     assert remembered[:-1] == [1.0] * MAX_BLANKS
     assert remembered[-1] < 1.0
+
+
+@pytest.mark.parametrize(("n_marks", "is_blank"), [(1, True), (2, False)])
+def test_picture_is_black_below_a_least_share_of_marks(n_marks: int, *, is_blank: bool) -> None:
+    memory = LineMemory()
+    lines = [Lines(np.zeros((N_BLOCKS, 100), np.float32), step=1) for _ in range(2)]
+    lines[0].density[:, 7] = 1.0
+    lines[1].density[:n_marks, 3] = 1.0
+    assert 1 < MIN_MARKED_SHARE * lines[1].density.size < 2
+    memory.join(lines[0])
+
+    joined = memory.join(lines[1])
+
+    assert joined.density[0, 7] == (1.0 if is_blank else 0.5)
 
 
 def test_one_picture_with_edges_ends_the_count_of_black_ones() -> None:

@@ -14,9 +14,11 @@ from streamguard.core.edges import (
 from streamguard.core.insets import (
     MAX_CANDIDATES,
     MIN_APART_SHARE,
+    MIN_AREA_SHARE,
     MIN_DENSITY,
     MIN_LONG_SHARE,
     MIN_SHORT_SHARE,
+    MIN_STRETCH,
     find_insets,
 )
 from streamguard.core.regions import Rectangle
@@ -154,6 +156,40 @@ def test_inset_has_a_least_height_and_width(width: int, short: int, *, is_large:
 
     assert (Rectangle(20, y1, 0, width) in lowest) is is_large
     assert (Rectangle(0, SIDE, 20, x1) in narrowest) is is_large
+
+
+@pytest.mark.parametrize(("short", "is_large"), [(0, True), (1, False)])
+def test_inset_has_a_least_area(short: int, *, is_large: bool) -> None:
+    height = 60
+    width = int(np.ceil(MIN_AREA_SHARE * SIDE * SIDE / height)) - short
+    rows = drawn({20: (2, 6), 20 + height: (2, 6)})
+    columns = drawn({20: (2, 8), 20 + width: (2, 8)})
+
+    found = find_insets(rows, columns, BLANK)
+
+    assert (Rectangle(20, 20 + height, 20, 20 + width) in found) is is_large
+
+
+@pytest.mark.parametrize(("density", "is_edge"), [(0.56, True), (0.54, False)])
+def test_edge_has_a_least_stretch(density: float, *, is_edge: bool) -> None:
+    assert 3 * (0.54 - MIN_DENSITY) < MIN_STRETCH < 3 * (0.56 - MIN_DENSITY)
+    rows, columns = drawn({40: (6, 9), 120: (6, 9)}, density), drawn({60: (0, 16), 90: (0, 16)})
+
+    found = find_insets(rows, columns, BLANK)
+
+    assert (Rectangle(40, 120, 60, 90) in found) is is_edge
+
+
+@pytest.mark.parametrize(("even", "uneven"), [(40, 80), (80, 40)])
+def test_of_edges_marked_alike_the_even_one_is_better(even: int, uneven: int) -> None:
+    rows = drawn({even: (0, 16), uneven: (4, 16)}, density=0.8)
+    rows.density[:, even - rows.place_of(0)] = 0.6
+    sums = rows.density.sum(axis=0)
+    assert sums[even - rows.place_of(0)] == pytest.approx(sums[uneven - rows.place_of(0)])
+
+    best, *_ = find_insets(rows, drawn({}), BLANK)
+
+    assert even in {best.y0, best.y1}
 
 
 @pytest.mark.parametrize(("off", "n_found"), [(24, 1), (25, 2)])

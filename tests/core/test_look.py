@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from streamguard.core.look import views_of
+from streamguard.core.look import MAX_VIEWS, views_of
 from streamguard.core.pdq import hash_luma
 from streamguard.core.pdq_reference import MIN_SIDE
 from streamguard.core.region_memory import RegionMemory
+from streamguard.core.regions import Rectangle
+from tests.core.made_layouts import window
 
 PICTURE = np.random.default_rng(4).integers(0, 256, (180, 320), dtype=np.uint8)
 
@@ -66,3 +68,15 @@ def test_memory_keeps_the_content_through_a_picture_that_does_not_show_it() -> N
 
     assert [view.region for view in second] == ["full", "content", "content"]
     assert np.array_equal(first[1].pdq, second[1].pdq)
+
+
+def test_insets_come_after_the_content_and_all_keep_the_budget() -> None:
+    memory, inset = RegionMemory(), Rectangle(80, 280, 120, 400)
+    luma = np.full((360, 640), 16, np.uint8)
+    luma[40:320] = window((360, 640), inset, seed=1)[40:320]
+
+    views = views_of(luma, full_range=True, memory=memory)
+
+    assert [view.region for view in views] == ["full", "content", "inset", "inset", "inset"]
+    assert len(views) <= MAX_VIEWS
+    assert np.array_equal(views[2].pdq, hash_luma(inset.of(luma), full_range=True).bits)

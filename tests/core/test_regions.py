@@ -8,6 +8,7 @@ from streamguard.core.regions import (
     LEVEL_TOLERANCE,
     Rectangle,
     content_rectangle,
+    count_bars,
 )
 
 
@@ -123,6 +124,33 @@ def test_torn_line_at_the_very_edge_does_not_hide_a_bar() -> None:
 )
 def test_picture_without_bars_has_no_rectangle(luma: NDArray[np.uint8]) -> None:
     assert content_rectangle(luma) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "n_bars"),
+    [
+        (Rectangle(32, 232, 0, 300), 2),
+        (Rectangle(0, 264, 40, 260), 2),
+        (Rectangle(32, 232, 40, 260), 4),
+        (Rectangle(0, 232, 0, 300), 1),
+        (Rectangle(0, 264, 0, 300), 0),
+    ],
+    ids=["letterbox", "pillarbox", "window", "one bar", "none"],
+)
+def test_bars_are_counted_where_they_are(content: Rectangle, n_bars: int) -> None:
+    luma = np.full((264, 300), 16, np.uint8)
+    content.of(luma)[:] = busy(content.y1 - content.y0, content.x1 - content.x0)
+
+    assert count_bars(luma, content) == n_bars
+    assert count_bars(busy(264, 300), content) == 0
+
+
+@pytest.mark.parametrize(("n_busy", "holds"), [(4, True), (5, False)])
+def test_bar_holds_while_three_quarters_of_its_lines_are_flat(n_busy: int, *, holds: bool) -> None:
+    luma = framed(busy(200, 300), Rectangle(16, 0, 0, 0), 16)
+    luma[:n_busy] = busy(n_busy, 300)
+
+    assert count_bars(luma, Rectangle(16, 216, 0, 300)) == holds
 
 
 def test_padding_of_rows_is_not_seen() -> None:
