@@ -1,6 +1,6 @@
 """The arguments of the `bank` verbs that take hash lists in and give them out.
 
-Rule: arguments only; what a verb does stands in exchange_verbs.
+Rule: arguments only; what a verb does stands in exchange_verbs and exchange_sync.
 """
 
 import argparse
@@ -16,6 +16,7 @@ def add_exchange_verbs(verbs: Verbs) -> None:
     """Add them below `bank`."""
     _add_import(verbs)
     _add_export(verbs)
+    _add_sync(verbs)
 
 
 def _add_import(verbs: Verbs) -> None:
@@ -60,6 +61,22 @@ def _add_export(verbs: Verbs) -> None:
     give_out.add_argument("directory", type=Path, metavar="DIR")
     give_out.add_argument("--format", choices=FORMATS, required=True)
     give_out.add_argument("--entry", metavar="NAME", help="this entry alone; vpdq needs it")
+
+
+def _add_sync(verbs: Verbs) -> None:
+    follow = add_verb(
+        verbs,
+        "sync",
+        "exchange_sync.sync_bank",
+        "bring a bank up to the hash list of an exchange",
+        "streamguard bank sync bank/ --exchange tat --config streamguard.toml",
+    )
+    follow.add_argument("directory", type=Path, metavar="DIR")
+    follow.add_argument("--exchange", required=True, metavar="NAME", help="of [exchange.NAME]")
+    follow.add_argument("--config", type=Path, metavar="FILE", help="settings that have it")
+    follow.add_argument("--follow", action="store_true", help="sync again at each interval")
+    follow.add_argument("--refetch", action="store_true", help="fetch the whole list anew")
+    _add_caution(follow)
 
 
 def _add_caution(verb: argparse.ArgumentParser) -> None:

@@ -131,8 +131,8 @@ def tell(account: Account, n_entries: int, arguments: argparse.Namespace) -> Non
     for name, value in account.to_table().items():
         print(f"{name:<12}  {value}")
     if is_rehearsal:
-        for how_much in account.shrinks:
-            print(f"{how_much}: refused without --allow-shrink")
+        for source, how_much in account.shrinks.items():
+            print(f"{source}: {how_much}: refused without --allow-shrink")
         print("nothing was written", file=sys.stderr)
     else:
         print(f"{'entries':<12}  {n_entries} changed in the bank")

@@ -6,6 +6,7 @@ or variable is an error: a promise that is misspelt must not be silently broken.
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_origin
 
@@ -15,6 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,14 +25,24 @@ from pydantic_settings import (
 
 from streamguard.core.coverage_data import MAX_BANKS
 from streamguard.core.errors import ConfigError
+from streamguard.exchange_section import (
+    ExchangeName,
+    ExchangeSection,
+    variable_of,
+    written_credential,
+)
 from streamguard.kafka_section import KafkaSection
 from streamguard.section import Section
 from streamguard.stream_section import StreamSection
-from streamguard.toml_file import problem_in, read_toml
+from streamguard.toml_file import line_of, problem_in, read_toml
 
 PREFIX = "STREAMGUARD_"
 NESTED = "__"
 TEST_PREFIX = "STREAMGUARD_TEST_"  # read by the tests only
+
+ANY_EXCHANGE = "*"
+_EXCHANGE = re.compile(f"^({PREFIX}EXCHANGE{NESTED})[A-Z0-9]+(?:_[A-Z0-9]+)*({NESTED}.*)")
+"""A variable that sets one setting of one exchange, whose name it holds."""
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=600)]
@@ -149,6 +161,8 @@ class Settings(BaseSettings):
     evidence: EvidenceSection = EvidenceSection()
     http: HttpSection = HttpSection()
     worker: WorkerSection = WorkerSection()
+    exchange: dict[ExchangeName, ExchangeSection] = {}
+    """The exchanges whose hash lists `bank sync` follows."""
 
     @field_validator("streams")
     @classmethod
@@ -192,15 +206,29 @@ def load_settings(file: Path | None) -> Settings:
         ConfigError: one line that names the file or variable, the field, and what is wrong.
     """
     values = read_toml(file) if file else {}
+    _refuse_written_credential(file, values)
     variables = _variables()
     try:
         return Settings(**values)
     except ValidationError as error:
         loc = [str(part) for part in error.errors(include_url=False)[0]["loc"]]
-        names = (PREFIX + NESTED.join(loc[:depth]).upper() for depth in (2, 1))
+        names = (PREFIX + NESTED.join(loc[:depth]).upper() for depth in (3, 2, 1))
         variable = next((variables[name] for name in names if name in variables), None)
         problem = problem_in(None if variable else file, error)
         raise ConfigError(f"variable {variable}: {problem}" if variable else problem) from None
+
+
+def _refuse_written_credential(file: Path | None, values: dict[str, Any]) -> None:
+    """Refuse credentials that stand in a file which is copied, diffed and shown around."""
+    written = written_credential(values)
+    if file is None or written is None:
+        return
+    exchange, name = written
+    where = f"{file}:{line_of(file, ('exchange', *written))}: exchange.{exchange}.{name}"
+    raise ConfigError(
+        f"{where}: a credential comes by the variable {variable_of(exchange, name)}, or by"
+        f" {name}_file"
+    )
 
 
 def shown(settings: Settings) -> dict[str, Any]:
@@ -219,9 +247,10 @@ def _variables() -> dict[str, str]:
         upper = name.upper()
         if not upper.startswith(PREFIX) or upper.startswith(TEST_PREFIX):
             continue
-        if upper not in takes_json:
+        known_as = _EXCHANGE.sub(rf"\1{ANY_EXCHANGE}\2", upper)
+        if known_as not in takes_json:
             raise ConfigError(f"variable {name}: there is no such setting; is it misspelt?")
-        if takes_json[upper] and not _is_json(value):
+        if takes_json[known_as] and not _is_json(value):
             raise ConfigError(f"variable {name}: a list or a section is given as JSON")
         found[upper] = name
     return found
@@ -235,9 +264,15 @@ def _takes_json() -> dict[str, bool]:
         section = field.annotation
         if isinstance(section, type) and issubclass(section, Section):
             for inner, value in section.model_fields.items():
-                is_list = get_origin(value.annotation) is tuple
-                known[f"{PREFIX}{name}{NESTED}{inner}".upper()] = is_list
+                known[f"{PREFIX}{name}{NESTED}{inner}".upper()] = _is_collection(value)
+    for inner, value in ExchangeSection.model_fields.items():
+        name = f"{PREFIX}exchange{NESTED}{ANY_EXCHANGE}{NESTED}{inner}"
+        known[name.upper()] = _is_collection(value)
     return known
+
+
+def _is_collection(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) in (tuple, dict)
 
 
 def _is_json(text: str) -> bool:

@@ -39,11 +39,25 @@ def settings_tables() -> str:
     schema = Settings.model_json_schema()
     parts = []
     for name, field in schema["properties"].items():
-        is_list = field.get("type") == "array"
-        section = _resolved(field["items"] if is_list else field, schema)
-        header = f"[[{name}]]" if is_list else f"[{name}]"
+        header, inner = _table_of(name, field)
+        section = _resolved(inner, schema)
         parts += [f"### `{header}`", section["description"], _fields(section, schema)]
     return "\n\n".join(parts)
+
+
+def _table_of(name: str, field: Schema) -> tuple[str, Schema]:
+    """Say how a table is headed: one, one of a list, or one of several with names."""
+    if field.get("type") == "array":
+        return f"[[{name}]]", field["items"]
+    if field.get("type") == "object":
+        return f"[{name}.NAME]", _values_of(field)
+    return f"[{name}]", field
+
+
+def _values_of(table: Schema) -> Schema:
+    """Give the schema of the values of a table whose keys are names."""
+    by_pattern: list[Schema] = list(table.get("patternProperties", {}).values())
+    return by_pattern[0] if by_pattern else table["additionalProperties"]
 
 
 def policy_tables() -> str:
@@ -93,6 +107,8 @@ def _kind(field: Schema, schema: Schema) -> str:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field["type"] == "array":
         return f"list of: {_kind(_resolved(field['items'], schema), schema)}"
+    if field["type"] == "object":
+        return f"table of: {_kind(_resolved(_values_of(field), schema), schema)}"
     words = [_KINDS.get(field.get("format", ""), _TYPES[field["type"]])]
     if "minimum" in field:
         words.append(f"from {field['minimum']}")

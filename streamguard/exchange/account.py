@@ -27,14 +27,14 @@ class Account:
     passed_over: by kind, what no bank can hold: hashes of other kinds, answers without an id.
     faults:      by reason, what was quarantined.
     shown:       (step, record, reason), at most 1,000 of them.
-    shrinks:     what takes so much away that it has to be allowed.
+    shrinks:     by source, what it takes away, where that is so much that it has to be allowed.
     """
 
     steps: Counter[Step] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     shown: list[tuple[Step, str, str]] = field(default_factory=list)
-    shrinks: list[str] = field(default_factory=list)
+    shrinks: dict[str, str] = field(default_factory=dict)
 
     def tell(self, step: Step, record: str, reason: str = "") -> None:
         """Count what became of a record."""

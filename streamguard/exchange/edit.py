@@ -37,7 +37,7 @@ _SEEN = "UPDATE records SET generation = ? WHERE source = ? AND record_id = ?"
 _UNSEEN = "SELECT record_id, is_deleted, entry FROM records WHERE source = ? AND generation < ?"
 _FORGET = "DELETE FROM records WHERE source = ? AND generation < ?"
 _N_LIVE = "SELECT count(*) FROM records WHERE source = ? AND entry IS NOT NULL"
-_NEW_SOURCE = "INSERT OR IGNORE INTO sources VALUES (?, 0, NULL, 0, 0, NULL, 0, 0)"
+_NEW_SOURCE = "INSERT OR IGNORE INTO sources VALUES (?, 0, NULL, 0, 0, 0, NULL, 0, 0)"
 _GENERATION = "SELECT generation FROM sources WHERE source = ?"
 _NEXT_GENERATION = "UPDATE sources SET generation = generation + 1 WHERE source = ?"
 _OVER = """SELECT source, record_id, entry FROM records
@@ -101,6 +101,11 @@ class Edit:
         ((self.n_live[source],),) = self.connection.execute(_N_LIVE, (source,))
         self.n_lost[source] = 0
 
+    def resume(self, source: str, n_live: int, n_lost: int) -> None:
+        """Go on with a source of which earlier transactions have taken a part."""
+        self.meet(source)
+        self.n_live[source], self.n_lost[source] = n_live, n_lost
+
     def begin_whole(self, source: str) -> None:
         """Count a new whole list of this source, whose items follow."""
         self.meet(source)
@@ -130,17 +135,17 @@ class Edit:
         for source, n_lost in self.n_lost.items():
             n_live = self.n_live[source]
             if n_lost > SHRINK_RECORDS and n_lost > SHRINK_SHARE * n_live:
-                self._shrinks(f"{source}: {n_lost} of its {n_live} records would vanish")
+                self._shrinks(source, f"{n_lost} of its {n_live} records would vanish")
         for key in sorted(self._touched):
             settle(self.connection, key)
 
-    def _shrinks(self, how_much: str) -> None:
+    def _shrinks(self, source: str, how_much: str) -> None:
         if not self.terms.may_shrink:
             raise ListShrinks(
-                f"{how_much}; nothing of it was taken. See with --dry-run which they are; if it is"
-                " right, repeat with --allow-shrink"
+                f"{source}: {how_much}; nothing of it was taken. See with --dry-run which they are;"
+                " if it is right, repeat with --allow-shrink"
             )
-        self.account.shrinks.append(how_much)
+        self.account.shrinks[source] = how_much
 
     def _rows(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
         return self.connection.execute(statement, values).fetchall()

@@ -62,8 +62,15 @@ class FieldProblem(Exception):
         self.field, self.what = field, what
 
 
+def is_text(value: Any) -> bool:
+    """Say whether something can stand in a record as an id, a label or a tag."""
+    if not isinstance(value, str) or not value.isprintable():
+        return False
+    return 1 <= len(value.encode()) <= MAX_ID_BYTES
+
+
 def _printable(text: str) -> str:
-    if not text.isprintable() or len(text.encode()) > MAX_ID_BYTES:
+    if not is_text(text):
         raise ValueError(f"1 to {MAX_ID_BYTES} bytes of printable text are needed")
     return text
 

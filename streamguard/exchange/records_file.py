@@ -69,6 +69,7 @@ CREATE TABLE sources (
     source TEXT PRIMARY KEY,
     generation INTEGER NOT NULL,     -- counts its whole lists
     cursor TEXT,                     -- where its exchange goes on
+    is_open INTEGER NOT NULL,        -- a sync has begun that has not come to its end
     is_refetching INTEGER NOT NULL,  -- a whole list is coming, page by page
     started_us INTEGER NOT NULL,     -- of the sync that runs, or ran last
     completed_us INTEGER,            -- start of the last sync that came to its end

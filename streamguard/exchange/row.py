@@ -18,7 +18,7 @@ from streamguard.exchange.account import Step
 from streamguard.exchange.projection import key_of
 from streamguard.exchange.record import Record, make_record
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def tombstone(source: str, record_id: str) -> Record:
 
 def us_of(time: datetime | None) -> int | None:
     """Give microseconds since 1970 UTC, exactly."""
-    return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
+    return None if time is None else (time - EPOCH) // timedelta(microseconds=1)
 
 
 def _problem(record: Record, pdq: bytes | None, negatives: Sequence[Bank]) -> str | None:

@@ -77,7 +77,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(
     assert (account["added"], account["changed"], account["removed"]) == (1, 1, 18)
     assert (account["quarantined"], account["unchanged"]) == (1, 1)
     assert (account["passed_over"], account["faults"]) == ({"md5": 1}, {"low_quality": 1})
-    assert account["shrinks"] == ["list: 18 of its 20 records would vanish"]
+    assert account["shrinks"] == {"list": "18 of its 20 records would vanish"}
     assert {"step": "quarantined", "record": "list:bad", "reason": "low_quality"} in account["diff"]
     assert {"step": "removed", "record": "list:19"} in account["diff"]
 
