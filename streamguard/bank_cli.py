@@ -86,10 +86,16 @@ def _add_bench(verbs: Verbs) -> None:
         verbs,
         "bench",
         "bank_verbs.bench",
-        "measure a bank of random entries on this machine",
+        "measure banks of random and of crowded entries on this machine",
         "streamguard bank bench --entries 1000000",
     )
     bench.add_argument("--entries", type=count, default=100_000)
+    bench.add_argument(
+        "--grown-from",
+        type=Path,
+        metavar="FILE",
+        help="hashes of pictures, 64 hex digits each, to grow the crowded bank from; else drawn",
+    )
     _add_json(bench)
 
 

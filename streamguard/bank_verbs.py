@@ -17,6 +17,7 @@ from streamguard.adapters.bank_check import stat_bank, verify_bank
 from streamguard.adapters.bank_dir import has_bank
 from streamguard.adapters.bank_file import apply_edit, revision_of
 from streamguard.adapters.bank_live import open_bank
+from streamguard.adapters.bench_hashes import read_hashes
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import EntryPlan, make_entry
@@ -108,8 +109,9 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure a bank of so many random entries on this machine."""
-    _show(measure(arguments.entries), as_json=arguments.json)
+    """Measure banks of so many entries on this machine."""
+    grown_from = read_hashes(arguments.grown_from) if arguments.grown_from else None
+    _show(measure(arguments.entries, grown_from), as_json=arguments.json)
     return 0
 
 

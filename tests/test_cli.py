@@ -240,8 +240,20 @@ def test_bank_bench_prints_what_scripts_read() -> None:
     done = streamguard("bank", "bench", "--entries", "2000", "--json")
 
     (row,) = done.rows
-    assert list(row) == ["entries", "ms_per_needle", "bytes_per_entry", "build_s", "start_s"]
+    assert list(row)[:5] == ["entries", "ms_per_needle", "bytes_per_entry", "build_s", "start_s"]
     assert row["entries"] == 2000
+    assert row["skewed_ms_per_needle"] > 0
+
+
+def test_bank_bench_grows_its_crowd_from_the_hashes_of_a_file(tmp_path: Path) -> None:
+    hashes = tmp_path / "hashes.txt"
+    hashes.write_text("ab" * 32)
+
+    done = streamguard("bank", "bench", "--entries", "200", "--grown-from", hashes, "--json")
+    refused = streamguard("bank", "bench", "--grown-from", tmp_path / "missing.txt")
+
+    assert done.rows[0]["skewed_ms_per_needle"] > 0
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
 
 
 def test_a_name_is_built_once_unless_it_is_to_be_replaced(

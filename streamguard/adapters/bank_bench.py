@@ -1,12 +1,14 @@
 """Measures a bank of a given size on this machine: what a query, an entry and a start cost.
 
-Rule: it measures what production runs, from the file on disk to the list of matches, on one core;
-the hashes are seeded, so that two runs measure the same work.
+Rule: it measures what production runs, from the file on disk to the list of matches, on one core.
+Two banks of the size are measured, one of random hashes and one of hashes that crowd together
+(`streamguard.adapters.bench_hashes`).
 """
 
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,85 +17,121 @@ from numpy.typing import NDArray
 
 from streamguard.adapters.bank_generation import save_bank
 from streamguard.adapters.bank_live import open_bank
+from streamguard.adapters.bench_hashes import draw, hashes_of_drawn_clips
 from streamguard.core.bank import Bank
 from streamguard.core.bank_editor import make_bank
 from streamguard.core.bank_table import Table, zeros
 from streamguard.core.bank_values import Terms
-from streamguard.core.types import HASH_BYTES
+from streamguard.core.types import MATCH_DISTANCE_BITS, NEAR_DISTANCE_BITS
 
-MIN_FLIPS, MAX_FLIPS = 8, 40
-"""Bits that are flipped in a real hash to grow another one from it."""
+BATCH = 16
+"""Needles that are handed over together; the samples of so many streams."""
 
-_SEED = 20
-_N_NEEDLES = 200
-_N_WARM_UP = 50
+_N_WARM_UP = 3 * BATCH
 """Queries before the measured ones: they bring the bank into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What was measured of one bank, each time in the mean, milliseconds a needle.
+
+    query_ms, batch_ms: from a hash to its matches, one by one and 16 in a row: a batch shares no
+                        work, each of its needles looks at lists of its own.
+    exact_ms, near_ms:  of that, finding the rows within 31 bits, and within 61.
+    start_s:            from opening the file to the first answer.
+    """
+
+    query_ms: float
+    batch_ms: float
+    exact_ms: float
+    near_ms: float
+    bytes_per_entry: float
+    build_s: float
+    start_s: float
 
 
 def bench(
     entries: int, grown_from: NDArray[np.uint8] | None = None, folder: Path | None = None
 ) -> dict[str, Any]:
-    """Build, open and query a bank of so many images.
+    """Build, open and query two banks of so many images.
 
     Args:
         entries: number of images, a hash each.
-        grown_from: as for `draw`.
-        folder: where the bank lies meanwhile; the system's temporary folder unless told.
+        grown_from: (n, 32) uint8, hashes of pictures from which the crowded bank is grown; without
+            them, those of drawn ones.
+        folder: where the banks lie meanwhile; the system's temporary folder unless told.
     """
-    hashes, needles = draw(entries, grown_from)
+    crowd = hashes_of_drawn_clips() if grown_from is None else grown_from
+    random = _measure(*draw(entries), folder)
+    skewed = _measure(*draw(entries, crowd), folder)
+    return {
+        "entries": entries,
+        "ms_per_needle": random.query_ms,
+        "bytes_per_entry": random.bytes_per_entry,
+        "build_s": random.build_s,
+        "start_s": random.start_s,
+        "ms_per_needle_of_16": random.batch_ms,
+        "index_ms_within_31": random.exact_ms,
+        "index_ms_within_61": random.near_ms,
+        "skewed_ms_per_needle": skewed.query_ms,
+        "skewed_ms_per_needle_of_16": skewed.batch_ms,
+        "skewed_index_ms_within_31": skewed.exact_ms,
+        "skewed_index_ms_within_61": skewed.near_ms,
+        "skewed_start_s": skewed.start_s,
+    }
+
+
+def mean_ms(
+    query: Callable[[NDArray[np.uint8]], object], needles: NDArray[np.uint8], batch: int = 1
+) -> float:
+    """Time a query of so many needles: the mean in milliseconds a needle.
+
+    Args:
+        query: takes (batch, 32) uint8.
+        needles: (n, 32) uint8; the first 48 warm it up and are not counted.
+        batch: needles at once.
+    """
+    batches = [needles[at : at + batch] for at in range(0, len(needles) - batch + 1, batch)]
+    n_warm_up = _N_WARM_UP // batch
+    for some in batches[:n_warm_up]:
+        query(some)
+    started_s = time.perf_counter()
+    for some in batches[n_warm_up:]:
+        query(some)
+    n_needles = batch * len(batches[n_warm_up:])
+    return round((time.perf_counter() - started_s) * 1e3 / n_needles, 4)
+
+
+def _measure(
+    hashes: NDArray[np.uint8], needles: NDArray[np.uint8], folder: Path | None
+) -> _Figures:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         directory = Path(name)
         started_s = time.perf_counter()
         save_bank(directory, _bank_of(hashes))
         built_s = time.perf_counter()
         bank = open_bank(directory)
-        opened_s = time.perf_counter()
-        ms_per_needle = mean_ms(lambda needle: bank.query(needle, "full"), needles)
-        n_bytes = sum(path.stat().st_size for path in directory.iterdir())
-    return {
-        "entries": entries,
-        "ms_per_needle": ms_per_needle,
-        "bytes_per_entry": round(n_bytes / max(entries, 1), 1),
-        "build_s": round(built_s - started_s, 3),
-        "start_s": round(opened_s - built_s, 3),
-    }
+        bank.query(needles[0], "full")
+        answered_s = time.perf_counter()
+        index = bank.base.index
+
+        def ask(some: NDArray[np.uint8]) -> None:
+            for needle in some:
+                bank.query(needle, "full")
+
+        return _Figures(
+            query_ms=mean_ms(ask, needles),
+            batch_ms=mean_ms(ask, needles, BATCH),
+            exact_ms=mean_ms(lambda some: index.query(some[0], MATCH_DISTANCE_BITS), needles),
+            near_ms=mean_ms(lambda some: index.query(some[0], NEAR_DISTANCE_BITS), needles),
+            bytes_per_entry=round(_bytes_in(directory) / max(len(hashes), 1), 1),
+            build_s=round(built_s - started_s, 3),
+            start_s=round(answered_s - built_s, 3),
+        )
 
 
-def draw(
-    entries: int, grown_from: NDArray[np.uint8] | None = None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw the hashes of a bank and the needles to look for, the same ones each time.
-
-    Args:
-        entries: number of hashes for the bank.
-        grown_from: (n, 32) uint8, hashes of real pictures; all that is drawn is one of them with
-            8 to 40 flips. Without them it is random.
-
-    Returns:
-        (entries, 32) and (250, 32) uint8.
-    """
-    rng = np.random.default_rng(_SEED)
-    n_drawn = entries + _N_WARM_UP + _N_NEEDLES
-    if grown_from is None:
-        hashes = rng.integers(0, 256, (n_drawn, HASH_BYTES), dtype=np.uint8)
-    else:
-        hashes = grown_from[rng.integers(0, len(grown_from), n_drawn)]
-        n_flips = rng.integers(MIN_FLIPS, MAX_FLIPS + 1, n_drawn)
-        for flip in range(MAX_FLIPS):
-            rows = np.flatnonzero(n_flips > flip)
-            bits = rng.integers(0, 8 * HASH_BYTES, len(rows))
-            hashes[rows, bits // 8] ^= (1 << bits % 8).astype(np.uint8)
-    return hashes[:entries], hashes[entries:]
-
-
-def mean_ms(query: Callable[[NDArray[np.uint8]], object], needles: NDArray[np.uint8]) -> float:
-    """Time a query: the mean over the needles in milliseconds, without those that warm it up."""
-    for needle in needles[:_N_WARM_UP]:
-        query(needle)
-    started_s = time.perf_counter()
-    for needle in needles[_N_WARM_UP:]:
-        query(needle)
-    return round((time.perf_counter() - started_s) * 1e3 / len(needles[_N_WARM_UP:]), 4)
+def _bytes_in(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.iterdir())
 
 
 def _bank_of(hashes: NDArray[np.uint8]) -> Bank:
