@@ -13,7 +13,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -21,31 +21,23 @@ from uuid import uuid4
 import structlog
 
 from streamguard.adapters.evidence_dir import EvidenceDir
-from streamguard.adapters.http_status import HttpStatus
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
-from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.bank import Banks
-from streamguard.core.coverage_data import StreamExcludedData
 from streamguard.core.errors import LogUnavailable
-from streamguard.core.events import Event, stream_excluded_event
+from streamguard.core.events import Event
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import EventLog
 from streamguard.core.timeline import Timeline
-from streamguard.live_banks import LiveBanks
 from streamguard.model_pack import load_pack
-from streamguard.policy_file import load_policy
-from streamguard.pruning import keep_pruned
 from streamguard.runtime.batcher import Batcher, Classifier
 from streamguard.runtime.evidence import EvidenceStore
-from streamguard.runtime.health import Health
-from streamguard.runtime.parts import Parts, Stream
+from streamguard.runtime.parts import Parts
 from streamguard.runtime.pool import DecodePool
-from streamguard.runtime.worker import keep_screening
 from streamguard.runtime.writer import LogWriter
 from streamguard.settings import ModelSection, Settings
 
@@ -176,102 +168,6 @@ def plan_of(
         n_threads=settings.worker.decode_threads,
         stop_timeout_s=settings.worker.stop_timeout_s,
     )
-
-
-async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Screen the configured streams until `stop`; see README for what it serves."""
-    streams = streams_of(settings)
-    banks = LiveBanks(settings.bank.paths)
-    meter = PrometheusMeter()
-    policy = load_policy(settings.policy.file)
-    with SqliteLog(settings.log.file) as event_log, banks.watched(meter):
-        directory = settings.evidence.directory
-        plan = plan_of(settings, banks, policy, event_log, directory, settings.model.pack)
-        n_streams = len(streams)
-        n_excluded = len(settings.streams) - n_streams
-        meter.watch("streams_configured", "Streams to be screened.", lambda: n_streams)
-        meter.watch("streams_excluded", "Streams not to be screened.", lambda: n_excluded)
-        health = Health(stop, banks.problem)
-        with HttpStatus(
-            settings.http.host,
-            settings.http.port,
-            meter.registry,
-            live=health.live,
-            ready=health.ready,
-            kafka=health.kafka,
-        ) as status:
-            log.info("run_started", port=status.port, n_streams=n_streams)
-            async with _publishing(settings, meter, health) as wake:
-                plan = replace(plan, on_commit=lambda _: wake())
-                async with assembled(plan, meter) as parts:
-                    health.writer = parts.writer
-                    await _screen_all(settings, streams, parts, health, stop)
-            log.info("run_stopped")
-
-
-@asynccontextmanager
-async def _publishing(
-    settings: Settings, meter: PrometheusMeter, health: Health
-) -> AsyncIterator[Callable[[], None]]:
-    """Publish to Kafka, if it is configured; give what to call after each commit."""
-    if not settings.kafka.bootstrap_servers:
-        yield lambda: None
-        return
-    from streamguard.kafka_parts import publishing  # noqa: PLC0415  # needs the extra `kafka`
-
-    async with publishing(settings, meter) as publisher:
-        health.publisher = publisher
-        yield publisher.wake
-
-
-async def _screen_all(
-    settings: Settings,
-    streams: Sequence[Stream],
-    parts: Parts,
-    health: Health,
-    stop: asyncio.Event,
-) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        beating = tasks.create_task(health.beat())
-        has_broker = bool(settings.kafka.bootstrap_servers)
-        pruning = tasks.create_task(keep_pruned(settings.log.file, has_broker=has_broker))
-        await _put_on_record(settings, parts)
-        screening = [tasks.create_task(keep_screening(stream, parts, stop)) for stream in streams]
-        await stop.wait()
-        log.info("stop_begun", n_streams=len(screening))
-        await asyncio.wait(screening) if screening else None
-        log.info("streams_closed")
-        pruning.cancel()
-        beating.cancel()
-
-
-def streams_of(settings: Settings) -> list[Stream]:
-    """Give the streams to be screened, with the policies that are their own.
-
-    Raises:
-        ConfigError: a policy file is wrong.
-    """
-    return [
-        Stream(
-            section.id,
-            section.location,
-            section.sampling,
-            section.banks,
-            load_policy(section.policy_file) if section.policy_file else None,
-        )
-        for section in settings.streams
-        if section.not_screened is None
-    ]
-
-
-async def _put_on_record(settings: Settings, parts: Parts) -> None:
-    """Publish which streams are not screened, and why."""
-    now_s = parts.clock.wall()
-    for section in settings.streams:
-        if section.not_screened is not None:
-            data = StreamExcludedData(stream_id=section.id, reason=section.not_screened)
-            event = stream_excluded_event(parts.source, data, recorded_s=now_s)
-            await parts.writer.put([event], parts.clock.monotonic())
 
 
 def open_model(directory: Path, section: ModelSection) -> Classifier:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from streamguard import app, process
+from streamguard import app, process, service
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.sqlite_log import SqliteLog
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{arguments.config} names no streams: add a [[streams]] table")
 
     async def watched(stop: asyncio.Event) -> int:
-        await app.run(settings, stop)
+        await service.run(settings, stop)
         return 0
 
     return process.run_until_signal(watched)
@@ -97,7 +97,7 @@ def check_config(arguments: argparse.Namespace) -> int:
     """Print the effective settings, secrets masked, after reading all that they name."""
     settings = load_settings(arguments.file)
     load_policy(settings.policy.file)
-    app.streams_of(settings)
+    service.streams_of(settings)
     LiveBanks(settings.bank.paths)
     if settings.model.pack:
         app.open_model(settings.model.pack, settings.model)

@@ -160,6 +160,11 @@ class Bank:
             if number not in dead:
                 yield raw.decode(errors="replace")
 
+    def quarantined(self) -> Iterator[tuple[str, EntryFacts]]:
+        """Give the entries that are set aside, and match nothing."""
+        for number in np.setdiff1d(self.hidden, self.dead).tolist():
+            yield self._name_of(number), self._facts_of(number)
+
     def entries(self) -> Iterator[tuple[str, EntryFacts, Stretch]]:
         """Give all entries with their hashes, the quarantined ones too."""
         dead = set(self.dead.tolist())

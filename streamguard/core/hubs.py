@@ -8,6 +8,8 @@ show the same attack. No clock in here: the caller passes the time.
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from streamguard.core.event_data import utc_seconds, utc_text
+
 HOUR_S = 3600.0
 """How far back streams are counted, seconds."""
 
@@ -19,6 +21,24 @@ MAX_ENTRIES = 4_096
 
 Key = tuple[str, str]
 """A bank and the name of an entry in it."""
+
+_REASON = "matched too many streams; until "
+"""What a bank is told of why a hub is set aside, before the instant."""
+
+
+def reason_until(until_s: float) -> str:
+    """Say why a hub is set aside, and until when, seconds since 1970 UTC."""
+    return _REASON + utc_text(until_s)
+
+
+def until_of(reason: str) -> float | None:
+    """Read what `reason_until` said; None where a person, or something else, set it aside."""
+    if not reason.startswith(_REASON):
+        return None
+    try:
+        return utc_seconds(reason.removeprefix(_REASON))
+    except (TypeError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,26 @@
 """Sets aside bank entries that match too many streams, and lets them in again.
 
-Rule: what is set aside is announced before anything else happens to it, holds for a bounded time,
-and can be let in again by a person at any moment. A bank that cannot be written stays as it is, and
-that is told.
+Rule: what is set aside is announced, holds for a bounded time, and can be let in by a person at any
+moment. What an earlier process set aside is looked after as well: the bank says until when. A bank
+that cannot be written stays as it is, and that is logged.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
+from streamguard.core.bank import Banks
 from streamguard.core.bank_data import EntryQuarantinedData, EntryRef, EntryReleasedData
+from streamguard.core.decision import Decision
 from streamguard.core.errors import BankError
 from streamguard.core.event_data import utc_text
 from streamguard.core.events import Event, bank_event
-from streamguard.core.hubs import HOUR_S, Hub, HubRule, HubWatch, Key
+from streamguard.core.hubs import HOUR_S, Hub, HubRule, HubWatch, Key, until_of
 from streamguard.core.ports import Clock
+from streamguard.core.types import Match
 
 LOOK_EVERY_S = 1.0
 """How often it is looked at whether a person let an entry in, or its time is over, seconds."""
@@ -26,18 +29,14 @@ log = structlog.get_logger()
 
 
 class Quarantine(Protocol):
-    """Where entries are set aside; the calls block."""
+    """Where entries are set aside; the calls block, and raise BankError where that fails."""
 
     def set_aside(self, key: Key, until_s: float) -> None:
-        """Let an entry match nothing until an instant, seconds since 1970 UTC.
-
-        Raises:
-            BankError: the bank cannot be written, or has no such entry.
-        """
+        """Let an entry match nothing until an instant, seconds since 1970 UTC."""
         ...
 
-    def is_aside(self, key: Key) -> bool:
-        """Say whether an entry is there and set aside."""
+    def let_in(self, key: Key) -> None:
+        """Let an entry match again."""
         ...
 
 
@@ -47,40 +46,56 @@ class Told:
 
     source: of the events.
     put:    hands events to the log.
-    count:  counts entries set aside (1) and let in again (-1).
     """
 
     source: str
     put: Callable[[Sequence[Event], float], Awaitable[None]]
-    count: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    policy: str
+    until_s: float
 
 
 class HubKeeper:
     """Watches the matches of all streams of a process; on the event loop."""
 
     def __init__(
-        self, rule: HubRule, hold_s: float, quarantine: Quarantine, told: Told, clock: Clock
+        self,
+        rule: HubRule,
+        hold_s: float,
+        banks: Callable[[], Banks],
+        quarantine: Quarantine,
+        told: Told,
+        clock: Clock,
     ) -> None:
         """Keep entries aside for `hold_s` seconds, if nobody lets them in before."""
         self._rule = rule
         self._hold_s = hold_s
+        self._banks = banks
         self._quarantine = quarantine
         self._told = told
         self._clock = clock
         self._watch = HubWatch(rule)
         self._hubs: asyncio.Queue[tuple[Hub, str]] = asyncio.Queue()
-        self._aside: dict[Key, tuple[str, float]] = {}  # its policy, and until when, wall clock
+        self._aside = self._held()
 
-    def seen(self, stream_id: str) -> None:
-        """Take note that a stream is being screened."""
-        self._watch.seen(stream_id, self._clock.monotonic())
+    def judged(self, stream_id: str, found: Iterable[Decision]) -> None:
+        """Take note of a sample of a stream, and of what was found on it."""
+        now_s = self._clock.monotonic()
+        self._watch.seen(stream_id, now_s)
+        for decision in found:
+            if not isinstance(decision.finding, Match):
+                continue
+            hub = self._watch.matched(stream_id, decision.key, now_s)
+            if hub is not None:
+                self._watch.forget(hub.key)
+                self._hubs.put_nowait((hub, decision.category))
 
-    def matched(self, stream_id: str, key: Key, policy: str) -> None:
-        """Take note that a stream matched an entry."""
-        hub = self._watch.matched(stream_id, key, self._clock.monotonic())
-        if hub is not None:
-            self._watch.forget(key)
-            self._hubs.put_nowait((hub, policy))
+    def n_aside(self) -> int:
+        """Count the entries that are set aside as hubs."""
+        return len(self._aside)
 
     async def run(self) -> None:
         """Set aside and let in, until cancelled."""
@@ -94,32 +109,36 @@ class HubKeeper:
                 await self._set_aside(hub, policy)
 
     async def look_after(self) -> None:
-        """Announce the entries that match again."""
-        for key, (policy, until_s) in [*self._aside.items()]:
-            if await asyncio.to_thread(self._quarantine.is_aside, key):
-                continue
-            del self._aside[key]
-            is_over = self._clock.wall() >= until_s
-            bank, entry = key
-            log.info("hub_let_in", bank=bank, entry=entry)
-            self._told.count(-1)
-            ref = EntryRef(bank=bank, entry=entry, policy=policy)
-            await self._tell(
-                EntryReleasedData(entry=ref, reason="expired" if is_over else "person")
-            )
+        """Let in what has been aside long enough, and announce what matches again."""
+        held = self._held()
+        for key, was in [*self._aside.items()]:
+            is_over = key in held and self._clock.wall() >= held[key].until_s
+            if is_over and await self._edited(self._quarantine.let_in, key):
+                held.pop(key)
+            if key not in held:
+                bank, entry = key
+                data = EntryReleasedData(
+                    entry=EntryRef(bank=bank, entry=entry, policy=was.policy),
+                    reason="expired" if is_over else "person",
+                )
+                log.info("hub_let_in", bank=bank, entry=entry, reason=data.reason)
+                await self._tell(data)
+        self._aside = held
 
     async def _set_aside(self, hub: Hub, policy: str) -> None:
-        bank, entry = hub.key
         until_s = self._clock.wall() + self._hold_s
-        facts = {"bank": bank, "entry": entry, "n_matched": hub.n_matched, "n_streams": hub.n_seen}
-        try:
-            await asyncio.to_thread(self._quarantine.set_aside, hub.key, until_s)
-        except BankError as error:
-            log.error("hub_not_set_aside", problem=str(error), **facts)  # noqa: TRY400  # expected
+        if not await self._edited(self._quarantine.set_aside, hub.key, until_s):
             return
-        log.warning("hub_set_aside", until=utc_text(until_s), **facts)
-        self._aside[hub.key] = policy, until_s
-        self._told.count(1)
+        bank, entry = hub.key
+        log.warning(
+            "hub_set_aside",
+            bank=bank,
+            entry=entry,
+            n_matched=hub.n_matched,
+            n_streams=hub.n_seen,
+            until=utc_text(until_s),
+        )
+        self._aside[hub.key] = _Held(policy, until_s)
         data = EntryQuarantinedData(
             entry=EntryRef(bank=bank, entry=entry, policy=policy),
             reason="hub",
@@ -130,6 +149,24 @@ class HubKeeper:
             until_time=utc_text(until_s),
         )
         await self._tell(data)
+
+    async def _edited(self, edit: Callable[..., None], key: Key, *more: float) -> bool:
+        """Edit a bank; where that cannot be done, say so and leave it."""
+        try:
+            await asyncio.to_thread(edit, key, *more)
+        except BankError as error:
+            log.error("hub_not_edited", bank=key[0], entry=key[1], problem=str(error))  # noqa: TRY400  # expected: the message says it all
+            return False
+        return True
+
+    def _held(self) -> dict[Key, _Held]:
+        """Ask the banks which entries are aside as hubs."""
+        return {
+            (bank.name, name): _Held(facts.policy, until_s)
+            for bank in self._banks().banks
+            for name, facts in bank.quarantined()
+            if (until_s := until_of(facts.quarantine or "")) is not None
+        }
 
     async def _tell(self, data: EntryQuarantinedData | EntryReleasedData) -> None:
         event = bank_event(self._told.source, data, recorded_s=self._clock.wall())

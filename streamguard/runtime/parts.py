@@ -17,6 +17,7 @@ from streamguard.core.timeline import Timeline
 from streamguard.runtime.batcher import Batcher
 from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.feeder import Source
+from streamguard.runtime.hub_keeper import HubKeeper
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.writer import LogWriter
 
@@ -50,6 +51,7 @@ class Parts:
     source: `/streamguard/<deployment>`, the source of every event.
     store:  None where no evidence is kept.
     batcher: the way to the model; None without one.
+    hubs:    watches for entries that match too many streams; None where one stream is all.
     banks:  gives the newest snapshot; cheap, for every sample.
     mint:   gives fresh flag and session ids.
     """
@@ -65,3 +67,4 @@ class Parts:
     meter: Meter
     mint: Callable[[], UUID]
     batcher: Batcher | None = None
+    hubs: HubKeeper | None = None

@@ -57,6 +57,9 @@ class Teller:
         self._parts.meter.vetoed(judgement.n_vetoes)
         for decision in judgement.shadows:
             self._tell_shadow(decision)
+        if self._parts.hubs:
+            found = (*judgement.decisions, *judgement.shadows)
+            self._parts.hubs.judged(self._session.stream_id, found)
         if self._keeper:
             for request in judgement.requests:
                 self._keeper.want(request)

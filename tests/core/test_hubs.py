@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.hubs import HOUR_S, Hub, HubRule, HubWatch
+from streamguard.core.hubs import HOUR_S, Hub, HubRule, HubWatch, reason_until, until_of
 
 INTRO = ("known", "intro")
 ATTACK = ("known", "attack")
@@ -95,3 +95,15 @@ def test_counts_are_those_of_a_plain_model(
 
         is_hub = n_matched >= min_streams and n_matched > max_share * n_seen
         assert hub == (Hub(key, n_matched, n_seen) if is_hub else None)
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_a_bank_keeps_until_when_a_hub_is_aside(until_ms: int) -> None:
+    assert until_of(reason_until(until_ms / 1000)) == until_ms / 1000
+
+
+@pytest.mark.parametrize(
+    "reason", ["", "a person", "matched too many streams; until ", reason_until(0.0)[:-1] + "?"]
+)
+def test_other_reasons_name_no_end(reason: str) -> None:
+    assert until_of(reason) is None
