@@ -101,9 +101,9 @@ class LogWriter:
                 log.error("log_unavailable", problem=str(error), n_waiting=self.backlog())  # noqa: TRY400  # expected: the message says it all
             self.is_healthy = False
             return False
-        if not self.is_healthy:
+        was_healthy, self.is_healthy = self.is_healthy, True
+        if not was_healthy:
             log.info("log_recovered")
-        self.is_healthy = True
         now_s = self._clock.monotonic()
         self._meter.stage("commit", now_s - start_s)
         for outgoing in batch:
