@@ -15,7 +15,7 @@ from loadtest.recall_nearest import nearest_looks
 from loadtest.recall_rows import Row
 from loadtest.screening import Named, screen_file
 from loadtest.vpdq_method import is_found
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.sampling import Sampling
 from streamguard.live_banks import LiveBanks
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from streamguard import app
 from streamguard.adapters.prometheus_meter import PrometheusMeter
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event
 from streamguard.core.location import parse_location

@@ -26,7 +26,7 @@ from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Event
 from streamguard.core.location import Location

@@ -14,7 +14,7 @@ import structlog
 from streamguard.adapters.bank_live import LiveBank
 from streamguard.adapters.bank_watch import BankWatch
 from streamguard.adapters.prometheus_meter import PrometheusMeter
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 
 log = structlog.get_logger()
 

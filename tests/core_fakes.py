@@ -11,9 +11,9 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.core.bank import Banks
 from streamguard.core.bank_editor import edit_bank, empty_bank
 from streamguard.core.bank_values import BankSettings, Entry
+from streamguard.core.banks import Banks
 from streamguard.core.decision import Aligned, Decision, Finding
 from streamguard.core.flags import SessionContext
 from streamguard.core.model import InputSpec, ModelSpec, Scores

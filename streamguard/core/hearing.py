@@ -7,7 +7,7 @@ nothing at all: neither matches nor near misses of it count, and what it would h
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.types import Match, View
 
 Hit = tuple[View, Match]

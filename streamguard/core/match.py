@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from streamguard.core.alignment import EVIDENCE_BITS, Alignment, opened
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.decision import Aligned, Decision
 from streamguard.core.following import Following, Key
 from streamguard.core.hearing import Hit, listen

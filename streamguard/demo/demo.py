@@ -25,7 +25,7 @@ from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import EntryPlan, make_entry
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.coverage_data import StreamEndedData
 from streamguard.core.errors import SourceUnavailable
 from streamguard.core.event_data import (

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import structlog
 
-from streamguard.core.bank import Banks
 from streamguard.core.bank_data import EntryQuarantinedData, EntryRef, EntryReleasedData
+from streamguard.core.banks import Banks
 from streamguard.core.decision import Decision
 from streamguard.core.errors import BankError
 from streamguard.core.event_data import utc_text

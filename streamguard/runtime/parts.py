@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock, Meter

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamguard.core.bank import MAX_NEAR, Bank, Banks
+from streamguard.core.bank import MAX_NEAR, Bank
 from streamguard.core.bank_answers import MAX_MATCHES
 from streamguard.core.bank_editor import edit_bank, empty_bank
 from streamguard.core.bank_values import BankSettings, Entry, EntryFacts
+from streamguard.core.banks import Banks
 from streamguard.core.errors import BankError
 from streamguard.core.types import NEAR_DISTANCE_BITS, Limits, Match
 

@@ -1,7 +1,7 @@
 import pytest
 
-from streamguard.core.bank import Banks
 from streamguard.core.bank_values import BankSettings, Entry
+from streamguard.core.banks import Banks
 from streamguard.core.hearing import Heard, listen
 from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, Limits, View
 from tests.core_fakes import banks, entry, film, flipped, picture, view

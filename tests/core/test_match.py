@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.bank import Banks
 from streamguard.core.bank_values import BankSettings, Entry
+from streamguard.core.banks import Banks
 from streamguard.core.decision import CERTAIN_VOTES
 from streamguard.core.following import MEMORY_US
 from streamguard.core.match import MAX_OPENED, Matcher, Verdict

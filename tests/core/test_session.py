@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.bank import Banks
 from streamguard.core.bank_values import BankSettings
+from streamguard.core.banks import Banks
 from streamguard.core.coverage import MAX_PIECE_US, REACH_US, LossLedger
 from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (

@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.coverage import REACH_US, LossLedger
 from streamguard.core.coverage_data import GapData, StreamEndedData
 from streamguard.core.event_data import FlagData

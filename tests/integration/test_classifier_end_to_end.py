@@ -24,7 +24,7 @@ from streamguard import app
 from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.core.bank import Banks
+from streamguard.core.banks import Banks
 from streamguard.core.events import Event, EventType
 from streamguard.core.location import parse_location
 from streamguard.core.model import Picture

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
-from streamguard.core.bank import Banks
 from streamguard.core.bank_values import BankSettings
+from streamguard.core.banks import Banks
 from streamguard.core.events import Event, EventType
 from streamguard.core.location import Location, parse_location
 from streamguard.core.look import views_of

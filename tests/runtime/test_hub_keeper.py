@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from streamguard.core.bank import Banks
 from streamguard.core.bank_data import EntryQuarantinedData, EntryReleasedData
+from streamguard.core.banks import Banks
 from streamguard.core.errors import BankError
 from streamguard.core.events import Event
 from streamguard.core.hubs import HubRule, Key, reason_until

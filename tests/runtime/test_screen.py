@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
-from streamguard.core.bank import Banks
 from streamguard.core.bank_values import BankSettings
+from streamguard.core.banks import Banks
 from streamguard.core.errors import SourceCorrupt, SourceInvalid, SourceTruncated, SourceUnavailable
 from streamguard.core.events import EventType
 from streamguard.core.location import parse_location
