@@ -18,8 +18,9 @@ inset lies within 31 bits of the clip's own hashes; the whole picture is within 
     its own blurred picture beside it      78      90 %      90 %           80 %    80 %
     window of 78 % with a facecam          91      96 %     100 %           92 %    92 %
     wide clip in an upright picture        99      88 %      93 %           88 %    94 %
-Clean footage has insets in 19 % of 144 samples, 0.27 a sample: each a needless hash. What is missed
-has an edge that does not show, dark on dark or bright on bright.
+Clean footage has insets in 19 % of 144 samples, 0.27 a sample: each a needless hash. Games, slides
+and screens drawn with straight lines have two or three nearly always. What is missed has an edge
+that does not show, dark on dark or bright on bright.
 """
 
 from dataclasses import dataclass
