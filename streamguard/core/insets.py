@@ -71,7 +71,6 @@ BORDER_WORTH = 0.3
 With 0.2 to 0.3 the right rectangle comes first most often, with 0.4 its neighbours do."""
 
 _LINES_APART = 2  # lines of the map so near to an edge are part of it
-_NEIGHBOURS = sum(np.eye(N_BLOCKS - 2, N_BLOCKS, k, dtype=np.float32) for k in range(3))
 _QUARTERS = np.array([0, 0, 0.25, 0.5, 0.75, 1, 1])
 
 
@@ -115,9 +114,12 @@ def find_insets(rows: Lines, columns: Lines, luma: NDArray[np.uint8]) -> tuple[R
 
 def _edges(lines: Lines, length: int, least_share: float) -> _Edges:
     """Choose the edges across an axis of this length: MAX_LINES at most, no two side by side."""
-    likely = np.flatnonzero((_NEIGHBOURS @ lines.density).max(axis=0) >= MIN_BLOCKS_DENSITY)
+    blocks = lines.density
+    likely = np.flatnonzero(
+        (blocks[:-2] + blocks[1:-1] + blocks[2:]).max(axis=0) >= MIN_BLOCKS_DENSITY
+    )
     sums = np.zeros((N_BLOCKS + 1, len(likely)))
-    np.cumsum(lines.density[:, likely] - MIN_DENSITY, axis=0, out=sums[1:])
+    np.cumsum(blocks[:, likely] - MIN_DENSITY, axis=0, out=sums[1:])
     stretch = (sums - np.minimum.accumulate(sums)).max(axis=0)
     chosen: list[int] = []
     for i in np.argsort(-stretch, kind="stable"):
@@ -129,7 +131,7 @@ def _edges(lines: Lines, length: int, least_share: float) -> _Edges:
     chosen.sort()
     places = np.array([0, *map(lines.place_of, chosen), length])
     marked = np.zeros((len(places), N_BLOCKS + 1))
-    marked[1:-1, 1:] = lines.density[:, chosen].cumsum(axis=0).T
+    marked[1:-1, 1:] = blocks[:, chosen].cumsum(axis=0).T
     pairs = _pairs(len(places))
     is_apart = places[pairs[:, 1]] - places[pairs[:, 0]] >= least_share * length
     return _Edges(places, marked, pairs[is_apart])
