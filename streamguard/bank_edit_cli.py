@@ -23,6 +23,7 @@ def add_bank_edit_verbs(verbs: Verbs) -> None:
     _add_quarantine(verbs)
     _add_release(verbs)
     _add_compact(verbs)
+    _add_slates(verbs)
 
 
 def _add_remove(verbs: Verbs) -> None:
@@ -112,6 +113,17 @@ def _add_compact(verbs: Verbs) -> None:
         "streamguard bank compact bank/",
     )
     _add_common(compact)
+
+
+def _add_slates(verbs: Verbs) -> None:
+    slates = add_verb(
+        verbs,
+        "slates",
+        "slate_verbs.add_slates",
+        "put test cards and slates into a bank whose pictures veto matches",
+        "streamguard bank slates slates/",
+    )
+    _add_common(slates)
 
 
 def _add_common(verb: argparse.ArgumentParser, *, entry: bool = False) -> None:
