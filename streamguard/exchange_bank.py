@@ -47,8 +47,8 @@ class BankDirectory:
         if bank is not None:
             compact_where_due(self._directory, bank)
 
-    def records(self, is_wanted: Callable[[str], bool]) -> Iterator[Record]:
-        """Yield the hashes of entries whose names are wanted, as records; their source is the bank.
+    def records(self, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, Record]]:
+        """Yield the entries whose names are wanted, a record a hash; their source is the bank.
 
         Raises:
             BankError: the bank cannot be read.
@@ -59,7 +59,8 @@ class BankDirectory:
         source = source_name(bank.name)
         for name, facts, held in bank.entries():
             if is_wanted(name):
-                yield from _records(source, name, facts, held)
+                for record in _records(source, name, facts, held):
+                    yield name, record
 
     def _open(self) -> Bank | None:
         return open_bank(self._directory) if has_bank(self._directory) else None

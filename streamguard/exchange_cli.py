@@ -61,6 +61,17 @@ def _add_export(verbs: Verbs) -> None:
     give_out.add_argument("directory", type=Path, metavar="DIR")
     give_out.add_argument("--format", choices=FORMATS, required=True)
     give_out.add_argument("--entry", metavar="NAME", help="this entry alone; vpdq needs it")
+    give_out.add_argument(
+        "--opinions",
+        type=Path,
+        metavar="FILE",
+        help="decisions as JSON Lines: print them for the exchanges, instead of the hashes",
+    )
+    give_out.add_argument(
+        "--privacy-group",
+        metavar="ID",
+        help="of ThreatExchange: offer it confirmed hashes that it does not know",
+    )
 
 
 def _add_sync(verbs: Verbs) -> None:

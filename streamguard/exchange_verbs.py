@@ -7,7 +7,8 @@ it follows at the next import or sync. A dry run works on a private copy.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from streamguard.core.errors import BankError, ConfigError
 from streamguard.exchange.account import Account
 from streamguard.exchange.intake import Reading, take_file
 from streamguard.exchange.lists import FORMATS
+from streamguard.exchange.opinions import Decision, as_list, as_requests, read_decisions
 from streamguard.exchange.outgoing import imported_names, live_records
 from streamguard.exchange.projection import follow
 from streamguard.exchange.record import SOURCE_NAME, Record, source_name
@@ -56,19 +58,66 @@ def import_list(arguments: argparse.Namespace) -> int:
 
 
 def export_list(arguments: argparse.Namespace) -> int:
-    """Print what a bank holds as a list of records."""
+    """Print what a bank holds as a list, or what was decided about it."""
     directory: Path = arguments.directory
+    if arguments.opinions:
+        return _export_opinions(arguments)
     if arguments.format == "vpdq" and arguments.entry is None:
         raise ConfigError("a vPDQ file holds one video: name it with --entry")
+    with _looking_at(directory) as records:
+        lines = FORMATS[arguments.format].write(_held(directory, records, arguments.entry))
+        sys.stdout.writelines(lines)
+    return 0
+
+
+def _export_opinions(arguments: argparse.Namespace) -> int:
+    """Print decisions in the shape that an exchange takes."""
+    if arguments.format not in ("jsonl", "csv", "te") or arguments.entry:
+        raise ConfigError("opinions are printed as jsonl, csv or te, about all their entries")
+    decisions = read_decisions(TextFile(arguments.opinions))
+    passed_over: Counter[str] = Counter()
+    with _looking_at(arguments.directory) as records:
+        decided = _decided(arguments.directory, records, decisions, passed_over)
+        if arguments.format == "te":
+            lines = as_requests(decided, arguments.privacy_group, passed_over)
+        else:
+            lines = as_list(decided, arguments.format)
+        sys.stdout.writelines(lines)
+    for what, n_records in passed_over.items():
+        print(f"passed over: {n_records} {what}", file=sys.stderr)
+    return 0
+
+
+def _decided(
+    directory: Path,
+    records: RecordsFile,
+    decisions: Mapping[str, Decision],
+    passed_over: Counter[str],
+) -> Iterator[tuple[Decision, Record]]:
+    """Yield each decision with the records behind its entry."""
+    built = decisions.keys() - imported_names(records)
+    found = set()
+    for name in sorted(decisions.keys() - built):
+        for record in live_records(records, name):
+            found.add(name)
+            yield decisions[name], record
+    for name, record in BankDirectory(directory).records(built.__contains__):
+        found.add(name)
+        yield decisions[name], record
+    if lost := len(decisions.keys() - found):
+        passed_over["entries that are no longer in the bank"] = lost
+
+
+@contextmanager
+def _looking_at(directory: Path) -> Iterator[RecordsFile]:
+    """Open the records behind a bank for reading; there may be none."""
     if not has_bank(directory) and not (directory / RECORDS_FILE).exists():
         raise BankError(f"{directory} holds no bank; make one with streamguard bank build")
     records = RecordsFile.look_at(directory)
     try:
-        lines = FORMATS[arguments.format].write(_held(directory, records, arguments.entry))
-        sys.stdout.writelines(lines)
+        yield records
     finally:
         records.close()
-    return 0
 
 
 def _held(directory: Path, records: RecordsFile, entry: str | None) -> Iterator[Record]:
@@ -76,11 +125,13 @@ def _held(directory: Path, records: RecordsFile, entry: str | None) -> Iterator[
     imported = imported_names(records)
     if entry is None:
         yield from live_records(records)
-        yield from BankDirectory(directory).records(lambda name: name not in imported)
+        built = BankDirectory(directory).records(lambda name: name not in imported)
+        yield from (record for _, record in built)
         return
     found = live_records(records, entry)
     if entry not in imported:
-        found = BankDirectory(directory).records(lambda name: name == entry)
+        built = BankDirectory(directory).records(lambda name: name == entry)
+        found = (record for _, record in built)
     first = next(found, None)
     if first is None:
         raise BankError(f"{directory} has no entry named {entry!r}; see what it has with stat")

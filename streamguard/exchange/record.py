@@ -232,7 +232,7 @@ def make_record(fields: Mapping[str, Any]) -> Record:
     try:
         return Record.model_validate(values)
     except ValidationError as error:
-        raise _problem(error) from None
+        raise field_problem(error) from None
 
 
 def source_name(text: str) -> str:
@@ -246,7 +246,8 @@ def id_of(hash_type: Any, text: Any, *more: Any) -> str:
     return sha256("\0".join(map(str, named)).encode(errors="replace")).hexdigest()[:32]
 
 
-def _problem(error: ValidationError) -> FieldProblem:
+def field_problem(error: ValidationError) -> FieldProblem:
+    """Give the first problem of a validation."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     what = first["msg"].removeprefix("Value error, ")

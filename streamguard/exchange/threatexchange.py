@@ -45,7 +45,11 @@ FIELDS = (
 )
 
 _STATUS: Mapping[str, Standing] = {"MALICIOUS": "pos", "NON_MALICIOUS": "neg"}
-_REACTION: Mapping[str, Standing] = {"HELPFUL": "pos", "DISAGREE_WITH_TAGS": "neg"}
+_REACTION: Mapping[str, Standing] = {
+    "HELPFUL": "pos",
+    "DISAGREE_WITH_TAGS": "neg",
+    "NON_MALICIOUS": "neg",
+}
 
 
 @dataclass(frozen=True, slots=True)

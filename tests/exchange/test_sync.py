@@ -485,6 +485,7 @@ def reaction(key: str, value: str) -> Json:
         ([descriptor(1, status=NEG), descriptor(2, "777", status=POS)], "pos"),
         ([descriptor(1, status=SEED, **reaction(HELPFUL, "43,44"))], "pos"),
         ([descriptor(1, status=POS, **reaction(DISAGREE, "43"))], "seed"),
+        ([descriptor(1, status=POS, **reaction("NON_MALICIOUS", "43"))], "seed"),
         ([descriptor(1, status=POS, **reaction(DISAGREE, "777"))], "neg"),
         ([descriptor(1, status=POS, **reaction("SAW_THIS_TOO", "43"))], "pos"),
         ([{"id": "1", "status": POS}], "pos"),
