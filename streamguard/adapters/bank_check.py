@@ -35,6 +35,7 @@ from streamguard.adapters.bank_dir import (
     unusable,
 )
 from streamguard.adapters.bank_layout import Damaged
+from streamguard.adapters.bank_lock import LOCK_FILE, marked
 from streamguard.adapters.bank_reader import BankReader
 from streamguard.core.bank import Bank, Base
 from streamguard.core.bank_counts import count_terms, count_variants
@@ -64,13 +65,14 @@ def verify_bank(directory: Path) -> Verified:
     Raises:
         BankError: there is none, or it cannot be read.
     """
+    noted, problems, notes = _noted(directory)  # first: it is never ahead of the files
     current, base, delta = _bytes_of(directory)
-    problems = [f"{current.base_file}: {problem}" for problem in _base_problems(base)]
-    notes: list[str] = []
-    if not problems:
-        in_delta, rest = _delta_problems(directory.name, base, delta)
-        problems += [f"{current.delta_file}: {problem}" for problem in in_delta]
-        notes += [f"{current.delta_file}: {rest}"] if rest else []
+    in_base = [f"{current.base_file}: {problem}" for problem in _base_problems(base)]
+    problems += in_base
+    if not in_base:
+        end = _check_delta(directory.name, base, delta, noted)
+        problems += [f"{current.delta_file}: {problem}" for problem in end.problems]
+        notes += [f"{current.delta_file}: {note}" for note in end.notes]
     n_left = sum(is_leftover(path.name, current) for path in directory.iterdir())
     if n_left:
         notes.append(f"{n_left} files that are not in force; the next compaction removes them")
@@ -178,26 +180,37 @@ def _deep_problems(base: Base) -> Iterator[str]:
             yield "its slots do not list its hashes"
 
 
-def _delta_problems(name: str, base: memoryview, raw: memoryview) -> tuple[list[str], str | None]:
-    """Say what is wrong with a delta, and what there is to know of its end."""
+def _noted(directory: Path) -> tuple[int, list[str], list[str]]:
+    """Read how far the bank was edited, by its last writer's word."""
+    try:
+        revision = marked(directory)
+    except Damaged as damaged:
+        return 0, [f"{LOCK_FILE}: {damaged}"], []
+    except FileNotFoundError:
+        revision = 0
+    silent = f"{LOCK_FILE}: it does not say how far the bank was edited; the next edit will"
+    return revision, [], [] if revision else [silent]
+
+
+def _check_delta(name: str, base: memoryview, raw: memoryview, noted: int) -> Verified:
+    """Check every byte of a delta that follows a sound base."""
+    problems: list[str] = []
     try:
         revision, seed = read_delta_header(raw[:HEAD_BYTES].tobytes())
         editor = BankEditor(name, read_base(base))
         if revision != editor.revision:
-            return ["it belongs to another base"], None
+            raise Damaged("it belongs to another base")  # noqa: TRY301  # told as all others
         frames = read_frames(raw[HEAD_BYTES:], revision, seed)
-        problems = []
         for number, payload in enumerate(frames.payloads, revision + 1):
             commit = read_commit(payload, number)
             problems += [f"in its edit {number}, {fault}" for fault in number_faults(commit.add)]
             editor.apply(commit)
     except Damaged as damaged:
-        return [str(damaged)], None
-    n_rest = len(raw) - HEAD_BYTES - frames.n_bytes
+        return Verified((str(damaged),), ())
+    rest = f"its last {len(raw) - HEAD_BYTES - frames.n_bytes} bytes are "
     if frames.rest == "spoilt":
-        problems.append(
-            f"its last {n_rest} bytes are no edit: one was lost that was committed, or "
-            "was not yet when the power failed"
-        )
-    torn = f"its last {n_rest} bytes are the beginning of an edit that was not committed"
-    return problems, torn if frames.rest == "torn" else None
+        problems.append(f"{rest}no edit: one is lost, or was not committed when the power failed")
+    if editor.revision < noted:
+        problems.append(f"it ends at revision {editor.revision}, and there was a revision {noted}")
+    torn = frames.rest == "torn"
+    return Verified(tuple(problems), (f"{rest}a part of an edit not committed",) if torn else ())

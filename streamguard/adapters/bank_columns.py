@@ -72,7 +72,7 @@ def read_table(sections: Mapping[str, Section], terms: Sequence[Terms]) -> Table
 def number_faults(table: Table) -> Iterator[str]:
     """Check every number that is later used to reach into an array, and every name."""
     for what, ends in (("hashes", table.ends), ("names", table.name_ends)):
-        if ends is not None and np.any(ends[1:] <= ends[:-1]):
+        if ends is not None and (np.any(ends[1:] <= ends[:-1]) or not np.all(ends[:1])):
             yield f"its entries do not share out its {what}"
             return
     if np.any(table.terms_of >= max(1, len(table.terms))):

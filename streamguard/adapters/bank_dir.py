@@ -8,18 +8,15 @@ one keeps it until they let it go.
     CURRENT            names a base and a delta
     base-N.sgb         streamguard.adapters.bank_base
     delta-N.sgd        streamguard.adapters.bank_delta
-    lock               held while one process edits
+    lock               held while one process edits; says how far the bank was edited
     compaction.lock    held while one process makes a new base
 """
 
-import fcntl
 import mmap
 import os
 import re
-import time
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,22 +24,14 @@ from streamguard.adapters.bank_layout import Damaged
 from streamguard.adapters.failpoint import reach
 from streamguard.core.errors import BankError
 
-LOCK_WAIT_S = 5.0
-"""How long a writer waits for another: an edit takes milliseconds; as for the event log."""
-
 CURRENT_FILE = "CURRENT"
 _NEXT_FILE = "CURRENT.next"
 _OLD_FORMAT_FILE = "bank.sgb"
-_POLL_S = 0.005
 _PART_BYTES = 1 << 20
 """An edit is written in parts of so much: a large one may be found half written."""
 
 _CURRENT = re.compile(r"streamguard bank 2\nbase (\d+)\ndelta (\d+)\ncrc32 ([0-9a-f]{8})\n")
 _NUMBERED = re.compile(r"(base|delta)-(\d+)\.sg[bd]")
-
-
-class BankBusy(BankError):
-    """Another process is writing the bank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,40 +155,6 @@ def make_directory(directory: Path) -> None:
         raise BankError(
             f"{directory} cannot be made: {error.strerror}; name another directory"
         ) from None
-
-
-@contextmanager
-def locked(directory: Path, name: str = "lock", wait_s: float | None = None) -> Iterator[None]:
-    """Hold a lock of the bank; wait for another holder, LOCK_WAIT_S unless told.
-
-    Raises:
-        BankError: it is held by another process all the while, or cannot be had at all.
-    """
-    try:
-        lock = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise BankError(
-            f"{directory} cannot be written: {error.strerror}; name a directory that can be"
-        ) from None
-    try:
-        end_s = time.monotonic() + (LOCK_WAIT_S if wait_s is None else wait_s)
-        while not _is_locked(lock):
-            if time.monotonic() >= end_s:
-                raise BankBusy(
-                    f"{directory} is being written by another process; try again when that is done"
-                )
-            time.sleep(_POLL_S)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _is_locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def next_number(directory: Path) -> int:

@@ -13,7 +13,6 @@ from streamguard.adapters.bank_delta import frame
 from streamguard.adapters.bank_dir import (
     append,
     has_bank,
-    locked,
     make_directory,
     read_current,
     unwritable,
@@ -24,6 +23,7 @@ from streamguard.adapters.bank_generation import (
     compact_where_due,
     renew_delta,
 )
+from streamguard.adapters.bank_lock import locked, mark
 from streamguard.adapters.bank_reader import BankReader, Opened
 from streamguard.core.bank import Bank
 from streamguard.core.bank_edit import Amendment, Commit, Edit, fitted
@@ -161,6 +161,7 @@ def _commit(directory: Path, opened: Opened, commit: Commit) -> Bank:
             append(directory / opened.current.delta_file, committed)
         else:  # what a killed writer left is not written over
             renew_delta(directory, opened, committed)
+        mark(directory, commit.revision)
     except OSError as error:
         raise unwritable(directory, error) from None
     opened.editor.apply(commit)

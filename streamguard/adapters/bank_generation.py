@@ -14,10 +14,8 @@ from typing import Literal
 from streamguard.adapters.bank_base import pack_base
 from streamguard.adapters.bank_delta import delta_header
 from streamguard.adapters.bank_dir import (
-    BankBusy,
     Current,
     has_bank,
-    locked,
     make_directory,
     next_number,
     put_in_force,
@@ -27,6 +25,7 @@ from streamguard.adapters.bank_dir import (
     unwritable,
     write_file,
 )
+from streamguard.adapters.bank_lock import COMPACTION_LOCK_FILE, BankBusy, locked, mark
 from streamguard.adapters.bank_reader import BankReader, Opened
 from streamguard.adapters.failpoint import reach
 from streamguard.core.bank import Bank, Base
@@ -38,8 +37,6 @@ MAX_TAIL_HASHES = 32_768
 
 MAX_EDITS = 2_048
 """Edits since the base from which a bank is compacted: each start and each writer applies them."""
-
-COMPACTION_LOCK = "compaction.lock"
 
 
 Compacts = Literal["soon", "late", "never"]
@@ -71,7 +68,7 @@ def compact_bank(directory: Path) -> bool:
     """
     read_current(directory)  # where there is no bank, no lock is left either
     try:
-        with locked(directory, COMPACTION_LOCK, wait_s=0.0):
+        with locked(directory, COMPACTION_LOCK_FILE, wait_s=0.0):
             _compact(directory)
     except BankBusy:
         return False
@@ -87,7 +84,7 @@ def save_bank(directory: Path, bank: Bank) -> None:
         BankError: another process is writing, or the bank cannot be written.
     """
     make_directory(directory)
-    with locked(directory, COMPACTION_LOCK), locked(directory):
+    with locked(directory, COMPACTION_LOCK_FILE), locked(directory):
         base = folded(bank)
         if has_bank(directory):
             old = BankReader(directory).newest()[0].editor.revision
@@ -107,6 +104,7 @@ def begin(directory: Path, base: Base) -> Current:
         _write_base(directory / current.base_file, base)
         write_file(directory / current.delta_file, [delta_header(base.revision, seed)])
         put_in_force(directory, current)
+        mark(directory, base.revision)
     except OSError as error:
         raise unwritable(directory, error) from None
     return current

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamguard.adapters import bank_dir
+from streamguard.adapters import bank_lock
 from streamguard.adapters.bank_check import stat_bank, verify_bank
 from streamguard.adapters.bank_file import (
     add_entries,
@@ -99,7 +99,7 @@ def test_an_edit_is_put_at_the_end_of_the_delta_and_leaves_the_base(directory: P
     after = contents(directory)
     name = delta_of(directory).name
     assert after[name].startswith(before[name])
-    assert {key for key in after if after[key] != before[key]} == {name}
+    assert {key for key in after if after[key] != before[key]} == {name, "lock"}
     assert names(directory) == ["a", "b", "c"]
 
 
@@ -317,7 +317,7 @@ def test_a_bank_that_is_open_stays_as_it_was_when_it_is_edited(directory: Path) 
 def test_a_second_writer_is_turned_away_after_a_while_and_readers_are_not(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bank_dir, "LOCK_WAIT_S", 0.02)
+    monkeypatch.setattr(bank_lock, "LOCK_WAIT_S", 0.02)
     with (directory / "lock").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)  # the weakest hold: only an exclusive writer minds it
 
