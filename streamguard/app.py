@@ -38,6 +38,7 @@ from streamguard.runtime.batcher import Batcher, Classifier
 from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.parts import Parts
 from streamguard.runtime.pool import DecodePool
+from streamguard.runtime.rechecker import Rechecker
 from streamguard.runtime.writer import LogWriter
 from streamguard.settings import ModelSection, Settings
 
@@ -98,6 +99,7 @@ async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
                     clock=clock,
                     meter=meter,
                     mint=uuid4,
+                    rechecker=Rechecker(),
                     batcher=batcher,
                 )
             finally:

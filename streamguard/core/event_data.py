@@ -274,6 +274,8 @@ class FlagData(Value):
     evidence: Evidence
     latency_ms: Latency
     safety: Safety
+    is_rescreened: Literal[True] | None = None
+    """It was shown before its entry came into the bank, and found in what was remembered."""
 
     @model_validator(mode="after")
     def _closed_says_why(self) -> Self:

@@ -37,6 +37,7 @@ from streamguard.core.segments import (
     SegmentStrengthened,
 )
 from streamguard.core.types import CloseReason, Match
+from streamguard.core.variants import variant_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class _Flag:
     latency: Latency
     revision: int = 0
     over: CloseReason | None = None
+    is_rescreened: bool = False
 
 
 Stage = Literal["opened", "updated", "closed"]
@@ -91,9 +93,7 @@ class FlagBook:
         flag_id = event.segment.flag_id
         match event:
             case SegmentOpened(segment):
-                took_ms = max(0.0, (now_s - segment.start_read_at_s) * 1000)
-                latency = Latency(ingest_to_decision=round(took_ms, 3))
-                self._flags[flag_id] = _Flag(segment, self._first, latency)
+                self._flags[flag_id] = _Flag(segment, self._first, self._latency(segment, now_s))
                 return [self._told(flag_id, "opened", now_s)]
             case SegmentStrengthened(segment):
                 self._flags[flag_id] = replace(self._flags[flag_id], segment=segment)
@@ -105,12 +105,28 @@ class FlagBook:
             case _:
                 assert_never(event)
 
+    def recall(self, segment: Segment, now_s: float, *, is_held: bool) -> list[Event]:
+        """Tell of what was found in the past: a flag that opens and is over.
+
+        is_held: there is still something to make evidence of.
+        """
+        is_gone = self._first.state == "pending" and not is_held
+        evidence = Evidence(state="unavailable") if is_gone else self._first
+        flag = _Flag(segment, evidence, self._latency(segment, now_s), is_rescreened=True)
+        self._flags[segment.flag_id] = flag
+        opened = self._told(segment.flag_id, "opened", now_s)
+        return [opened, *self.change(SegmentClosed(segment, "ended"), now_s)]
+
     def attach(self, flag_id: UUID, evidence: Evidence, now_s: float) -> list[Event]:
         """Tell of a flag's evidence, stored or failed; close the flag if it waited for that."""
         flag = replace(self._flags[flag_id], evidence=evidence)
         self._flags[flag_id] = flag
         updated = self._told(flag_id, "updated", now_s)
         return [updated, *(self._closed(flag_id, now_s) if flag.over else ())]
+
+    def _latency(self, segment: Segment, now_s: float) -> Latency:
+        took_ms = max(0.0, (now_s - segment.start_read_at_s) * 1000)
+        return Latency(ingest_to_decision=round(took_ms, 3))
 
     def _closed(self, flag_id: UUID, now_s: float) -> list[Event]:
         event = self._told(flag_id, "closed", now_s)
@@ -151,6 +167,7 @@ class FlagBook:
             evidence=flag.evidence,
             latency_ms=flag.latency,
             safety=Safety(human_required=True),
+            is_rescreened=flag.is_rescreened or None,
         )
 
     def _signal(self, decision: Decision) -> Signal:
@@ -174,7 +191,7 @@ class FlagBook:
             bank_offset_ms=floor_ms(match.offset_us),
             votes=decision.votes,
             is_certain=decision.is_certain,
-            variant=str(match.variant),
+            variant=variant_name(match.variant),
             entry_start_pts_ms=floor_ms(aligned.starts_us) if aligned else None,
             rate=round(aligned.rate, 3) if aligned and aligned.rate else None,
             distances_bits=aligned.distances_bits if aligned else None,

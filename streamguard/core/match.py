@@ -17,9 +17,12 @@ from streamguard.core.banks import Banks
 from streamguard.core.decision import Aligned, Decision
 from streamguard.core.following import Following, Key
 from streamguard.core.hearing import Hit, listen
+from streamguard.core.news import News, Recheck
+from streamguard.core.past import Past
 from streamguard.core.policy import Policy
 from streamguard.core.types import Limits, Match, Sample, View
-from streamguard.core.vote import MAX_HOLD_US, MIRRORED, Expected, Vote, nearest
+from streamguard.core.variants import MIRRORED
+from streamguard.core.vote import MAX_HOLD_US, Expected, Vote, nearest
 
 STILL_VOTES = 2
 """Samples that must match an image: a single frame of a montage is no showing of it."""
@@ -64,19 +67,30 @@ class _Agreed:
 class Matcher:
     """Judges the samples of one stream, in the order of time within an epoch."""
 
-    def __init__(self, banks: Callable[[], Banks], policy: Policy) -> None:
+    def __init__(
+        self, banks: Callable[[], Banks], policy: Policy, *, remembers: bool = True
+    ) -> None:
+        """Make it for one stream.
+
+        banks: gives the newest snapshot; asked for each sample.
+        remembers: what is shown is kept, for entries that come later.
+        """
         self._banks = banks
         self._policy = policy
         self._epoch = -1
         self._following = Following()
+        self._past = Past() if remembers else None
+        self._news = News()
 
     def judge(self, sample: Sample) -> Verdict:
         """Hold every matchable view of a sample against the banks."""
         if sample.epoch != self._epoch:
             self._epoch = sample.epoch
             self._following.clear()
-        banks = self._banks()  # one snapshot for all that is asked of a sample
+        banks = self._newest()  # one snapshot for all that is asked of a sample
         matchable = [view for view in sample.views if view.is_matchable]
+        if self._past is not None and matchable:
+            self._past.add(sample, matchable)
         heard = listen(banks, matchable)
         self._following.prune(sample.pts_us)
         agreed = self._follow(banks, sample, heard.views)
@@ -89,6 +103,22 @@ class Matcher:
             shadows=tuple(each for each in told if each.is_shadow),
             n_vetoes=heard.n_vetoes,
         )
+
+    def recheck(self) -> Recheck | None:
+        """Give what has come into the banks, to be held against what was shown before; once."""
+        banks = self._newest()
+        news = self._news.take()
+        if self._past is None or not news:
+            return None
+        rows = self._past.rows()
+        return Recheck(banks, self._policy, news, rows) if len(rows) else None
+
+    def _newest(self) -> Banks:
+        """Take the newest snapshot; alignments with what is gone or set aside end."""
+        banks = self._banks()
+        if self._news.look(banks, 0 if self._past is None else self._past.n_taken):
+            self._following.change(lambda each: _in_force(banks, each))
+        return banks
 
     def _follow(self, banks: Banks, sample: Sample, views: Sequence[View]) -> dict[Key, _Agreed]:
         """Hold a sample against what is followed, each entry near its expected time.
@@ -192,6 +222,18 @@ class Matcher:
             ),
             is_shadow=self._policy.limits_of(match).is_shadow,
         )
+
+
+def _in_force(banks: Banks, alignment: Alignment) -> Alignment | None:
+    """Put an alignment on the terms that its entry has now; None where the entry is gone."""
+    match = alignment.match
+    for bank in banks.banks:
+        is_its = bank.name == match.bank and bank.settings.role == "known"
+        facts = bank.entry_of(match.entry) if is_its else None
+        if facts is not None and not facts.is_quarantined:
+            limits = bank.settings.limits.and_those_of(facts.limits)
+            return replace(alignment, match=replace(match, limits=limits))
+    return None
 
 
 def _key(match: Match) -> Key:

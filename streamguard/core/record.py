@@ -36,6 +36,11 @@ class Record:
         """Give the instant of what happened, seconds since 1970 UTC."""
         return utc_seconds(json.loads(self.body)["time"])
 
+    @property
+    def is_rescreened(self) -> bool:
+        """Say whether it tells of something that had been shown before its entry was known."""
+        return bool(json.loads(self.body)["data"].get("is_rescreened", False))
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -5,13 +5,13 @@ caller passes the time.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from statistics import median
 from uuid import UUID
 
 from streamguard.core.decision import Decision
-from streamguard.core.types import MAX_SIGNALS, CloseReason, Severity
+from streamguard.core.types import MAX_SIGNALS, CloseReason, Sample, Severity
 
 MIN_OPEN_US = 3_000_000
 """A segment stays open at least so long without a further positive decision."""
@@ -170,6 +170,19 @@ class SegmentBuilder:
         for segment in over:
             del self._open[segment.category]
         return [SegmentClosed(segment, reason) for segment in over]
+
+
+def segments_of(
+    samples: Iterable[tuple[Sample, Iterable[Decision]]], mint: Callable[[], UUID]
+) -> list[Segment]:
+    """Join the decisions on samples of the past, in the order of time, into segments."""
+    builder, events = SegmentBuilder(mint), []
+    for sample, decisions in samples:
+        events += builder.sampled(sample.epoch, sample.pts_us, sample.read_at_s)
+        for decision in decisions:
+            events += builder.feed(decision)
+    events += builder.close("ended")
+    return [event.segment for event in events if isinstance(event, SegmentClosed)]
 
 
 def _with(signals: tuple[Decision, ...], decision: Decision) -> tuple[Decision, ...]:

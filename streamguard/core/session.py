@@ -16,11 +16,13 @@ from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
 from streamguard.core.match import Matcher
 from streamguard.core.model import Scores
+from streamguard.core.news import Recheck
 from streamguard.core.policy import Policy
+from streamguard.core.recheck import Found
 from streamguard.core.sampling import Sampling
 from streamguard.core.scores import ScoreJudge
-from streamguard.core.segments import SegmentOpened
-from streamguard.core.shadow import ShadowBook
+from streamguard.core.segments import SegmentOpened, segments_of
+from streamguard.core.shadow import ShadowBook, once_each
 from streamguard.core.track import Changes, Track
 from streamguard.core.types import CloseReason, Codec, Detector, GapReason, Sample
 
@@ -141,6 +143,28 @@ class Session:
             shadows=self._shadows.news(epoch, pts_us, verdict.shadows),
             n_vetoes=verdict.n_vetoes,
         )
+
+    def recheck(self) -> Recheck | None:
+        """Give what has come into the banks, to be held against what was screened before; once."""
+        return self._matcher.recheck()
+
+    def rechecked(
+        self, found: Found, now_s: float, is_held: Callable[[int, int], bool]
+    ) -> Judgement:
+        """Take what the past showed: flags that open and are over.
+
+        is_held: says of an epoch and a media time whether there is something to show of it.
+        """
+        events, requests = [], []
+        for segment in segments_of(found.samples, self._mint):
+            times_us = (segment.start_us, segment.end_us)
+            shown_us = next((t for t in times_us if is_held(segment.epoch, t)), None)
+            events += self._flags.recall(segment, now_s, is_held=shown_us is not None)
+            if self._has_evidence and shown_us is not None:
+                request = EvidenceRequest(segment.flag_id, segment.epoch, shown_us, now_s)
+                requests.append(request)
+            self._n_flags += 1
+        return Judgement(events, requests, is_judged=True, shadows=once_each(found.shadows))
 
     def scored(self, scores: Scores, now_s: float) -> Judgement:
         """Judge a sample by a model's scores; they may come after the timeline has ended."""

@@ -27,3 +27,11 @@ class ShadowBook:
         new = tuple(decision for decision in shadows if decision.key not in self._last)
         self._last |= {decision.key: (epoch, pts_us) for decision in shadows}
         return new
+
+
+def once_each(shadows: Iterable[Decision]) -> tuple[Decision, ...]:
+    """Give the first decision of each entry."""
+    first: dict[tuple[str, str], Decision] = {}
+    for decision in shadows:
+        first.setdefault(decision.key, decision)
+    return tuple(first.values())

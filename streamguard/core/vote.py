@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from streamguard.core.bank_values import Stretch
 from streamguard.core.index import distances
 from streamguard.core.types import Region, View
-
-MIRRORED = 0x80
-"""Bit of a variant's number that tells that the picture was mirrored before it was hashed."""
+from streamguard.core.variants import MIRRORED
 
 MAX_HOLD_US = 4_000_000
 """How long a hash stands for what follows it: pruning leaves out what hardly moves. The longest

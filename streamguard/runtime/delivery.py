@@ -149,7 +149,8 @@ class Delivery:
         for record in records:
             is_fresh = record.offset >= self._delivered_to
             self._meter.sent(outcome if is_fresh else Outcome.REDELIVERED)
-            if is_fresh and record.type == EventType.FLAG_OPENED:
+            is_flag = record.type == EventType.FLAG_OPENED and not record.is_rescreened
+            if is_fresh and is_flag:
                 self._meter.flag_acknowledged(now_s - record.time_s)
         self._delivered_to = max(self._delivered_to, self._place.next_offset)
         self._well()

@@ -19,6 +19,7 @@ from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.feeder import Source
 from streamguard.runtime.hub_keeper import HubKeeper
 from streamguard.runtime.pool import DecodePool
+from streamguard.runtime.rechecker import Rechecker
 from streamguard.runtime.writer import LogWriter
 
 OpenLocation = Callable[[Location, Timeline], AbstractContextManager[Source]]
@@ -52,6 +53,7 @@ class Parts:
     store:  None where no evidence is kept.
     batcher: the way to the model; None without one.
     hubs:    watches for entries that match too many streams; None where one stream is all.
+    rechecker: looks for new bank entries in what was shown.
     banks:  gives the newest snapshot; cheap, for every sample.
     mint:   gives fresh flag and session ids.
     """
@@ -66,5 +68,6 @@ class Parts:
     clock: Clock
     meter: Meter
     mint: Callable[[], UUID]
+    rechecker: Rechecker
     batcher: Batcher | None = None
     hubs: HubKeeper | None = None

@@ -77,6 +77,16 @@ class PacketRing:
                 first = index
         return tuple(packet for packet in held[first:] if packet.dts_us <= end_us)
 
+    def holds(self, epoch: int, pts_us: int) -> bool:
+        """Say whether packets around a media time are held."""
+        with self._lock:
+            runs = (tuple(self._packets), self._previous)
+        return any(
+            run[0].epoch == epoch and run[0].pts_us <= pts_us <= max(each.pts_us for each in run)
+            for run in runs
+            if run
+        )
+
     @property
     def size_bytes(self) -> int:
         """Encoded bytes held."""

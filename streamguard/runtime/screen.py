@@ -18,6 +18,7 @@ from streamguard.core.types import CloseReason, Codec, GapReason, Sample
 from streamguard.runtime.asker import Asker
 from streamguard.runtime.feeder import Feeder
 from streamguard.runtime.lane import Lane
+from streamguard.runtime.look_back import LookBack
 from streamguard.runtime.mailbox import Mailbox
 from streamguard.runtime.new_session import new_session
 from streamguard.runtime.notes import (
@@ -86,6 +87,7 @@ class StreamScreen:
         )
         self._session = new_session(stream, parts, self._losses)
         self.teller = Teller(self._session, self._ring, parts, tasks)
+        self._look_back = LookBack(self._session, self._ring, self.teller, parts, tasks)
         self._n_packets = 0
         self._is_connected = False
         self.has_begun = False
@@ -125,6 +127,7 @@ class StreamScreen:
             if stop.is_set() and stop_by_s is None:
                 feeder.stop()
                 stop_by_s = now_s + STOP_S
+            self._look_back.begin()
             await self._take(item, feeder, now_s, is_stopping=stop_by_s is not None)
             if isinstance(item, SourceEnded):
                 self._timeline.break_off()
@@ -138,6 +141,7 @@ class StreamScreen:
         self._lane.close()
         self._mailbox.close()
         await self._finish_scoring(is_stopping=reason == "interrupted")
+        await self._look_back.finish(STOP_S)
         await self.teller.back()
         await self.teller.finish_evidence(self._codec)
         n_dropped = self._lane.n_dropped + self._mailbox.n_dropped

@@ -18,7 +18,8 @@ from streamguard.core.alignment import (
     opened,
 )
 from streamguard.core.types import Match
-from streamguard.core.vote import MIRRORED, Vote
+from streamguard.core.variants import MIRRORED
+from streamguard.core.vote import Vote
 from tests.core_fakes import Pdq, flipped, picture, view
 
 SECOND = 1_000_000

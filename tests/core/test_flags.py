@@ -8,9 +8,9 @@ from streamguard.core.event_data import Artifact, Evidence, FlagData, utc_text
 from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
 from streamguard.core.policy import HashRule, Policy
-from streamguard.core.segments import SegmentBuilder, SegmentEvent
+from streamguard.core.segments import SegmentBuilder, SegmentEvent, segments_of
 from streamguard.core.types import CloseReason, Limits, Match
-from tests.core_fakes import context, decision, minting, wall_of
+from tests.core_fakes import context, decision, minting, sample, wall_of
 
 READY = Evidence(state="ready", clip=Artifact(uri="file:/clip", sha256="0" * 64, size_bytes=9))
 UNAVAILABLE = Evidence(state="unavailable")
@@ -86,7 +86,7 @@ def test_an_opened_flag_says_who_what_when_and_why() -> None:
                     "bank_offset_ms": 0,
                     "votes": 3,
                     "is_certain": True,
-                    "variant": "0",
+                    "variant": "whole",
                 },
             }
         ],
@@ -122,6 +122,49 @@ def test_limits_of_an_entry_tell_within_which_distance_it_matched() -> None:
     match = flag(event).signals[0].match
     assert match is not None
     assert match.max_distance_bits == 8
+
+
+@pytest.mark.parametrize(
+    ("has_evidence", "is_held", "told"),
+    [
+        (True, True, [("open", "pending")]),
+        (True, False, [("open", "unavailable"), ("closed", "unavailable")]),
+        (False, False, [("open", "off"), ("closed", "off")]),
+    ],
+)
+def test_what_is_found_in_the_past_opens_and_is_over(
+    told: list[tuple[str, str]], *, has_evidence: bool, is_held: bool
+) -> None:
+    found = [decision(n * 1_000_000, votes=n + 1, epoch=3, read_at_s=n + 5.0) for n in range(3)]
+    past = [(sample(each.pts_us, epoch=3, read_at_s=each.read_at_s), [each]) for each in found]
+    [segment] = segments_of(past, minting())
+
+    events = book(has_evidence=has_evidence).recall(segment, 60.0, is_held=is_held)
+
+    assert [(flag(each).state, flag(each).evidence.state) for each in events] == told
+    window = flag(events[0]).window
+    assert (window.start_pts_ms, window.end_pts_ms, window.n_samples) == (0, 2_000, 3)
+    assert window.start_time == utc_text(wall_of(5.0))
+    assert flag(events[0]).stream.epoch == 3
+    assert flag(events[0]).latency_ms.ingest_to_decision == 55_000
+    assert all(flag(each).is_rescreened for each in events)
+
+
+def test_what_is_found_in_the_past_closes_with_its_evidence() -> None:
+    flags = book()
+    [segment] = segments_of([(sample(0), [decision(0)])], minting())
+    flags.recall(segment, 60.0, is_held=True)
+
+    events = flags.attach(segment.flag_id, Evidence(state="unavailable"), 61.0)
+
+    assert said(events) == [("updated", 1), ("closed", 2)]
+    assert all(flag(each).is_rescreened for each in events)
+
+
+def test_a_flag_that_is_found_live_does_not_say_that_it_was_not() -> None:
+    (event,) = Story(book()).see(0)
+
+    assert "is_rescreened" not in event.to_json()
 
 
 def test_a_flag_of_a_model_says_what_scored_how_high() -> None:

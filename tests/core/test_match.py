@@ -18,7 +18,7 @@ from streamguard.core.types import (
     Severity,
     View,
 )
-from streamguard.core.vote import MIRRORED
+from streamguard.core.variants import MIRRORED
 from tests.core_fakes import Pdq, banks, entry, film, flipped, picture, sample, view
 
 SECOND = 1_000_000

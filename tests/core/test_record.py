@@ -98,6 +98,16 @@ def test_a_records_time_is_that_of_what_happened() -> None:
     assert kept(opened(7, time_s=MADE_S + 0.25)).time_s == MADE_S + 0.25
 
 
+def test_a_record_knows_whether_its_flag_was_found_in_the_past() -> None:
+    event = opened(7)
+    assert isinstance(event.data, FlagData)
+    late = event.model_copy(update={"data": event.data.model_copy(update={"is_rescreened": True})})
+
+    assert not kept(event).is_rescreened
+    assert not kept(gap()).is_rescreened
+    assert kept(late).is_rescreened
+
+
 def test_a_place_after_a_record_is_the_next_offset_and_where_the_broker_put_it() -> None:
     place = Position(3, {0: 10, 1: 4})
 

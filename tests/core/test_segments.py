@@ -13,9 +13,10 @@ from streamguard.core.segments import (
     SegmentEvent,
     SegmentOpened,
     SegmentStrengthened,
+    segments_of,
 )
 from streamguard.core.types import MAX_SIGNALS, CloseReason, Match, Severity
-from tests.core_fakes import decision, minting
+from tests.core_fakes import decision, minting, sample
 
 SECOND = 1_000_000
 OPEN_S = MIN_OPEN_US / 1e6
@@ -472,3 +473,25 @@ def test_what_strengthens_a_segment_is_bounded(
     told = [e.segment.flag_id for e in play(run) if isinstance(e, SegmentStrengthened)]
 
     assert all(told.count(flag_id) < 2 * MAX_SIGNALS for flag_id in told)
+
+
+def test_decisions_of_the_past_are_joined_as_live_ones_are() -> None:
+    """Samples between them show that they are two showings."""
+    decisions = {
+        0: [decision(0)],
+        2: [decision(2 * SECOND, votes=2)],
+        60: [decision(60 * SECOND)],
+        62: [decision(62 * SECOND), decision(62 * SECOND, category="TVEC-OTHER", entry="other")],
+    }
+    past = [(sample(n * SECOND), decisions.get(n, [])) for n in range(0, 100, 2)]
+    later = [(sample(99 * SECOND, epoch=1), [decision(99 * SECOND, epoch=1)])]
+
+    segments = segments_of([*past, *later], minting())
+
+    assert [(s.category, s.epoch, s.start_us // SECOND, s.end_us // SECOND) for s in segments] == [
+        ("TVEC-TEST", 0, 0, 2),
+        ("TVEC-TEST", 0, 60, 62),
+        ("TVEC-OTHER", 0, 62, 62),
+        ("TVEC-TEST", 1, 99, 99),
+    ]
+    assert segments_of([], minting()) == []

@@ -1,11 +1,12 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.bank_values import BankSettings
+from streamguard.core.bank_editor import edit_bank
+from streamguard.core.bank_values import BankSettings, Entry
 from streamguard.core.banks import Banks
 from streamguard.core.coverage import MAX_PIECE_US, REACH_US, LossLedger
 from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
@@ -18,12 +19,14 @@ from streamguard.core.event_data import (
 from streamguard.core.events import Event
 from streamguard.core.match import Matcher
 from streamguard.core.policy import HashRule, Policy
+from streamguard.core.recheck import new_entries, search
 from streamguard.core.sampling import Sampling
 from streamguard.core.session import EvidenceRequest, Judgement, Session
 from streamguard.core.types import CloseReason, Codec, GapReason, Limits, Sample
 from tests.core_fakes import (
     banks,
     context,
+    entry,
     film,
     minting,
     picture,
@@ -498,3 +501,86 @@ def test_a_slate_that_is_known_to_be_harmless_makes_no_flag_and_is_counted() -> 
     judgement = judge(held, sample(0, picture(FILM)))
 
     assert judgement == Judgement([], [], is_judged=True, n_vetoes=1)
+
+
+class Moving:
+    """Banks into which a film comes while a session is under way."""
+
+    def __init__(self) -> None:
+        self.banks = banks(film("old", 3000))
+
+    def begun(self, *, has_evidence: bool = True) -> Session:
+        matcher = Matcher(lambda: self.banks, Policy())
+        made = Session(
+            context(), matcher, Policy(), LossLedger(), minting(), has_evidence=has_evidence
+        )
+        made.epoch_began(0, 0, 0.0, CODEC, Sampling.AUTO)
+        return made
+
+    def add(self, *entries: Entry) -> None:
+        self.banks = Banks((edit_bank(self.banks.banks[0], add=entries),))
+
+
+def looked_back(held: Session, is_held: Callable[[int, int], bool]) -> Judgement:
+    recheck = held.recheck()
+    assert recheck is not None
+    return held.rechecked(search(recheck, new_entries(recheck)), 60.0, is_held)
+
+
+def test_what_comes_into_a_bank_is_flagged_where_it_was_shown() -> None:
+    moving = Moving()
+    held = moving.begun()
+    assert held.recheck() is None
+    for n in range(3):
+        assert judge(held, sample((1 + n) * SECOND, picture(FILM + n))).events == []
+
+    moving.add(film("film", FILM))
+    judgement = looked_back(held, lambda *_: False)
+
+    assert states(judgement.events) == ["open", "closed"]
+    (opened, _) = of(FlagData, judgement.events)
+    assert (opened.window.start_pts_ms, opened.window.end_pts_ms) == (1_000, 3_000)
+    assert (opened.evidence.state, judgement.requests) == ("unavailable", [])
+    assert held.recheck() is None
+    assert totals(held).n_flags == 1
+
+
+@pytest.mark.parametrize(("held_from_s", "shown_s"), [(0, 9), (10, 11), (12, None)])
+def test_evidence_of_the_past_is_made_of_what_is_still_held(
+    held_from_s: int, shown_s: int | None
+) -> None:
+    moving = Moving()
+    held = moving.begun()
+    for n in range(3):
+        judge(held, sample((9 + n) * SECOND, picture(FILM + n)))
+    moving.add(film("film", FILM))
+
+    judgement = looked_back(held, lambda epoch, at_us: epoch == 0 and at_us >= held_from_s * SECOND)
+
+    asked_s = [(each.pts_us // SECOND, each.opened_at_s) for each in judgement.requests]
+    assert asked_s == ([] if shown_s is None else [(shown_s, 60.0)])
+    assert states(judgement.events) == (["open", "closed"] if shown_s is None else ["open"])
+
+
+def test_without_evidence_the_past_asks_for_none() -> None:
+    moving = Moving()
+    held = moving.begun(has_evidence=False)
+    judge(held, sample(0, picture(FILM)))
+    moving.add(film("film", FILM))
+
+    judgement = looked_back(held, lambda *_: True)
+
+    assert (states(judgement.events), judgement.requests) == (["open", "closed"], [])
+
+
+def test_the_past_tells_of_each_shadow_once() -> None:
+    moving = Moving()
+    held = moving.begun()
+    for n in range(3):
+        judge(held, sample(n * SECOND, picture(FILM)))
+    moving.add(entry("film", {0: picture(FILM)}, limits=Limits(is_shadow=True)))
+
+    judgement = looked_back(held, lambda *_: True)
+
+    assert [each.key for each in judgement.shadows] == [("known", "film")]
+    assert judgement.events == []

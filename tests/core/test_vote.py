@@ -3,7 +3,8 @@ import pytest
 
 from streamguard.core.bank_values import Stretch
 from streamguard.core.types import View
-from streamguard.core.vote import MIRRORED, Expected, Vote, bits_between, nearest
+from streamguard.core.variants import MIRRORED
+from streamguard.core.vote import Expected, Vote, bits_between, nearest
 from tests.core_fakes import Pdq, flipped, picture, view
 
 SECOND = 1_000_000

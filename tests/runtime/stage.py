@@ -21,9 +21,10 @@ from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.feeder import Source
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.pool import DecodePool
+from streamguard.runtime.rechecker import Rechecker
 from streamguard.runtime.writer import LogWriter
 from tests.clock import FakeClock
-from tests.core_fakes import banks, entry, flipped
+from tests.core_fakes import Pdq, banks, entry, flipped
 from tests.runtime.fakes import FakeDecoder, frame_of, packet
 
 PATIENCE_S = 20.0
@@ -86,6 +87,7 @@ class Stage:
                     clock=self.clock,
                     meter=self.meter,
                     mint=lambda: UUID(int=next(ids)),
+                    rechecker=Rechecker(),
                 )
                 async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
                     tasks.create_task(writer.run())
@@ -113,11 +115,15 @@ class Stage:
         return next(self.openers[location.url])(timeline)
 
 
+def shown_hash() -> Pdq:
+    """Give the hash of what every frame of the fake decoder shows."""
+    frame = frame_of(packet(0))
+    return views_of(frame.luma, full_range=frame.full_range)[0].pdq
+
+
 def known_picture(
     n_bits: int = 0, *, name: str = "known", settings: BankSettings | None = None
 ) -> Banks:
     """Give a bank of what every frame of the fake decoder shows, or of what is so many bits off."""
-    frame = frame_of(packet(0))
-    view = views_of(frame.luma, full_range=frame.full_range)[0]
-    known = entry("film", {0: flipped(view.pdq, n_bits)})
+    known = entry("film", {0: flipped(shown_hash(), n_bits)})
     return banks(known, name=name, settings=settings)

@@ -359,6 +359,17 @@ def test_a_flag_is_timed_from_its_ingest_to_its_acknowledgement(stage: Stage) ->
     assert stage.counts.flags_s == [pytest.approx(0.25)]
 
 
+def test_a_flag_out_of_the_past_is_not_timed(stage: Stage) -> None:
+    event = opened(1, time_s=EPOCH_S)
+    past = event.data.model_copy(update={"is_rescreened": True})
+    stage.log.append([event.model_copy(update={"data": past})])
+
+    stage.deliver()
+
+    assert stage.numbers() == [1]
+    assert stage.counts.flags_s == []
+
+
 def test_a_flag_that_is_sent_again_is_not_timed_again(stage: Stage) -> None:
     stage.append(1)
     stage.deliver()

@@ -232,3 +232,20 @@ def test_readers_see_a_whole_ring_while_it_grows() -> None:
     reader.join()
 
     assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("epoch", "second", "is_held"),
+    [(0, 6, True), (0, 5, False), (0, 19, True), (0, 20, False), (1, 0, True), (2, 0, False)],
+)
+def test_it_says_what_it_still_holds(epoch: int, second: int, *, is_held: bool) -> None:
+    ring = ring_of(gops(10), watermark_s=16)
+    for each in gops(1, epoch=1):
+        ring.add(each)
+
+    assert held(ring, 0)[0] == 6
+    assert ring.holds(epoch, second * SECOND_US) is is_held
+
+
+def test_an_empty_ring_holds_nothing() -> None:
+    assert not ring_of([]).holds(0, 0)
