@@ -11,7 +11,7 @@ from streamguard.adapters.bank_file import apply_edit
 from streamguard.adapters.bank_generation import compact_where_due
 from streamguard.adapters.bank_live import open_bank
 from streamguard.core.bank import Bank
-from streamguard.core.bank_edit import Edit
+from streamguard.core.bank_edit import Amendment, Edit
 from streamguard.core.bank_values import Entry, EntryFacts, Stretch
 from streamguard.exchange.record import Record, id_of, make_record, source_name
 
@@ -34,11 +34,19 @@ class BankDirectory:
     def edit(self, add: Sequence[Entry], remove: Collection[str]) -> None:
         """Put entries in, in place of those of the same name, and take others out.
 
+        What was set aside in the bank stays so, whatever takes its place.
+
         Raises:
             BankError: the bank cannot be written.
         """
         if add or has_bank(self._directory):
-            edit = Edit(add=add, replace=True, remove=tuple(remove), may_miss=True)
+            edit = Edit(
+                add=add,
+                replace=True,
+                remove=tuple(remove),
+                may_miss=True,
+                amend=dict(self._set_aside(add)),
+            )
             apply_edit(self._directory, edit, compacts="late")
 
     def settle(self) -> None:
@@ -61,6 +69,13 @@ class BankDirectory:
             if is_wanted(name):
                 for record in _records(source, name, facts, held):
                     yield name, record
+
+    def _set_aside(self, entries: Sequence[Entry]) -> Iterator[tuple[str, Amendment]]:
+        bank = self._open()
+        for entry in entries:
+            facts = bank.entry_of(entry.name) if bank else None
+            if facts and facts.quarantine is not None:
+                yield entry.name, Amendment(is_quarantined=True, reason=facts.quarantine)
 
     def _open(self) -> Bank | None:
         return open_bank(self._directory) if has_bank(self._directory) else None

@@ -1,6 +1,6 @@
 """The arguments of the `bank` verbs that take hash lists in and give them out.
 
-Rule: arguments only; what a verb does stands in exchange_verbs and exchange_sync.
+Rule: arguments only; what a verb does stands in exchange_verbs, exchange_sync and aside_verbs.
 """
 
 import argparse
@@ -17,6 +17,8 @@ def add_exchange_verbs(verbs: Verbs) -> None:
     _add_import(verbs)
     _add_export(verbs)
     _add_sync(verbs)
+    _add_aside(verbs)
+    _add_admit(verbs)
 
 
 def _add_import(verbs: Verbs) -> None:
@@ -88,6 +90,31 @@ def _add_sync(verbs: Verbs) -> None:
     follow.add_argument("--follow", action="store_true", help="sync again at each interval")
     follow.add_argument("--refetch", action="store_true", help="fetch the whole list anew")
     _add_caution(follow)
+
+
+def _add_aside(verbs: Verbs) -> None:
+    aside = add_verb(
+        verbs,
+        "aside",
+        "aside_verbs.list_aside",
+        "print what imports and persons keep out of a bank, and why",
+        "streamguard bank aside bank/ --json",
+    )
+    aside.add_argument("directory", type=Path, metavar="DIR")
+    aside.add_argument("--json", action="store_true")
+
+
+def _add_admit(verbs: Verbs) -> None:
+    admit = add_verb(
+        verbs,
+        "admit",
+        "aside_verbs.admit",
+        "let in what is kept out, by the name that `aside` prints",
+        "streamguard bank admit bank/ partner:17",
+    )
+    admit.add_argument("directory", type=Path, metavar="DIR")
+    admit.add_argument("name", metavar="NAME")
+    admit.add_argument("--json", action="store_true")
 
 
 def _add_caution(verb: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ record that was let in stays in while its hash is the same.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from streamguard.exchange.projection import key_of
 from streamguard.exchange.record import make_record
 from streamguard.exchange.records_file import RECORDS_FILE, RecordsFile
 
+_SET_ASIDE = """SELECT source, record_id, problem, policy FROM records
+    WHERE problem IS NOT NULL ORDER BY source, record_id"""
 _KEY = "SELECT key FROM entries WHERE name = ? AND digest IS NOT NULL"
 _HOLD = "INSERT OR IGNORE INTO holds VALUES (?, ?)"
 _HELD = "SELECT key FROM holds WHERE name = ?"
@@ -22,6 +25,24 @@ _HOLDS = "SELECT name FROM holds ORDER BY name"
 _ASIDE = "SELECT body FROM records WHERE source = ? AND record_id = ? AND problem IS NOT NULL"
 _LET_IN = """UPDATE records SET problem = NULL, is_let_in = 1, entry = ?
     WHERE source = ? AND record_id = ?"""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A record that is kept out of the bank.
+
+    reason: a fault of core.hygiene, or what made it unusable.
+    """
+
+    source: str
+    record_id: str
+    reason: str
+    policy: str | None
+
+
+def set_aside(records: RecordsFile) -> list[SetAside]:
+    """List what is kept out of the bank, and why."""
+    return [SetAside(*row) for row in records.rows(_SET_ASIDE)]
 
 
 def hold(records: RecordsFile, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Takes a whole file of records in, and tells what is set aside.
+"""Takes a whole file of records in.
 
 Rule: all of a file, or nothing. A snapshot is all that its sources have, so that what is missing is
 withdrawn; a delta says itself what is withdrawn.
@@ -14,9 +14,6 @@ from streamguard.exchange.record import Record
 from streamguard.exchange.records_file import RecordsFile
 from streamguard.exchange.row import Terms
 from streamguard.exchange.text_file import TextFile
-
-_SET_ASIDE = """SELECT source, record_id, problem, policy FROM records
-    WHERE problem IS NOT NULL ORDER BY source, record_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +65,3 @@ def _read(file: TextFile, reading: Reading) -> Iterator[Record]:
         if record.policy is None and record.is_matched and not record.deleted:
             raise file.problem("it is missing; give one for all with --policy", "policy")
         yield record
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """A record that is kept out of the bank.
-
-    reason: a fault of core.hygiene, or what made it unusable.
-    """
-
-    source: str
-    record_id: str
-    reason: str
-    policy: str | None
-
-
-def set_aside(records: RecordsFile) -> list[SetAside]:
-    """List what is kept out of the bank, and why."""
-    return [SetAside(*row) for row in records.rows(_SET_ASIDE)]

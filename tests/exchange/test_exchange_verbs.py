@@ -136,6 +136,43 @@ def test_what_was_removed_by_hand_does_not_come_back(bank: Path, tmp_path: Path)
     assert names(bank) == {"list:2"}
 
 
+def test_what_is_kept_out_is_listed_and_can_be_let_in(
+    bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (record("1", 1).to_json(), record("2", 2, quality=7).to_json())
+    imported(bank, written(tmp_path / "list", *lines))
+    main(["bank", "remove", str(bank), "list:1"])
+    capsys.readouterr()
+
+    main(["bank", "aside", str(bank), "--json"])
+    aside = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names_before = names(bank)
+    codes = [main(["bank", "admit", str(bank), row["name"]]) for row in aside]
+    said = capsys.readouterr().out
+    main(["bank", "aside", str(bank)])
+
+    assert aside == [
+        {"name": "list:2", "reason": "low_quality", "policy": POLICY},
+        {"name": "list:1", "reason": "removed by a person", "policy": None},
+    ]
+    assert (names_before, names(bank)) == (set(), {"list:1", "list:2"})
+    assert (codes, capsys.readouterr().out) == ([0, 0], "")
+    assert said == "list:2: let in\nlist:1: let in\n"
+
+
+def test_an_entry_that_was_quarantined_stays_so_when_its_records_change(
+    bank: Path, tmp_path: Path
+) -> None:
+    imported(bank, written(tmp_path / "list", frame("clip", 0, 1).to_json()))
+    main(["bank", "quarantine", str(bank), "list/clip", "--reason", "an intro"])
+
+    imported(bank, written(tmp_path / "list", frame("clip", 40, 2).to_json()))
+
+    facts = open_bank(bank).entry_of("list/clip")
+    assert facts
+    assert (facts.n_hashes, facts.quarantine) == (2, "an intro")
+
+
 def test_a_built_entry_is_left_alone_and_given_out(
     bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -187,6 +224,9 @@ def test_other_formats_come_out_too(
         (["export", "BANK", "--format", "vpdq"], "a vPDQ file holds one video"),
         (["export", "BANK", "--format", "csv", "--entry", "x"], "has no entry named 'x'"),
         (["export", "NONE", "--format", "csv"], "holds no bank"),
+        (["aside", "NONE"], "has no imported records"),
+        (["admit", "NONE", "list:1"], "has no imported records"),
+        (["admit", "BANK", "list:1"], "no record list:1 is set aside"),
         (["import", "BANK", "FILE", "--format", "jsonl", "--source", "a:b"], "--source is 1 to 32"),
         (["import", "BANK", "FILE", "--format", "jsonl", "--policy", "x"], "UPPER-KEBAB"),
         (["import", "BANK", "NONE", "--format", "jsonl"], "cannot be read: No such file"),

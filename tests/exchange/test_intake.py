@@ -14,9 +14,9 @@ from streamguard.core.bank_values import Entry
 from streamguard.core.errors import BankError, ListInvalid, ListShrinks
 from streamguard.core.types import Limits
 from streamguard.exchange.account import MAX_SHOWN, Account
-from streamguard.exchange.by_hand import free, hold, holds, let_in
+from streamguard.exchange.by_hand import free, hold, holds, let_in, set_aside
 from streamguard.exchange.edit import SHRINK_RECORDS, taking
-from streamguard.exchange.intake import Reading, set_aside, take_file
+from streamguard.exchange.intake import Reading, take_file
 from streamguard.exchange.projection import follow
 from streamguard.exchange.record import Record
 from streamguard.exchange.records_file import RecordsFile

@@ -10,10 +10,13 @@ import pytest
 
 from streamguard.adapters.bank_check import verify_bank
 from streamguard.adapters.bank_live import open_bank
-from tests.exchange.made_records import gone, record
+from tests.exchange.made_records import gone, pdq, record
+from tests.exchange.services import PASSWORD, USERNAME, hash_list
 from tests.processes import ROOT, environment, streamguard
 
 pytestmark = pytest.mark.integration
+
+T = 1_740_000_000
 
 DYING_IMPORT = """
 import os, signal, sys
@@ -65,6 +68,80 @@ def test_an_import_that_is_killed_is_finished_by_the_next(when: str, tmp_path: P
     assert at_death == (["list:1", "list:2"] if when == "before" else ["list:2", "list:3"])
     assert (done.code, done.rows[0]["entries_changed"]) == (0, 2)
     assert names(bank) == ["list:2", "list:3"]
+
+
+DYING_SYNC = """
+import os, signal, sys
+from streamguard import exchange_sync
+from streamguard.__main__ import main
+from streamguard.exchange import edit, sync
+from streamguard.exchange_bank import BankDirectory
+
+n_left = int(sys.argv[2])
+
+def die_at(owner, name, *, after):
+    real = getattr(owner, name)
+    def dying(*args, **kwargs):
+        global n_left
+        n_left -= 1
+        if n_left == 0 and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*args, **kwargs)
+        if n_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    setattr(owner, name, dying)
+
+if sys.argv[1] == "in a page":
+    die_at(edit, "settle", after=True)
+elif sys.argv[1] == "after a page":
+    die_at(sync, "_take_page", after=True)
+else:
+    die_at(BankDirectory, "edit", after=sys.argv[1] == "after the bank")
+main(sys.argv[3:])
+"""
+"""The real command line, with its end before, in and after the commits of a sync."""
+
+
+@pytest.mark.parametrize(
+    ("when", "nth"),
+    [
+        ("in a page", 1),
+        ("in a page", 3),
+        ("after a page", 1),
+        ("after a page", 3),
+        ("before the bank", 1),
+        ("after the bank", 1),
+    ],
+)
+def test_a_sync_that_is_killed_is_finished_by_the_next(when: str, nth: int, tmp_path: Path) -> None:
+    config, bank = tmp_path / "streamguard.toml", tmp_path / "bank"
+    given = environment(STREAMGUARD_EXCHANGE__TAT__PASSWORD=PASSWORD)
+    with hash_list() as service:
+        config.write_text(
+            f'[exchange.tat]\nkind = "techagainstterrorism"\nbank = "{bank}"\n'
+            f'policy = "TVEC-X"\nurl = "{service.url}"\nusername = "{USERNAME}"\n'
+        )
+        arguments = ("bank", "sync", bank, "--exchange", "tat", "--config", config)
+        service.put(9, T, pdq(9))
+        assert streamguard(*arguments, env=given).code == 0
+        for number in range(1, 6):
+            service.put(number, T + number, pdq(number))
+        service.delete(9, T + 9)
+
+        dying = subprocess.run(
+            [sys.executable, "-c", DYING_SYNC, when, str(nth), *map(str, arguments)],
+            env=given,
+            cwd=ROOT,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        done = streamguard(*arguments, env=given)
+
+    assert dying.returncode == -signal.SIGKILL
+    assert done.code == 0
+    assert names(bank) == [f"tat:{number}" for number in range(1, 6)]
 
 
 def test_a_second_import_at_the_same_time_is_turned_away(tmp_path: Path) -> None:

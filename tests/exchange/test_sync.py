@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streamguard.core.errors import ExchangeDenied, ExchangeUnavailable, ListShrinks
 from streamguard.exchange.account import Account
-from streamguard.exchange.intake import set_aside
+from streamguard.exchange.by_hand import set_aside
 from streamguard.exchange.outgoing import live_records
 from streamguard.exchange.page import Exchange, Policies
 from streamguard.exchange.projection import follow
