@@ -15,10 +15,10 @@ from PIL import Image, ImageDraw
 
 from loadtest.cached_video import cached_video, digest_of
 from loadtest.contents import UNRELATED_SEED, Content, made_video
-from loadtest.encoding import ffmpeg
+from loadtest.encoding import KEYFRAMES, ffmpeg
 from loadtest.made_contents import Made
 from loadtest.programs import CACHE
-from loadtest.transforms import GOP_S, More, Size, Transform, even
+from loadtest.transforms import More, Size, Transform, even
 
 VERSION = 1
 """Of the way in which copies are made; a change makes all of them anew."""
@@ -31,12 +31,6 @@ LOGO = CACHE / "made" / "logo.mp4"
 HOST_S = 40.0
 AFTER_S = 3.0
 """How long the unrelated stream goes on after the clip, seconds."""
-
-KEYFRAMES = (
-    *("-bf", "2", "-g", "1000", "-sc_threshold", "0"),
-    *("-force_key_frames", f"expr:gte(t,n_forced*{GOP_S})"),
-)
-"""Two B-frames, and keyframes by the time alone: at every frame rate, and at no cut."""
 
 _MORE: Mapping[More, Sequence[Made]] = {
     "logo": (),

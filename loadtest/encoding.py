@@ -12,7 +12,13 @@ import av
 
 from loadtest.programs import CACHE, find, output_of
 
-GOP_S = 2
+GOP_S = 2.0
+KEYFRAMES = (
+    *("-bf", "2", "-g", "1000", "-sc_threshold", "0"),
+    *("-force_key_frames", f"expr:gte(t,n_forced*{GOP_S})"),
+)
+"""Two B-frames, and keyframes by the time alone: at every frame rate, and at no cut."""
+
 BROADCAST_GOP = 60
 BROADCAST = (
     "-c:v libx264 -preset veryfast -b:v 4500k -maxrate 4950k -bufsize 9000k -bf 2"

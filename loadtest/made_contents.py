@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from loadtest import made_games, made_patterns, made_screens, made_sights
+from loadtest.encoding import KEYFRAMES
 from loadtest.made_parts import HEIGHT, WIDTH, Chance, Paint
 from loadtest.programs import ProgramUnavailable, find
 
@@ -76,6 +77,7 @@ class Made:
         picture = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}"]
         quietly = [str(find("ffmpeg")), "-v", "error", "-nostdin", "-y"]
         coded = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "14", "-threads", "1"]
+        coded += KEYFRAMES
         command = [*quietly, *picture, "-r", str(self.fps), "-i", "pipe:", "-vf"]
         command += ["format=yuv420p", *coded, str(out)]
         # stderr is not read while frames are written: with -v error it stays short

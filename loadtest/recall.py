@@ -12,32 +12,31 @@ import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from loadtest.contents import Content, folder_contents, made_contents, real_contents
 from loadtest.copies import Copy, make_copy, planned_copy
 from loadtest.made_contents import CONTENTS
 from loadtest.recall_banks import HashList, entry_of, make_bank
-from loadtest.recall_rows import Row, summary
-from loadtest.recall_runs import Mode, Task, run_task
+from loadtest.recall_chart import draw_chart
+from loadtest.recall_rows import OTHERS, Row, summary
+from loadtest.recall_runs import Banked, Mode, Task, run_task
 from loadtest.recall_table import misses, tables
 from loadtest.transforms import TRANSFORMS, Transform
+from loadtest.unrelated import Scene, recipes, screened_scene, unrelated_table
+from loadtest.workers import followed, workers
 from streamguard.core.sampling import Sampling
 
 SHORT_CONTENTS = ("bikes", "bigbuckbunny", "carphone_pristine")
 SHORT_TRANSFORMS = ("crf28-360p", "speed-1.25", "letterbox", "mirror", "within-5s")
 """What --short takes."""
 
-REPORT_EVERY_S = 15.0
-
-T = TypeVar("T")
-R = TypeVar("R")
+CHARTED = ("frames/auto", "frames/keyframes", "imported/dense", "vpdq/whole")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,40 +48,58 @@ def main(arguments: Sequence[str]) -> int:
         print("recall: no content or no transform has that name", file=sys.stderr)
         return 2
     copies = [planned_copy(content, t, options.seed) for content in contents for t in transforms]
-    with _workers(options.jobs) as pool:
+    with workers(options.jobs) as pool:
         missing = [copy for copy in copies if not copy.path.exists()]
-        for _ in _followed("encoded", pool.map(make_copy, missing), len(missing)):
+        for _ in followed("encoded", pool.map(make_copy, missing), len(missing)):
             pass
         if options.encode_only:
             return 0
-        rows = _measured(pool, options, contents, copies)
-    for line in [*tables(rows), "", *(misses(rows) if options.misses else ())]:
+        rows, scenes = _measured(pool, options, contents, copies)
+    pairs = [row for row in rows if row.list != OTHERS]
+    for line in (*tables(pairs), "", *(misses(rows) if options.misses else ())):
         print(line, file=sys.stderr)
-    return _report(rows, options)
+    for line in unrelated_table(scenes) if scenes else ():
+        print(line, file=sys.stderr)
+    if options.chart:
+        draw_chart(pairs, CHARTED, options.chart)
+    return _report(rows, scenes, options)
 
 
 def _measured(
     pool: ProcessPoolExecutor,
     options: argparse.Namespace,
-    all_of: Sequence[Content],
+    contents: Sequence[Content],
     copies: Sequence[Copy],
-) -> list[Row]:
-    lists = [HashList(name) for name in options.list or [HashList.FRAMES]]
-    samplings = [Sampling(name) for name in options.mode or ["keyframes", "auto"]]
-    modes = [Mode(hash_list, sampling) for hash_list in lists for sampling in samplings]
+) -> tuple[list[Row], list[Scene]]:
+    """Hash the contents, then screen the copies and the unrelated scenes."""
+    modes = _modes(options)
+    lists = list(dict.fromkeys(mode.hash_list for mode in modes))
     for hash_list in lists:
-        entries = pool.map(_hash, [(content, hash_list) for content in all_of])
-        for _ in _followed(f"hashed, {hash_list},", entries, len(all_of)):
+        hashed = pool.map(partial(entry_of, hash_list=hash_list), contents)
+        for _ in followed(f"hashed, {hash_list},", hashed, len(contents)):
             pass
     with tempfile.TemporaryDirectory() as folder:
-        banks = {hash_list: make_bank(all_of, hash_list, Path(folder)) for hash_list in lists}
-        tasks = [Task(c, banks, modes, options.misses, options.vpdq) for c in copies]
-        screened = _followed("screened", pool.map(run_task, tasks), len(tasks))
-        return [row for rows in screened for row in rows]
+        banks = {hash_list: make_bank(contents, hash_list, Path(folder)) for hash_list in lists}
+        alone = {}
+        if options.others or options.full:
+            alone = {c.name: make_bank([c], HashList.FRAMES, Path(folder)) for c in contents}
+        banked = Banked(banks, alone)
+        with_vpdq = options.vpdq or options.full
+        tasks = [Task(c, banked, modes, options.misses, with_vpdq) for c in copies]
+        screened = followed("screened", pool.map(run_task, tasks), len(tasks))
+        rows = [row for rows in screened for row in rows]
+        scenes = recipes() if options.unrelated or options.full else []
+        against = partial(screened_scene, [banks[lists[0]]])
+        seen = list(followed("unrelated", pool.map(against, scenes), len(scenes)))
+    return rows, seen
 
 
-def _hash(asked: tuple[Content, HashList]) -> None:
-    entry_of(*asked)
+def _modes(options: argparse.Namespace) -> list[Mode]:
+    if options.full:
+        return [Mode(hash_list, sampling) for hash_list in HashList for sampling in Sampling]
+    lists = [HashList(name) for name in options.list or [HashList.FRAMES]]
+    samplings = [Sampling(name) for name in options.mode or ["keyframes", "auto"]]
+    return [Mode(hash_list, sampling) for hash_list in lists for sampling in samplings]
 
 
 def _contents(options: argparse.Namespace) -> list[Content]:
@@ -102,30 +119,15 @@ def _is_chosen(transform: Transform, options: argparse.Namespace) -> bool:
     return not wanted or any(w in named or transform.name.startswith(f"{w}-") for w in wanted)
 
 
-def _workers(n_jobs: int) -> ProcessPoolExecutor:
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    return ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn"))
-
-
-def _followed(what: str, results: Iterable[T], n_all: int) -> Iterator[T]:
-    """Pass results on, and tell now and then how far they are and how long it will take."""
-    began_s = told_s = time.monotonic()
-    for n_done, result in enumerate(results, 1):
-        yield result
-        now_s = time.monotonic()
-        if now_s - told_s > REPORT_EVERY_S or n_done == n_all:
-            told_s = now_s
-            left_s = (now_s - began_s) / n_done * (n_all - n_done)
-            print(f"{what} {n_done} of {n_all}, {left_s / 60:.1f} min left", file=sys.stderr)
-
-
-def _report(rows: Sequence[Row], options: argparse.Namespace) -> int:
-    summed: dict[str, Any] = summary(rows, None)
+def _report(rows: Sequence[Row], scenes: Sequence[Scene], options: argparse.Namespace) -> int:
+    n_flags = sum(len(scene.flags) for scene in scenes) if scenes else None
+    summed: dict[str, Any] = summary(rows, n_flags)
     for bar in summed["bars"]:
         print(bar, file=sys.stderr)
     summed["load"] = [round(load, 2) for load in os.getloadavg()]
     if options.out:
-        options.out.write_text(json.dumps(summed | {"rows": [asdict(row) for row in rows]}))
+        every = {"rows": [asdict(row) for row in rows], "scenes": [asdict(s) for s in scenes]}
+        options.out.write_text(json.dumps(summed | every))
     print(json.dumps(summed))
     return 1 if summed["pass"] is False else 0
 
@@ -139,11 +141,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", choices=list(HashList), action="append", help="default: frames")
     add("--mode", choices=list(Sampling), action="append", help="default: keyframes and auto")
     add("--short", action="store_true", help="three contents, six transforms")
-    add("--misses", action="store_true", help="list what was missed, and how near it came")
+    add("--full", action="store_true", help="all lists and samplings, and all that follows")
     add("--vpdq", action="store_true", help="vPDQ's method beside it")
+    add("--others", action="store_true", help="hold each copy against all other contents, too")
+    add("--unrelated", action="store_true", help="screen an hour of unrelated footage, too")
+    add("--misses", action="store_true", help="list what was missed, and how near it came")
     add("--encode-only", action="store_true", help="make the copies and stop")
     add("--jobs", type=int, default=2, help="worker processes")
     add("--seed", type=int, default=1, help="of where copies begin and how long they are")
     add("--out", type=Path, help="file for all rows, as JSON")
+    add("--chart", type=Path, help="file for a chart, PNG")
     add("--json", action="store_true", help="the default: one object, last line")
     return parser

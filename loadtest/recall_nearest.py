@@ -4,16 +4,18 @@ Rule: it looks at frames as screening does, but holds them against all hashes of
 distance.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from loadtest.encoding import keyframes_ms
-from streamguard.adapters.pyav_hasher import hash_source
+from streamguard.adapters.pyav_hasher import read_frames
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.bank_values import Entry
 from streamguard.core.location import parse_location
-from streamguard.core.sampling import DENSE_INTERVAL_US
+from streamguard.core.look import views_of
+from streamguard.core.region_memory import RegionMemory
+from streamguard.core.sampling import FramePicker
 from streamguard.core.types import MATCH_DISTANCE_BITS, NEAR_DISTANCE_BITS, View
 from streamguard.core.variants import variant_name
 
@@ -25,22 +27,28 @@ def nearest_looks(copy: Path, entry: Entry, span_s: tuple[float, float], *, is_d
     """
     looked: list[tuple[int, float, View, int]] = []
     n_samples = n_matchable = 0
-    due_us = 0
-    keyframes = {round(at_ms) for at_ms in keyframes_ms(copy)}
-    for hashed in hash_source(parse_location(str(copy)), SystemClock(), every_frame=True):
-        is_key = any(abs(hashed.offset_us / 1000 - at_ms) < 2 for at_ms in keyframes)
-        is_due = is_key or (is_dense and hashed.offset_us >= due_us)
-        if not is_due or not span_s[0] <= hashed.offset_us / 1e6 <= span_s[1]:
+    for at_s, views in samples_of(copy, is_dense=is_dense):
+        if not span_s[0] <= at_s <= span_s[1]:
             continue
-        due_us = hashed.offset_us + DENSE_INTERVAL_US
+        matchable = [view for view in views if view.is_matchable]
         n_samples += 1
-        views = [view for view in hashed.views if view.is_matchable]
-        n_matchable += bool(views)
-        for view in views:
+        n_matchable += bool(matchable)
+        for view in matchable:
             bits = np.bitwise_count(entry.hashes ^ view.pdq).sum(axis=1, dtype=np.uint16)
             row = int(bits.argmin())
-            looked.append((int(bits[row]), hashed.offset_us / 1e6, view, row))
+            looked.append((int(bits[row]), at_s, view, row))
     return _told(looked, entry, n_samples, n_matchable)
+
+
+def samples_of(video: Path, *, is_dense: bool) -> Iterator[tuple[float, tuple[View, ...]]]:
+    """Yield the time in seconds and the views of each frame that screening would look at."""
+    picker, memory = FramePicker(), RegionMemory()
+    location = parse_location(str(video))
+    for offset_us, frame in read_frames(location, SystemClock(), every_frame=is_dense):
+        packet = frame.packet
+        if picker.wants(packet.epoch, packet.pts_us, is_keyframe=packet.is_keyframe):
+            views = views_of(frame.luma, full_range=frame.full_range, memory=memory)
+            yield offset_us / 1e6, views
 
 
 def _told(

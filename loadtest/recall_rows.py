@@ -18,6 +18,10 @@ MAX_MEDIAN_KEYFRAMES = 2.0
 of those that are reported apart, by `auto`; with a list of one hash a second, by dense sampling;
 and the keyframe at which the median first flag comes, `auto`."""
 
+VPDQ = "vpdq"
+OTHERS = "others"
+"""Beside the names of lists: vPDQ's method; a bank of all contents but the copy's own."""
+
 Goal = tuple[str, str, bool]
 """A list, a sampling, and whether it is about what is reported apart."""
 
@@ -101,6 +105,7 @@ def summary(rows: Sequence[Row], unrelated_flags: int | None) -> dict[str, Any]:
 
     unrelated_flags: of the unrelated footage; None where that was not screened.
     """
+    pairs = [row for row in rows if row.list != OTHERS]
     verdicts = [bar["pass"] for bar in judged(rows)]
     n_wrong = sum(len(row.wrong) for row in rows)
     verdicts.append(n_wrong + (unrelated_flags or 0) == 0)
@@ -108,8 +113,9 @@ def summary(rows: Sequence[Row], unrelated_flags: int | None) -> dict[str, Any]:
         "pass": all(verdicts) if rows else None,
         "bars": judged(rows),
         "false_flags": n_wrong,
+        "others_screened": len(rows) - len(pairs),
         "unrelated_flags": unrelated_flags,
-        "modes": {mode: _mode(part) for mode, part in grouped(rows, lambda r: r.mode).items()},
+        "modes": {mode: _mode(part) for mode, part in grouped(pairs, lambda r: r.mode).items()},
     }
 
 

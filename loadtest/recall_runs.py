@@ -3,7 +3,7 @@
 Rule: one task is one copy; a worker process keeps the banks mapped from task to task.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from loadtest.copies import Copy
 from loadtest.encoding import keyframes_ms
 from loadtest.recall_banks import HashList, entry_of
 from loadtest.recall_nearest import nearest_looks
-from loadtest.recall_rows import Row
+from loadtest.recall_rows import OTHERS, VPDQ, Row
 from loadtest.screening import Named, screen_file
 from loadtest.vpdq_method import is_found
 from streamguard.core.banks import Banks
@@ -21,8 +21,6 @@ from streamguard.live_banks import LiveBanks
 
 SLACK_S = 3.0
 """A flag may come so much after the clip's end: segments stay open so long."""
-
-VPDQ = "vpdq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +32,27 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
+class Banked:
+    """The banks to hold copies against.
+
+    together: the bank of each list, with all contents in it.
+    alone:    of every frame, a bank of each content, by its name; empty: not held against others.
+    """
+
+    together: Mapping[HashList, Path]
+    alone: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One copy, and the banks to hold it against.
 
-    banks:    the bank of each list, with all contents in it.
     explains: say of what was missed how near it came.
     with_vpdq: hold it against its original by vPDQ's method, too.
     """
 
     copy: Copy
-    banks: dict[HashList, Path]
+    banked: Banked
     modes: Sequence[Mode]
     explains: bool
     with_vpdq: bool
@@ -52,21 +61,23 @@ class Task:
 def run_task(task: Task) -> list[Row]:
     """Screen one copy in every mode."""
     rows = [_row(task, mode) for mode in task.modes]
+    if task.banked.alone:
+        rows.append(_others_row(task))
     if task.with_vpdq:
         rows.append(_vpdq_row(task))
     return rows
 
 
 @lru_cache(maxsize=8)
-def _opened(bank: Path) -> Callable[[], Banks]:
-    return LiveBanks([bank])
+def _opened(*banks: Path) -> Callable[[], Banks]:
+    return LiveBanks(banks)
 
 
 def _row(task: Task, mode: Mode) -> Row:
     copy = task.copy
-    named = screen_file(copy.path, _opened(task.banks[mode.hash_list]), mode.sampling)
+    named = screen_file(copy.path, _opened(task.banked.together[mode.hash_list]), mode.sampling)
     right = [name for name in named if name.entry == copy.content.name and _is_in_time(copy, name)]
-    wrong = tuple(f"{n.entry} at {n.at_s:.2f} s" for n in named if n not in right)
+    wrong = tuple(_told(n) for n in named if n not in right)
     row = partial(_make_row, copy, str(mode.hash_list), str(mode.sampling), wrong=wrong)
     if right:
         first = right[0]
@@ -83,6 +94,15 @@ def _row(task: Task, mode: Mode) -> Row:
     span_s = (copy.stretch.enters_s, copy.ends_s)
     is_dense = mode.sampling != Sampling.KEYFRAMES
     return row(nearest=nearest_looks(copy.path, entry, span_s, is_dense=is_dense))
+
+
+def _others_row(task: Task) -> Row:
+    """Hold a copy against all contents but its own: whatever is named is wrong."""
+    copy = task.copy
+    others = [bank for name, bank in task.banked.alone.items() if name != copy.content.name]
+    named = screen_file(copy.path, _opened(*others), Sampling.AUTO)
+    wrong = tuple(_told(n) for n in named)
+    return _make_row(copy, OTHERS, str(Sampling.AUTO), wrong=wrong)
 
 
 def _vpdq_row(task: Task) -> Row:
@@ -107,6 +127,11 @@ def _make_row(copy: Copy, hash_list: str, sampling: str, **found: object) -> Row
         n_keyframes=len(_clip_keyframes_s(copy)),
         **found,  # type: ignore[arg-type]  # fields of Row, passed on
     )
+
+
+def _told(named: Named) -> str:
+    where = f"{named.region} to {named.variant}"
+    return f"{named.entry} at {named.at_s:.2f} s, {named.distance_bits} bits, {where}"
 
 
 def _is_in_time(copy: Copy, named: Named) -> bool:

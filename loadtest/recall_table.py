@@ -5,7 +5,7 @@ Rule: words only.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from loadtest.recall_rows import Row, Share, grouped, share
+from loadtest.recall_rows import OTHERS, Row, Share, grouped, share
 
 
 def tables(rows: Sequence[Row]) -> Iterator[str]:
@@ -21,10 +21,10 @@ def misses(rows: Sequence[Row]) -> Iterator[str]:
     """Yield a line for each pair that was missed, and for each wrong name."""
     for row in rows:
         where = f"{row.mode:18} {row.transform:20} {row.content:20}"
-        if not row.is_found:
+        if not row.is_found and row.list != OTHERS:
             yield f"MISSED {where} {row.n_keyframes} keyframes; {row.nearest}"
         if row.wrong:
-            yield f"WRONG  {where} {', '.join(row.wrong)}"
+            yield f"WRONG  {where} {'; '.join(row.wrong)}"
 
 
 def _table(title: str, rows: Sequence[Row], key: Callable[[Row], str]) -> Iterator[str]:

@@ -81,8 +81,7 @@ def _named(events: Sequence[Event]) -> list[Named]:
             match = signal.match
             if match is not None and match.entry not in first:
                 at_s = event.data.window.end_pts_ms / 1000
-                variant = str(getattr(match, "variant", ""))
                 first[match.entry] = Named(
-                    match.entry, at_s, match.distance_bits, match.region, variant
+                    match.entry, at_s, match.distance_bits, match.region, match.variant or ""
                 )
     return list(first.values())

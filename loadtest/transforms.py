@@ -14,9 +14,6 @@ from loadtest.perspective import Angles, projected
 More = Literal["logo", "banner", "facecam", "chat", "host"]
 """A second picture: a still logo, a news banner, a talking head, a chat, or an unrelated stream."""
 
-GOP_S = 2.0
-"""Keyframes come as live encoders send them, this often, and nowhere else."""
-
 HEIGHT = 360
 CRF = 26
 """Of most copies: a live ladder's middle rung, as x264 sends it at about 0.5 Mbit/s."""
