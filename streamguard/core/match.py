@@ -5,7 +5,8 @@ together, where they agree on an entry, an offset and a speed, and tell their ti
 that looks like an entry of a negative bank says nothing. Blank, low-quality and near-tie views
 never match.
 
-A sample costs 0.02 ms beside the queries of its views; 0.05 ms more for each alignment followed.
+A sample costs 0.02 ms beside the queries of its views where nothing is near, 0.2 ms while an entry
+is followed, and 4 ms where every sample is near hundreds of entries (one core of an AMD EPYC).
 """
 
 from collections import Counter

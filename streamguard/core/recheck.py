@@ -3,8 +3,8 @@
 Rule: the past is judged exactly as the present is, sample by sample, against the new entries and
 the negative banks; what was judged with an entry when it was shown is not judged with it again.
 
-600 samples of two views, ten minutes of dense sampling at one a second, take 0.06 s against an
-entry of 5,000 hashes.
+Ten minutes of keyframes with two views each take 7 ms against an entry of 5,000 hashes, 10 ms
+against 20,000 and 31 ms against 100,000 (one core of an AMD EPYC); 160 streams thus take a second.
 """
 
 from collections.abc import Mapping
