@@ -70,6 +70,7 @@ class LiveBanks:
 
     def n_damaged(self) -> int:
         """Count the banks that are damaged, or cannot be read any more."""
+        self()  # where no stream asks, nobody else looks
         unreadable = {
             directory
             for directory, live in zip(self._directories, self._live, strict=True)

@@ -127,7 +127,7 @@ def _compact(directory: Path) -> None:
     reach("base_ready")
     with locked(directory):
         opened = BankReader(directory).newest()[0]
-        if opened.current.base != old.current.base:
+        if (opened.current.base, opened.seed) != (old.current.base, old.seed):
             raise BankError(f"{directory} was replaced while it was compacted; compact it anew")
         current = Current(number, next_number(directory))
         delta = directory / opened.current.delta_file
