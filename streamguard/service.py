@@ -26,6 +26,7 @@ from streamguard.runtime.hub_keeper import HubKeeper, Told
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.worker import keep_screening
 from streamguard.settings import Settings
+from streamguard.upkeep import keep_compact
 
 log = structlog.get_logger()
 
@@ -88,6 +89,7 @@ async def _screen_all(
         beating = tasks.create_task(health.beat())
         has_broker = bool(settings.kafka.bootstrap_servers)
         pruning = tasks.create_task(keep_pruned(settings.log.file, has_broker=has_broker))
+        compacting = tasks.create_task(keep_compact(settings.bank.paths, parts.banks))
         keeping = tasks.create_task(parts.hubs.run()) if parts.hubs else None
         await _put_on_record(settings, parts)
         screening = [tasks.create_task(keep_screening(stream, parts, stop)) for stream in streams]
@@ -95,7 +97,7 @@ async def _screen_all(
         log.info("stop_begun", n_streams=len(screening))
         await asyncio.wait(screening) if screening else None
         log.info("streams_closed")
-        for task in (keeping, pruning, beating):
+        for task in (keeping, compacting, pruning, beating):
             if task:
                 task.cancel()
 

@@ -9,6 +9,7 @@ from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.errors import BankError
 from streamguard.live_banks import LiveBanks
 from tests.made_banks import base_of, entry
+from tests.processes import until
 
 
 @pytest.fixture
@@ -102,8 +103,7 @@ def test_damage_that_is_found_beside_is_logged_and_told(
     banks, meter = LiveBanks(directories), PrometheusMeter()
 
     with capture_logs() as lines, banks.watched(meter):
-        while not banks.problem():
-            pass
+        until(lambda: banks.problem() is not None)
         damage = values(meter)["bank_damaged"]
 
     assert damage == 1.0

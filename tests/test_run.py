@@ -12,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from streamguard.adapters.bank_file import add_entries, remove_entry
+from streamguard.adapters.bank_generation import compact_bank
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.bank_build import EntryPlan, make_entry
 from tests.processes import (
     Row,
     Running,
+    build_bank,
     metric,
     on_time,
     short_type,
@@ -94,6 +99,55 @@ def test_a_service_screens_its_streams_and_drains_at_sigterm(
     assert [row["event"] for row in run.log] == [
         *("run_started", "stop_begun", "streams_closed", "run_stopped")
     ]
+
+
+def test_an_entry_that_is_added_while_a_service_runs_is_found_and_one_removed_is_not(
+    tmp_path: Path, real_clips: dict[str, Path], two_channels: dict[str, str]
+) -> None:
+    """The bank is edited, and put in order, under the running process."""
+    bank = build_bank(tmp_path / "bank", real_clips["carphone_pristine"])
+    config = configure(tmp_path, bank, {"known": two_channels["known"]})
+    entry = make_entry(
+        str(real_clips["bikes"]),
+        EntryPlan("late", "TVEC-TEST"),
+        SystemClock(),
+        lambda *_: None,
+    )
+    with Running("run", "--config", config, cwd=tmp_path) as run:
+        run.wait_for(run.log, event="run_started")
+        wait_for_events(tmp_path / "log.db", ("known", "stream.started"))
+        add_entries(bank, [entry])
+        events = wait_for_events(tmp_path / "log.db", ("known", "flag.opened"))
+        n_added = metric(run, "bank_hashes")
+        remove_entry(bank, "late")
+        compact_bank(bank)
+        until(lambda: metric(run, "bank_entries") == 1)
+        n_removed = metric(run, "bank_hashes")
+        ready = run.get("/readyz")
+        code = run.stop(signal.SIGTERM)
+
+    (opened,) = (e["data"] for e in events if short_type(e) == "flag.opened")
+    assert [signal["match"]["entry"] for signal in opened["signals"]] == ["late"]
+    assert n_added - n_removed == len(entry.hashes)
+    assert (code, ready) == (0, (200, "ok\n"))
+
+
+def test_a_bank_that_breaks_under_a_service_stays_in_force_and_is_told(
+    tmp_path: Path, real_clips: dict[str, Path], two_channels: dict[str, str]
+) -> None:
+    bank = build_bank(tmp_path / "bank", real_clips["bikes"])
+    config = configure(tmp_path, bank, {"known": two_channels["known"]})
+    with Running("run", "--config", config, cwd=tmp_path) as run:
+        run.wait_for(run.log, event="run_started")
+        (bank / "CURRENT").write_bytes(b"nonsense")
+        run.wait_for(run.log, event="bank_unreadable")
+        wait_for_events(tmp_path / "log.db", ("known", "flag.opened"))
+        ready, n_damaged = run.get("/readyz"), metric(run, "bank_damaged")
+        code = run.stop(signal.SIGTERM)
+
+    assert ready == (503, "1 of the banks are damaged or cannot be read\n")
+    assert (n_damaged, code) == (1.0, 0)
+    assert [row["event"] for row in run.log].count("bank_unreadable") == 1
 
 
 def test_each_stream_is_on_record_with_what_it_is_held_against(

@@ -49,11 +49,16 @@ def compact_where_due(directory: Path, bank: Bank, when: Compacts = "soon") -> N
 
     What fails is tried again by the next edit: nothing is lost by it but time.
     """
-    most = max(MAX_TAIL_HASHES, bank.base.table.n_hashes // 2 if when == "late" else 0)
-    n_edits = bank.revision - bank.base.revision
-    if when != "never" and (bank.tail.n_hashes >= most or n_edits >= MAX_EDITS):
+    is_late = when != "late" or bank.tail.n_hashes >= bank.base.table.n_hashes // 2
+    if when != "never" and is_late and is_compaction_due(bank):
         with suppress(BankError):
             compact_bank(directory)
+
+
+def is_compaction_due(bank: Bank) -> bool:
+    """Say whether so much has changed since the base that queries or starts take longer."""
+    n_edits = bank.revision - bank.base.revision
+    return bank.tail.n_hashes >= MAX_TAIL_HASHES or n_edits >= MAX_EDITS
 
 
 def compact_bank(directory: Path) -> bool:
