@@ -13,6 +13,9 @@ from loadtest.programs import ROOT
 NATIVE = ROOT / "streamguard" / "kernels"
 """Compiled code has no imports to follow: its sources always count."""
 
+LEFT_OUT = {"streamguard.core.ports", "streamguard.core.errors"}
+"""Roles and errors compute nothing, and name much that does not matter to who uses them."""
+
 
 def code_digest(*modules: str) -> str:
     """Digest these modules, as `streamguard.bank_build`, and what they import: 16 hex digits."""
@@ -40,8 +43,8 @@ def _imported(path: Path) -> Iterator[str]:
 
 
 def _paths(module: str) -> list[Path]:
-    """Find a module of ours; of others, nothing."""
-    if not module.startswith("streamguard."):
+    """Find a module of ours that computes; of others, nothing."""
+    if not module.startswith("streamguard.") or module in LEFT_OUT:
         return []
     path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
     return [path] if path.is_file() else []

@@ -4,7 +4,6 @@ Rule: `bank build` makes all hashes of our own lists. What is hashed is kept by 
 original and of the code that hashes, so that a change of either makes it anew.
 """
 
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -22,10 +21,8 @@ from loadtest.vpdq_method import features
 from streamguard.adapters.bank_file import add_entries
 from streamguard.adapters.bank_live import open_bank
 from streamguard.core.bank_values import Entry
-from streamguard.core.variants import WHOLE
 
 POLICY = "LOAD-TEST"
-WHOLE_LENGTH_US = 1 << 40
 
 
 class HashList(StrEnum):
@@ -37,15 +34,16 @@ class HashList(StrEnum):
 
 
 @cache
-def hasher_digest() -> str:
-    """Name the code that makes hashes."""
-    return code_digest("streamguard.bank_build")
+def _code_of(hash_list: HashList) -> str:
+    """Name the code that makes the hashes of a list."""
+    is_imported = hash_list is HashList.IMPORTED
+    return code_digest("streamguard." + ("exchange_verbs" if is_imported else "bank_build"))
 
 
 def entry_of(content: Content, hash_list: HashList) -> Entry:
     """Give a content's entry in a list, hashed where that has not been done yet."""
     original = (content.original.name, content.original.stat().st_size)
-    digest = digest_of(original, hash_list, hasher_digest())
+    digest = digest_of(original, hash_list, _code_of(hash_list))
     kept = CACHE / "entries" / f"{content.name}-{hash_list}-{digest}.npz"
     cached_video(kept, lambda out: _save(_hashed(content, hash_list), out))
     with np.load(kept) as arrays:
@@ -94,11 +92,13 @@ def _built(content: Content, video: Path, folder: Path) -> Entry:
     bank = folder / "bank"
     named = ("--policy", POLICY, "--entry", content.name)
     output_of(streamguard("bank", "build", bank, video, *named))
-    made = open_bank(bank)
-    stretch = made.near(content.name, 0, WHOLE_LENGTH_US)
-    facts = made.entry_of(content.name)
-    assert facts is not None  # noqa: S101  # it has just been made
-    entry = Entry(
+    return _only_entry(bank, content)
+
+
+def _only_entry(directory: Path, content: Content) -> Entry:
+    """Read the one entry of a bank, under the content's name."""
+    ((_, facts, stretch),) = open_bank(directory).entries()
+    return Entry(
         name=content.name,
         policy=POLICY,
         kind="video",
@@ -107,8 +107,6 @@ def _built(content: Content, video: Path, folder: Path) -> Entry:
         offsets_us=np.array(stretch.offsets_us),
         variants=np.array(stretch.variants),
     )
-    shutil.rmtree(bank)
-    return entry
 
 
 def _of_seconds(content: Content, folder: Path) -> Entry:
@@ -122,15 +120,11 @@ def _of_seconds(content: Content, folder: Path) -> Entry:
 
 
 def _of_features(content: Content, folder: Path) -> Entry:
-    """Take the hashes that vPDQ's program would hand out."""
-    del folder
+    """Take in, by `bank import`, the file that vPDQ's program would hand out."""
+    handed_out, bank = folder / f"{content.name}.txt", folder / "bank"
     made = features(content.original)
-    return Entry(
-        name=content.name,
-        policy=POLICY,
-        kind="video",
-        duration_us=made[-1].at_us,
-        hashes=np.stack([feature.pdq for feature in made]),
-        offsets_us=np.array([feature.at_us for feature in made], np.int64),
-        variants=np.full(len(made), WHOLE, np.uint8),
-    )
+    lines = [f"{f.frame},{f.quality},{f.pdq.tobytes().hex()},{f.at_us / 1e6:.3f}\n" for f in made]
+    handed_out.write_text("".join(lines))
+    terms = ("--format", "vpdq", "--policy", POLICY)
+    output_of(streamguard("bank", "import", bank, handed_out, *terms))
+    return _only_entry(bank, content)

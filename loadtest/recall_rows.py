@@ -29,7 +29,7 @@ BARS: dict[Goal, float] = {
     ("frames", "auto", False): MIN_AUTO,
     ("frames", "keyframes", False): MIN_KEYFRAMES,
     ("frames", "auto", True): MIN_APART,
-    ("imported", "dense", False): MIN_SPARSE,
+    ("seconds", "dense", False): MIN_SPARSE,
 }
 
 

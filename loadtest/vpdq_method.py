@@ -25,9 +25,15 @@ MIN_QUERY_PERCENT = 80
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """One hashed frame: its time by frame number and mean rate, microseconds; (32,) uint8."""
+    """One hashed frame.
 
+    at_us: by frame number and mean rate, not by its time stamp.
+    pdq:   (32,) uint8.
+    """
+
+    frame: int
     at_us: int
+    quality: int
     pdq: NDArray[np.uint8]
 
 
@@ -45,7 +51,7 @@ def features(video: Path) -> tuple[Feature, ...]:
                 continue
             view = hash_luma(_luma(frame), full_range=frame.color_range == ColorRange.JPEG)
             if view.quality >= MIN_QUALITY:
-                made.append(Feature(round(number / rate * 1e6), view.bits))
+                made.append(Feature(number, round(number / rate * 1e6), view.quality, view.bits))
     return tuple(made)
 
 

@@ -10,3 +10,7 @@ def test_what_a_module_imports_counts() -> None:
     assert code_digest("streamguard.core.look") == code_digest(
         "streamguard.core.look", "streamguard.core.pdq"
     )
+
+
+def test_roles_and_errors_do_not_count() -> None:
+    assert code_digest("streamguard.core.ports") == code_digest()

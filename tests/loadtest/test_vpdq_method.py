@@ -8,7 +8,7 @@ def feature(n_bits: int) -> Feature:
     """Give a hash with the first bits set."""
     bits = np.zeros(256, np.uint8)
     bits[:n_bits] = 1
-    return Feature(0, np.packbits(bits))
+    return Feature(0, 0, 100, np.packbits(bits))
 
 
 def test_hashes_within_31_bits_are_alike_and_those_of_32_are_not() -> None:
