@@ -16,6 +16,7 @@ from typing import assert_never
 
 from streamguard import process
 from streamguard.adapters.bank_live import open_bank
+from streamguard.adapters.bank_lock import BankBusy
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError, ExchangeUnavailable, StreamguardError
 from streamguard.exchange import techagainstterrorism, threatexchange
@@ -27,6 +28,9 @@ from streamguard.exchange.web import Patience, Web
 from streamguard.exchange_section import ExchangeSection
 from streamguard.exchange_verbs import bring_up, records_of, tell
 from streamguard.settings import load_settings
+
+BUSY_PAUSE_S = 60.0
+"""When to try again where another import or sync holds the bank; a first sync takes minutes."""
 
 
 def sync_bank(arguments: argparse.Namespace) -> int:
@@ -86,15 +90,18 @@ def client_of(name: str, section: ExchangeSection, stopped: threading.Event) -> 
 
 
 def _work(section: ExchangeSection, arguments: argparse.Namespace, stopped: threading.Event) -> int:
-    """Sync once, or at each interval until stopped; then an outage is only told."""
+    """Sync once, or at each interval until stopped; then what may pass is only told."""
     while True:
+        pause_s = section.interval_s
         try:
             _once(section, arguments, stopped)
         except StreamguardError as error:
-            if not (arguments.follow and error.retriable):
+            is_busy = isinstance(error, BankBusy)
+            if not (arguments.follow and (is_busy or error.retriable)):
                 raise
             print(f"streamguard: {error}", file=sys.stderr)
-        if not arguments.follow or stopped.wait(section.interval_s):
+            pause_s = min(pause_s, BUSY_PAUSE_S) if is_busy else pause_s
+        if not arguments.follow or stopped.wait(pause_s):
             return 0
 
 

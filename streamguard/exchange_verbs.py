@@ -13,8 +13,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamguard.adapters.bank_dir import has_bank
+from streamguard.adapters.bank_dir import has_bank, make_directory
 from streamguard.adapters.bank_live import open_bank
+from streamguard.adapters.bank_lock import locked
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.bank_values import check_policy
 from streamguard.core.errors import BankError, ConfigError
@@ -25,10 +26,13 @@ from streamguard.exchange.opinions import Decision, as_list, as_requests, read_d
 from streamguard.exchange.outgoing import imported_names, live_records
 from streamguard.exchange.projection import follow
 from streamguard.exchange.record import SOURCE_NAME, Record, source_name
-from streamguard.exchange.records_file import RECORDS_FILE, RecordsFile, taking_in
+from streamguard.exchange.records_file import LOCK_FILE, RECORDS_FILE, RecordsFile
 from streamguard.exchange.row import Terms
 from streamguard.exchange.text_file import TextFile
 from streamguard.exchange_bank import BankDirectory
+
+NAMES_SOURCES = ("jsonl", "csv")
+"""Formats whose records can say whose they are."""
 
 SIGNS = {"added": "+", "changed": "~", "removed": "-", "quarantined": "!"}
 """How a diff marks what becomes of a record."""
@@ -38,6 +42,8 @@ def import_list(arguments: argparse.Namespace) -> int:
     """Take a file of records into a bank, or tell what that would change."""
     if arguments.policy:
         check_policy(arguments.policy)
+    if arguments.snapshot and not arguments.source and arguments.format not in NAMES_SOURCES:
+        raise ConfigError("a snapshot withdraws what it lacks: say whose it is with --source")
     reading = Reading(
         format=arguments.format,
         source=_source(arguments.source, arguments.file),
@@ -146,7 +152,8 @@ def records_of(directory: Path, *, is_rehearsal: bool) -> Iterator[RecordsFile]:
         if is_rehearsal:
             records = RecordsFile.copy_of(directory)
         else:
-            stack.enter_context(taking_in(directory))
+            make_directory(directory)
+            stack.enter_context(locked(directory, LOCK_FILE))
             records = RecordsFile.open(directory)
         stack.callback(records.close)
         yield records

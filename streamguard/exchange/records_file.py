@@ -4,7 +4,6 @@ Rule: what is committed here decides; the bank is its projection, and `entries` 
 bank has followed. One process at a time takes in records (`records.lock`).
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,11 @@ from typing import Any, Self
 
 import apsw
 
-from streamguard.core.errors import BankError, RecordsUnavailable
+from streamguard.core.errors import RecordsUnavailable
 
 RECORDS_FILE = "records.db"
 LOCK_FILE = "records.lock"
+"""Held by whoever takes records in."""
 
 SCHEMA_VERSION = 1
 """Kept in the file as `user_version`."""
@@ -29,7 +29,7 @@ BUSY_TIMEOUT_MS = 5_000
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
-CREATE TABLE records (
+CREATE TABLE IF NOT EXISTS records (
     source TEXT NOT NULL,
     record_id TEXT NOT NULL,
     body TEXT NOT NULL,              -- the record, one line of JSON
@@ -48,24 +48,24 @@ CREATE TABLE records (
     is_seed INTEGER NOT NULL,        -- nobody has confirmed it: it is matched in the shadow
     PRIMARY KEY (source, record_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX records_by_entry ON records (entry) WHERE entry IS NOT NULL;
-CREATE INDEX live_records ON records (source) WHERE entry IS NOT NULL;
-CREATE INDEX records_by_expiry ON records (expires_us)
+CREATE INDEX IF NOT EXISTS records_by_entry ON records (entry) WHERE entry IS NOT NULL;
+CREATE INDEX IF NOT EXISTS live_records ON records (source) WHERE entry IS NOT NULL;
+CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires_us)
     WHERE entry IS NOT NULL AND expires_us IS NOT NULL;
-CREATE INDEX records_set_aside ON records (source) WHERE problem IS NOT NULL;
-CREATE TABLE entries (
+CREATE INDEX IF NOT EXISTS records_set_aside ON records (source) WHERE problem IS NOT NULL;
+CREATE TABLE IF NOT EXISTS entries (
     name TEXT PRIMARY KEY,
     key TEXT NOT NULL,
     digest BLOB,                     -- of what the bank should hold; null where nothing
     is_applied INTEGER NOT NULL      -- the bank has followed
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX entries_by_key ON entries (key);
-CREATE INDEX entries_to_apply ON entries (name) WHERE is_applied = 0;
-CREATE TABLE holds (
+CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
+CREATE INDEX IF NOT EXISTS entries_to_apply ON entries (name) WHERE is_applied = 0;
+CREATE TABLE IF NOT EXISTS holds (
     key TEXT PRIMARY KEY,            -- a person took this entry out: it stays out
     name TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE sources (
+CREATE TABLE IF NOT EXISTS sources (
     source TEXT PRIMARY KEY,
     generation INTEGER NOT NULL,     -- counts its whole lists
     cursor TEXT,                     -- where its exchange goes on
@@ -167,29 +167,6 @@ class RecordsFile:
     def close(self) -> None:
         """Release the file; closing twice is harmless."""
         self._connection.close()
-
-
-@contextmanager
-def taking_in(directory: Path) -> Iterator[None]:
-    """Be the one process that takes in records for a bank; a second one is turned away at once.
-
-    Raises:
-        BankError: another process does.
-        RecordsUnavailable: the directory cannot be written.
-    """
-    with translated(directory / LOCK_FILE):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        lock = os.open(directory / LOCK_FILE, flags, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise BankError(
-            f"another process is taking records into {directory}; try again when that is done"
-        ) from None
-    finally:
-        os.close(lock)
 
 
 @contextmanager

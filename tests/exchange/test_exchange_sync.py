@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from streamguard.adapters.bank_live import open_bank
+from streamguard.adapters.bank_lock import locked
+from streamguard.exchange.records_file import LOCK_FILE
 from tests.exchange.made_records import pdq
 from tests.exchange.services import (
     GROUP,
@@ -204,3 +206,18 @@ def test_following_goes_on_until_a_signal_and_outlasts_an_outage(
         code = running.stop(number)
 
     assert code == expected
+
+
+def test_following_waits_while_another_import_holds_the_bank(config: Path) -> None:
+    bank = config.parent / "bank"
+    bank.mkdir()
+    env = environment(STREAMGUARD_EXCHANGE__TAT__PASSWORD=PASSWORD)
+    with locked(bank, LOCK_FILE), Running(*command(config, "--follow"), env=env) as running:
+        running.wait_for(
+            running.log,
+            text=f"streamguard: {bank} is being written by another process; try again when that is"
+            " done",
+        )
+        code = running.stop()
+
+    assert code == 0

@@ -224,6 +224,7 @@ def test_other_formats_come_out_too(
         (["export", "BANK", "--format", "vpdq"], "a vPDQ file holds one video"),
         (["export", "BANK", "--format", "csv", "--entry", "x"], "has no entry named 'x'"),
         (["export", "NONE", "--format", "csv"], "holds no bank"),
+        (["import", "BANK", "FILE", "--format", "plain", "--snapshot"], "say whose it is with"),
         (["aside", "NONE"], "has no imported records"),
         (["admit", "NONE", "list:1"], "has no imported records"),
         (["admit", "BANK", "list:1"], "no record list:1 is set aside"),

@@ -157,5 +157,5 @@ def test_a_second_import_at_the_same_time_is_turned_away(tmp_path: Path) -> None
         first.wait(30)
 
     assert (first.returncode, second.code) == (0, 2)
-    assert "another process is taking records into" in second.problem
+    assert "is being written by another process" in second.problem
     assert names(bank) == ["list:1"]
