@@ -142,3 +142,10 @@ def test_what_is_allowed_passes(module: str, line: str) -> None:
 def test_missing_docstring_is_seen_and_an_empty_module_needs_none() -> None:
     assert list(faults("core/x.py", "x = 1\n")) == ["has no docstring"]
     assert list(faults("core/__init__.py", "")) == []
+
+
+def test_no_two_test_modules_have_the_same_name() -> None:
+    """Pytest imports them by name alone, and would refuse the second one."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+
+    assert sorted(names) == sorted(set(names))
