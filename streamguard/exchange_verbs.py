@@ -170,7 +170,7 @@ def bring_up(directory: Path, records: RecordsFile) -> int:
         n_entries = follow(records, bank)
         bank.settle()
     except BankError as error:
-        raise BankError(
+        raise type(error)(
             f"{error}; the records are safe, the bank follows them at the next import or sync"
         ) from None
     return n_entries

@@ -8,6 +8,7 @@ import pytest
 
 from streamguard.adapters.bank_file import add_entries
 from streamguard.adapters.bank_live import open_bank
+from streamguard.adapters.bank_lock import locked
 from streamguard.cli import main
 from tests.exchange.made_records import POLICY, frame, gone, pdq, record
 from tests.made_banks import all_of, entry
@@ -124,6 +125,23 @@ def test_a_snapshot_that_takes_away_too_much_is_refused_unless_allowed(
     assert "list: 19 of its 20 records would vanish" in problem
     assert problem.count("\n") == 1
     assert (n_after_refusal, names(bank)) == (20, {"list:1"})
+
+
+def test_records_are_safe_where_the_bank_cannot_follow_and_it_follows_later(
+    bank: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = written(tmp_path / "1", record("1", 1).to_json())
+    second = written(tmp_path / "2", record("2", 2).to_json())
+    imported(bank, first)
+    capsys.readouterr()
+
+    with locked(bank):
+        imported(bank, second, code=2)
+    problem = capsys.readouterr().err
+    imported(bank, first)
+
+    assert "the records are safe, the bank follows them at the next import" in problem
+    assert names(bank) == {"list:1", "list:2"}
 
 
 def test_what_was_removed_by_hand_does_not_come_back(bank: Path, tmp_path: Path) -> None:

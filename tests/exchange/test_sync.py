@@ -1,5 +1,6 @@
 """Both exchanges, followed over real sockets, with everything that goes wrong on the way."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -49,6 +50,9 @@ from tests.exchange.services import (
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 T = 1_740_000_000
 """A time of updates, some months before NOW, seconds since 1970."""
+
+SOUND = {"indicator": pdq(1), "type": "HASH_PDQ", "descriptors": {"data": [descriptor(1)]}}
+"""What an update needs beside its id."""
 
 POLICIES = Policies("TVEC-DEFAULT", {"islamist": "TVEC-IS", "far-right": "TVEC-FR", "spam": "SPAM"})
 
@@ -436,6 +440,25 @@ def test_a_record_is_what_the_hash_list_says(tat: Follower) -> None:
     assert one.added_at == datetime(2025, 3, 3, 23, 5, 22, 587000, UTC)
     assert (other.policy, other.added_at) == ("TVEC-DEFAULT", None)
     assert state_of(tat.records, "ex").cursor == "1724856488.0,10595"
+
+
+@pytest.mark.parametrize("time", [None, True, "soon", "nan", 1e300, [], -1])
+def test_a_time_that_is_none_costs_no_hash(time: Any, tat: Follower, te: Follower) -> None:
+    """But for one before 1970, which is set aside."""
+    assert isinstance(tat.service, HashList)
+    put(tat, 1, T, pdq(1))
+    tat.service.troubles = [
+        None,
+        changes(lambda answer: answer["results"][0].update(updated_on=time)),
+    ]
+    tat.sync()
+    te.service.troubles = [
+        says(json.dumps({"data": [{"id": 1, "last_updated": time, **SOUND}]}).encode())
+    ]
+    te.sync()
+
+    n_live = 0 if time == -1 else 1
+    assert (len(tat.live), len(te.live)) == (n_live, n_live)
 
 
 def test_a_record_is_what_threatexchange_says(te: Follower) -> None:
