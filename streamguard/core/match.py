@@ -1,7 +1,8 @@
 """Follows one stream against the banks: which entry, along which line, with how many votes.
 
 Rule: one strong hit is enough to speak, unless a limit asks for more; near misses speak only
-together, where they agree on an entry, an offset and a speed, and tell their times apart. A view
+together, where they agree on an entry, an offset and a speed, and tell their times apart or all but
+are strong hits. A view
 that looks like an entry of a negative bank says nothing. Blank, low-quality and near-tie views
 never match.
 
@@ -13,7 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from streamguard.core.alignment import EVIDENCE_BITS, Alignment, opened
+from streamguard.core.alignment import (
+    CLOSE_BITS,
+    CLOSE_VOTES,
+    EVIDENCE_BITS,
+    Alignment,
+    opened,
+)
 from streamguard.core.banks import Banks
 from streamguard.core.decision import Aligned, Decision
 from streamguard.core.following import Following, Key
@@ -245,7 +252,11 @@ def _is_proven(alignment: Alignment, limits: Limits) -> bool:
     """Say whether the votes suffice to speak; from then on each further one does."""
     if alignment.match.is_still:
         return alignment.n_strong >= max(STILL_VOTES, limits.min_votes)
-    is_believed = alignment.n_strong > 0 or alignment.evidence_bits >= EVIDENCE_BITS
+    is_believed = (
+        alignment.n_strong > 0
+        or alignment.evidence_bits >= EVIDENCE_BITS
+        or alignment.n_within(limits.max_distance_bits + CLOSE_BITS) >= CLOSE_VOTES
+    )
     return is_believed and alignment.n_votes >= limits.min_votes
 
 

@@ -252,10 +252,29 @@ def test_near_misses_of_a_slate_never_speak() -> None:
     held = matcher(entry("film", pictures))
 
     verdicts = [
-        held.judge(sample(n * SECOND, flipped(pictures[n * SECOND], 33))) for n in range(60)
+        held.judge(sample(n * SECOND, flipped(pictures[n * SECOND], 38))) for n in range(60)
     ]
 
     assert not any(verdict.decisions for verdict in verdicts)
+
+
+@pytest.mark.parametrize(
+    ("max_bits", "n_bits", "n_until"), [(31, 37, 4), (31, 38, None), (10, 16, 4), (10, 17, None)]
+)
+def test_near_misses_that_are_all_but_strong_speak_where_there_are_four(
+    max_bits: int, n_bits: int, n_until: int | None
+) -> None:
+    """Scenery that hardly moves: every moment of the entry looks like every other."""
+    pictures = {n * SECOND: flipped(picture(1), 0) for n in range(9)}
+    for n, each in enumerate(pictures.values()):
+        each[31] ^= 7 * (n % 2)
+    policy = Policy(default=HashRule(max_distance_bits=max_bits))
+    held = matcher(entry("film", pictures), policy=policy)
+
+    verdicts = [held.judge(sample(at_us, flipped(pdq, n_bits))) for at_us, pdq in pictures.items()]
+
+    speaks = [bool(verdict.decisions) for verdict in verdicts]
+    assert speaks == [n_until is not None and n + 1 >= n_until for n in range(9)]
 
 
 @pytest.mark.parametrize("film_s", [[0, 10, 20, 30, 40, 50], [50, 40, 30, 20, 10, 0]])
