@@ -5,21 +5,11 @@ Source: ITU-T H.264 table 7-1, H.265 table 7-1.
 """
 
 import re
-from collections.abc import Iterator
-from itertools import pairwise
 
 _START_CODE = re.compile(rb"\x00\x00\x01")
 _H264_SPS, _H264_PPS = 7, 8
 _HEVC_VPS, _HEVC_PPS = 32, 34
 _H264_LAST_SLICE, _HEVC_LAST_SLICE = 5, 31
-
-
-def _units(payload: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (header byte, start, end) of each unit, start code included."""
-    starts = [match.start() for match in _START_CODE.finditer(payload)]
-    for start, end in pairwise([*starts, len(payload)]):
-        if start + 3 < end:
-            yield payload[start + 3], start, end
 
 
 def parameter_sets(codec: str, payload: bytes) -> bytes:
@@ -32,16 +22,25 @@ def parameter_sets(codec: str, payload: bytes) -> bytes:
     """
     found = bytearray()
     has_sequence_set = False
-    for header, start, end in _units(payload):
-        kind = header & 0x1F if codec == "h264" else (header >> 1) & 0x3F
+    set_from: int | None = None
+    for code in _START_CODE.finditer(payload):
+        if set_from is not None:
+            found += _unit(payload[set_from : code.start()])
+        header = payload[code.end() : code.end() + 1] or b"\x00"
+        kind = header[0] & 0x1F if codec == "h264" else (header[0] >> 1) & 0x3F
         if codec == "h264":
             is_slice, is_set = 1 <= kind <= _H264_LAST_SLICE, kind in (_H264_SPS, _H264_PPS)
             has_sequence_set |= kind == _H264_SPS
         else:
             is_slice, is_set = kind <= _HEVC_LAST_SLICE, _HEVC_VPS <= kind <= _HEVC_PPS
             has_sequence_set |= kind == _HEVC_VPS + 1
+        set_from = code.start() if is_set else None
         if is_slice:
-            break
-        if is_set:
-            found += b"\x00" + payload[start:end].rstrip(b"\x00")
+            break  # a picture is long: it is not searched for what comes after it
+    if set_from is not None:
+        found += _unit(payload[set_from:])
     return bytes(found) if has_sequence_set else b""
+
+
+def _unit(unit: bytes) -> bytes:
+    return b"\x00" + unit.rstrip(b"\x00")

@@ -92,6 +92,11 @@ class Opened:
             undo.pop_all()
 
     @property
+    def is_live(self) -> bool:
+        """Say whether it is no file."""
+        return self._location.is_live
+
+    @property
     def wrap_ticks(self) -> int | None:
         """Modulus of the container's timestamps; None where they do not wrap."""
         return wrap_ticks(self.container.format.name)

@@ -4,8 +4,7 @@ Rule: single damaged packets are passed over, a burst ends the source; whatever 
 raised are ours, and never show the URL.
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
 from fractions import Fraction
 from types import TracebackType
 from typing import Self, cast
@@ -13,10 +12,10 @@ from typing import Self, cast
 import av
 from av.bitstream import BitStreamFilterContext
 from av.packet import Packet as AvPacket
-from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamguard.adapters.annexb import parameter_sets
+from streamguard.adapters.pyav_demuxer import Demuxer
 from streamguard.adapters.pyav_open import Opened
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.core.budget import ErrorBudget
@@ -85,16 +84,28 @@ class PyavSource:
     ) -> None:
         self._opened.close()
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self, may_pass_over: Callable[[], bool] = lambda: False) -> Iterator[Packet]:
         """Yield the video packets in the order of reading, to the end.
+
+        may_pass_over: asked after each keyframe whether what comes before the next matters; of a
+            file with a good index it is not read then.
 
         Raises:
             SourceUnavailable: the stream stopped sending without ending.
             SourceCorrupt: too many damaged packets in a short time.
             SourceTruncated: a file ended before its stated duration; all before it was given.
         """
+        self._may_pass_over = may_pass_over
         for unit in self._units():
-            yield self._packet(unit)
+            payload, sets = bytes(unit), b""
+            if unit.is_keyframe and self.codec.name in _TO_ANNEX_B:
+                sets = parameter_sets(self.codec.name, payload)
+            is_break = bool(self._sets and sets and sets != self._sets)
+            if is_break and self._demuxer.refuse():
+                continue  # first comes what was passed over: the old epoch ends with it
+            if is_break:
+                self._timeline.break_off()
+            yield self._packet(unit, self._with_parameter_sets(unit, payload, sets))
         self._check_whole()
 
     def _units(self) -> "Iterator[AvPacket[VideoStream]]":
@@ -107,6 +118,7 @@ class PyavSource:
     def _units_of_one(self) -> "Iterator[AvPacket[VideoStream]]":
         """Demux, and convert to Annex B, past single damaged packets up to the error budget."""
         annex_b = self._annex_b()
+        self._demuxer = Demuxer(self._opened, self._may_pass_over)
         problem: StreamguardError | None = None
         while problem is None:
             try:
@@ -142,7 +154,7 @@ class PyavSource:
 
     def _demuxed(self) -> "Iterator[AvPacket[VideoStream]]":
         """Read on; the other streams of a file are read only to see how far they reach."""
-        for packet in self._everything():
+        for packet in self._demuxer.packets():
             if not packet.size:
                 continue
             index = packet.stream_index
@@ -153,33 +165,30 @@ class PyavSource:
                 self._opened.renew()
                 yield cast("AvPacket[VideoStream]", packet)
 
-    def _everything(self) -> "Iterator[AvPacket[Stream]]":
-        """Demux all streams; at the end PyAV trips over those that appeared on the way."""
-        with suppress(IndexError):
-            yield from self._opened.container.demux()
-
-    def _packet(self, unit: "AvPacket[VideoStream]") -> Packet:
-        payload = bytes(unit)
-        is_keyframe = unit.is_keyframe
-        if is_keyframe and self.codec.name in _TO_ANNEX_B:
-            payload = self._with_parameter_sets(payload)
+    def _packet(self, unit: "AvPacket[VideoStream]", payload: bytes) -> Packet:
         time_base = self._opened.video.time_base or FALLBACK_TIME_BASE
         stamp = self._timeline.place(unit.pts, unit.dts, time_base)
         self._dts_us = stamp.dts_us
-        now_s = self._clock.monotonic()
-        return Packet(stamp.epoch, stamp.pts_us, stamp.dts_us, is_keyframe, now_s, payload)
+        return Packet(
+            stamp.epoch,
+            stamp.pts_us,
+            stamp.dts_us,
+            unit.is_keyframe,
+            self._clock.monotonic(),
+            payload,
+            self._demuxer.n_passed_over,
+        )
 
-    def _with_parameter_sets(self, payload: bytes) -> bytes:
-        """Let each keyframe carry its parameter sets; a change of them breaks the timeline."""
-        sets = parameter_sets(self.codec.name, payload)
-        if not sets:
-            extradata = bytes(self._opened.video.codec_context.extradata or b"")
-            known = self._sets or parameter_sets(self.codec.name, extradata)
-            return known + payload
-        if self._sets and sets != self._sets:
-            self._timeline.break_off()
-        self._sets = sets
-        return payload
+    def _with_parameter_sets(
+        self, unit: "AvPacket[VideoStream]", payload: bytes, sets: bytes
+    ) -> bytes:
+        """Let each keyframe carry its parameter sets, those that it has or the last ones known."""
+        if sets:
+            self._sets = sets
+        if sets or not unit.is_keyframe or self.codec.name not in _TO_ANNEX_B:
+            return payload
+        extradata = bytes(self._opened.video.codec_context.extradata or b"")
+        return (self._sets or parameter_sets(self.codec.name, extradata)) + payload
 
     def _check_whole(self) -> None:
         """Raise where a file says that it is longer than even the longest of its streams."""

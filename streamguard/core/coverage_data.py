@@ -79,7 +79,7 @@ class StreamEndedData(Value):
     reason: Word
     """Why it ended."""
     n_packets: Count
-    """Video packets read."""
+    """Video packets that came; of a file also those between keyframes that nobody had to read."""
     n_samples: Count
     """Frames screened."""
     n_flags: Count

@@ -76,6 +76,18 @@ class Sampler:
             self._left_us -= price_us
             self._dense_until = (epoch, from_us + NEAR_MISS_DENSE_US)
 
+    @property
+    def wants_keyframes_alone(self) -> bool:
+        """Say whether what comes before the next keyframe would be skipped, if that comes in time.
+
+        One thread, the one that calls `step`.
+        """
+        if self._mode is not Sampling.AUTO:
+            return self._mode is Sampling.KEYFRAMES
+        epoch, until_us = self._dense_until
+        is_asked = epoch == self._epoch and (self._last_key_us or 0) < until_us
+        return not (is_asked or self._is_dense or self._rare_until_calm)
+
     def step(self, packet: Packet) -> Step:
         """Choose for the next packet, in the order of reading."""
         if packet.epoch != self._epoch:

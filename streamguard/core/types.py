@@ -60,6 +60,7 @@ class Packet:
     is_keyframe: decodable alone; H.264 and H.265 keyframes carry their parameter sets.
     read_at_s:   Clock.monotonic() when the demuxer handed it over, seconds.
     payload:     encoded bytes; H.264 and H.265 in Annex B form.
+    n_passed_over: packets right before it that were not read, for nobody wanted them.
     """
 
     epoch: int
@@ -68,6 +69,7 @@ class Packet:
     is_keyframe: bool
     read_at_s: float
     payload: bytes
+    n_passed_over: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

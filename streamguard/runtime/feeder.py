@@ -23,8 +23,11 @@ class Source(Protocol):
 
     codec: Codec
 
-    def packets(self) -> Iterator[Packet]:
-        """Yield the packets in the order of reading; raises a StreamguardError when it breaks."""
+    def packets(self, may_pass_over: Callable[[], bool]) -> Iterator[Packet]:
+        """Yield the packets in the order of reading; raises a StreamguardError when it breaks.
+
+        may_pass_over: asked after each keyframe whether what comes before the next matters.
+        """
         ...
 
 
@@ -45,12 +48,15 @@ class Feeder:
         name: str,
         *,
         keeps_step: bool = False,
+        keeps_all: bool = True,
     ) -> None:
         """Make it for one connection.
 
         keeps_step: wait after each keyframe until it is judged, so that what comes close is sampled
             densely in time: a file would be read to its end meanwhile.
+        keeps_all: evidence wants all packets, also those that are not decoded.
         """
+        self._keeps_all = keeps_all
         self._keeps_step = keeps_step
         self._caught_up = threading.Event()
         self._is_ahead = False
@@ -100,8 +106,8 @@ class Feeder:
         self._lane.note(SourceEnded(error, self.n_packets))
 
     def _read(self, source: Source) -> None:
-        for packet in source.packets():
-            self.n_packets += 1
+        for packet in source.packets(self._may_pass_over):
+            self.n_packets += 1 + packet.n_passed_over
             if self.newest is None or packet.epoch != self.newest[0]:
                 self._begin_epoch(packet)
             else:
@@ -136,6 +142,11 @@ class Feeder:
             case Step.CATCH_UP:
                 for earlier in self._ring.gop():
                     self._lane.put(earlier, in_order=True)
+
+    def _may_pass_over(self) -> bool:
+        if self._is_ahead:
+            self._wait_for_judgement()
+        return not self._keeps_all and self._sampler.wants_keyframes_alone
 
     def _wait_for_judgement(self) -> None:
         """Wait until all that was handed on has been judged, or for a stop."""

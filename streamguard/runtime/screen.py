@@ -106,6 +106,7 @@ class StreamScreen:
             self._losses,
             self._stream.stream_id,
             keeps_step=not self._stream.location.is_live and self._stream.sampling is Sampling.AUTO,
+            keeps_all=self._parts.store is not None,
         )
         feeder.start()
         with ExitStack() as undo:

@@ -279,6 +279,45 @@ def test_in_auto_no_packet_is_skipped_beyond_the_reach_of_its_keyframe(
             assert each.pts_us - keyframe_us <= MAX_KEYFRAME_GAP_US
 
 
+@given(packet_runs, st.sampled_from(Sampling), st.sets(st.integers(0, 59)))
+def test_who_is_not_told_of_what_it_would_skip_chooses_the_same(
+    run: list[tuple[int, bool, bool]], mode: Sampling, near_misses: set[int]
+) -> None:
+    """A file's packets need not be read where keyframes alone are wanted and come in time."""
+    packets = packets_of(run)
+    whole, sparse = Sampler(mode), Sampler(mode)
+    read_from = 0
+
+    for index, each in enumerate(packets):
+        step = whole.step(each)
+        if index < read_from:
+            assert step is Step.SKIP
+            continue
+        assert sparse.step(each) is step
+        if each.is_keyframe and index in near_misses:
+            whole.request_dense(each.epoch, each.pts_us)
+            sparse.request_dense(each.epoch, each.pts_us)
+        later = [at for at in range(index + 1, len(packets)) if packets[at].is_keyframe]
+        if each.is_keyframe and later and sparse.wants_keyframes_alone:
+            reach = packets[later[0]].pts_us - each.pts_us
+            is_unbroken = packets[later[0]].epoch == each.epoch
+            if is_unbroken and reach <= MAX_KEYFRAME_GAP_US:
+                read_from = later[0]
+
+
+def test_keyframes_alone_are_wanted_by_mode_and_until_something_comes_near() -> None:
+    auto = begun(Sampling.AUTO)
+
+    assert begun(Sampling.KEYFRAMES).wants_keyframes_alone
+    assert not begun(Sampling.DENSE).wants_keyframes_alone
+    assert auto.wants_keyframes_alone
+    auto.request_dense(0, 0)
+    assert not auto.wants_keyframes_alone
+    for at_us in range(2 * SECOND, 12 * SECOND, 2 * SECOND):
+        auto.step(packet(at_us, is_keyframe=True))
+    assert auto.wants_keyframes_alone
+
+
 @pytest.mark.parametrize(
     ("since_us", "is_keyframe", "is_wanted"),
     [

@@ -126,7 +126,7 @@ class FakeSource:
     ) -> None:
         self.is_closed = True
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self, may_pass_over: Callable[[], bool]) -> Iterator[Packet]:
         for packet in self.given:
             self.on_read(packet)
             yield packet

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import pairwise
@@ -33,6 +33,7 @@ def feeder_of(
     ring: PacketRing | None = None,
     *,
     keeps_step: bool = False,
+    keeps_all: bool = True,
 ) -> Feeder:
     return Feeder(
         open_source,
@@ -42,6 +43,7 @@ def feeder_of(
         bench.losses,
         "test",
         keeps_step=keeps_step,
+        keeps_all=keeps_all,
     )
 
 
@@ -334,5 +336,74 @@ def test_a_reader_that_keeps_step_can_be_stopped_while_it_waits(when: str) -> No
 
         going_on.set()
         assert feeder.join(PATIENCE_S)
+
+    on_loop(test)
+
+
+class Asking(FakeSource):
+    """Asks after each keyframe whether the next packets matter, and goes by the answer."""
+
+    def packets(self, may_pass_over: Callable[[], bool]) -> Iterator[Packet]:
+        n_passed_over, is_passing = 0, False
+        for each in self.given:
+            if is_passing and not each.is_keyframe:
+                n_passed_over += 1
+                continue
+            yield replace(each, n_passed_over=n_passed_over)
+            n_passed_over = 0
+            is_passing = may_pass_over()
+
+
+@pytest.mark.parametrize(
+    ("mode", "keeps_all", "n_read"),
+    [
+        (Sampling.KEYFRAMES, False, 3),
+        (Sampling.KEYFRAMES, True, 9),  # evidence is made of all packets
+        (Sampling.DENSE, False, 9),
+    ],
+)
+def test_packets_that_nobody_wants_are_passed_over_and_counted(
+    mode: Sampling, n_read: int, *, keeps_all: bool
+) -> None:
+    def test(bench: Bench) -> None:
+        ring = PacketRing()
+        source = Asking([*gops(3, 3), packet(SECOND_US)])
+        feeder = feeder_of(bench, lambda: source, mode, ring, keeps_all=keeps_all)
+        feeder.start()
+
+        assert feeder.join(PATIENCE_S)
+        assert len(ring.between(0, 0, SECOND_US)) == n_read + 1
+        assert feeder.n_packets == 10
+
+    on_loop(test)
+
+
+def test_whether_packets_matter_is_said_once_the_keyframe_is_judged() -> None:
+    async def test(bench: Bench) -> None:
+        sampler = Sampler(Sampling.AUTO)
+        source = Asking(gops(2, 3))
+        feeder = Feeder(
+            lambda: source,
+            bench.lane,
+            PacketRing(),
+            sampler,
+            bench.losses,
+            "test",
+            keeps_step=True,
+            keeps_all=False,
+        )
+        feeder.start()
+        caught_up = await next_of(bench, CaughtUp)
+        assert isinstance(caught_up, CaughtUp)
+
+        sampler.request_dense(0, 0)  # the keyframe came near something
+        caught_up.tell()
+
+        assert feeder.join(PATIENCE_S)
+        bench.work_off()
+        assert [each.pts_us for each in bench.decoder.ordered[0]] == [
+            n * FRAME_US for n in range(6)
+        ]
+        assert feeder.n_packets == 6
 
     on_loop(test)
