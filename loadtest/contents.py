@@ -20,7 +20,7 @@ from loadtest.footage import (
 from loadtest.made_contents import CONTENTS, Made
 from loadtest.programs import CACHE
 
-MADE_VERSION = 1
+MADE_VERSION = 2
 """Of the generators; a change makes all made videos anew."""
 
 SEED = 100

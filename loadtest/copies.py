@@ -14,7 +14,7 @@ import av
 from PIL import Image, ImageDraw
 
 from loadtest.cached_video import cached_video, digest_of
-from loadtest.contents import UNRELATED_SEED, Content, made_video
+from loadtest.contents import MADE_VERSION, UNRELATED_SEED, Content, made_video
 from loadtest.encoding import KEYFRAMES, ffmpeg
 from loadtest.made_contents import Made
 from loadtest.programs import CACHE
@@ -103,7 +103,8 @@ def planned_copy(content: Content, transform: Transform, seed: int) -> Copy:
     coding = (transform.height, transform.crf, transform.speed, transform.fps)
     original = (content.original.name, content.original.stat().st_size)
     more = _drawn_more(content.name, transform, seed)
-    digest = digest_of(VERSION, original, graph, more, coding, stretch)
+    over = (more, MADE_VERSION) if more else more
+    digest = digest_of(VERSION, original, graph, over, coding, stretch)
     path = CACHE / "copies" / content.name / f"{transform.name}-{digest}.mp4"
     return Copy(content, transform, stretch, more, path)
 

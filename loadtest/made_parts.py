@@ -65,8 +65,8 @@ def toned(levels: NDArray[np.floating[Any]], colours: list[Colour]) -> Image.Ima
 
 
 def backdrop(chance: Chance, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
-    """Draw a textured ground of three colours."""
-    ramp = [colour(chance), colour(chance), colour(chance)]
+    """Draw a textured ground of three colours, dark to light: PDQ asks for contrast."""
+    ramp = [colour(chance, 5, 90), colour(chance, 60, 190), colour(chance, 160, 250)]
     return toned(noise(chance, width, height, int(chance.integers(3, 9))), ramp)
 
 

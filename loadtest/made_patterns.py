@@ -87,8 +87,11 @@ def tunnel(chance: Chance) -> Paint:
 
 
 def scrolling_texture(chance: Chance) -> Paint:
-    """Slide over a textured ground."""
-    ground = backdrop(chance, WIDTH * 3, HEIGHT * 3)
+    """Slide over a textured ground, fine and coarse."""
+    fine = noise(chance, WIDTH * 3, HEIGHT * 3, 30)
+    coarse = noise(chance, WIDTH * 3, HEIGHT * 3, 9)
+    ramp = [colour(chance, 0, 60), colour(chance, 60, 190), colour(chance, 190, 255)]
+    ground = toned((coarse + 0.6 * fine) / 1.6, ramp)
     way = chance.uniform(40, 90, 2)
 
     def paint(at_s: float) -> Image.Image:
@@ -204,14 +207,19 @@ def cells(chance: Chance) -> Paint:
 
 
 def gradients(chance: Chance) -> Paint:
-    """Sweep soft gradients that turn and change their colours."""
-    ramp, spin = [colour(chance) for _ in range(4)], float(chance.uniform(0.2, 0.8))
-    bend = float(chance.uniform(0.3, 1.2))
+    """Let soft lights of many colours drift through each other."""
+    ramp = [colour(chance, 0, 60), *(colour(chance) for _ in range(3)), colour(chance, 200, 255)]
+    lights = [
+        (chance.uniform(0, 6.3, 2), chance.uniform(0.2, 0.8, 2), float(chance.choice([-1.0, 1.0])))
+        for _ in range(14)
+    ]
 
     def paint(at_s: float) -> Image.Image:
-        a = at_s * spin
-        field = 0.5 + 0.25 * (_X * cos(a) + _Y * sin(a)) + 0.12 * np.sin(_X * bend + _Y + at_s)
-        levels = np.clip(np.asarray(field, np.float32), 0, 1)
-        return toned(levels, ramp).resize((WIDTH, HEIGHT))
+        field = np.full((HEIGHT // 2, WIDTH // 2), 0.5, np.float32)
+        for phase, rate, sign in lights:
+            x = 1.5 * sin(phase[0] + rate[0] * at_s)
+            y = 0.8 * sin(phase[1] + rate[1] * at_s)
+            field += 0.6 * sign * np.exp(-((_X - x) ** 2 + (_Y - y) ** 2) / 0.09)
+        return toned(np.clip(field, 0, 1), ramp).resize((WIDTH, HEIGHT))
 
     return paint

@@ -59,12 +59,12 @@ def _handheld(picture: Image.Image, chance: Chance) -> Paint:
 def fly_over(chance: Chance) -> Paint:
     """Fly over fields and water, turning; seen from above."""
     ramp = [
-        colour(chance, 10, 90),
-        colour(chance, 60, 160),
-        colour(chance, 90, 200),
-        colour(chance),
+        colour(chance, 0, 60),
+        colour(chance, 40, 140),
+        colour(chance, 100, 210),
+        colour(chance, 190, 250),
     ]
-    levels = noise(chance, 1400, 1400, 5)
+    levels = noise(chance, 1400, 1400, 11)
     land = toned(levels, ramp)
     draw = ImageDraw.Draw(land)
     for _ in range(60):
