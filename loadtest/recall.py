@@ -83,7 +83,7 @@ def _measured(
         alone = {}
         if options.others or options.full:
             alone = {c.name: make_bank([c], HashList.FRAMES, Path(folder)) for c in contents}
-        banked = Banked(banks, alone)
+        banked = Banked(contents, banks, alone)
         with_vpdq = options.vpdq or options.full
         tasks = [Task(c, banked, modes, options.misses, with_vpdq) for c in copies]
         screened = followed("screened", pool.map(run_task, tasks), len(tasks))

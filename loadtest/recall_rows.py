@@ -107,7 +107,7 @@ def summary(rows: Sequence[Row], unrelated_flags: int | None) -> dict[str, Any]:
     """
     pairs = [row for row in rows if row.list != OTHERS]
     verdicts = [bar["pass"] for bar in judged(rows)]
-    n_wrong = sum(len(row.wrong) for row in rows)
+    n_wrong = sum(len(row.wrong) for row in rows if row.list != VPDQ)
     verdicts.append(n_wrong + (unrelated_flags or 0) == 0)
     return {
         "pass": all(verdicts) if rows else None,
@@ -115,7 +115,9 @@ def summary(rows: Sequence[Row], unrelated_flags: int | None) -> dict[str, Any]:
         "false_flags": n_wrong,
         "others_screened": len(rows) - len(pairs),
         "unrelated_flags": unrelated_flags,
-        "modes": {mode: _mode(part) for mode, part in grouped(pairs, lambda r: r.mode).items()},
+        "modes": _modes(pairs),
+        "transforms": {name: _modes(of) for name, of in grouped(pairs, _transform).items()},
+        "contents": {name: _modes(of) for name, of in grouped(pairs, _content).items()},
     }
 
 
@@ -146,6 +148,18 @@ def judged(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return bars
 
 
+def _transform(row: Row) -> str:
+    return row.transform
+
+
+def _content(row: Row) -> str:
+    return row.content
+
+
+def _modes(rows: Sequence[Row]) -> dict[str, Any]:
+    return {mode: _mode(part) for mode, part in grouped(rows, lambda row: row.mode).items()}
+
+
 def _mode(rows: Sequence[Row]) -> dict[str, Any]:
     main = [row for row in rows if not row.is_apart]
     return {
@@ -153,12 +167,13 @@ def _mode(rows: Sequence[Row]) -> dict[str, Any]:
         "pairs": len(main),
         "found_apart": round(share(row for row in rows if row.is_apart).part, 4),
         "pairs_apart": len(rows) - len(main),
-        "median_first_s": _median(row.first_s for row in main),
-        "median_first_keyframe": _median(row.first_keyframe for row in main),
+        "median_first_s": median_of(row.first_s for row in main),
+        "median_first_keyframe": median_of(row.first_keyframe for row in main),
         "false_flags": sum(len(row.wrong) for row in rows),
     }
 
 
-def _median(values: Iterable[float | None]) -> float | None:
+def median_of(values: Iterable[float | None]) -> float | None:
+    """Give the median of what is known; None of nothing."""
     known = [value for value in values if value is not None]
     return round(float(median(known)), 3) if known else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
+from loadtest.contents import Content
 from loadtest.copies import Copy
 from loadtest.encoding import keyframes_ms
 from loadtest.recall_banks import HashList, entry_of
@@ -35,10 +36,12 @@ class Mode:
 class Banked:
     """The banks to hold copies against.
 
+    contents: all that are in the banks.
     together: the bank of each list, with all contents in it.
     alone:    of every frame, a bank of each content, by its name; empty: not held against others.
     """
 
+    contents: Sequence[Content]
     together: Mapping[HashList, Path]
     alone: Mapping[str, Path]
 
@@ -106,10 +109,12 @@ def _others_row(task: Task) -> Row:
 
 
 def _vpdq_row(task: Task) -> Row:
-    """Hold the whole file against the whole original, as vPDQ does."""
+    """Hold the whole file against the whole originals, as vPDQ does, after its end."""
     copy = task.copy
-    row = partial(_make_row, copy, VPDQ, "whole")
-    if not is_found(copy.path, copy.content.original):
+    found = {c.name for c in task.banked.contents if is_found(copy.path, c.original)}
+    wrong = tuple(sorted(found - {copy.content.name}))
+    row = partial(_make_row, copy, VPDQ, "whole", wrong=wrong)
+    if copy.content.name not in found:
         return row()
     return row(first_s=round(copy.ends_s - copy.stretch.enters_s, 3))
 

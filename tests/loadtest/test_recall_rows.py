@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from loadtest.recall_rows import BARS, OTHERS, Row, grouped, judged, share, summary
+from loadtest.recall_rows import BARS, OTHERS, VPDQ, Row, grouped, judged, share, summary
 from loadtest.recall_table import misses, tables
 
 ROW = Row(
@@ -90,8 +90,23 @@ def test_groups_come_in_the_order_of_their_first_rows() -> None:
 def test_tables_show_counts_by_transform_and_mode() -> None:
     lines = list(tables([FOUND, ROW, replace(FOUND, sampling="keyframes")]))
 
-    assert lines[0] == "| transform | frames/auto | frames/keyframes |"
-    assert lines[2] == "| mirror | 50 % (1/2) | 100 % (1/1) |"
+    assert lines[0] == "| transform | frames/auto | frames/keyframes | median first flag | wrong |"
+    assert lines[2] == "| mirror | 50 % (1/2) | 100 % (1/1) | 0.0 s (1), 0.0 s (1) | 0 |"
+
+
+def test_what_the_other_method_calls_wrongly_is_not_our_false_flag() -> None:
+    theirs = replace(ROW, list=VPDQ, sampling="whole", wrong=("two",))
+
+    assert summary([FOUND, theirs], None)["pass"]
+    assert list(misses([theirs])) == []
+
+
+def test_the_summary_tells_transforms_and_contents_apart() -> None:
+    summed = summary([FOUND, replace(ROW, transform="logo", content="two")], None)
+
+    assert summed["transforms"]["mirror"]["frames/auto"]["found"] == 1.0
+    assert summed["transforms"]["logo"]["frames/auto"]["found"] == 0.0
+    assert summed["contents"]["two"]["frames/auto"]["pairs"] == 1
 
 
 def test_misses_say_how_near_a_look_came_and_which_names_were_wrong() -> None:
