@@ -4,6 +4,7 @@ Rule: it never decodes and never judges. Whatever happens to the source, the lan
 epoch's begin and end and, last, of the source's end, so that segments and gaps always close.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -47,17 +48,17 @@ class Feeder:
         losses: LossLedger,
         name: str,
         *,
-        keeps_step: bool = False,
+        patience_s: float = 0.0,
         keeps_all: bool = True,
     ) -> None:
         """Make it for one connection.
 
-        keeps_step: wait after each keyframe until it is judged, so that what comes close is sampled
-            densely in time: a file would be read to its end meanwhile.
+        patience_s: how long to wait after each keyframe until it is judged, so that what comes
+            close is sampled densely in time; infinity for a file, which would be read to its end.
         keeps_all: evidence wants all packets, also those that are not decoded.
         """
         self._keeps_all = keeps_all
-        self._keeps_step = keeps_step
+        self._patience_s = patience_s
         self._caught_up = threading.Event()
         self._is_ahead = False
         self._open_source = open_source
@@ -136,7 +137,7 @@ class Feeder:
                 pass
             case Step.KEYFRAME:
                 self._lane.put(packet, in_order=False)
-                self._is_ahead = self._keeps_step
+                self._is_ahead = self._patience_s > 0
             case Step.DENSE:
                 self._lane.put(packet, in_order=True)
             case Step.CATCH_UP:
@@ -149,9 +150,9 @@ class Feeder:
         return not self._keeps_all and self._sampler.wants_keyframes_alone
 
     def _wait_for_judgement(self) -> None:
-        """Wait until all that was handed on has been judged, or for a stop."""
+        """Wait until all that was handed on has been judged, for a stop, or as long as allowed."""
         self._is_ahead = False
         self._caught_up.clear()
         if not self._stop.is_set():  # set before `stop` lets this thread go
             self._lane.note(CaughtUp(self._caught_up.set))
-            self._caught_up.wait()
+            self._caught_up.wait(None if self._patience_s == math.inf else self._patience_s)

@@ -3,6 +3,7 @@
 Rule: values only; `app` fills them, `screen` uses them.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from streamguard.runtime.writer import LogWriter
 OpenLocation = Callable[[Location, Timeline], AbstractContextManager[Source]]
 """Opens a stream in the calling thread; raises a StreamguardError where that fails."""
 
+HLS_PATIENCE_S = 0.25
+"""How long the reader of a segment waits for the judgement of each keyframe, which takes 20 ms: of
+a segment of 6 s with three keyframes at most an eighth of its time, however busy the machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
@@ -39,6 +44,19 @@ class Stream:
     sampling: Sampling
     banks: tuple[str, ...] | None = None
     policy: Policy | None = None
+
+    @property
+    def patience_s(self) -> float:
+        """Say how long the reader waits for the judgement of a keyframe.
+
+        Files and HLS come faster than they are shown: what follows a near miss would be read by
+        the time that it is known to be one.
+        """
+        if self.sampling is not Sampling.AUTO:
+            return 0.0
+        if not self.location.is_live:
+            return math.inf
+        return HLS_PATIENCE_S if self.location.protocol == "hls" else 0.0
 
     def held_against(self, banks: Banks) -> Banks:
         """Give those of all banks that this stream is held against."""

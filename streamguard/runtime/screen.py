@@ -12,7 +12,7 @@ from typing import assert_never
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceTruncated
 from streamguard.core.model import Scores
-from streamguard.core.sampling import Sampler, Sampling
+from streamguard.core.sampling import Sampler
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import CloseReason, Codec, GapReason, Sample
 from streamguard.runtime.asker import Asker
@@ -105,7 +105,7 @@ class StreamScreen:
             self._sampler,
             self._losses,
             self._stream.stream_id,
-            keeps_step=not self._stream.location.is_live and self._stream.sampling is Sampling.AUTO,
+            patience_s=self._stream.patience_s,
             keeps_all=self._parts.store is not None,
         )
         feeder.start()

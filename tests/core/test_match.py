@@ -619,3 +619,20 @@ def test_what_a_negative_bank_knows_is_never_a_flag(
         if n_bits <= MATCH_DISTANCE_BITS:
             assert verdict.decisions == ()
             assert verdict.n_vetoes == (number not in {1, 2001})
+
+
+@given(HAPPENINGS, st.lists(st.integers(0, 24)))
+def test_decisions_are_the_same_whenever_the_banks_are_asked_in_between(
+    happenings: list[tuple[int, int, int, bool]], asked: list[int]
+) -> None:
+    """One by one, with pauses, or all at once: only the samples count."""
+    plain, disturbed = matcher(), matcher()
+    at_us = 0
+
+    for n, (step_us, number, n_bits, _) in enumerate(happenings):
+        at_us += step_us
+        seen = sample(at_us, flipped(picture(number), n_bits))
+        for _ in range(asked.count(n)):
+            disturbed.recheck()
+
+        assert disturbed.judge(seen) == plain.judge(seen)

@@ -1,3 +1,4 @@
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -32,7 +33,7 @@ def feeder_of(
     mode: Sampling = Sampling.KEYFRAMES,
     ring: PacketRing | None = None,
     *,
-    keeps_step: bool = False,
+    patience_s: float = 0.0,
     keeps_all: bool = True,
 ) -> Feeder:
     return Feeder(
@@ -42,7 +43,7 @@ def feeder_of(
         Sampler(mode),
         bench.losses,
         "test",
-        keeps_step=keeps_step,
+        patience_s=patience_s,
         keeps_all=keeps_all,
     )
 
@@ -276,7 +277,7 @@ def test_a_reader_that_keeps_step_waits_after_each_keyframe_until_it_is_judged()
     async def test(bench: Bench) -> None:
         reads: list[int] = []
         source = FakeSource(gops(3, 3), on_read=lambda each: reads.append(each.pts_us))
-        feeder = feeder_of(bench, lambda: source, keeps_step=True)
+        feeder = feeder_of(bench, lambda: source, patience_s=math.inf)
         feeder.start()
         for n in range(3):
             sampled = await next_of(bench, Sample)
@@ -307,7 +308,7 @@ def test_a_reader_that_keeps_step_does_not_wait_between_keyframes() -> None:
     source = FakeSource(THREE)
 
     def test(bench: Bench) -> None:
-        feeder = feeder_of(bench, lambda: source, keeps_step=True)
+        feeder = feeder_of(bench, lambda: source, patience_s=math.inf)
         feeder.start()
 
         assert feeder.join(PATIENCE_S)
@@ -325,7 +326,9 @@ def test_a_reader_that_keeps_step_can_be_stopped_while_it_waits(when: str) -> No
                 reading.set()
                 wait_for(going_on)
 
-        feeder = feeder_of(bench, lambda: FakeSource(gops(2, 3), on_read=on_read), keeps_step=True)
+        feeder = feeder_of(
+            bench, lambda: FakeSource(gops(2, 3), on_read=on_read), patience_s=math.inf
+        )
         feeder.start()
         if when == "while":
             await next_of(bench, CaughtUp)
@@ -389,7 +392,7 @@ def test_whether_packets_matter_is_said_once_the_keyframe_is_judged() -> None:
             sampler,
             bench.losses,
             "test",
-            keeps_step=True,
+            patience_s=math.inf,
             keeps_all=False,
         )
         feeder.start()
@@ -404,6 +407,18 @@ def test_whether_packets_matter_is_said_once_the_keyframe_is_judged() -> None:
         assert [each.pts_us for each in bench.decoder.ordered[0]] == [
             n * FRAME_US for n in range(6)
         ]
+
+    on_loop(test)
+
+
+def test_a_reader_of_little_patience_goes_on_unjudged() -> None:
+    source = FakeSource(gops(2, 3))
+
+    def test(bench: Bench) -> None:
+        feeder = feeder_of(bench, lambda: source, patience_s=0.001)
+        feeder.start()
+
+        assert feeder.join(PATIENCE_S)
         assert feeder.n_packets == 6
 
     on_loop(test)

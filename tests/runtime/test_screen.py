@@ -16,7 +16,7 @@ from streamguard.core.bank_values import BankSettings
 from streamguard.core.banks import Banks
 from streamguard.core.errors import SourceCorrupt, SourceInvalid, SourceTruncated, SourceUnavailable
 from streamguard.core.events import EventType
-from streamguard.core.location import parse_location
+from streamguard.core.location import Location, parse_location
 from streamguard.core.sampling import Sampling
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import GapReason, Limits, Match, Packet, Region
@@ -126,14 +126,19 @@ def test_what_a_negative_bank_silences_is_counted() -> None:
     assert stage.value("samples_total", outcome="judged") == 4
 
 
+HLS = parse_location("http://127.0.0.1/live.m3u8")
+
+
+@pytest.mark.parametrize("location", [FILE, HLS])
 @pytest.mark.parametrize(("n_bits", "n_samples"), [(40, 16), (62, 2)])
-def test_a_near_miss_in_a_file_makes_its_own_gop_dense(n_bits: int, n_samples: int) -> None:
-    """However fast the file is read: what follows the near miss is not read before it is judged."""
-    known = known_picture(n_bits)
-    stage = Stage(banks=known)
+def test_a_near_miss_makes_its_own_gop_dense_however_fast_it_is_read(
+    location: Location, n_bits: int, n_samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamguard.runtime.parts.HLS_PATIENCE_S", 10.0)  # a machine may be busy
+    stage = Stage(banks=known_picture(n_bits))
     frames = [packet(n * 40_000, is_keyframe=n % 50 == 0, read_at_s=NOW_S) for n in range(100)]
 
-    screen(stage, FakeSource(frames), sampling=Sampling.AUTO)
+    screen(stage, FakeSource(frames), sampling=Sampling.AUTO, location=location)
 
     [ended] = stage.told(EventType.STREAM_ENDED)
     assert ended.n_samples == n_samples
