@@ -19,6 +19,7 @@ NAMES = {
     "kafka_outage": "Apache Kafka killed under many flags: all arrive, in the order of streams",
     "classifier": "the model from a frame to its score, beside onnxruntime alone",
     "pdq_vs_meta": "hashes of every frame, beside the ones that Meta published",
+    "bank_edit": "from an edit of a bank of N entries to its effect in another process",
     "bank_bench": "query time, size and start of a bank of N entries, beside faiss",
 }
 

@@ -108,7 +108,7 @@ def _measure(
     with tempfile.TemporaryDirectory(dir=folder) as name:
         directory = Path(name)
         started_s = time.perf_counter()
-        save_bank(directory, _bank_of(hashes))
+        save_bank(directory, bank_of(hashes))
         built_s = time.perf_counter()
         bank = open_bank(directory)
         bank.query(needles[0], "full")
@@ -134,7 +134,7 @@ def _bytes_in(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.iterdir())
 
 
-def _bank_of(hashes: NDArray[np.uint8]) -> Bank:
+def bank_of(hashes: NDArray[np.uint8]) -> Bank:
     """Give a bank with an image entry for each hash."""
     n = len(hashes)
     names = np.frombuffer(b"".join(b"%08d" % number for number in range(n)), np.uint8)

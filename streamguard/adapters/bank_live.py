@@ -1,7 +1,7 @@
 """Banks that follow their files: whoever asks gets the newest snapshot.
 
 Rule: a bank that cannot be read any more stays in force as it was last read, and says so. Asking is
-cheap: the files are looked at 50 times a second at most.
+cheap: the files are looked at 100 times a second at most.
 """
 
 import time
@@ -12,8 +12,9 @@ from streamguard.adapters.bank_reader import BankReader
 from streamguard.core.bank import Bank
 from streamguard.core.errors import BankError
 
-LOOK_EVERY_S = 0.02
-"""Least seconds between two looks at the files: an edit is seen well within the promised 50 ms."""
+LOOK_EVERY_S = 0.01
+"""Least seconds between two looks at the files, of 3 us each: an edit, which takes 2 to 10 ms to be
+written, is seen well within the promised 50 ms."""
 
 RETRY_EVERY_S = 1.0
 """Least seconds to the next look where the last one failed: a damaged file is read each time."""

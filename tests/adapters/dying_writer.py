@@ -14,8 +14,8 @@ from streamguard.adapters import failpoint
 from streamguard.adapters.bank_file import add_entries
 from tests.made_banks import entry
 
-LARGE = 40_000
-"""Hashes that are written in two parts, and after which a bank is compacted."""
+LARGE = 70_000
+"""Hashes that are written in three parts, and after which a bank is compacted."""
 
 Point = tuple[str, int]
 """A failpoint's name, and which of its occurrences."""
