@@ -33,11 +33,13 @@ from streamguard.core.bank_fold import folded
 from streamguard.core.errors import BankError
 
 MAX_TAIL_HASHES = 65_536
-"""Hashes in the tail from which a bank is compacted: each query scans them, in 24 us where the
-kernels are compiled, in 0.24 ms else. Two minutes of video make so many."""
+"""Hashes in the tail, or entries removed from the base, from which a bank is compacted: each query
+scans the tail, in 24 us where the kernels are compiled, in 0.24 ms else. Two minutes of video make
+so many."""
 
-MAX_EDITS = 2_048
-"""Edits since the base from which a bank is compacted: each start and each writer applies them."""
+MAX_EDITS = 512
+"""Edits since the base from which a bank is compacted: each start and each writer applies them, in
+35 us each, and an edit is to count within 50 ms."""
 
 
 Compacts = Literal["soon", "late", "never"]
@@ -59,7 +61,7 @@ def compact_where_due(directory: Path, bank: Bank, when: Compacts = "soon") -> N
 def is_compaction_due(bank: Bank) -> bool:
     """Say whether so much has changed since the base that queries or starts take longer."""
     n_edits = bank.revision - bank.base.revision
-    return bank.tail.n_hashes >= MAX_TAIL_HASHES or n_edits >= MAX_EDITS
+    return max(bank.tail.n_hashes, len(bank.dead)) >= MAX_TAIL_HASHES or n_edits >= MAX_EDITS
 
 
 def compact_bank(directory: Path) -> bool:

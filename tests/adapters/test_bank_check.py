@@ -22,7 +22,7 @@ from streamguard.core.bank import Base
 from streamguard.core.bank_table import Table, table_of
 from streamguard.core.bank_values import BankSettings, Terms
 from streamguard.core.errors import BankError
-from streamguard.core.index import SLOTS_FROM, SlotIndex, build_slots
+from streamguard.core.index import SLOTS_FROM, LinearIndex, SlotIndex, build_slots
 from streamguard.core.types import Limits
 from tests.made_banks import base_of, delta_of, entry, image
 
@@ -193,8 +193,7 @@ def table() -> Table:
 
 def spoilt(**columns: object) -> Base:
     made = replace(table(), **columns)  # type: ignore[arg-type]  # wrong on purpose
-    offsets, ids = build_slots(made.hashes)
-    return Base(made, SlotIndex(made.hashes, offsets, ids), 1)
+    return Base(made, LinearIndex(made.hashes), 1)
 
 
 def with_slots_of_others() -> Base:
