@@ -90,7 +90,8 @@ def unpack(raw: memoryview) -> dict[str, Section]:
     start = _aligned(end)
     for name, dtype, n_dims, *dims, at, section_crc, _ in _ROW.iter_unpack(raw[_HEAD.size : end]):
         known, shape = _DTYPES.get(dtype.rstrip(b"\0")), tuple(dims[:n_dims])
-        if known is None or not 1 <= n_dims <= len(dims) or at != start:
+        is_array = 1 <= n_dims <= len(dims) and max(dims) <= len(raw)
+        if known is None or not is_array or at != start:
             raise Damaged("its section table makes no sense")
         n_bytes = known.itemsize * math.prod(shape)
         if at + n_bytes > len(raw):
