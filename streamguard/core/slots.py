@@ -34,7 +34,7 @@ SPENDING = 65_536
 is farther away, and take 0.4 ms at most."""
 
 _SHORT_ID_BELOW = 1 << 24
-"""Hashes whose row numbers fit 3 bytes, which saves 12 to 16 bytes a hash."""
+"""Hashes whose row numbers fit 3 bytes, which saves 12 bytes a hash."""
 
 Runs = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Where runs begin in `ids`, all slots one after the other, and how long each is."""
