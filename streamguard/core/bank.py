@@ -7,7 +7,7 @@ base, then those of the tail.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -26,7 +26,7 @@ from streamguard.core.bank_values import (
     Terms,
 )
 from streamguard.core.index import Index, LinearIndex
-from streamguard.core.types import NEAR_DISTANCE_BITS, Match, Region
+from streamguard.core.types import NEAR_DISTANCE_BITS, Limits, Match, Region
 
 MAX_NEAR = 4_096
 """Most hashes that one query weighs, the nearest; without it a bank of look-alikes costs 20 ms."""
@@ -96,9 +96,10 @@ class Bank:
             region: what part of the picture the view covers; it is passed on into the matches.
         """
         table = self.base.table
-        near = _rows_near(table, self.base.index, pdq)
+        most = None if len(self.hidden) else MAX_NEAR  # what is hidden must crowd nothing out
+        near = _rows_near(table, self.base.index, pdq, most)
         if self.tail.n_hashes:
-            late = _rows_near(self.tail, LinearIndex(self.tail.hashes), pdq)
+            late = _rows_near(self.tail, LinearIndex(self.tail.hashes), pdq, most)
             late[0] += table.n_entries
             near = [np.concatenate(columns) for columns in zip(near, late, strict=True)]
         if len(self.hidden):
@@ -114,26 +115,26 @@ class Bank:
 
     def _matches(self, near: list[list[int]], region: Region) -> list[Match]:
         settings = self.memory.settings
-        known: dict[int, Match] = {}  # a match of each entry, for the others to be like
+        known: dict[int, tuple[str, Terms, Limits]] = {}
         matches = []
         for number, offset_ms, variant, distance_bits in zip(*near, strict=True):
-            like = known.get(number)
-            if like is None:
+            if number not in known:
                 terms = self._terms_of(number)
-                like = known[number] = Match(
+                limits = settings.limits.and_those_of(terms.limits)
+                known[number] = self._name_of(number), terms, limits
+            name, terms, limits = known[number]
+            matches.append(
+                Match(
                     bank=self.name,
-                    entry=self._name_of(number),
+                    entry=name,
                     policy=terms.policy,
                     region=region,
-                    distance_bits=0,
-                    offset_us=0,
+                    distance_bits=distance_bits,
+                    offset_us=offset_ms * 1000,
                     is_still=terms.kind == "image",
-                    limits=settings.limits.and_those_of(terms.limits),
+                    variant=variant,
+                    limits=limits,
                     role=settings.role,
-                )
-            matches.append(
-                replace(
-                    like, offset_us=offset_ms * 1000, variant=variant, distance_bits=distance_bits
                 )
             )
         return matches
@@ -256,9 +257,17 @@ def _within(offsets_ms: NDArray[np.uint32], start_us: int, end_us: int) -> tuple
     return first, max(first, end)
 
 
-def _rows_near(table: Table, index: Index, pdq: NDArray[np.uint8]) -> list[NDArray[Any]]:
-    """Give entry, offset in ms, variant and distance of each hash of a table that is near."""
+def _rows_near(
+    table: Table, index: Index, pdq: NDArray[np.uint8], most: int | None
+) -> list[NDArray[Any]]:
+    """Give entry, offset in ms, variant and distance of each hash of a table that is near.
+
+    Of more than `most`, the nearest.
+    """
     rows, bits = index.query(pdq, NEAR_DISTANCE_BITS)
+    if most is not None and len(rows) > most:
+        nearest = np.argpartition(bits, most)[:most]
+        rows, bits = rows[nearest], bits[nearest]
     return [table.entries_of(rows), table.offsets_ms[rows], table.variants[rows], bits]
 
 

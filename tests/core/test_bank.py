@@ -139,6 +139,13 @@ def test_of_look_alikes_past_the_most_weighed_the_nearest_are_kept() -> None:
     assert told(held.query(ZERO, "full")) == [("near", 2, 0), ("far", 50, 0)]
 
 
+def test_look_alikes_that_were_removed_crowd_out_nothing() -> None:
+    crowd = entry("removed", [2] * (MAX_NEAR + 1), offsets_us=[0] * (MAX_NEAR + 1))
+    held = edit_bank(bank(crowd, entry("far", [50])), remove=["removed"])
+
+    assert told(held.query(ZERO, "full")) == [("far", 50, 0)]
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 80), st.integers(0, 900_000))))
 def test_each_bucket_answers_by_its_nearest(rows: list[tuple[int, int, int]]) -> None:
     """Few enough that no bound cuts in: the rule, spelt out the slow way."""
