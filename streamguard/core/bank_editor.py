@@ -133,8 +133,7 @@ class BankEditor:
 
     def apply(self, commit: Commit) -> None:
         """Take over what was committed next; it fits, or it would not have been committed."""
-        for number in self._find([*commit.remove, *commit.replaced]).values():
-            self._bury(number)
+        self._bury([*self._find([*commit.remove, *commit.replaced]).values()])
         self._removed |= dict.fromkeys(commit.remove, commit.revision)
         self._add(commit)
         numbers = self._find(commit.amend)
@@ -183,14 +182,17 @@ class BankEditor:
         self._quarantined |= {n_base + first + number for number in _quarantined(commit.add)}
         self._n_hashes += commit.add.n_hashes
 
-    def _bury(self, number: int) -> None:
-        self._dead.add(number)
+    def _bury(self, numbers: Sequence[int]) -> None:
+        if not numbers:
+            return
+        self._dead.update(numbers)
         n_base = self._base.table.n_entries
-        table, row = (self._base.table, number)
-        if number >= n_base:
-            table, row = self._tail.view()[0], number - n_base
-        rows = table.rows_of(row)
-        self._n_hashes -= rows.stop - rows.start
+        buried = np.array(numbers, np.intp)
+        for table, rows in (
+            (self._base.table, buried[buried < n_base]),
+            (self._tail.view()[0], buried[buried >= n_base] - n_base),
+        ):
+            self._n_hashes -= int(table.row_spans(rows)[1].sum())
 
     def _change(self, number: int, terms: Terms) -> None:
         self._changed[number] = terms
