@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from streamguard.core.pdq import LUMA_SPAN, hash_terms, hash_thumbnail, tents, thumbnail
 from streamguard.core.pdq_reference import MIN_SIDE, N_FREQUENCIES, SIDE, Float32, dct_matrix
-from streamguard.core.regions import content_rectangle
+from streamguard.core.regions import Rectangle, content_rectangle
 from streamguard.core.types import HASH_BYTES, MIN_QUALITY
 from streamguard.core.variants import (
     CONTENT,
@@ -30,6 +30,9 @@ from streamguard.core.variants import (
 
 N_BLOCKS = 256
 """Least blocks that a side of the small copy has, where the picture has as many pixels."""
+
+MAX_CUT_SHARE = 0.1
+"""Most that re-uploaders cut off a side, share of the height or width."""
 
 _FULL_QUALITY = 90 * MIN_QUALITY
 """Least sum of the differences between neighbours in a thumbnail, percent of white: PDQ's quality
@@ -71,17 +74,26 @@ NO_VARIANTS = Variants(np.empty(0, np.uint8), np.empty((0, HASH_BYTES), np.uint8
 def variants_of(luma: NDArray[np.uint8], *, full_range: bool, recipes: tuple[str, ...]) -> Variants:
     """Hash a luma plane, (H, W) uint8 with rows that may be padded, as the recipes say.
 
-    Crops are made of the content, where there are bars: a crop that keeps some of them is, to
-    whoever looks between the bars, no crop. Of a picture with a side below 64 pixels there are none
-    but the whole and the content.
+    Crops are made of the content, where there are bars, and of the whole, where there are none or
+    where a crop may take them away: such thin ones may be dark edges of the picture. Of a picture
+    with a side below 64 pixels there are none but the whole and the content.
     """
     content = content_rectangle(luma)
-    numbers = _numbers(WHOLE, recipes, has_crops=content is None)
+    has_crops = content is None or _is_nearly_whole(content, luma.shape)
+    numbers = _numbers(WHOLE, recipes, has_crops=has_crops)
     whole = _hash_picture(luma, numbers, full_range=full_range)
     if content is None:
         return whole
     numbers = _numbers(CONTENT, recipes, has_crops=True)
     return whole.and_those_of(_hash_picture(content.of(luma), numbers, full_range=full_range))
+
+
+def _is_nearly_whole(content: Rectangle, shape: tuple[int, ...]) -> bool:
+    """Say whether no bar around the content is thicker than what is usually cut off."""
+    height, width = shape
+    at_sides = max(content.x0, width - content.x1) / width
+    above_and_below = max(content.y0, height - content.y1) / height
+    return max(at_sides, above_and_below) <= MAX_CUT_SHARE
 
 
 @lru_cache

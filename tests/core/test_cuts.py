@@ -138,6 +138,23 @@ def test_crops_are_made_of_the_content_where_there_are_bars() -> None:
     assert bits_apart(hashes[MIRRORED | CONTENT], pdq_of(PICTURE[:, ::-1])) <= SMALL_COPY_BITS
 
 
+@pytest.mark.parametrize(("n_rows", "n_variants"), [(40, 4 * 58), (41, 2 + 2 * 58)])
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+def test_crops_are_made_of_the_whole_too_where_they_may_take_the_bars_away(
+    side: str, n_rows: int, n_variants: int
+) -> None:
+    wide = np.pad(landscape(360, 500), ((n_rows, 0), (0, 0)), constant_values=16)
+    boxed = {"top": wide, "bottom": wide[::-1], "left": wide.T, "right": wide.T[:, ::-1]}[side]
+
+    variants = variants_of(boxed, full_range=False, recipes=ALL)
+
+    assert len(variants) == n_variants
+    crop = variant_number("crop-4-4-4-4")
+    of_whole = pdq_of(cut(boxed, crop_of(crop)))
+    nearest = [bits_apart(of_whole, pdq) for pdq in variants.hashes[variants.numbers == crop]]
+    assert (min(nearest) <= SMALL_COPY_BITS) == (n_rows == 40)
+
+
 def test_rows_may_be_padded() -> None:
     padded = np.pad(PICTURE, ((0, 0), (0, 32)))[:, :640]
 
