@@ -26,7 +26,7 @@ from streamguard.core.bank_values import (
     Terms,
 )
 from streamguard.core.index import Index, LinearIndex
-from streamguard.core.types import NEAR_DISTANCE_BITS, Limits, Match, Region
+from streamguard.core.types import NEAR_DISTANCE_BITS, NO_LIMITS, Limits, Match, Region
 
 MAX_NEAR = 4_096
 """Most hashes that one query weighs, the nearest; without it a bank of look-alikes costs 20 ms."""
@@ -120,7 +120,9 @@ class Bank:
         for number, offset_ms, variant, distance_bits in zip(*near, strict=True):
             if number not in known:
                 terms = self._terms_of(number)
-                limits = settings.limits.and_those_of(terms.limits)
+                limits = settings.limits
+                if terms.limits != NO_LIMITS:  # few entries have any: joining takes 2 us
+                    limits = limits.and_those_of(terms.limits)
                 known[number] = self._name_of(number), terms, limits
             name, terms, limits = known[number]
             matches.append(
