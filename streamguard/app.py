@@ -20,8 +20,6 @@ from uuid import uuid4
 
 import structlog
 
-from streamguard.adapters.evidence_dir import EvidenceDir
-from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
@@ -31,9 +29,8 @@ from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Event
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
-from streamguard.core.ports import EventLog
+from streamguard.core.ports import EventLog, Exporter
 from streamguard.core.timeline import Timeline
-from streamguard.model_pack import load_pack
 from streamguard.runtime.batcher import Batcher, Classifier
 from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.parts import Parts
@@ -70,7 +67,7 @@ class Plan:
 
 
 @asynccontextmanager
-async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
+async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
     """Start what all streams share; at the end, commit what is left.
 
     Raises:
@@ -111,7 +108,7 @@ async def assembled(plan: Plan, meter: PrometheusMeter) -> AsyncIterator[Parts]:
         )
 
 
-def _batcher(plan: Plan, meter: PrometheusMeter) -> Batcher:
+def _batcher(plan: Plan, meter: Exporter) -> Batcher:
     """Make the way to the model, and show what really runs it."""
     classifier = plan.classifier
     assert classifier is not None  # noqa: S101  # callers looked
@@ -162,7 +159,7 @@ def plan_of(
         banks=banks,
         policy=policy,
         event_log=event_log,
-        store=EvidenceDir(evidence) if evidence else None,
+        store=_open_store(evidence) if evidence else None,
         classifier=open_model(model, settings.model) if model else None,
         max_batch=settings.model.max_batch,
         timeouts=SourceTimeouts(settings.source.open_timeout_s, settings.source.read_timeout_s),
@@ -172,6 +169,12 @@ def plan_of(
     )
 
 
+def _open_store(directory: Path) -> EvidenceStore:
+    from streamguard.adapters.evidence_dir import EvidenceDir  # noqa: PLC0415  # as below
+
+    return EvidenceDir(directory)
+
+
 def open_model(directory: Path, section: ModelSection) -> Classifier:
     """Load a model pack, checked byte by byte.
 
@@ -179,6 +182,7 @@ def open_model(directory: Path, section: ModelSection) -> Classifier:
         ModelError: the pack is wrong, or none of the providers is available.
     """
     from streamguard.adapters.onnx_classifier import OnnxClassifier  # noqa: PLC0415  # slow to import
+    from streamguard.model_pack import load_pack  # noqa: PLC0415  # no need without a model
 
     pack = load_pack(directory)
     return OnnxClassifier(

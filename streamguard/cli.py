@@ -73,7 +73,7 @@ def _add_screen(verbs: Verbs) -> None:
     screen = add_verb(
         verbs,
         "screen",
-        "verbs.screen",
+        "screen_verb.screen",
         "screen one stream or file to its end; events as JSON Lines on stdout",
         "streamguard screen copy.mp4 --bank bank/ --evidence evidence/",
     )

@@ -13,8 +13,8 @@ import structlog
 
 from streamguard.adapters.bank_live import LiveBank
 from streamguard.adapters.bank_watch import BankWatch
-from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.banks import Banks
+from streamguard.core.ports import Exporter
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class LiveBanks:
                 _tell_unreadable(newest[number].name, live.problem)
 
     @contextmanager
-    def watched(self, meter: PrometheusMeter) -> Iterator[None]:
+    def watched(self, meter: Exporter) -> Iterator[None]:
         """Check every byte of the banks beside, and show in metrics how they are."""
         meter.watch("bank_hashes", "Hashes in all banks.", self._n_hashes)
         meter.watch("bank_entries", "Entries in all banks.", self._n_entries)

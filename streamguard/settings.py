@@ -132,7 +132,7 @@ class WorkerSection(Section):
     """How this machine is used."""
 
     decode_threads: Annotated[int, Field(ge=0, le=256)] = 0
-    """Threads that decode and hash; 0 takes one for each core."""
+    """Threads that decode and hash; 0 takes one for each core. `screen` needs and takes one."""
     stop_timeout_s: Seconds = 15.0
     """Seconds that a stop may take to close segments, finish evidence and flush the log."""
 

@@ -1,4 +1,4 @@
-"""What each verb of the command line does, bank verbs apart.
+"""What the verbs of the command line do that have no module of their own.
 
 Rule: a verb validates, builds and runs; it decides nothing about video.
 """
@@ -11,22 +11,14 @@ import sys
 import time
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from streamguard import app, process, service
-from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.sqlite_log import SqliteLog
-from streamguard.adapters.stdout_log import StdoutLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
-from streamguard.core.event_data import Name
-from streamguard.core.location import Location, parse_location
-from streamguard.core.sampling import Sampling
+from streamguard.core.location import parse_location
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
-from streamguard.runtime.parts import Stream
-from streamguard.runtime.worker import screen_once
 from streamguard.settings import load_settings, shown
 
 POLL_S = 0.1
@@ -35,48 +27,6 @@ POLL_S = 0.1
 NOTE_EVERY_S = 3600.0
 """How often a consumer group notes its place where nothing came for it, so that it is known, and
 holds back no records of other topics, seconds."""
-
-_STREAM_ID = TypeAdapter(Name)
-
-
-def screen(arguments: argparse.Namespace) -> int:
-    """Screen one stream or file to its end; events as JSON Lines on stdout."""
-    process.configure_logging()
-    location = parse_location(arguments.source)
-    settings = load_settings(arguments.config)
-    banks = LiveBanks(arguments.bank or settings.bank.paths)
-    policy = load_policy(arguments.policy or settings.policy.file)
-    evidence = arguments.evidence or settings.evidence.directory
-    model = arguments.model or settings.model.pack
-    stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
-
-    async def watched(stop: asyncio.Event) -> int:
-        loop = asyncio.get_running_loop()
-        event_log = StdoutLog(sys.stdout, lambda: loop.call_soon_threadsafe(stop.set))
-        plan = app.plan_of(settings, banks, policy, event_log, evidence, model)
-        async with app.assembled(plan, PrometheusMeter()) as parts:
-            error = await screen_once(stream, parts, stop)
-        if error is not None:
-            raise error
-        return 0
-
-    return process.run_until_signal(watched)
-
-
-def _stream_id(arguments: argparse.Namespace, location: Location) -> str:
-    given: str | None = arguments.stream_id
-    stream_id = location.default_stream_id if given is None else given
-    if stream_id is None:
-        raise ConfigError(
-            "give a live stream a name with --stream-id: its own may be a stream key, so it is "
-            "never used"
-        )
-    try:
-        return _STREAM_ID.validate_python(stream_id)
-    except ValidationError:
-        raise ConfigError(
-            "a stream id is one line of 1 to 256 characters: give another with --stream-id"
-        ) from None
 
 
 def run(arguments: argparse.Namespace) -> int:

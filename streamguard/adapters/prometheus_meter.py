@@ -37,6 +37,8 @@ class PrometheusMeter:
             buckets=STAGE_BUCKETS_S,
             registry=self.registry,
         )
+        # found once: to look a label up took longer than to count
+        self._stages = {stage: self._stage.labels(stage) for stage in get_args(Stage)}
         self._samples = self._counter(
             "samples", "Frames sampled, by outcome.", outcome=("judged", "low_quality")
         )
@@ -74,7 +76,7 @@ class PrometheusMeter:
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """Time one stretch of the way of a frame."""
-        self._stage.labels(stage).observe(max(0.0, seconds))
+        self._stages[stage].observe(max(0.0, seconds))
 
     def sampled(self, *, is_judged: bool) -> None:
         """Count a sample that was held against the banks, or could not be."""

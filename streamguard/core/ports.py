@@ -4,7 +4,7 @@ Rule: a Protocol here has one real adapter at least; every implementation, fakes
 the same contract tests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from streamguard.core.events import Event
@@ -122,4 +122,16 @@ class Meter(Protocol):
 
     def reconnected(self, reason: str) -> None:
         """Count a new try at a source; the reason is an error's closed-set `reason`."""
+        ...
+
+
+class Exporter(Meter, Protocol):
+    """A Meter that also shows what is read only when somebody looks."""
+
+    def describe_model(self, name: str, version: str, provider: str) -> None:
+        """Show which model runs, and on what."""
+        ...
+
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Show a value by this name; `value` may be called in any thread."""
         ...

@@ -152,3 +152,24 @@ def slot_query(
         How many were found. Where that is more than M, only the first M were written. -1 where
         there are more candidates than `most`; nothing is written then.
     """
+
+def hash_thumbnail(
+    thumb: NDArray[np.float32],
+    dct: NDArray[np.float32],
+    luma_span: int,
+    tie_reach: float,
+    bits: NDArray[np.uint8],
+    /,
+) -> tuple[int, int]:
+    """Hash a thumbnail; the same result whatever the instructions.
+
+    Args:
+        thumb: (64, 64) float32 luma.
+        dct: (16, 64) float32.
+        luma_span: white minus black, 1..255.
+        tie_reach: how far from the median a term still ties with it.
+        bits: (32,) uint8, filled with the hash, packed.
+
+    Returns:
+        The quality, 0..100, and how many terms tie with the median.
+    """

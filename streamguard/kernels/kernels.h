@@ -27,6 +27,9 @@
 #define INLINE static inline
 #endif
 
+/* A loop that is compiled anew for each set of instructions it is used with. */
+#define INLINED static inline __attribute__((always_inline))
+
 /* Sets of instructions, each including those before it. */
 enum { PLAIN, AVX2, AVX512 };
 
@@ -58,6 +61,7 @@ int has_arguments(const char *function, Py_ssize_t n_given, Py_ssize_t n_wanted)
 
 /* The kernels, one family a file. */
 PyObject *hamming_scan(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
+PyObject *hash_thumbnail(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *shrink(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *mark_edges(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *scale_part(PyObject *module, PyObject *const *args, Py_ssize_t n_args);

@@ -147,6 +147,7 @@ static PyMethodDef METHODS[] = {
     KERNEL(mark_edges),
     KERNEL(scale_part),
     KERNEL(shrink),
+    KERNEL(hash_thumbnail),
     KERNEL(slot_build),
     KERNEL(slot_query),
     {NULL, NULL, 0, NULL},

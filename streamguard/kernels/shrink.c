@@ -11,6 +11,7 @@
 
 #define SIDE 64
 #define LANES 8   /* sums that run side by side along a line */
+#define CACHE_LINE 64
 #define AT_ONCE 4 /* rows whose weighted pixels are added up before they join the sum */
 
 /* The weighted pixels of one side: weights (SIDE, n_weights) of the pixels from firsts[i] on. */
@@ -28,7 +29,16 @@ typedef struct {
     float *out;  /* SIDE * SIDE */
 } Job;
 
-#define INLINED static inline __attribute__((always_inline))
+/* Add some weighted pixels of four rows to a line. */
+INLINED void add_four(float *line, const uint8_t *row, Py_ssize_t stride, const float *weights,
+                      Py_ssize_t n_pixels)
+{
+    const uint8_t *a = row, *b = a + stride, *c = b + stride, *d = c + stride;
+    for (Py_ssize_t x = 0; x < n_pixels; x++) {
+        line[x] += ((float)a[x] * weights[0] + (float)b[x] * weights[1])
+                 + ((float)c[x] * weights[2] + (float)d[x] * weights[3]);
+    }
+}
 
 /* Weigh rows into one line of floats. */
 INLINED void weigh_rows(const Job *job, int i)
@@ -36,17 +46,19 @@ INLINED void weigh_rows(const Job *job, int i)
     const float *weights = job->rows.weights + i * job->rows.n_weights;
     const uint8_t *row = job->luma + job->rows.firsts[i] * job->stride;
     float *line = job->line;
-    Py_ssize_t tap = 0;
+    Py_ssize_t tap = 0, stride = job->stride;
     memset(line, 0, (size_t)job->width * sizeof *line);
-    for (; tap + AT_ONCE <= job->rows.n_weights; tap += AT_ONCE, row += AT_ONCE * job->stride) {
-        const uint8_t *a = row, *b = a + job->stride, *c = b + job->stride, *d = c + job->stride;
-        const float *w = weights + tap;
-        for (Py_ssize_t x = 0; x < job->width; x++) {
-            line[x] += ((float)a[x] * w[0] + (float)b[x] * w[1])
-                     + ((float)c[x] * w[2] + (float)d[x] * w[3]);
+    for (; tap + AT_ONCE <= job->rows.n_weights; tap += AT_ONCE, row += AT_ONCE * stride) {
+        Py_ssize_t x = 0;
+        for (; x + CACHE_LINE <= job->width; x += CACHE_LINE) {
+            for (int next = AT_ONCE; next < 2 * AT_ONCE; next++) {
+                __builtin_prefetch(row + next * stride + x);
+            }
+            add_four(line + x, row + x, stride, weights + tap, CACHE_LINE);
         }
+        add_four(line + x, row + x, stride, weights + tap, job->width - x);
     }
-    for (; tap < job->rows.n_weights; tap++, row += job->stride) {
+    for (; tap < job->rows.n_weights; tap++, row += stride) {
         for (Py_ssize_t x = 0; x < job->width; x++) {
             line[x] += (float)row[x] * weights[tap];
         }

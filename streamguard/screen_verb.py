@@ -1,0 +1,68 @@
+"""What the verb `screen` does.
+
+Rule: as in `verbs`; and what only other verbs need is not imported here, for its files are many and
+short.
+"""
+
+import argparse
+import asyncio
+import sys
+from dataclasses import replace
+
+from pydantic import TypeAdapter, ValidationError
+
+from streamguard import app, process
+from streamguard.adapters.silent_meter import SilentMeter
+from streamguard.adapters.stdout_log import StdoutLog
+from streamguard.core.errors import ConfigError
+from streamguard.core.event_data import Name
+from streamguard.core.location import Location, parse_location
+from streamguard.core.sampling import Sampling
+from streamguard.live_banks import LiveBanks
+from streamguard.policy_file import load_policy
+from streamguard.runtime.parts import Stream
+from streamguard.runtime.worker import screen_once
+from streamguard.settings import load_settings
+
+_STREAM_ID = TypeAdapter(Name)
+
+
+def screen(arguments: argparse.Namespace) -> int:
+    """Screen one stream or file to its end; events as JSON Lines on stdout."""
+    process.configure_logging()
+    location = parse_location(arguments.source)
+    settings = load_settings(arguments.config)
+    banks = LiveBanks(arguments.bank or settings.bank.paths)
+    policy = load_policy(arguments.policy or settings.policy.file)
+    evidence = arguments.evidence or settings.evidence.directory
+    model = arguments.model or settings.model.pack
+    stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
+
+    async def watched(stop: asyncio.Event) -> int:
+        loop = asyncio.get_running_loop()
+        event_log = StdoutLog(sys.stdout, lambda: loop.call_soon_threadsafe(stop.set))
+        plan = app.plan_of(settings, banks, policy, event_log, evidence, model)
+        plan = replace(plan, n_threads=1)  # one stream decodes one packet at a time
+        async with app.assembled(plan, SilentMeter()) as parts:
+            error = await screen_once(stream, parts, stop)
+        if error is not None:
+            raise error
+        return 0
+
+    return process.run_until_signal(watched)
+
+
+def _stream_id(arguments: argparse.Namespace, location: Location) -> str:
+    given: str | None = arguments.stream_id
+    stream_id = location.default_stream_id if given is None else given
+    if stream_id is None:
+        raise ConfigError(
+            "give a live stream a name with --stream-id: its own may be a stream key, so it is "
+            "never used"
+        )
+    try:
+        return _STREAM_ID.validate_python(stream_id)
+    except ValidationError:
+        raise ConfigError(
+            "a stream id is one line of 1 to 256 characters: give another with --stream-id"
+        ) from None
