@@ -71,7 +71,7 @@ def release(arguments: argparse.Namespace) -> int:
 
 def list_entries(arguments: argparse.Namespace) -> int:
     """Print what is in a bank, one line an entry."""
-    for name, facts, _ in open_bank(arguments.directory).entries():
+    for name, facts in open_bank(arguments.directory).facts():
         row = _row(name, facts)
         print(json.dumps(row, ensure_ascii=False) if arguments.json else _line(row))
     return 0

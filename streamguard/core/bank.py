@@ -168,12 +168,20 @@ class Bank:
         for number in np.setdiff1d(self.hidden, self.dead).tolist():
             yield self._name_of(number), self._facts_of(number)
 
+    def facts(self) -> Iterator[tuple[str, EntryFacts]]:
+        """Tell of all entries, the quarantined ones too."""
+        for number in self._numbers():
+            yield self._name_of(number), self._facts_of(number)
+
     def entries(self) -> Iterator[tuple[str, EntryFacts, Stretch]]:
         """Give all entries with their hashes, the quarantined ones too."""
+        for number in self._numbers():
+            yield self._name_of(number), self._facts_of(number), self._stretch(number)
+
+    def _numbers(self) -> Iterator[int]:
         dead = set(self.dead.tolist())
-        for number in range(self.base.table.n_entries + self.tail.n_entries):
-            if number not in dead:
-                yield self._name_of(number), self._facts_of(number), self._stretch(number)
+        n_entries = self.base.table.n_entries + self.tail.n_entries
+        return (number for number in range(n_entries) if number not in dead)
 
     def added_since(self, revision: int) -> tuple[str, ...]:
         """Name the entries that came after a revision and are still there, in their order.
