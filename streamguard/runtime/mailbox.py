@@ -1,7 +1,8 @@
 """The one way from a thread to the event loop: bounded, ordered, every drop counted.
 
-Rule: samples of a live stream push out the oldest sample; samples of a file wait for room. Notes
-(an epoch begins, the source ends) are never dropped and keep their place among the samples.
+Rule: samples of a live stream push out the oldest sample; samples of a file wait for room, and for
+company. Notes (an epoch begins, the source ends) are never dropped, keep their place among the
+samples, and are heard at once.
 """
 
 import asyncio
@@ -21,7 +22,9 @@ class Mailbox(Generic[S, N]):
         """Make it on the event loop that will read it.
 
         capacity: samples it holds, at least 1; notes come on top.
-        waits: let writers wait for room (files) instead of dropping the oldest sample (live).
+        waits: let writers wait for room (files) instead of dropping the oldest sample (live), and
+            the reader for half of what it holds, or for its time: one after another, samples are
+            judged in a third of the time.
         on_drop: called in the writer's thread with each sample that was dropped.
         """
         self._capacity = capacity
@@ -38,6 +41,7 @@ class Mailbox(Generic[S, N]):
     def put(self, sample: S) -> None:
         """Hand over a sample; any thread. After `close` it is dropped and counted."""
         dropped: S | None = None
+        is_urgent = True
         with self._room:
             while self._waits and self._n_samples >= self._capacity and not self._is_closed:
                 self._room.wait()
@@ -48,10 +52,12 @@ class Mailbox(Generic[S, N]):
                     dropped = self._pop_oldest_sample()
                 self._items.append((True, sample))
                 self._n_samples += 1
+                is_urgent = not self._waits or self._n_samples > self._capacity // 2
             self.n_dropped += dropped is not None
         if dropped is not None:
             self._on_drop(dropped)
-        self._wake()
+        if is_urgent:
+            self._wake()
 
     def note(self, note: N) -> None:
         """Hand over a note; any thread, never waits."""
@@ -66,7 +72,8 @@ class Mailbox(Generic[S, N]):
                 async with asyncio.timeout(timeout_s):
                     await self._wait()
             except TimeoutError:
-                return None
+                if not self._items:
+                    return None
         with self._room:
             is_sample, item = self._items.popleft()
             if is_sample:

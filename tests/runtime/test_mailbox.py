@@ -236,3 +236,69 @@ def test_a_writer_that_comes_after_the_loop_has_ended_breaks_nothing() -> None:
     boxes[0].put(1)
     boxes[0].note("end")
     assert len(boxes[0]) == 2
+
+
+async def let_the_loop_run() -> None:
+    """Let all that is due happen."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_the_reader_of_a_file_is_called_when_half_of_the_box_is_exceeded() -> None:
+    async def test() -> None:
+        box = Box(4, waits=True)
+        reader = asyncio.create_task(box.get(PATIENCE_S))
+        await let_the_loop_run()
+
+        box.put(1)
+        box.put(2)
+        await let_the_loop_run()
+        was_called = reader.done()
+        box.put(3)
+
+        assert not was_called
+        assert await reader == 1
+        assert await box.all() == [2, 3]
+
+    run(test)
+
+
+def test_the_reader_of_a_file_is_called_by_a_note_and_gets_what_came_before_it() -> None:
+    async def test() -> None:
+        box = Box(4, waits=True)
+        reader = asyncio.create_task(box.get(PATIENCE_S))
+        await let_the_loop_run()
+
+        box.put(1)
+        box.note("end")
+
+        assert await reader == 1
+        assert await box.all() == ["end"]
+
+    run(test)
+
+
+def test_the_reader_of_a_file_gets_what_came_when_its_time_is_over() -> None:
+    async def test() -> None:
+        box = Box(4, waits=True)
+        reader = asyncio.create_task(box.get(0.001))
+        await let_the_loop_run()
+
+        box.put(1)
+
+        assert await reader == 1
+
+    run(test)
+
+
+def test_the_reader_of_a_live_stream_is_called_by_each_sample() -> None:
+    async def test() -> None:
+        box = Box(4)
+        reader = asyncio.create_task(box.get(PATIENCE_S))
+        await let_the_loop_run()
+
+        box.put(1)
+
+        assert await reader == 1
+
+    run(test)
