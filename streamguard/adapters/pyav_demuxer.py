@@ -4,35 +4,15 @@ Rule: what is passed over is counted, and nobody has to believe the index about 
 two GOPs, and all from where anything is not as the index says, are read whole.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import cast
 
 import av
 from av.packet import Packet as AvPacket
 from av.stream import Stream
-from av.video.stream import VideoStream
 
 from streamguard.adapters.pyav_open import Opened
-from streamguard.core.sampling import MAX_KEYFRAME_GAP_US
-
-INDEXED = "mov"
-"""FFmpeg's name of the format whose files begin or end with an index of all packets: MP4."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keyframe:
-    """A keyframe as the index tells of it.
-
-    ticks:    its decode time.
-    n_before: packets between it and the keyframe before.
-    """
-
-    ticks: int
-    n_before: int
 
 
 class Demuxer:
@@ -76,25 +56,23 @@ class Demuxer:
         Each is sought: told to discard what lies between, FFmpeg's MP4 demuxer takes presentation
         times from the wrong packets (seen in FFmpeg 8.0).
         """
-        keyframes = keyframes_of(self._opened.video)
-        # whoever seeks the middle of a GOP lands on its keyframe, however much is held back
-        middles = [(one.ticks + other.ticks) // 2 for one, other in pairwise(keyframes)]
-        back_to = middles[0] if middles else None
+        keyframes = self._opened.keyframes
+        back_to = keyframes[0] if keyframes else None
         with suppress(av.error.InvalidDataError):  # it is met again, reading all
-            for keyframe, middle in zip(keyframes, middles, strict=False):
-                packet = self._sought(middle)
+            for keyframe in keyframes:
+                packet = self._sought(keyframe.within)
                 if packet is None or packet.dts != keyframe.ticks or not packet.is_keyframe:
                     break
                 self.n_passed_over = keyframe.n_before
                 yield packet
                 if self._is_refused:
                     break
-                self._given, back_to = keyframe.ticks, middle
+                self._given, back_to = keyframe.ticks, keyframe
                 if not self._may_pass_over():
                     break
         self.n_passed_over = 0
         if back_to is not None:
-            self._opened.container.seek(back_to, stream=self._opened.video)
+            self._opened.container.seek(back_to.within, stream=self._opened.video)
 
     def _sought(self, ticks: int) -> "AvPacket[Stream] | None":
         video = self._opened.video
@@ -105,30 +83,3 @@ class Demuxer:
     def _was_given(self, packet: "AvPacket[Stream]") -> bool:
         is_before = self._given is not None and packet.dts is not None and packet.dts <= self._given
         return is_before and packet.stream_index == self._opened.video.index
-
-
-def keyframes_of(video: VideoStream) -> list[Keyframe]:
-    """List a video's keyframes where its index is whole, and regular enough to go by.
-
-    Returns:
-        None where packets may be missing in the index, where their order is not plain, or where
-        keyframes come more rarely than every 2.5 s, so that what lies between them matters.
-    """
-    index = video.index_entries
-    if INDEXED not in video.container.format.name.split(",") or len(index) != video.frames:
-        return []
-    found: list[Keyframe] = []
-    n_before, latest = 0, -math.inf
-    for entry in index:
-        ticks = entry.timestamp
-        if ticks <= latest or entry.is_discard or not (found or entry.is_keyframe):
-            return []
-        latest = ticks
-        if entry.is_keyframe:
-            found.append(Keyframe(ticks, n_before))
-            n_before = 0
-        else:
-            n_before += 1
-    longest = max((other.ticks - one.ticks for one, other in pairwise(found)), default=0)
-    is_dense = longest * (video.time_base or 0) * 1_000_000 <= MAX_KEYFRAME_GAP_US
-    return found if is_dense else []

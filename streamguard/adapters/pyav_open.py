@@ -5,16 +5,19 @@ Rule: what fails to open leaves nothing behind, and FFmpeg's errors go no furthe
 
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import av
 from av.container import InputContainer
 from av.stream import Discard
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamguard.adapters.pyav_decoder import MAX_PIXELS
 from streamguard.adapters.pyav_errors import translated
+from streamguard.adapters.pyav_index import Keyframe, keyframes_of
 from streamguard.adapters.pyav_options import (
     METADATA_ERRORS,
     forced_format,
@@ -96,6 +99,11 @@ class Opened:
         """Say whether it is no file."""
         return self._location.is_live
 
+    @cached_property
+    def keyframes(self) -> list[Keyframe]:
+        """List the keyframes of a file, but for the last, where its index can be trusted."""
+        return [] if self._location.is_live else keyframes_of(self.video)
+
     @property
     def wrap_ticks(self) -> int | None:
         """Modulus of the container's timestamps; None where they do not wrap."""
@@ -143,12 +151,14 @@ class Opened:
         if self._location.is_live:
             return 0
         try:
-            with _open(self._location, self._timeouts, None) as container:
-                video = container.streams[self.video.index]
-                assert isinstance(video, VideoStream)  # noqa: S101  # it is the one that was chosen
-                video.codec_context.thread_count = 1
-                video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-                picture = next(container.decode(video))
+            if self.keyframes:  # what is read here can be read again
+                try:
+                    picture = _first_picture(self.container, self.video.index)
+                finally:
+                    self.container.seek(self.keyframes[0].within, stream=self.video)
+            else:
+                with _open(self._location, self._timeouts, None) as container:
+                    picture = _first_picture(container, self.video.index)
         except (av.FFmpegError, StopIteration):
             return 0
         return round(picture.rotation / 90) % 4
@@ -193,6 +203,14 @@ class Opened:
             if stream is not chosen:
                 stream.discard = Discard.all
         return chosen
+
+
+def _first_picture(container: InputContainer, index: int) -> VideoFrame:
+    video = container.streams[index]
+    assert isinstance(video, VideoStream)  # noqa: S101  # it is the one that was chosen
+    video.codec_context.thread_count = 1
+    video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return next(container.decode(video))
 
 
 def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -> InputContainer:
