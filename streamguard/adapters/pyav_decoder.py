@@ -148,7 +148,9 @@ def _frame(
         return np.ascontiguousarray(np.rot90(converted, codec.quarter_turns))
 
     is_full = _is_full_range(picture)
-    luma = np.rot90(luma_plane(picture, reformatter), codec.quarter_turns)
+    luma = luma_plane(picture, reformatter)
+    if codec.quarter_turns:
+        luma = np.rot90(luma, codec.quarter_turns)
     return Frame(packet, luma, rgb, is_full, clock.monotonic())
 
 
