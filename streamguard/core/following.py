@@ -1,7 +1,8 @@
 """The candidate alignments of one stream: bounded in number, forgotten when they stop agreeing.
 
-Rule: what has spoken outlives what has not, a strong hit outlives near misses, and more votes
-outlive fewer; whatever a stream shows, no more are kept than the bounds below.
+Rule: what has spoken outlives what has not, a strong hit outlives near misses, what still agrees
+outlives what does not, and the nearer outlives the farther; whatever a stream shows, no more are
+kept than the bounds below.
 """
 
 from collections.abc import Callable, Iterable
@@ -77,6 +78,7 @@ def _strongest_first(held: Iterable[Alignment]) -> list[Alignment]:
     return sorted(held, key=_strength, reverse=True)
 
 
-def _strength(alignment: Alignment) -> tuple[bool, bool, int, int]:
-    has_strong = alignment.n_strong > 0
-    return alignment.is_open, has_strong, alignment.n_votes, alignment.seen_us
+def _strength(alignment: Alignment) -> tuple[bool, bool, int, float]:
+    recent = [vote.distance_bits for vote in alignment.recent]
+    nearness = -sum(recent) / len(recent)
+    return alignment.is_open, alignment.n_strong > 0, alignment.seen_us, nearness

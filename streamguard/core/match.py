@@ -13,14 +13,9 @@ is followed, and 4 ms where every sample is near hundreds of entries (one core o
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from streamguard.core.alignment import (
-    CLOSE_BITS,
-    CLOSE_VOTES,
-    EVIDENCE_BITS,
-    Alignment,
-    opened,
-)
+from streamguard.core.alignment import Alignment, opened
 from streamguard.core.banks import Banks
 from streamguard.core.decision import Aligned, Decision
 from streamguard.core.following import Following, Key
@@ -31,9 +26,6 @@ from streamguard.core.policy import Policy
 from streamguard.core.types import Limits, Match, Sample, View
 from streamguard.core.variants import MIRRORED
 from streamguard.core.vote import MAX_HOLD_US, Expected, Vote, nearest
-
-STILL_VOTES = 2
-"""Samples that must match an image: a single frame of a montage is no showing of it."""
 
 MAX_OPENED = 32
 """Entries that one sample opens an alignment with, the best of each policy code first."""
@@ -61,6 +53,9 @@ class Verdict:
     is_near_miss: bool
     shadows: tuple[Decision, ...] = ()
     n_vetoes: int = 0
+
+
+_Rank: TypeAlias = tuple[bool, bool, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,25 +124,27 @@ class Matcher:
         return banks
 
     def _follow(self, banks: Banks, sample: Sample, views: Sequence[View]) -> dict[Key, _Agreed]:
-        """Hold a sample against what is followed, each entry near its expected time.
+        """Hold a sample against what is followed, each entry near its expected times.
 
-        Of the alignments of one entry one gets the vote: a strong one, of the most votes.
+        Returns:
+            Of each entry that agrees its best alignment: one that has spoken first, then a strong
+            vote, then most votes.
         """
-        agreed = {}
+        best: dict[Key, tuple[_Rank, _Agreed]] = {}
         for key in self._following.entries():
-            found = []
             for alignment in self._following.of(key):
                 limits = self._policy.limits_of(alignment.match)
                 vote = _look(banks, alignment, sample.pts_us, _good(views, limits))
-                if vote is not None and vote.distance_bits <= limits.reach_bits:
-                    is_strong = vote.distance_bits <= limits.max_distance_bits
-                    rank = (not is_strong, -alignment.n_votes, vote.distance_bits)
-                    found.append((rank, alignment, vote))
-            if found:
-                (is_loose, *_), alignment, vote = min(found, key=lambda each: each[0])
-                grown = alignment.voted(vote, is_strong=not is_loose)
-                agreed[key] = self._keep(_Agreed(grown, vote, not is_loose), alignment)
-        return agreed
+                if vote is None or vote.distance_bits > limits.reach_bits:
+                    continue
+                is_strong = vote.distance_bits <= limits.max_distance_bits
+                grown = alignment.voted(vote, is_strong=is_strong)
+                agreed = self._keep(_Agreed(grown, vote, is_strong), alignment)
+                is_open = agreed.alignment.is_open
+                rank = (not is_open, not is_strong, -alignment.n_votes, vote.distance_bits)
+                if key not in best or rank < best[key][0]:
+                    best[key] = (rank, agreed)
+        return {key: agreed for key, (_, agreed) in best.items()}
 
     def _open(
         self, banks: Banks, sample: Sample, hits: Sequence[Hit], agreed: Mapping[Key, _Agreed]
@@ -161,11 +158,24 @@ class Matcher:
         for key, hit in _fairest(strong)[:MAX_OPENED]:
             if key not in agreed or not agreed[key].is_strong:
                 begun[key] = self._begin(banks, sample, hit, is_strong=True)
-        lone = [hits for key, hits in near.items() if key not in agreed and key not in strong]
-        for alternatives in lone[:MAX_NEAR_OPENED]:
+        better = [
+            hits
+            for key, hits in near.items()
+            if key not in strong and not self._is_as_near(key, sample.pts_us, hits[0])
+        ]
+        for alternatives in better[:MAX_NEAR_OPENED]:
             for hit in alternatives[:OFFSETS_OPENED]:
                 self._begin(banks, sample, hit, is_strong=False)
         return begun
+
+    def _is_as_near(self, key: Key, pts_us: int, hit: Hit) -> bool:
+        """Say whether an alignment with an entry has found it, or explains a hit as well."""
+        _, match = hit
+        return any(
+            each.is_open
+            or (each.last.pts_us == pts_us and each.last.distance_bits <= match.distance_bits)
+            for each in self._following.of(key)
+        )
 
     def _sorted(self, hits: Sequence[Hit]) -> tuple[dict[Key, Hit], dict[Key, list[Hit]]]:
         """Tell strong hits, of each entry the nearest, from near misses; nearest entries first."""
@@ -200,7 +210,7 @@ class Matcher:
         alignment = agreed.alignment
         key, limits = _key(alignment.match), self._policy.limits_of(alignment.match)
         is_found = agreed.is_strong and any(each.is_open for each in self._following.of(key))
-        if is_found or _is_proven(alignment, limits):
+        if is_found or alignment.is_proven(limits):
             alignment = replace(alignment, is_open=True)
         self._following.put(key, alignment, instead_of)
         return replace(agreed, alignment=alignment)
@@ -246,18 +256,6 @@ def _in_force(banks: Banks, alignment: Alignment) -> Alignment | None:
 
 def _key(match: Match) -> Key:
     return match.bank, match.entry
-
-
-def _is_proven(alignment: Alignment, limits: Limits) -> bool:
-    """Say whether the votes suffice to speak; from then on each further one does."""
-    if alignment.match.is_still:
-        return alignment.n_strong >= max(STILL_VOTES, limits.min_votes)
-    is_believed = (
-        alignment.n_strong > 0
-        or alignment.evidence_bits >= EVIDENCE_BITS
-        or alignment.n_within(limits.max_distance_bits + CLOSE_BITS) >= CLOSE_VOTES
-    )
-    return is_believed and alignment.n_votes >= limits.min_votes
 
 
 def _good(views: Sequence[View], limits: Limits) -> list[View]:

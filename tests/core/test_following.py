@@ -14,12 +14,12 @@ ENTRY = ("known", "film")
 
 
 def alignment(
-    seen_us: int, *, n_votes: int = 1, n_strong: int = 0, is_open: bool = False
+    seen_us: int, *, bits: int = 40, n_strong: int = 0, is_open: bool = False
 ) -> Alignment:
     shown = picture(1)
-    vote = Vote(seen_us, 0, 40, "full", 0, shown, shown)
-    made = opened(Match(*ENTRY, "TVEC-TEST", "full", 40, 0), vote, is_strong=False)
-    return replace(made, n_votes=n_votes, n_strong=n_strong, is_open=is_open)
+    vote = Vote(seen_us, 0, bits, "full", 0, shown, shown)
+    made = opened(Match(*ENTRY, "TVEC-TEST", "full", bits, 0), vote, is_strong=False)
+    return replace(made, n_strong=n_strong, is_open=is_open)
 
 
 @pytest.mark.parametrize(("since_us", "n_kept"), [(MEMORY_US, 1), (MEMORY_US + 1, 0)])
@@ -45,18 +45,17 @@ def test_an_alignment_that_has_grown_takes_the_place_of_what_it_was() -> None:
 @pytest.mark.parametrize(
     "weak",
     [
-        alignment(0, n_votes=2, n_strong=2),
-        alignment(3, n_votes=9, n_strong=0, is_open=False),
-        alignment(3, n_votes=2, n_strong=1),
-        alignment(2, n_votes=3, n_strong=1),
+        alignment(9, bits=33),  # near misses only
+        alignment(2, bits=20, n_strong=1),  # it did not agree with the last sample
+        alignment(3, bits=31, n_strong=1),  # it is farther off
     ],
 )
 def test_of_one_entry_the_weakest_makes_room(weak: Alignment) -> None:
     held = Following()
     strong = [
-        alignment(0, n_votes=1, n_strong=0, is_open=True),
-        alignment(3, n_votes=3, n_strong=1),
-        alignment(2, n_votes=4, n_strong=1),
+        alignment(0, bits=60, is_open=True),
+        alignment(3, bits=30, n_strong=1),
+        alignment(3, bits=29, n_strong=1),
     ]
     for each in (strong[0], weak, *strong[1:]):
         held.put(ENTRY, each)
@@ -72,9 +71,9 @@ def test_of_one_entry_the_weakest_makes_room(weak: Alignment) -> None:
 def test_of_all_entries_the_weakest_makes_room() -> None:
     held = Following()
     for n in range(MAX_ALIGNMENTS):
-        held.put(("known", str(n)), alignment(n, n_votes=1 if n == 7 else 2))
+        held.put(("known", str(n)), alignment(5, bits=41 if n == 7 else 40))
 
-    held.put(ENTRY, alignment(0))
+    held.put(ENTRY, alignment(0, bits=60))
 
     assert len(held) == MAX_ALIGNMENTS
     assert held.of(("known", "7")) == ()
@@ -98,9 +97,9 @@ def test_all_can_be_changed_or_taken_out() -> None:
 def test_whatever_comes_the_bounds_hold(coming: list[tuple[int, int, int]]) -> None:
     held = Following()
 
-    for at_us, (number, n_votes, n_strong) in enumerate(coming):
+    for at_us, (number, bits, n_strong) in enumerate(coming):
         key = ("known", str(number))
-        held.put(key, newest := alignment(at_us, n_votes=n_votes, n_strong=n_strong))
+        held.put(key, newest := alignment(at_us, bits=bits, n_strong=n_strong))
 
         assert newest in held.of(key)
         assert len(held) <= MAX_ALIGNMENTS

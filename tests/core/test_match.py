@@ -252,20 +252,21 @@ def test_near_misses_of_a_slate_never_speak() -> None:
     held = matcher(entry("film", pictures))
 
     verdicts = [
-        held.judge(sample(n * SECOND, flipped(pictures[n * SECOND], 38))) for n in range(60)
+        held.judge(sample(n * SECOND, flipped(pictures[n * SECOND], 42))) for n in range(60)
     ]
 
     assert not any(verdict.decisions for verdict in verdicts)
 
 
 @pytest.mark.parametrize(
-    ("max_bits", "n_bits", "n_until"), [(31, 37, 4), (31, 38, None), (10, 16, 4), (10, 17, None)]
+    ("max_bits", "n_bits", "n_until"),
+    [(31, 34, 4), (31, 35, 5), (31, 41, 8), (31, 42, None), (10, 13, 4), (10, 19, 7)],
 )
-def test_near_misses_that_are_all_but_strong_speak_where_there_are_four(
+def test_near_misses_that_are_all_but_strong_speak_where_they_are_many(
     max_bits: int, n_bits: int, n_until: int | None
 ) -> None:
     """Scenery that hardly moves: every moment of the entry looks like every other."""
-    pictures = {n * SECOND: flipped(picture(1), 0) for n in range(9)}
+    pictures = {n * SECOND: flipped(picture(1), 0) for n in range(12)}
     for n, each in enumerate(pictures.values()):
         each[31] ^= 7 * (n % 2)
     policy = Policy(default=HashRule(max_distance_bits=max_bits))
@@ -274,7 +275,26 @@ def test_near_misses_that_are_all_but_strong_speak_where_there_are_four(
     verdicts = [held.judge(sample(at_us, flipped(pdq, n_bits))) for at_us, pdq in pictures.items()]
 
     speaks = [bool(verdict.decisions) for verdict in verdicts]
-    assert speaks == [n_until is not None and n + 1 >= n_until for n in range(9)]
+    assert speaks == [n_until is not None and n + 1 >= n_until for n in range(12)]
+
+
+def test_of_two_offsets_at_which_scenery_fits_the_nearer_one_is_found() -> None:
+    """What was opened first goes on agreeing; a nearer moment is followed all the same."""
+    scenery = {n * SECOND: flipped(picture(1), 0) for n in range(40)}
+    for n, each in enumerate(scenery.values()):
+        each[31] ^= 7 * (n % 2)
+        each[16:31] ^= picture(100 + n)[16:31] & 0x33  # each moment differs a little
+    held = matcher(entry("film", scenery))
+
+    first = held.judge(sample(0, flipped(scenery[0], 55)))
+    verdicts = [
+        held.judge(sample(n * SECOND, flipped(scenery[(20 + n) * SECOND], 34))) for n in range(1, 9)
+    ]
+
+    assert first.is_near_miss
+    (decision,) = verdicts[-1].decisions
+    assert decision.aligned is not None
+    assert decision.aligned.distances_bits == (34,) * decision.votes
 
 
 @pytest.mark.parametrize("film_s", [[0, 10, 20, 30, 40, 50], [50, 40, 30, 20, 10, 0]])
