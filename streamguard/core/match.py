@@ -7,7 +7,7 @@ that looks like an entry of a negative bank says nothing. Blank, low-quality and
 never match.
 
 A sample costs 0.02 ms beside the queries of its views where nothing is near, 0.2 ms while an entry
-is followed, and 4 ms where every sample is near hundreds of entries (one core of an AMD EPYC).
+is followed, and 3 to 6 ms where every sample is near hundreds of entries (one core, AMD EPYC).
 """
 
 from collections import Counter
