@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from streamguard.core.edges import MIN_STEP, N_BLOCKS, Lines
 from streamguard.core.regions import Rectangle
+from streamguard.kernels.compiled import kernels
 
 MAX_CANDIDATES = 6
 """Most rectangles of one picture; with more, the right one waits longer for its turn."""
@@ -70,6 +71,12 @@ BORDER_WORTH = 0.3
 """What a side along the border of the picture is worth, hardly less than an edge of least density.
 With 0.2 to 0.3 the right rectangle comes first most often, with 0.4 its neighbours do."""
 
+_RULES = np.array(
+    [
+        *(MIN_BLOCKS_DENSITY, MIN_DENSITY, MIN_STRETCH, ENOUGH_DENSITY),
+        *(OVERSHOOT_COST, OVERSHOOT_BLOCKS, BORDER_WORTH, MIN_AREA_SHARE, MIN_APART_SHARE),
+    ]
+)
 _LINES_APART = 2  # lines of the map so near to an edge are part of it
 _QUARTERS = np.array([0, 0, 0.25, 0.5, 0.75, 1, 1])
 
@@ -97,19 +104,41 @@ def find_insets(rows: Lines, columns: Lines, luma: NDArray[np.uint8]) -> tuple[R
         luma: this picture, (H, W) uint8, rows may be padded.
     """
     height, width = luma.shape
-    across = _edges(rows, height, MIN_LONG_SHARE if height > width else MIN_SHORT_SHARE)
-    down = _edges(columns, width, MIN_SHORT_SHARE if height > width else MIN_LONG_SHARE)
+    found = (_by_numpy if kernels is None else _by_kernel)(rows, columns, height, width)
+    return tuple(_sharpened(luma, inset, rows.step, columns.step) for inset in found)
+
+
+def _least_shares(height: int, width: int) -> tuple[float, float]:
+    """Give the least share of the height, and of the width, that an inset has."""
+    is_upright = height > width
+    return (MIN_LONG_SHARE, MIN_SHORT_SHARE) if is_upright else (MIN_SHORT_SHARE, MIN_LONG_SHARE)
+
+
+def _by_kernel(rows: Lines, columns: Lines, height: int, width: int) -> list[Rectangle]:
+    """Do what `_by_numpy` does, 0.3 ms the faster in place, where caches are cold."""
+    assert kernels is not None  # noqa: S101  # asked by whoever calls
+    tall, wide = _least_shares(height, width)
+    across = np.array([rows.place_of(0), rows.step, height, tall])
+    down = np.array([columns.place_of(0), columns.step, width, wide])
+    found = np.empty((MAX_CANDIDATES, len("tblr")), np.int64)
+    n_found = kernels.find_insets(rows.density, columns.density, across, down, _RULES, found)
+    return [Rectangle(*sides) for sides in found[:n_found].tolist()]
+
+
+def _by_numpy(rows: Lines, columns: Lines, height: int, width: int) -> list[Rectangle]:
+    tall, wide = _least_shares(height, width)
+    across, down = _edges(rows, height, tall), _edges(columns, width, wide)
     if len(across.places) + len(down.places) == len("tblr"):
-        return ()
+        return []
     tops, lefts = across.sides, down.sides
-    worth = _worth(across, down.places[lefts] * (N_BLOCKS / width))[tops].sum(axis=1)
-    worth += _worth(down, across.places[tops] * (N_BLOCKS / height))[lefts].sum(axis=1).T
+    worth = _worth(across, down.places[lefts] * np.float64(N_BLOCKS / width))[tops].sum(axis=1)
+    worth += _worth(down, across.places[tops] * np.float64(N_BLOCKS / height))[lefts].sum(axis=1).T
     heights = across.places[tops[:, 1:]] - across.places[tops[:, :1]]
     widths = down.places[lefts[:, 1]] - down.places[lefts[:, 0]]
     areas = heights * widths
-    worth[(areas < MIN_AREA_SHARE * luma.size) | (areas == luma.size)] = -np.inf
-    found = _best(worth, across, down, luma.shape)
-    return tuple(_sharpened(luma, inset, rows.step, columns.step) for inset in found)
+    size = height * width
+    worth[(areas < MIN_AREA_SHARE * size) | (areas == size)] = -np.inf
+    return _best(worth, across, down, (height, width))
 
 
 def _edges(lines: Lines, length: int, least_share: float) -> _Edges:

@@ -3,6 +3,7 @@
 Rule: one frame, no memory; streamguard.core.region_memory compares frames over time.
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +88,7 @@ def _is_bar(lines: NDArray[np.uint8]) -> bool:
     What a bar carries beside its colour, a subtitle or a logo, may take a quarter of its lines.
     """
     sampled = lines[:: max(1, len(lines) // 16), :: max(1, lines.shape[1] // N_SAMPLES)]
-    level = np.partition(sampled, sampled.size // 2, axis=None)[sampled.size // 2]
+    level = int(np.partition(sampled, sampled.size // 2, axis=None)[sampled.size // 2])
     return bool(np.mean(_is_flat(sampled, level)) >= MIN_BAR_LINES_SHARE)
 
 
@@ -107,17 +108,18 @@ def _bar_depth(lines: NDArray[np.uint8]) -> int:
     thinnest = max(2, round(MIN_BAR_SHARE * len(lines)))
     if thinnest >= len(lines):
         return 0
-    probe = lines[thinnest - 1]
-    level = np.partition(probe, len(probe) // 2)[len(probe) // 2]
-    if not _is_flat(probe[None], level)[0]:
+    probe = sorted(lines[thinnest - 1].tolist())
+    level = probe[len(probe) // 2]
+    end = bisect_right(probe, level + LEVEL_TOLERANCE)
+    if end - bisect_left(probe, level - LEVEL_TOLERANCE) < MIN_FLAT_SHARE * len(probe):
         return 0
     is_content = ~_is_flat(lines[thinnest:], level)
     return thinnest + int(np.argmax(is_content)) if is_content.any() else len(lines)
 
 
-def _is_flat(lines: NDArray[np.uint8], level: np.uint8) -> NDArray[np.bool_]:
+def _is_flat(lines: NDArray[np.uint8], level: int) -> NDArray[np.bool_]:
     """Say for each line (N, S) whether nearly all of it lies at the bar's level: (N,) bool."""
-    low, high = max(0, int(level) - LEVEL_TOLERANCE), min(255, int(level) + LEVEL_TOLERANCE)
+    low, high = max(0, level - LEVEL_TOLERANCE), min(255, level + LEVEL_TOLERANCE)
     n_at_level = np.count_nonzero((lines >= low) & (lines <= high), axis=1)
     flat: NDArray[np.bool_] = n_at_level >= MIN_FLAT_SHARE * lines.shape[1]
     return flat

@@ -173,3 +173,29 @@ def hash_thumbnail(
     Returns:
         The quality, 0..100, and how many terms tie with the median.
     """
+
+def find_insets(
+    rows: NDArray[np.float32],
+    columns: NDArray[np.float32],
+    row_numbers: NDArray[np.float64],
+    column_numbers: NDArray[np.float64],
+    rules: NDArray[np.float64],
+    out: NDArray[np.int64],
+    /,
+) -> int:
+    """Choose the best rectangles of a layout, as streamguard.core.insets does in numpy.
+
+    Args:
+        rows: (16, n) float32, how densely the lines between rows are marked.
+        columns: (16, m) float32, the lines between columns likewise.
+        row_numbers: (4,) float64. The place of the first line, the step to the next, the height of
+            the picture, and the least share of it that an inset has.
+        column_numbers: (4,) float64, likewise, with the width.
+        rules: (9,) float64, the bounds of that module: MIN_BLOCKS_DENSITY, MIN_DENSITY,
+            MIN_STRETCH, ENOUGH_DENSITY, OVERSHOOT_COST, OVERSHOOT_BLOCKS, BORDER_WORTH,
+            MIN_AREA_SHARE, MIN_APART_SHARE.
+        out: (k, 4) int64, filled with the best k: y0, y1, x0, x1.
+
+    Returns:
+        How many were found.
+    """

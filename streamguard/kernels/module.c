@@ -148,6 +148,7 @@ static PyMethodDef METHODS[] = {
     KERNEL(scale_part),
     KERNEL(shrink),
     KERNEL(hash_thumbnail),
+    KERNEL(find_insets),
     KERNEL(slot_build),
     KERNEL(slot_query),
     {NULL, NULL, 0, NULL},
