@@ -7,8 +7,9 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
@@ -41,6 +42,41 @@ def run_until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) 
         return INTERRUPTED if interrupted else code
 
     return asyncio.run(watched())
+
+
+class Interrupt:
+    """Takes SIGINT and SIGTERM while a loop without asyncio runs; a second one ends the process.
+
+    An exception would be lost where it is raised inside a callback of C code, as it may be.
+    """
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._before: dict[int, Any] = {}
+        self.code = 0
+        """Exit code: 130 after SIGINT, 0 after SIGTERM."""
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until a signal came; say whether one did."""
+        return self._stop.wait(seconds)
+
+    def _on_signal(self, number: int, _: object) -> None:
+        self.code = INTERRUPTED if number == signal.SIGINT else 0
+        self._restore()
+        self._stop.set()
+
+    def _restore(self) -> None:
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, handler)
 
 
 def configure_logging() -> None:

@@ -63,10 +63,10 @@ def events(arguments: argparse.Namespace) -> int:
     """Print the event log as JSON Lines."""
     file = arguments.log or load_settings(arguments.config).log.file
     access: Literal["write", "read"] = "write" if arguments.group else "read"
-    with SqliteLog(file, access) as event_log:
+    with SqliteLog(file, access) as event_log, process.Interrupt() as interrupt:
         offset = (event_log.position(arguments.group) if arguments.group else None) or 0
         noted_s = -math.inf
-        while True:
+        while not interrupt.wait(0):
             end = event_log.end_offset()
             records = event_log.read(offset, arguments.topic)
             for record in records:
@@ -79,7 +79,8 @@ def events(arguments: argparse.Namespace) -> int:
             if not records:
                 if not arguments.follow:
                     return 0
-                time.sleep(POLL_S)
+                interrupt.wait(POLL_S)
+        return interrupt.code
 
 
 def hash_frames(arguments: argparse.Namespace) -> int:
