@@ -64,6 +64,8 @@ class BankReader:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        # joined once: for each look it took as long as the look itself
+        self._current_path = self._delta_path = directory / CURRENT_FILE
         self._opened: Opened | None = None
         self._looks: tuple[_Look | None, _Look | None] = (None, None)
 
@@ -82,11 +84,12 @@ class BankReader:
         raise problem
 
     def _newest(self) -> tuple[Opened, bool]:
-        current_look = _look_at(self._directory / CURRENT_FILE)
+        current_look = _look_at(self._current_path)
         opened = self._opened
         if opened is None or current_look != self._looks[0]:
             opened = self._open(read_current(self._directory))
-        path = self._directory / opened.current.delta_file
+            self._delta_path = self._directory / opened.current.delta_file
+        path = self._delta_path
         looks = current_look, _look_at(path)
         is_new = looks != self._looks
         if is_new:

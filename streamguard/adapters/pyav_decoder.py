@@ -5,6 +5,7 @@ frame leaves the thread that decoded it: `Frame.luma` is a view into the decoder
 """
 
 from collections import OrderedDict
+from functools import partial
 from typing import cast
 
 import av
@@ -100,7 +101,7 @@ class PyavDecoder:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._reformatter = VideoReformatter()
-        self._shared: OrderedDict[Codec, VideoCodecContext] = OrderedDict()
+        self._shared: OrderedDict[Codec | str, VideoCodecContext] = OrderedDict()
 
     def keyframe(self, codec: Codec, packet: Packet) -> Frame:
         """Decode a keyframe alone and drain it, so that it is out before the next packet is read.
@@ -110,7 +111,7 @@ class PyavDecoder:
         Raises:
             SourceCorrupt: the packet cannot be decoded.
         """
-        key = Codec(codec.name, b"", 0, 0) if codec.name in IN_BAND else codec
+        key = codec.name if codec.name in IN_BAND else codec
         context = self._shared.pop(key, None) or open_context(codec)
         try:
             pictures = [*context.decode(_av_packet(packet)), *context.decode(None)]
@@ -143,15 +144,17 @@ def luma_plane(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np
 def _frame(
     picture: VideoFrame, packet: Packet, codec: Codec, reformatter: VideoReformatter, clock: Clock
 ) -> Frame:
-    def rgb() -> NDArray[np.uint8]:
-        converted = reformatter.reformat(picture, format="rgb24", threads=1).to_ndarray()
-        return np.ascontiguousarray(np.rot90(converted, codec.quarter_turns))
-
     is_full = _is_full_range(picture)
     luma = luma_plane(picture, reformatter)
     if codec.quarter_turns:
         luma = np.rot90(luma, codec.quarter_turns)
+    rgb = partial(_rgb, picture, codec, reformatter)
     return Frame(packet, luma, rgb, is_full, clock.monotonic())
+
+
+def _rgb(picture: VideoFrame, codec: Codec, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+    converted = reformatter.reformat(picture, format="rgb24", threads=1).to_ndarray()
+    return np.ascontiguousarray(np.rot90(converted, codec.quarter_turns))
 
 
 def _is_full_range(picture: VideoFrame) -> bool:

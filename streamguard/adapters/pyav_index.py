@@ -22,11 +22,13 @@ class Keyframe:
     ticks:    its decode time.
     n_before: packets between it and the keyframe before.
     within:   a time within its GOP; who seeks it lands on the keyframe, however much is held back.
+    size:     bytes.
     """
 
     ticks: int
     n_before: int
     within: int
+    size: int
 
 
 def keyframes_of(video: VideoStream) -> list[Keyframe]:
@@ -39,7 +41,7 @@ def keyframes_of(video: VideoStream) -> list[Keyframe]:
     index = video.index_entries
     if INDEXED not in video.container.format.name.split(",") or len(index) != video.frames:
         return []
-    found: list[tuple[int, int]] = []
+    found: list[tuple[int, int, int]] = []
     n_before, latest = 0, -math.inf
     for entry in index:
         ticks = entry.timestamp
@@ -47,14 +49,14 @@ def keyframes_of(video: VideoStream) -> list[Keyframe]:
             return []
         latest = ticks
         if entry.is_keyframe:
-            found.append((ticks, n_before))
+            found.append((ticks, n_before, entry.size))
             n_before = 0
         else:
             n_before += 1
     most = MAX_KEYFRAME_GAP_US / (1_000_000 * (video.time_base or math.inf))
-    if any(other - one > most for (one, _), (other, _) in pairwise(found)):
+    if any(after - ticks > most for (ticks, _, _), (after, _, _) in pairwise(found)):
         return []
     return [
-        Keyframe(ticks, n_before, (ticks + after) // 2)
-        for (ticks, n_before), (after, _) in pairwise(found)
+        Keyframe(ticks, n_before, (ticks + after) // 2, size)
+        for (ticks, n_before, size), (after, _, _) in pairwise(found)
     ]

@@ -152,7 +152,9 @@ class Opened:
             return 0
         try:
             if self.keyframes:  # what is read here can be read again
+                smallest = min(self.keyframes, key=lambda keyframe: keyframe.size)
                 try:
+                    self.container.seek(smallest.within, stream=self.video)
                     picture = _first_picture(self.container, self.video.index)
                 finally:
                     self.container.seek(self.keyframes[0].within, stream=self.video)
