@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamguard.kernels.compiled import kernels
+
 LEVEL_TOLERANCE = 5
 """How far a bar's pixel may lie from the bar's median, luma steps."""
 
@@ -63,12 +65,25 @@ def content_rectangle(luma: NDArray[np.uint8]) -> Rectangle | None:
         The content, or None where there are no bars or nothing much between them.
     """
     height, width = luma.shape
-    y0, y1 = _between_bars(luma)
-    x0, x1 = _between_bars(luma[y0:y1].T) if y0 < y1 else (0, width)
-    content = Rectangle(y0, y1, x0, x1)
+    content = (_by_numpy if kernels is None else _by_kernel)(luma)
     has_bars = content != Rectangle(0, height, 0, width)
     is_large = content.area >= MIN_CONTENT_SHARE * luma.size
     return content if has_bars and is_large else None
+
+
+def _by_kernel(luma: NDArray[np.uint8]) -> Rectangle:
+    """Do what `_by_numpy` does, in a tenth of the time where caches are cold."""
+    assert kernels is not None  # noqa: S101  # asked by whoever calls
+    if luma.strides[1] != 1 or luma.strides[0] < 0:  # turned or mirrored
+        luma = np.ascontiguousarray(luma)
+    rules = (N_SAMPLES, LEVEL_TOLERANCE, MIN_FLAT_SHARE, MIN_BAR_SHARE)
+    return Rectangle(*kernels.find_bars(luma, *rules))
+
+
+def _by_numpy(luma: NDArray[np.uint8]) -> Rectangle:
+    y0, y1 = _between_bars(luma)
+    x0, x1 = _between_bars(luma[y0:y1].T) if y0 < y1 else (0, luma.shape[1])
+    return Rectangle(y0, y1, x0, x1)
 
 
 def count_bars(luma: NDArray[np.uint8], content: Rectangle) -> int:

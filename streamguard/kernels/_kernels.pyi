@@ -199,3 +199,24 @@ def find_insets(
     Returns:
         How many were found.
     """
+
+def find_bars(
+    luma: NDArray[np.uint8],
+    n_samples: int,
+    tolerance: int,
+    flat_share: float,
+    bar_share: float,
+    /,
+) -> tuple[int, int, int, int]:
+    """Find what flat bars leave of a picture, as streamguard.core.regions does in numpy.
+
+    Args:
+        luma: (H, W) uint8; its rows may be padded.
+        n_samples: pixels looked at along a line.
+        tolerance: how far from a bar's level its pixels lie, luma steps.
+        flat_share: share of a line that has to.
+        bar_share: thinnest bar, share of the height or width.
+
+    Returns:
+        y0, y1, x0 and x1 of what lies between them; the ends left out, and y0 may be beyond y1.
+    """

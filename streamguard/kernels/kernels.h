@@ -61,6 +61,7 @@ int has_arguments(const char *function, Py_ssize_t n_given, Py_ssize_t n_wanted)
 
 /* The kernels, one family a file. */
 PyObject *hamming_scan(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
+PyObject *find_bars(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *find_insets(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *hash_thumbnail(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *shrink(PyObject *module, PyObject *const *args, Py_ssize_t n_args);

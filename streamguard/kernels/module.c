@@ -149,6 +149,7 @@ static PyMethodDef METHODS[] = {
     KERNEL(shrink),
     KERNEL(hash_thumbnail),
     KERNEL(find_insets),
+    KERNEL(find_bars),
     KERNEL(slot_build),
     KERNEL(slot_query),
     {NULL, NULL, 0, NULL},
