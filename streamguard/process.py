@@ -47,7 +47,8 @@ def run_until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) 
 class Interrupt:
     """Takes SIGINT and SIGTERM while a loop without asyncio runs; a second one ends the process.
 
-    An exception would be lost where it is raised inside a callback of C code, as it may be.
+    Python raises an exception for SIGINT only where its starter did not have it ignored, as shells
+    have it for what runs in the background.
     """
 
     def __init__(self) -> None:
