@@ -22,6 +22,7 @@ from streamguard.adapters.pyav_options import (
     METADATA_ERRORS,
     forced_format,
     options,
+    stream_options,
     wrap_ticks,
 )
 from streamguard.adapters.source_timeouts import SourceTimeouts
@@ -223,10 +224,12 @@ def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -
         return av.open(
             reader, mode="r", format=name, options=given, metadata_errors=METADATA_ERRORS
         )
+    path = None if location.is_live else Path(location.label)
     return av.open(
         location.url,
-        format=None if location.is_live else forced_format(Path(location.label)),
+        format=forced_format(path) if path else None,
         options=given,
+        stream_options=stream_options(path) if path else None,  # type: ignore[arg-type]  # PyAV's stub says a list of str
         timeout=(timeouts.open_s, timeouts.read_s),
         metadata_errors=METADATA_ERRORS,
     )

@@ -25,8 +25,6 @@ typedef struct {
     float *density;   /* BLOCKS * (n_lines - 1 - 2 * MARGIN) */
 } Job;
 
-#define INLINED static inline __attribute__((always_inline))
-
 INLINED uint8_t larger(uint8_t a, uint8_t b)
 {
     return a > b ? a : b;

@@ -12,11 +12,12 @@ from streamguard.adapters.pyav_options import (
     NO_PROTOCOL,
     forced_format,
     options,
+    stream_options,
     wrap_ticks,
 )
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.core.errors import ConfigError, SourceInvalid, SourceUnavailable
-from streamguard.core.location import Location, Protocol
+from streamguard.core.location import Location, Protocol, parse_location
 from tests.clock import FakeClock
 from tests.media import Recipe, image, video
 
@@ -176,3 +177,32 @@ def test_what_ffmpeg_reads_itself_has_one_container(tmp_path: Path) -> None:
     assert opened.wrap_ticks == 1 << 33
     opened.close()
     opened.close()
+
+
+def test_an_mp4_is_opened_without_decoding_and_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "some.video"
+    path.write_bytes(video("mp4", Recipe(bf=2, audio_s=2.0)))
+
+    with av.open(str(path)) as decoded:
+        wanted = decoded.streams.video[0]
+        found = Opened(parse_location(str(path)), FakeClock(), TIMEOUTS, ())
+        try:
+            assert found.video.codec_context.pix_fmt is None  # nobody looked at a picture
+            for name in ("duration", "frames", "time_base", "start_time", "index"):
+                assert getattr(found.video, name) == getattr(wanted, name)
+            for name in ("width", "height", "extradata"):
+                ours = getattr(found.video.codec_context, name)
+                assert ours == getattr(wanted.codec_context, name)
+        finally:
+            found.close()
+
+
+@pytest.mark.parametrize("container", ["mpegts", "matroska", "flv", "avi"])
+def test_only_an_mp4_is_opened_without_decoding(tmp_path: Path, container: str) -> None:
+    """Others have to be asked how far their pictures are out of order."""
+    path = tmp_path / "some.video"
+    path.write_bytes(video(container, Recipe(bf=2)))
+
+    assert stream_options(path) is None
+    path.write_bytes(b"")
+    assert stream_options(path) is None
