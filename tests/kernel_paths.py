@@ -1,13 +1,19 @@
 import ctypes
 import mmap
+import shutil
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from streamguard.kernels.compiled import kernels
+
+CAN_COMPILE = bool(shutil.which("cc") and Path(sysconfig.get_path("include"), "Python.h").exists())
+"""There are a C compiler and Python's headers."""
 
 PROT_NONE = 0
 """Not in `mmap`. Source: mprotect(2)."""

@@ -1,14 +1,8 @@
-import shutil
-import sysconfig
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from streamguard.kernels.compiled import kernels
-from tests.kernel_paths import needs_kernels
-
-CAN_COMPILE = bool(shutil.which("cc") and Path(sysconfig.get_path("include"), "Python.h").exists())
+from tests.kernel_paths import CAN_COMPILE, needs_kernels
 
 
 @pytest.mark.skipif(not CAN_COMPILE, reason="no C compiler or no Python headers")
