@@ -1,7 +1,8 @@
 """Asks a hash exchange over HTTPS for JSON, with patience and within bounds.
 
 Rule: no answer is waited for or read without an end, nothing is asked of another place than the
-configured one, and no error, log or traceback holds an address, a credential or an answer.
+configured one, and no error, log or traceback holds an address, a credential or an answer, but for
+the cleaned text of a refusal.
 """
 
 import ipaddress
@@ -13,11 +14,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from ssl import SSLContext
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 
 from streamguard.core.errors import ConfigError, ExchangeDenied, ExchangeUnavailable
+from streamguard.exchange.complaint import MAX_BODY_BYTES, complaint_of
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S, WHOLE_TIMEOUT_S = 10.0, 30.0, 120.0
 """For a connection, for the next bytes, and for the whole of an answer (our choice; the published
@@ -59,11 +61,12 @@ class _Again(Exception):
     """A try that failed in a way that may pass.
 
     after_s: how long the service wants to be left alone; None where it does not say.
+    said:    what the service says of it, for the end of a message.
     """
 
-    def __init__(self, what: str, after_s: float | None = None) -> None:
+    def __init__(self, what: str, after_s: float | None = None, said: str = "") -> None:
         super().__init__(what)
-        self.after_s = after_s
+        self.after_s, self.said = after_s, said
 
 
 class Web:
@@ -114,21 +117,22 @@ class Web:
             try:
                 return self._once(method, path, asked)
             except _Again as failure:
-                what, after_s = str(failure), failure.after_s
+                what, after_s, said = str(failure), failure.after_s, failure.said
             if n_failures == MAX_TRIES:
                 break
             if after_s is not None and after_s > MAX_RETRY_AFTER_S:
-                raise self.problem(f"{what}, for {after_s:.0f} s: sync again after that")
+                raise self.problem(f"{what}, for {after_s:.0f} s: sync again after that{said}")
             pause_s = retry_s(n_failures, self._patience.chance()) if after_s is None else after_s
             if self._patience.wait(pause_s):
-                raise self.problem(f"{what}, and the sync was stopped")
-        raise self.problem(f"{what}, {MAX_TRIES} times; what had come before is kept")
+                raise self.problem(f"{what}, and the sync was stopped{said}")
+        raise self.problem(f"{what}, {MAX_TRIES} times; what had come before is kept{said}")
 
     def _once(self, method: str, path: str, asked: dict[str, Any]) -> dict[str, Any]:
         deadline_s = self._patience.monotonic() + WHOLE_TIMEOUT_S
         try:
             with self._client.stream(method, f"{self.base}{path}", **asked) as response:
-                self._check_status(response)
+                if not response.is_success:
+                    self._refuse(response, self._complaint(response, deadline_s, asked))
                 body = self._read(response, deadline_s)
         except (httpx.HTTPError, ValueError):  # ValueError: a host name that cannot be looked up
             failure = _Again("it does not answer, or breaks off")
@@ -136,19 +140,35 @@ class Web:
             return self._object(body)
         raise failure  # out here the library's error, which may hold the address, is gone
 
-    def _check_status(self, response: httpx.Response) -> None:
+    def _refuse(self, response: httpx.Response, said: str) -> NoReturn:
         status = response.status_code
-        if response.is_success:
-            return
         if status in DENIED:
             raise ExchangeDenied(
                 f"exchange {self.name}: it refuses the credentials (HTTP {status}): check them"
+                f"{said}"
             )
         if response.is_redirect:
             raise self.problem(f"it redirects (HTTP {status}), which is refused: check its url")
         if status in PASSING or response.is_server_error:
-            raise _Again(f"it answers with HTTP {status}", self._retry_after_s(response))
-        raise self.problem(f"it answers with HTTP {status}: check the settings of this exchange")
+            raise _Again(f"it answers with HTTP {status}", self._retry_after_s(response), said)
+        raise self.problem(
+            f"it answers with HTTP {status}: check the settings of this exchange{said}"
+        )
+
+    def _complaint(
+        self, response: httpx.Response, deadline_s: float, asked: Mapping[str, Any]
+    ) -> str:
+        """Read what a service says instead of an answer; what is cut off or long says nothing."""
+        body = bytearray()
+        try:
+            for piece in response.iter_bytes():
+                body += piece
+                if len(body) > MAX_BODY_BYTES or self._patience.monotonic() > deadline_s:
+                    return ""
+        except httpx.HTTPError:
+            return ""
+        sent = [str(value) for part in asked.values() if part for value in part.values()]
+        return complaint_of(bytes(body), sent)
 
     def _retry_after_s(self, response: httpx.Response) -> float | None:
         after = response.headers.get("retry-after", "")

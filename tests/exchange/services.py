@@ -108,10 +108,11 @@ class HashList(Service):
         if question.path == "/token-auth/tcap/":
             given = (question.form.get("username"), question.form.get("password"))
             if given != (USERNAME, PASSWORD):
-                return Answer(b'{"non_field_errors": ["no"]}', 401)
+                text = "Unable to log in with provided credentials."
+                return as_json({"non_field_errors": [text]}, 401)
             return as_json({"token": self.token, "user": {"id": 1}})
         if question.headers.get("Authorization") != f"Bearer {self.token}":
-            return Answer(b'{"detail": "no"}', 401)
+            return as_json({"detail": "Signature has expired."}, 401)
         assert question.path == "/api/hash-list/v2/all"
         assert question.query["order"] == "asc"
         return as_json(self.page(question.query.get("after", "")))
@@ -165,7 +166,9 @@ class ThreatUpdates(Service):
 
     def answer(self, question: Question) -> Answer:
         if question.query.get("access_token") != TOKEN:
-            return Answer(b'{"error": {"type": "OAuthException", "code": 190}}', 400)
+            text = "Invalid OAuth access token - Cannot parse access token"
+            error = {"message": text, "type": "OAuthException", "code": 190, "fbtrace_id": "AxY"}
+            return as_json({"error": error}, 400)
         assert question.path == f"/{GROUP}/threat_updates/"
         assert "descriptors{id" in question.query["fields"]
         start = int(question.query.get("start_time", 0))
@@ -210,7 +213,18 @@ def as_json(value: Json, status: int = 200) -> Answer:
 def fails(status: int, **headers: str) -> Trouble:
     """Answer with a status; `Retry_After` stands for Retry-After."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda *_: Answer(b'{"error": "TOPSECRETTOKEN"}', status, named)
+    return lambda *_: Answer(b'{"detail": "Not now."}', status, named)
+
+
+def repeats(status: int) -> Trouble:
+    """Answer with a status, and with the whole question in the text of the error."""
+
+    def trouble(service: Service, question: Question) -> Answer:
+        asked = {**question.query, **question.form, **question.headers}
+        said = f"Bad: {service.url}{question.path}?{urlencode(asked)} {' '.join(asked.values())}"
+        return as_json({"error": {"message": said, "code": 100}}, status)
+
+    return trouble
 
 
 def cut_short(service: Service, question: Question) -> Answer:

@@ -104,7 +104,8 @@ def test_an_exchange_that_is_down_is_exit_code_3_and_what_came_is_in_the_bank(
 
     assert done.code == 3
     assert done.err.splitlines()[-1] == (
-        "streamguard: exchange tat: it answers with HTTP 429, for 1000 s: sync again after that"
+        "streamguard: exchange tat: it answers with HTTP 429, for 1000 s: sync again after that;"
+        ' it says "Not now."'
     )
     assert names(config) == {"tat:1", "tat:2"}
 
@@ -202,7 +203,7 @@ def test_following_goes_on_until_a_signal_and_outlasts_an_outage(
     env = environment(STREAMGUARD_EXCHANGE__TAT__PASSWORD=PASSWORD)
     with Running(*command(config, "--follow"), env=env) as running:
         said = "streamguard: exchange tat: it answers with HTTP 429, for 1000 s:"
-        running.wait_for(running.log, text=f"{said} sync again after that")
+        running.wait_for(running.log, text=f'{said} sync again after that; it says "Not now."')
         code = running.stop(number)
 
     assert code == expected

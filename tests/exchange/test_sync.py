@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ from tests.exchange.services import (
     PASSWORD,
     TOKEN,
     USERNAME,
+    Answer,
     HashList,
     Json,
+    Question,
     Service,
     ThreatUpdates,
     Trouble,
@@ -43,6 +45,7 @@ from tests.exchange.services import (
     fails,
     half_json,
     hash_list,
+    repeats,
     says,
     threat_updates,
 )
@@ -55,6 +58,11 @@ SOUND = {"indicator": pdq(1), "type": "HASH_PDQ", "descriptors": {"data": [descr
 """What an update needs beside its id."""
 
 POLICIES = Policies("TVEC-DEFAULT", {"islamist": "TVEC-IS", "far-right": "TVEC-FR", "spam": "SPAM"})
+
+
+def forgets_us(service: Service, question: Question) -> Answer:
+    """Answer as if another had asked."""
+    return service.answer(replace(question, query={**question.query, "access_token": "888|X"}))
 
 
 @dataclass
@@ -606,15 +614,20 @@ def test_a_whole_list_that_comes_back_almost_empty_is_refused_and_asked_for_anew
 
 def test_wrong_credentials_are_told_without_showing_them(tat: Follower, te: Follower) -> None:
     assert isinstance(tat.service, HashList)
-    tat.service.troubles = [fails(401)]
+    tat.service.troubles = [repeats(401)]
     with pytest.raises(ExchangeDenied) as denied:
         tat.sync()
-    te.service.troubles = [fails(400)]
+    te.service.troubles = [forgets_us]
     with pytest.raises(ExchangeUnavailable) as refused:
         te.sync()
 
     assert "it refuses the credentials (HTTP 401): check them" in str(denied.value)
-    assert "HTTP 400: check the settings" in str(refused.value)
+    assert str(refused.value) == (
+        "exchange ex: it answers with HTTP 400: check the settings of this exchange; it says"
+        ' "Invalid OAuth access token - Cannot parse access token" (code 190)'
+    )
+    for secret in (USERNAME, PASSWORD, TOKEN):
+        assert secret not in f"{denied.value} {refused.value}"
     assert tat.waits == te.waits == []
 
 

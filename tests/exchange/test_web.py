@@ -5,10 +5,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 
 from streamguard.core.errors import ConfigError, ExchangeUnavailable, StreamguardError
+from streamguard.exchange.complaint import MAX_BODY_BYTES
 from streamguard.exchange.web import (
     FIRST_WAIT_S,
     LONGEST_WAIT_S,
@@ -22,16 +24,19 @@ from streamguard.exchange.web import (
 from tests.exchange.services import (
     PASSWORD,
     TOKEN,
+    Answer,
     HashList,
     Trouble,
     cut_short,
     fails,
     half_json,
     hash_list,
+    repeats,
     says,
 )
 from tests.servers import refusing_port
 
+JWT = "JWT-1"
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
@@ -121,27 +126,69 @@ def test_a_sync_that_is_stopped_tries_no_more(service: HashList) -> None:
     assert len(service.asked) == 1
 
 
+def logs_in(web: Web) -> None:
+    web.post("/token-auth/tcap/", {"username": "x", "password": PASSWORD})
+
+
+def asks_for_a_page(web: Web) -> None:
+    web.get("/any", {"access_token": TOKEN}, {"Authorization": f"Bearer {JWT}"})
+
+
+@pytest.mark.parametrize("asks", [logs_in, asks_for_a_page])
 @pytest.mark.parametrize(
     "trouble",
-    [fails(500), fails(400), fails(401), fails(302, Location="/x"), cut_short, half_json],
+    [repeats(500), repeats(400), repeats(401), fails(302, Location="/x"), cut_short, half_json],
 )
 def test_no_error_log_or_traceback_holds_a_secret(
-    trouble: Trouble, service: HashList, caplog: pytest.LogCaptureFixture
+    asks: Callable[[Web], None],
+    trouble: Trouble,
+    service: HashList,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     service.troubles = [trouble] * MAX_TRIES
-    try:
-        with closing(Web("ex", service.url, patience())) as web:
-            web.post("/token-auth/tcap/", {"username": "x", "password": PASSWORD})
-            web.get("/any", {"access_token": TOKEN})
-    except StreamguardError as error:
-        shown = "".join(traceback.format_exception(error)) + str(error.__context__)
-    else:
-        shown = ""
+    with closing(Web("ex", service.url, patience())) as web:
+        try:
+            asks(web)
+        except StreamguardError as error:
+            shown = "".join(traceback.format_exception(error)) + str(error.__context__)
+        else:
+            shown = ""
 
-    for secret in (PASSWORD, TOKEN, TOKEN.replace("|", "%7C"), "TOPSECRET", service.url):
+    for secret in (PASSWORD, TOKEN, quote(TOKEN), "TOPSECRET", JWT, service.url):
         assert secret not in shown
         assert secret not in caplog.text
+
+
+def test_the_reason_that_a_service_gives_ends_the_error(service: HashList) -> None:
+    service.troubles = [fails(404)]
+
+    with pytest.raises(ExchangeUnavailable) as caught:
+        ask(service.url)
+
+    assert str(caught.value) == (
+        "exchange ex: it answers with HTTP 404: check the settings of this exchange; it says"
+        ' "Not now."'
+    )
+
+
+@pytest.mark.parametrize("n_over", [0, 1])
+def test_a_reason_is_read_up_to_a_bound(n_over: int, service: HashList) -> None:
+    body = b'{"detail": "Too much."}'.ljust(MAX_BODY_BYTES + n_over)
+    service.troubles = [lambda *_: Answer(body, 400)]
+
+    with pytest.raises(ExchangeUnavailable) as caught:
+        ask(service.url)
+
+    assert ("Too much." in str(caught.value)) is (n_over == 0)
+
+
+def test_a_reason_that_breaks_off_is_left_out(service: HashList) -> None:
+    body = b'{"detail": "Too m'
+    service.troubles = [lambda *_: Answer(body, 400, n_announced=len(body) + 9)]
+
+    with pytest.raises(ExchangeUnavailable, match=r"check the settings of this exchange$"):
+        ask(service.url)
 
 
 def test_a_whole_sync_logs_no_address(service: HashList, caplog: pytest.LogCaptureFixture) -> None:
