@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from streamguard.core.edges import LineMemory, lines_between_columns, lines_between_rows
 from streamguard.core.insets import find_insets
+from streamguard.core.quad import Quad
 from streamguard.core.regions import Rectangle, content_rectangle, count_bars
+from streamguard.core.screens import find_screen
 from streamguard.core.types import Region
 
 MAX_REGIONS = 4
@@ -30,6 +32,13 @@ SAME_SHARE = 0.006
 MAX_DOUBTS = 4
 """Frames in a row that may disagree with the content that is remembered before it is given up."""
 
+MIN_SCREEN_BARS = 3
+"""Sides on which a content must have bars to be looked at as a screen that is filmed from aside: a
+letterbox has two, and costs nothing more."""
+
+LOOK_EVERY = 4
+"""Of so many pictures in a row one is looked at for such a screen while none is found."""
+
 
 class RegionMemory:
     """What the last pictures of one stream have shown; one a lane, in the order of time.
@@ -40,11 +49,12 @@ class RegionMemory:
     def __init__(self) -> None:
         self._begin((0, 0))
 
-    def regions_of(self, luma: NDArray[np.uint8]) -> tuple[tuple[Region, Rectangle], ...]:
+    def regions_of(self, luma: NDArray[np.uint8]) -> tuple[tuple[Region, Rectangle | Quad], ...]:
         """Find what to hash beside the whole of the next picture: (H, W) uint8, rows maybe padded.
 
         Returns:
-            MAX_REGIONS at most, none of them twice: one or two contents, if there are bars, then
+            MAX_REGIONS at most, none of them twice: one or two contents, if there are bars, the
+            content once more between its leaning sides, if it is a screen filmed from aside, then
             insets. The best insets come every time, the others in turn.
         """
         height, width = luma.shape
@@ -52,8 +62,9 @@ class RegionMemory:
             self._begin((height, width))
         contents = self._contents(luma)
         insets = [part for part in self._insets(luma) if not self._has_bars(part, contents)]
-        n_free = min(MAX_INSETS, MAX_REGIONS - len(contents))
-        regions: list[tuple[Region, Rectangle]] = [("content", part) for part in contents]
+        outlines: tuple[Rectangle | Quad, ...] = (*contents, *self._screens(luma, contents))
+        n_free = min(MAX_INSETS, MAX_REGIONS - len(outlines))
+        regions: list[tuple[Region, Rectangle | Quad]] = [("content", part) for part in outlines]
         regions += [("inset", part) for part in self._in_turn(insets, n_free)]
         return tuple(regions)
 
@@ -62,6 +73,9 @@ class RegionMemory:
         self._shape = shape
         self._content: Rectangle | None = None
         self._doubts = 0
+        self._outline: Rectangle | None = None
+        self._screen: Quad | None = None
+        self._n_without = 0
         self._rows, self._columns = LineMemory(), LineMemory()
         self._turn = 0
 
@@ -76,6 +90,20 @@ class RegionMemory:
             return (known, found) if found else (known,)
         self._content, self._doubts = found, 0
         return (found,) if found else ()
+
+    def _screens(
+        self, luma: NDArray[np.uint8], contents: tuple[Rectangle, ...]
+    ) -> tuple[Quad, ...]:
+        """Give the screen that the first content is when a camera films it from aside."""
+        content = contents[0] if contents else None
+        if content != self._outline:
+            self._outline, self._screen, self._n_without = content, None, 0
+        if content is None or _n_bars(content, self._shape) < MIN_SCREEN_BARS:
+            return ()
+        if self._n_without % LOOK_EVERY == 0:
+            self._screen = find_screen(luma, content, self._screen)
+        self._n_without = 0 if self._screen else self._n_without + 1
+        return (self._screen,) if self._screen else ()
 
     def _insets(self, luma: NDArray[np.uint8]) -> tuple[Rectangle, ...]:
         rows = self._rows.join(lines_between_rows(luma))
@@ -110,6 +138,12 @@ def is_same(one: Rectangle, other: Rectangle, shape: tuple[int, int]) -> bool:
     """Say whether all four edges lie within SAME_SHARE of each other in a picture (H, W)."""
     ends = zip(astuple(one), astuple(other), _slack(shape), strict=True)
     return all(abs(a - b) <= most for a, b, most in ends)
+
+
+def _n_bars(content: Rectangle, shape: tuple[int, int]) -> int:
+    """Count the sides of a content that are not the border of the picture (H, W)."""
+    borders = (0, shape[0], 0, shape[1])
+    return sum(side != border for side, border in zip(astuple(content), borders, strict=True))
 
 
 def _slack(shape: tuple[int, int]) -> tuple[float, float, float, float]:
