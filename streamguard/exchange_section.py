@@ -4,6 +4,8 @@ Rule: a credential comes from the environment or from a file of its own, never f
 configuration file; it is asked for when it is needed, and never shown.
 """
 
+import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +19,9 @@ DAY_S = 86_400.0
 
 CREDENTIALS = ("password", "access_token")
 """Settings that a configuration file may not hold."""
+
+DECISIVE = {"kind", "url", "privacy_group", "policy", "policies", "negatives"}
+"""Settings that say which list it is, and what becomes of its records."""
 
 ExchangeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=32)]
 """How an exchange is called, also as the source of its records; it can stand in a variable."""
@@ -62,6 +67,11 @@ class ExchangeSection(Section):
     """The token "APP-ID|SECRET" for ThreatExchange; by the environment alone, or in its file."""
     access_token_file: Path | None = None
     """A file that holds the token."""
+
+    def digest(self) -> str:
+        """Give a digest of all that decides which list it is, and what becomes of its records."""
+        decisive = self.model_dump(mode="json", include=DECISIVE)
+        return sha256(json.dumps(decisive).encode()).hexdigest()
 
     def credential(self, name: str, exchange: str) -> str:
         """Give a credential, by the name of its setting.

@@ -23,7 +23,7 @@ from streamguard.exchange import techagainstterrorism, threatexchange
 from streamguard.exchange.account import Account
 from streamguard.exchange.page import Exchange, Policies
 from streamguard.exchange.row import Terms
-from streamguard.exchange.sync import sync
+from streamguard.exchange.sync import is_made_otherwise, state_of, sync
 from streamguard.exchange.web import Patience, Web
 from streamguard.exchange_section import ExchangeSection
 from streamguard.exchange_verbs import bring_up, records_of, tell
@@ -113,10 +113,11 @@ def _once(
         now=_now(),
         negatives=tuple(open_bank(path) for path in section.negatives),
         may_shrink=arguments.allow_shrink or arguments.dry_run,
+        settings=section.digest(),
     )
 
     def on_page(account: Account) -> bool:
-        print(f"{arguments.exchange}: {account.n_seen} records", file=sys.stderr)
+        print(f"{arguments.exchange}: {account.n_waiting} records", file=sys.stderr)
         return not stopped.is_set()
 
     with (
@@ -124,6 +125,9 @@ def _once(
         records_of(directory, is_rehearsal=arguments.dry_run) as records,
     ):
         n_entries = 0
+        if is_made_otherwise(state_of(records, exchange.source), terms):
+            said = "its settings have changed since the last sync: its whole list is fetched anew"
+            print(f"{arguments.exchange}: {said}", file=sys.stderr)
         try:
             account = sync(records, exchange, terms, refetch=arguments.refetch, on_page=on_page)
         finally:

@@ -28,6 +28,7 @@ class Account:
     faults:      by reason, what was quarantined.
     shown:       (step, record, reason), at most 1,000 of them.
     shrinks:     by source, what it takes away, where that is so much that it has to be allowed.
+    n_waiting:   records that came, and count when the rest of their list has come.
     """
 
     steps: Counter[Step] = field(default_factory=Counter)
@@ -35,6 +36,7 @@ class Account:
     faults: Counter[str] = field(default_factory=Counter)
     shown: list[tuple[Step, str, str]] = field(default_factory=list)
     shrinks: dict[str, str] = field(default_factory=dict)
+    n_waiting: int = 0
 
     def tell(self, step: Step, record: str, reason: str = "") -> None:
         """Count what became of a record."""
@@ -44,17 +46,13 @@ class Account:
         if step in SHOWN and len(self.shown) < MAX_SHOWN:
             self.shown.append((step, record, reason))
 
-    @property
-    def n_seen(self) -> int:
-        """Count all that came."""
-        return self.steps.total() - self.steps["expired"] + self.passed_over.total()
-
     def to_json(self) -> dict[str, Any]:
         """Give it as plain values."""
         return {
             **{step: self.steps[step] for step in STEPS},
             "passed_over": dict(sorted(self.passed_over.items())),
             "shrinks": self.shrinks,
+            "waiting": self.n_waiting,
             "faults": dict(sorted(self.faults.items())),
             "diff": [
                 {"step": step, "record": record, **({"reason": reason} if reason else {})}
@@ -71,6 +69,8 @@ class Account:
             table["quarantined"] += f" ({_list(self.faults)})"
         if self.passed_over:
             table["passed over"] = f"{self.passed_over.total()} ({_list(self.passed_over)})"
+        if self.n_waiting:
+            table["waiting"] = f"{self.n_waiting} for the rest of their list: sync again"
         return table
 
 

@@ -37,7 +37,7 @@ _SEEN = "UPDATE records SET generation = ? WHERE source = ? AND record_id = ?"
 _UNSEEN = "SELECT record_id, is_deleted, entry FROM records WHERE source = ? AND generation < ?"
 _FORGET = "DELETE FROM records WHERE source = ? AND generation < ?"
 _N_LIVE = "SELECT count(*) FROM records WHERE source = ? AND entry IS NOT NULL"
-_NEW_SOURCE = "INSERT OR IGNORE INTO sources VALUES (?, 0, NULL, 0, 0, 0, NULL, 0, 0)"
+NEW_SOURCE = "INSERT OR IGNORE INTO sources VALUES (?, 0, NULL, 0, 0, 0, NULL, '')"
 _GENERATION = "SELECT generation FROM sources WHERE source = ?"
 _NEXT_GENERATION = "UPDATE sources SET generation = generation + 1 WHERE source = ?"
 _OVER = """SELECT source, record_id, entry FROM records
@@ -96,15 +96,10 @@ class Edit:
         """Begin with a source, as its first item does."""
         if source in self.n_live:
             return
-        self.connection.execute(_NEW_SOURCE, (source,))
+        self.connection.execute(NEW_SOURCE, (source,))
         ((self._generations[source],),) = self.connection.execute(_GENERATION, (source,))
         ((self.n_live[source],),) = self.connection.execute(_N_LIVE, (source,))
         self.n_lost[source] = 0
-
-    def resume(self, source: str, n_live: int, n_lost: int) -> None:
-        """Go on with a source of which earlier transactions have taken a part."""
-        self.meet(source)
-        self.n_live[source], self.n_lost[source] = n_live, n_lost
 
     def begin_whole(self, source: str) -> None:
         """Count a new whole list of this source, whose items follow."""

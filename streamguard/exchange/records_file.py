@@ -18,7 +18,7 @@ RECORDS_FILE = "records.db"
 LOCK_FILE = "records.lock"
 """Held by whoever takes records in."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Kept in the file as `user_version`."""
 
 APPLICATION_ID = 0x53675263
@@ -73,8 +73,15 @@ CREATE TABLE IF NOT EXISTS sources (
     is_refetching INTEGER NOT NULL,  -- a whole list is coming, page by page
     started_us INTEGER NOT NULL,     -- of the sync that runs, or ran last
     completed_us INTEGER,            -- start of the last sync that came to its end
-    live_before INTEGER NOT NULL,    -- live records when the sync began
-    n_lost INTEGER NOT NULL          -- of those, how many it has taken
+    settings TEXT NOT NULL           -- digest of the settings by which its records were made
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS staged (
+    source TEXT NOT NULL,            -- what came of a list whose rest is to come
+    record_id TEXT NOT NULL,
+    updated_us INTEGER,
+    item TEXT NOT NULL,              -- the record, one line of JSON, or why it can be none
+    is_usable INTEGER NOT NULL,
+    PRIMARY KEY (source, record_id)
 ) STRICT, WITHOUT ROWID;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -82,7 +89,8 @@ COMMIT
 """
 _VERSIONS = "SELECT * FROM pragma_application_id, pragma_user_version"
 
-_NO_RECORDS = "this is no file of records: move it away, and import the lists again"
+_AGAIN = "move it away, and import the lists again"
+_NO_RECORDS = f"this is no file of records: {_AGAIN}"
 _NO_RIGHT = "this user may not write it: give the right to write the file and its directory"
 _REMEDIES = {
     apsw.FullError: "the disk is full: free some space, then try again",
@@ -91,7 +99,7 @@ _REMEDIES = {
     apsw.CantOpenError: _NO_RIGHT,
     apsw.PermissionsError: _NO_RIGHT,
     apsw.NotADBError: _NO_RECORDS,
-    apsw.CorruptError: "it is damaged: move it away, and import the lists again",
+    apsw.CorruptError: f"it is damaged: {_AGAIN}",
     apsw.BusyError: "another process is writing it: try again when that is done",
 }
 
@@ -190,7 +198,8 @@ def _connected(path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Conn
 
 def _prepare(path: Path, connection: apsw.Connection) -> None:
     """Make the tables in an empty file; refuse what is no file of records, or of a later one."""
-    ((application, version),) = connection.execute(_VERSIONS).fetchall()
+    found: list[Any] = connection.execute(_VERSIONS).fetchall()
+    ((application, version),) = found
     if (application, version) == (0, 0) and not connection.execute(
         "SELECT 1 FROM sqlite_schema LIMIT 1"
     ).fetchall():
@@ -198,7 +207,8 @@ def _prepare(path: Path, connection: apsw.Connection) -> None:
     elif application != APPLICATION_ID:
         raise RecordsUnavailable(f"records {path}: {_NO_RECORDS}")
     elif version != SCHEMA_VERSION:
+        remedy = "upgrade streamguard" if version > SCHEMA_VERSION else _AGAIN
         raise RecordsUnavailable(
             f"records {path}: another version of streamguard wrote it (schema {version}, this one"
-            f" has {SCHEMA_VERSION}): upgrade streamguard"
+            f" has {SCHEMA_VERSION}): {remedy}"
         )

@@ -72,12 +72,15 @@ class Terms:
     is_whole:   the items are all that their source has, so what is older than what is known is
                 taken all the same.
     may_shrink: a source may take away as much as it likes.
+    settings:   digest of whatever else decides what becomes of an exchange's answers; where it is
+                another than last time, they are all asked for again.
     """
 
     now: datetime
     negatives: Sequence[Bank] = ()
     is_whole: bool = False
     may_shrink: bool = False
+    settings: str = ""
 
 
 def row_of(item: Item, old: Row | None, generation: int, terms: Terms) -> Row:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.exchange.complaint import MAX_CHARS, MIN_SECRET_CHARS, complaint_of
@@ -67,15 +67,13 @@ def test_nothing_that_was_sent_comes_back_nor_a_part_of_it(text: str) -> None:
 
 
 @given(
-    secret=st.text("QXZ789|+%- ", min_size=MIN_SECRET_CHARS, max_size=40),
+    secret=st.text("QXZ789|%-", min_size=MIN_SECRET_CHARS, max_size=40),
     before=st.text(max_size=20),
 )
 def test_no_secret_comes_through_whatever_is_in_it(secret: str, before: str) -> None:
-    assume(len(secret.split()) == 1)
-
     shown = said({"detail": f"{before}: {secret}"}, secret)
 
-    assert secret.strip() not in shown
+    assert secret not in shown
 
 
 @pytest.mark.parametrize("n_chars", [MAX_CHARS, MAX_CHARS + 1])

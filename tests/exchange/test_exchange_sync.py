@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from streamguard.adapters.bank_dir import has_bank
 from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.bank_lock import locked
 from streamguard.exchange.records_file import LOCK_FILE
@@ -95,19 +96,40 @@ def test_a_password_may_be_in_a_file(config: Path) -> None:
     assert done.code == 0
 
 
-def test_an_exchange_that_is_down_is_exit_code_3_and_what_came_is_in_the_bank(
+def test_an_exchange_that_is_down_is_exit_code_3_and_what_came_waits_for_the_rest(
     config: Path, service: HashList
 ) -> None:
     service.troubles = [None, None, fails(429, Retry_After="1000")]
 
     done = sync(config)
+    in_force = has_bank(config.parent / "bank")
+    again = sync(config, "--json")
 
     assert done.code == 3
     assert done.err.splitlines()[-1] == (
         "streamguard: exchange tat: it answers with HTTP 429, for 1000 s: sync again after that;"
         ' it says "Not now."'
     )
-    assert names(config) == {"tat:1", "tat:2"}
+    assert not in_force
+    assert again.err.splitlines() == ["tat: 4 records", "tat: 5 records"]
+    assert again.rows[0]["added"] == len(names(config)) == 5
+
+
+def test_settings_that_have_changed_fetch_the_whole_list_anew(config: Path) -> None:
+    sync(config)
+    written = config.read_text()
+    config.write_text(written.replace("TVEC-FR", "TVEC-NEW"))
+    changed = sync(config, "--json")
+    again = sync(config, "--json")
+
+    entries = open_bank(config.parent / "bank").entries()
+    assert "TVEC-FR" in written
+    assert changed.err.splitlines()[0] == (
+        "tat: its settings have changed since the last sync: its whole list is fetched anew"
+    )
+    assert changed.rows[0]["changed"] == 5
+    assert "fetched anew" not in again.err
+    assert {facts.policy for _, facts, _ in entries} == {"TVEC-NEW"}
 
 
 @pytest.mark.parametrize(

@@ -416,7 +416,7 @@ def test_examples_are_shown_up_to_a_bound(records: RecordsFile) -> None:
 
     assert len(account.shown) == MAX_SHOWN
     assert account.to_json()["diff_is_cut"]
-    assert account.n_seen == MAX_SHOWN + 1
+    assert account.steps.total() == MAX_SHOWN + 1
 
 
 def test_entries_that_the_bank_has_lost_are_put_in_again(records: RecordsFile) -> None:

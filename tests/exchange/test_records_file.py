@@ -39,13 +39,16 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_a_later_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("step", "remedy"), [(1, "upgrade streamguard"), (-1, "move it away, and import the lists")]
+)
+def test_another_version_is_refused(step: int, remedy: str, tmp_path: Path) -> None:
     opened(tmp_path)
-    later = apsw.Connection(str(tmp_path / RECORDS_FILE))
-    later.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}").fetchall()
-    later.close()
+    other = apsw.Connection(str(tmp_path / RECORDS_FILE))
+    other.execute(f"PRAGMA user_version = {SCHEMA_VERSION + step}").fetchall()
+    other.close()
 
-    with pytest.raises(RecordsUnavailable, match="upgrade streamguard"):
+    with pytest.raises(RecordsUnavailable, match=remedy):
         opened(tmp_path)
 
 

@@ -93,9 +93,13 @@ def die_at(owner, name, *, after):
     setattr(owner, name, dying)
 
 if sys.argv[1] == "in a page":
-    die_at(edit, "settle", after=True)
+    die_at(sync.staging, "put", after=True)
 elif sys.argv[1] == "after a page":
-    die_at(sync, "_take_page", after=True)
+    die_at(sync, "_stage", after=True)
+elif sys.argv[1] == "while it is taken":
+    die_at(edit, "settle", after=True)
+elif sys.argv[1] == "when it is taken":
+    die_at(sync, "_take", after=True)
 else:
     die_at(BankDirectory, "edit", after=sys.argv[1] == "after the bank")
 main(sys.argv[3:])
@@ -110,6 +114,9 @@ main(sys.argv[3:])
         ("in a page", 3),
         ("after a page", 1),
         ("after a page", 3),
+        ("while it is taken", 1),
+        ("while it is taken", 3),
+        ("when it is taken", 1),
         ("before the bank", 1),
         ("after the bank", 1),
     ],

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from streamguard.core.errors import ExchangeDenied, ExchangeUnavailable, ListShrinks
 from streamguard.exchange.account import Account
 from streamguard.exchange.by_hand import set_aside
+from streamguard.exchange.edit import SHRINK_RECORDS
 from streamguard.exchange.outgoing import live_records
 from streamguard.exchange.page import Exchange, Policies
 from streamguard.exchange.projection import follow
@@ -90,7 +91,9 @@ class Follower:
                 yield ThreatExchange(web, Member(GROUP, TOKEN), self.policies)
 
     def sync(self, now: datetime = NOW, **more: Any) -> Account:
-        terms = Terms(now, may_shrink=more.pop("may_shrink", False))
+        terms = Terms(
+            now, may_shrink=more.pop("may_shrink", False), settings=more.pop("settings", "")
+        )
         with ExitStack() as stack:
             stack.callback(follow, self.records, self.bank)
             return sync(self.records, stack.enter_context(self.client()), terms, **more)
@@ -143,7 +146,7 @@ def test_the_whole_list_comes_page_by_page(either: Follower) -> None:
     told: list[int] = []
 
     def on_page(account: Account) -> bool:
-        told.append(account.n_seen)
+        told.append(account.n_waiting)
         return True
 
     either.sync(on_page=on_page)
@@ -228,7 +231,7 @@ def test_a_service_that_never_recovers_ends_the_sync_and_keeps_what_had_come(
     n_asked = len(either.service.asked)
     either.sync()
 
-    assert first == hashes(1, 2)
+    assert first == set()
     assert either.bank.hashes == hashes(1, 2, 3, 4, 5)
     assert len(either.service.asked) - n_asked == n_before + 2
 
@@ -575,23 +578,92 @@ def test_a_copy_of_the_hash_list_never_grows_stale(tat: Follower) -> None:
     assert [one.query.get("after") for one in tat.service.asked[n_asked + 1 :]] == [f"{T},1"]
 
 
-def test_a_service_that_takes_away_too_much_is_refused(either: Follower) -> None:
+@pytest.mark.parametrize("n_gone", [10, 11])
+def test_a_service_that_takes_away_too_much_is_refused_and_the_bank_stays(
+    n_gone: int, either: Follower
+) -> None:
+    """It does so page by page, two at a time; the run is judged as a whole."""
+    for number in range(6, 41):
+        put(either, number, T + number * 100, pdq(number))
+    either.sync()
+    for number in range(1, n_gone + 1):
+        delete(either, number, T + 10_000 + number)
+
+    if n_gone > SHRINK_RECORDS:
+        for _ in range(2):
+            with pytest.raises(ListShrinks, match="ex: 11 of its 40 records would vanish"):
+                either.sync()
+            assert either.bank.hashes == hashes(*range(1, 41))
+    either.sync(may_shrink=n_gone > SHRINK_RECORDS)
+
+    assert either.bank.hashes == hashes(*range(n_gone + 1, 41))
+
+
+def test_what_leaves_and_comes_back_in_one_run_was_not_taken_away(either: Follower) -> None:
     for number in range(6, 41):
         put(either, number, T + number * 100, pdq(number))
     either.sync()
     for number in range(1, 21):
         delete(either, number, T + 10_000 + number)
-
-    with pytest.raises(ListShrinks, match=r"ex: 1[12] of its 40 records would vanish"):
+    with pytest.raises(ListShrinks):
         either.sync()
-    refused = len(either.bank.entries)
-    with pytest.raises(ListShrinks, match=r"ex: 1[12] of its 40 records would vanish"):
-        either.sync()
-    again = len(either.bank.entries)
-    either.sync(may_shrink=True)
+    for number in range(1, 21):
+        put(either, number, T + 20_000 + number, pdq(number))
 
-    assert min(refused, again) >= 30
-    assert either.bank.hashes == hashes(*range(21, 41))
+    account = either.sync()
+
+    assert either.bank.hashes == hashes(*range(1, 41))
+    assert account.steps["removed"] == 0
+
+
+def test_a_dry_run_says_what_a_refused_run_would_take_away(either: Follower) -> None:
+    for number in range(6, 41):
+        put(either, number, T + number * 100, pdq(number))
+    either.sync()
+    for number in range(1, 21):
+        delete(either, number, T + 10_000 + number)
+    with pytest.raises(ListShrinks):
+        either.sync()
+
+    account = either.sync(may_shrink=True)
+
+    assert account.shrinks == {"ex": "20 of its 40 records would vanish"}
+    assert account.steps["removed"] == 20
+
+
+def test_of_two_states_in_one_run_the_later_one_counts(te: Follower) -> None:
+    """Updates need not come in the order of their time."""
+    put(te, 1, T, pdq(1))
+    te.sync()
+    late = {**SOUND, "id": "1", "last_updated": T + 40, "indicator": pdq(2)}
+    early = {**SOUND, "id": "1", "last_updated": T + 20, "indicator": pdq(3)}
+    te.service.troubles = [changes(lambda answer: answer.update(data=[late, early]))]
+
+    te.sync()
+
+    assert te.bank.hashes == hashes(2)
+
+
+@pytest.mark.parametrize("is_changed", [True, False])
+def test_other_settings_fetch_the_whole_list_anew(*, is_changed: bool, either: Follower) -> None:
+    either.sync(settings="one")
+    either.policies = Policies("OTHER", {})
+
+    account = either.sync(settings="another" if is_changed else "one")
+
+    policies = {entry.policy for entry in either.bank.entries.values()}
+    assert (policies == {"OTHER"}) is is_changed
+    assert (account.steps["changed"] == 5) is is_changed
+
+
+def test_other_settings_begin_an_open_run_anew(either: Follower) -> None:
+    """Records made by the old ones are waiting already."""
+    either.sync(settings="one", on_page=lambda _: False)
+    either.policies = Policies("OTHER", {})
+
+    either.sync(settings="another")
+
+    assert {entry.policy for entry in either.bank.entries.values()} == {"OTHER"}
 
 
 def test_a_whole_list_that_comes_back_almost_empty_is_refused_and_asked_for_anew(
@@ -699,12 +771,13 @@ def test_no_credential_is_kept(either: Follower, tmp_path: Path) -> None:
 
 
 def test_a_sync_can_be_stopped_between_pages_and_goes_on_later(either: Follower) -> None:
-    either.sync(on_page=lambda _: False)
+    account = either.sync(on_page=lambda _: False)
     first = either.bank.hashes
 
     either.sync()
 
-    assert first == hashes(1, 2)
+    assert (first, account.n_waiting) == (set(), 2)
+    assert account.to_table()["waiting"] == "2 for the rest of their list: sync again"
     assert either.bank.hashes == hashes(1, 2, 3, 4, 5)
 
 
