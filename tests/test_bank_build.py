@@ -113,7 +113,7 @@ def test_a_bank_remembers_what_it_makes(
     rows = rows_of(capsys)
     made = [row["variants"] for row in rows]
     n_hashes = np.diff([row["hashes"] for row in rows]).tolist()
-    assert made == [["mirror", "crops"], ["mirror"], ["mirror"], []]
+    assert made == [["mirror", "crops", "overlays"], ["mirror"], ["mirror"], []]
     assert n_hashes[0] == n_hashes[1]
     assert 1.8 * n_hashes[2] <= n_hashes[1] <= 2.2 * n_hashes[2]
 
@@ -125,7 +125,8 @@ def test_stat_tells_what_each_group_of_variants_costs(
 
     (row,) = rows_of(capsys)
     groups = row["hashes_of"]
-    assert list(groups) == ["whole", "crops", "mirror", "crops-mirror"]
+    mirrored = ["mirror", "crops-mirror", "overlays-mirror"]
+    assert list(groups) == ["whole", "crops", "overlays", *mirrored]
     assert sum(group["hashes"] for group in groups.values()) == row["hashes"]
     assert sum(group["share"] for group in groups.values()) == pytest.approx(1, abs=1e-3)
     assert sum(group["size_bytes"] for group in groups.values()) == pytest.approx(

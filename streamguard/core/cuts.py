@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from streamguard.core.pdq import LUMA_SPAN, hash_terms, hash_thumbnail, tents, thumbnail
 from streamguard.core.pdq_reference import MIN_SIDE, N_FREQUENCIES, SIDE, Float32, dct_matrix
-from streamguard.core.regions import Rectangle, content_rectangle
+from streamguard.core.regions import MIN_BAR_SHARE, Rectangle, content_rectangle
+from streamguard.core.sides import KEPT, KEPT_DCT, LEFT_OUT
 from streamguard.core.types import HASH_BYTES, MIN_QUALITY
 from streamguard.core.variants import (
     CONTENT,
@@ -24,6 +25,8 @@ from streamguard.core.variants import (
     CROPS_FINE,
     MIRROR,
     MIRRORED,
+    OVERLAYS,
+    SIDE_NUMBERS,
     WHOLE,
     crop_of,
 )
@@ -33,6 +36,9 @@ N_BLOCKS = 256
 
 MAX_CUT_SHARE = 0.1
 """Most that re-uploaders cut off a side, share of the height or width."""
+
+SIDE_PERCENT = 25
+"""What a side leaves out is left out of the thumbnail, not of the picture."""
 
 _FULL_QUALITY = 90 * MIN_QUALITY
 """Least sum of the differences between neighbours in a thumbnail, percent of white: PDQ's quality
@@ -74,12 +80,11 @@ NO_VARIANTS = Variants(np.empty(0, np.uint8), np.empty((0, HASH_BYTES), np.uint8
 def variants_of(luma: NDArray[np.uint8], *, full_range: bool, recipes: tuple[str, ...]) -> Variants:
     """Hash a luma plane, (H, W) uint8 with rows that may be padded, as the recipes say.
 
-    Crops are made of the content, where there are bars, and of the whole, where there are none or
-    where a crop may take them away: such thin ones may be dark edges of the picture. Of a picture
-    with a side below 64 pixels there are none but the whole and the content.
+    Crops are made of the content, where there are bars, and of the whole, unless bars frame it.
+    Of a picture with a side below 64 pixels there are none but the whole and the content.
     """
     content = content_rectangle(luma)
-    has_crops = content is None or _is_nearly_whole(content, luma.shape)
+    has_crops = content is None or not _is_framed(content, luma.shape)
     numbers = _numbers(WHOLE, recipes, has_crops=has_crops)
     whole = _hash_picture(luma, numbers, full_range=full_range)
     if content is None:
@@ -88,19 +93,29 @@ def variants_of(luma: NDArray[np.uint8], *, full_range: bool, recipes: tuple[str
     return whole.and_those_of(_hash_picture(content.of(luma), numbers, full_range=full_range))
 
 
-def _is_nearly_whole(content: Rectangle, shape: tuple[int, ...]) -> bool:
-    """Say whether no bar around the content is thicker than what is usually cut off."""
+def _is_framed(content: Rectangle, shape: tuple[int, ...]) -> bool:
+    """Say whether a content lies in a letterbox, a pillarbox or a window that stays when it is cut.
+
+    Such bars are as thick on one side as on the other, and thicker than what is usually cut off.
+    What looks like others may be a dark or plain part of the picture, and is cut with it.
+    """
     height, width = shape
-    at_sides = max(content.x0, width - content.x1) / width
-    above_and_below = max(content.y0, height - content.y1) / height
-    return max(at_sides, above_and_below) <= MAX_CUT_SHARE
+    pairs = ((content.x0, width - content.x1, width), (content.y0, height - content.y1, height))
+    return all(
+        one == other == 0
+        or (min(one, other) > MAX_CUT_SHARE * size and abs(one - other) <= MIN_BAR_SHARE * size)
+        for one, other, size in pairs
+    )
 
 
 @lru_cache
 def _numbers(base: int, recipes: tuple[str, ...], *, has_crops: bool) -> tuple[int, ...]:
     """List the variants that are made of a picture, itself first."""
-    are_asked_for = CROPS in recipes or CROPS_FINE in recipes
-    plain = (base, *(CROP_NUMBERS if has_crops and are_asked_for else ()))
+    plain: tuple[int, ...] = (base,)
+    if has_crops and (CROPS in recipes or CROPS_FINE in recipes):
+        plain += tuple(CROP_NUMBERS)
+    if OVERLAYS in recipes:
+        plain += tuple(SIDE_NUMBERS)
     return plain + tuple(MIRRORED | number for number in plain if MIRROR in recipes)
 
 
@@ -188,8 +203,13 @@ def _weights(size: int, step: int, sides: tuple[Side, ...]) -> Float32:
     """
     folded = np.zeros((len(sides), N_FREQUENCIES, size))
     for weights, (before, after, is_turned) in zip(folded, sides, strict=True):
-        first, end = round(size * before / 100), size - round(size * after / 100)
-        pixels = dct_matrix() @ tents(end - first)
+        if SIDE_PERCENT in (before, after):
+            first, end = 0, size
+            kept = slice(LEFT_OUT, None) if bool(before) != is_turned else slice(KEPT)
+            pixels = KEPT_DCT @ tents(size)[kept]
+        else:
+            first, end = round(size * before / 100), size - round(size * after / 100)
+            pixels = dct_matrix() @ tents(end - first)
         weights[:, first:end] = pixels[:, ::-1] if is_turned else pixels
     starts = np.arange(size // step) * step
     return np.add.reduceat(folded, starts, axis=2).astype(np.float32)

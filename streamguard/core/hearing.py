@@ -27,6 +27,11 @@ class Heard:
     hits: tuple[Hit, ...]
     n_vetoes: int
 
+    def and_that(self, more: "Heard") -> "Heard":
+        """Join what was heard of other views of the same sample."""
+        n_vetoes = self.n_vetoes + more.n_vetoes
+        return Heard(self.views + more.views, self.hits + more.hits, n_vetoes)
+
 
 def listen(banks: Banks, views: Sequence[View]) -> Heard:
     """Hold matchable views against all banks."""

@@ -4,12 +4,16 @@ Rule: the full view comes first and is always there; matching relies on it. Cont
 follow, then insets (pictures within the picture).
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.core.pdq import hash_luma
+from streamguard.core.pdq import hash_luma, hash_thumbnail, thumbnail
+from streamguard.core.pdq_reference import MIN_SIDE
 from streamguard.core.region_memory import MAX_REGIONS, RegionMemory
 from streamguard.core.regions import content_rectangle
+from streamguard.core.sides import sides_of
 from streamguard.core.types import Region, View
 
 MAX_VIEWS = 1 + MAX_REGIONS
@@ -35,5 +39,10 @@ def views_of(
 
 
 def _view(region: Region, luma: NDArray[np.uint8], *, full_range: bool) -> View:
-    pdq = hash_luma(luma, full_range=full_range)
-    return View(region, pdq.bits, pdq.quality, pdq.is_stable)
+    if min(luma.shape) < MIN_SIDE:
+        pdq = hash_luma(luma, full_range=full_range)
+        return View(region, pdq.bits, pdq.quality, pdq.is_stable)
+    thumb = thumbnail(luma)
+    pdq = hash_thumbnail(thumb, full_range=full_range)
+    sides = partial(sides_of, thumb, region, full_range=full_range)
+    return View(region, pdq.bits, pdq.quality, pdq.is_stable, sides)

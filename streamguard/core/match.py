@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from streamguard.core.alignment import Alignment, opened
 from streamguard.core.banks import Banks
+from streamguard.core.closer import Closer
 from streamguard.core.decision import Aligned, Decision
 from streamguard.core.following import Following, Key
 from streamguard.core.hearing import Hit, listen
@@ -82,6 +83,7 @@ class Matcher:
         self._policy = policy
         self._epoch = -1
         self._following = Following()
+        self._closer = Closer()
         self._past = Past() if remembers else None
         self._news = News()
 
@@ -95,6 +97,8 @@ class Matcher:
         if self._past is not None and matchable:
             self._past.add(sample, matchable)
         heard = listen(banks, matchable)
+        if closer := self._closer.views(banks, heard, self._found(heard.hits)):
+            heard = heard.and_that(listen(banks, closer))
         self._following.prune(sample.pts_us)
         agreed = self._follow(banks, sample, heard.views)
         agreed |= self._open(banks, sample, heard.hits, agreed)
@@ -168,6 +172,14 @@ class Matcher:
                 self._begin(banks, sample, hit, is_strong=False)
         return begun
 
+    def _found(self, hits: Sequence[Hit]) -> set[Key]:
+        """Name the entries that have spoken, or do by a hit."""
+        strong, _ = self._sorted(hits)
+        return {*strong, *(key for key in self._following.entries() if self._is_open(key))}
+
+    def _is_open(self, key: Key) -> bool:
+        return any(each.is_open for each in self._following.of(key))
+
     def _is_as_near(self, key: Key, pts_us: int, hit: Hit) -> bool:
         """Say whether an alignment with an entry has found it, or explains a hit as well."""
         _, match = hit
@@ -209,7 +221,7 @@ class Matcher:
         """
         alignment = agreed.alignment
         key, limits = _key(alignment.match), self._policy.limits_of(alignment.match)
-        is_found = agreed.is_strong and any(each.is_open for each in self._following.of(key))
+        is_found = agreed.is_strong and self._is_open(key)
         if is_found or alignment.is_proven(limits):
             alignment = replace(alignment, is_open=True)
         self._following.put(key, alignment, instead_of)

@@ -90,6 +90,10 @@ class Frame:
     decoded_at_s: float
 
 
+def _no_sides() -> tuple["View", ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
     """The hash of one region of a frame.
@@ -97,12 +101,15 @@ class View:
     pdq:       (32,) uint8, packed, most significant bit first (bit 255 of PDQ is the first).
     quality:   PDQ quality, 0..100.
     is_stable: False where so many DCT terms tie with the median that the bits are noise.
+    sides:     hashes the region without its left, right, top and bottom quarter; gives nothing
+        where only the hash is left. It holds a thumbnail of 16 KB for as long as the view lives.
     """
 
     region: Region
     pdq: NDArray[np.uint8]
     quality: int
     is_stable: bool
+    sides: Callable[[], tuple["View", ...]] = _no_sides
 
     @property
     def is_matchable(self) -> bool:
@@ -113,6 +120,8 @@ class View:
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """One screened frame, reduced to hashes; pictures stay behind in the decode pool.
+
+    Of them a thumbnail of each view goes along until the sample is judged, see View.sides.
 
     read_at_s:   Clock.monotonic() when the packet was read, seconds.
     hashed_at_s: Clock.monotonic() when its views were done, seconds.

@@ -45,7 +45,10 @@ CONTENT = 1
 """What lies between its bars."""
 
 FIRST_CROP = 2
-"""The variants from here on are crops, of the whole or of the content; cuts says which."""
+"""The variants from here on are crops, of the whole and of the content."""
+
+FIRST_SIDE = 124
+"""The variants from here on, to 127, leave out a quarter: see streamguard.core.sides."""
 
 MIRRORED = 0x80
 """Added to a variant's number: left and right are swapped."""
@@ -53,15 +56,18 @@ MIRRORED = 0x80
 MIRROR = "mirror"
 CROPS = "crops"
 CROPS_FINE = "crops-fine"
+OVERLAYS = "overlays"
 
-RECIPES = (MIRROR, CROPS, CROPS_FINE)
+RECIPES = (MIRROR, CROPS, CROPS_FINE, OVERLAYS)
 """What a bank may ask for. The two recipes for crops make the same ones; `crops-fine` keeps more of
-them. With `mirror`, all that is made is made mirrored, too."""
+them. `overlays` makes what a camera, a chat or a banner over the picture leaves free. With
+`mirror`, all that is made is made mirrored, too."""
 
-DEFAULT_RECIPES = (MIRROR, CROPS)
-"""What a new bank asks for: re-uploaders mirror and cut because it gets them past exact matchers.
-It takes 29 times the hashes of the whole pictures, 36,000 a minute of video: ten million for five
-hours. A bank of hundreds of hours should ask for less."""
+DEFAULT_RECIPES = (MIRROR, CROPS, OVERLAYS)
+"""What a new bank asks for: re-uploaders mirror and cut because it gets them past exact matchers,
+and show clips beside themselves.
+It takes 32 times the hashes of the whole pictures, 40,000 a minute of video, of which `overlays`
+are a tenth: ten million for four hours. A bank of hundreds of hours should ask for less."""
 
 PATTERNS = (
     (4, 4, 4, 4),
@@ -108,26 +114,36 @@ def _alike(left: int, right: int, top: int, bottom: int) -> Iterable[Crop]:
 
 
 _CROPS = tuple(crop for pattern in PATTERNS for crop in _alike(*pattern))
-
-_NAMES = ("whole", "content", *("crop-{}-{}-{}-{}".format(*astuple(crop)) for crop in _CROPS))
-_MIRRORED_NAMES = ("mirror", *(f"{name}-mirror" for name in _NAMES[1:]))
-_NUMBERS = {name: number for number, name in enumerate(_NAMES)} | {
-    name: MIRRORED | number for number, name in enumerate(_MIRRORED_NAMES)
-}
+_SIDES = (Crop(25, 0, 0, 0), Crop(0, 25, 0, 0), Crop(0, 0, 25, 0), Crop(0, 0, 0, 25))
 
 CROP_NUMBERS = range(FIRST_CROP, FIRST_CROP + len(_CROPS))
 """The numbers of the crops, unmirrored."""
 
+SIDE_NUMBERS = range(FIRST_SIDE, FIRST_SIDE + 4)
+"""Without the left, the right, the top and the bottom quarter, unmirrored."""
+
+_CROP_NAMES = ("crop-{}-{}-{}-{}".format(*astuple(crop)) for crop in _CROPS)
+_SIDE_NAMES = ("without-left", "without-right", "without-top", "without-bottom")
+_PLAIN_NAMES = {
+    WHOLE: "whole",
+    CONTENT: "content",
+    **dict(zip(CROP_NUMBERS, _CROP_NAMES, strict=True)),
+    **dict(zip(SIDE_NUMBERS, _SIDE_NAMES, strict=True)),
+}
+_NAMES = _PLAIN_NAMES | {
+    MIRRORED | number: f"{name}-mirror" if number else "mirror"
+    for number, name in _PLAIN_NAMES.items()
+}
+_NUMBERS = {name: number for number, name in _NAMES.items()}
+
 
 def variant_name(number: int) -> str:
-    """Name a variant: whole, content, mirror, content-mirror, crop-4-0-8-0, crop-4-0-8-0-mirror.
+    """Name a variant: whole, content, mirror, content-mirror, crop-4-0-8-0, without-left-mirror.
 
     The four numbers are percent cut off left, right, top and bottom, before mirroring. A number
     that has no meaning yet, out of a newer bank, is named by itself.
     """
-    names = _MIRRORED_NAMES if number & MIRRORED else _NAMES
-    place = number & ~MIRRORED
-    return names[place] if place < len(names) else f"variant-{number}"
+    return _NAMES.get(number, f"variant-{number}")
 
 
 def variant_number(name: str) -> int:
@@ -144,16 +160,19 @@ def variant_number(name: str) -> int:
 
 def crop_of(number: int) -> Crop:
     """Tell what is cut off in a variant: nothing, of the whole picture and of the content."""
-    place = (number & ~MIRRORED) - FIRST_CROP
-    return _CROPS[place] if place >= 0 else NO_CROP
+    plain = number & ~MIRRORED
+    if plain in CROP_NUMBERS:
+        return _CROPS[plain - FIRST_CROP]
+    return _SIDES[plain - FIRST_SIDE] if plain in SIDE_NUMBERS else NO_CROP
 
 
 def group_of(number: int) -> str:
-    """Tell what a variant costs by: whole, content, mirror, crops or crops-mirror."""
-    place = number & ~MIRRORED
-    if place >= FIRST_CROP:
-        return "crops-mirror" if number & MIRRORED else "crops"
-    return "mirror" if number & MIRRORED else _NAMES[place]
+    """Tell what a variant costs by: whole, content, mirror, crops, overlays; mirrored or not."""
+    plain = number & ~MIRRORED
+    if plain < FIRST_CROP:
+        return "mirror" if number & MIRRORED else _NAMES[plain]
+    group = OVERLAYS if plain >= FIRST_SIDE else CROPS
+    return f"{group}-mirror" if number & MIRRORED else group
 
 
 def check_recipes(names: Collection[str]) -> tuple[str, ...]:

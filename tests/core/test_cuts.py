@@ -13,6 +13,7 @@ from streamguard.core.variants import (
     CONTENT,
     CROP_NUMBERS,
     MIRRORED,
+    SIDE_NUMBERS,
     WHOLE,
     Crop,
     crop_of,
@@ -82,7 +83,16 @@ def test_mirrored_twice_is_the_picture_itself() -> None:
 
 @pytest.mark.parametrize(
     ("recipes", "n_variants"),
-    [((), 1), (("mirror",), 2), (("crops",), 58), (("crops-fine",), 58), (ALL, 116)],
+    [
+        ((), 1),
+        (("mirror",), 2),
+        (("crops",), 58),
+        (("crops-fine",), 58),
+        (ALL, 116),
+        (("overlays",), 5),
+        (("mirror", "overlays"), 10),
+        ((*ALL, "overlays"), 124),
+    ],
 )
 def test_recipes_decide_what_is_made(recipes: tuple[str, ...], n_variants: int) -> None:
     assert len(hashes_of(PICTURE, recipes)) == n_variants
@@ -138,21 +148,61 @@ def test_crops_are_made_of_the_content_where_there_are_bars() -> None:
     assert bits_apart(hashes[MIRRORED | CONTENT], pdq_of(PICTURE[:, ::-1])) <= SMALL_COPY_BITS
 
 
-@pytest.mark.parametrize(("n_rows", "n_variants"), [(40, 4 * 58), (41, 2 + 2 * 58)])
-@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
-def test_crops_are_made_of_the_whole_too_where_they_may_take_the_bars_away(
-    side: str, n_rows: int, n_variants: int
+@pytest.mark.parametrize(
+    ("bars", "n_variants"),
+    [
+        ((45, 45), 4 * 58),
+        ((46, 46), 2 + 2 * 58),
+        ((46, 50), 2 + 2 * 58),
+        ((46, 51), 4 * 58),
+        ((60, 0), 4 * 58),
+        ((0, 60), 4 * 58),
+    ],
+)
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_crops_are_made_of_the_whole_too_unless_thick_bars_lie_on_both_sides(
+    bars: tuple[int, int], n_variants: int, *, is_turned: bool
 ) -> None:
-    wide = np.pad(landscape(360, 500), ((n_rows, 0), (0, 0)), constant_values=16)
-    boxed = {"top": wide, "bottom": wide[::-1], "left": wide.T, "right": wide.T[:, ::-1]}[side]
+    boxed = np.pad(landscape(450 - sum(bars), 500), (bars, (0, 0)), constant_values=16)
+    picture = boxed.T if is_turned else boxed
 
-    variants = variants_of(boxed, full_range=False, recipes=ALL)
+    variants = variants_of(picture, full_range=False, recipes=ALL)
 
     assert len(variants) == n_variants
     crop = variant_number("crop-4-4-4-4")
-    of_whole = pdq_of(cut(boxed, crop_of(crop)))
+    of_whole = pdq_of(cut(picture, crop_of(crop)))
     nearest = [bits_apart(of_whole, pdq) for pdq in variants.hashes[variants.numbers == crop]]
-    assert (min(nearest) <= SMALL_COPY_BITS) == (n_rows == 40)
+    assert (min(nearest) <= SMALL_COPY_BITS) == (n_variants == 4 * 58)
+
+
+def test_bars_around_a_window_frame_it_on_all_sides() -> None:
+    boxed = np.pad(landscape(300, 500), ((60, 60), (90, 90)), constant_values=16)
+    uneven = np.pad(landscape(300, 500), ((60, 60), (90, 40)), constant_values=16)
+
+    assert len(hashes_of(boxed)) == 118
+    assert len(variants_of(uneven, full_range=False, recipes=ALL)) == 4 * 58
+
+
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (1080, 1920), (721, 1283), (64, 64)])
+def test_sides_hash_as_screening_hashes_them_mirrored_or_not(height: int, width: int) -> None:
+    picture = landscape(height, width, seed=5)
+
+    hashes = hashes_of(picture, ("mirror", "overlays"))
+
+    for turned, plane in ((0, picture), (MIRRORED, picture[:, ::-1])):
+        (full,) = views_of(plane, full_range=False)
+        left, right, top, bottom = (side.pdq for side in full.sides())
+        across = (right, left) if turned else (left, right)
+        for number, pdq in zip(SIDE_NUMBERS, (*across, top, bottom), strict=True):
+            assert bits_apart(hashes[turned | number], pdq) <= SMALL_COPY_BITS
+
+
+def test_sides_are_made_of_the_content_and_of_the_whole_though_bars_frame_it() -> None:
+    boxed = np.pad(PICTURE, 80, constant_values=16)
+
+    variants = variants_of(boxed, full_range=False, recipes=("overlays",))
+
+    assert variants.numbers.tolist() == [WHOLE, *SIDE_NUMBERS, CONTENT, *SIDE_NUMBERS]
 
 
 def test_rows_may_be_padded() -> None:

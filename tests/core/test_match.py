@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from streamguard.core.types import (
     Severity,
     View,
 )
-from streamguard.core.variants import MIRRORED
+from streamguard.core.variants import MIRRORED, SIDE_NUMBERS
 from tests.core_fakes import Pdq, banks, entry, film, flipped, picture, sample, view
 
 SECOND = 1_000_000
@@ -656,3 +658,51 @@ def test_decisions_are_the_same_whenever_the_banks_are_asked_in_between(
             disturbed.recheck()
 
         assert disturbed.judge(seen) == plain.judge(seen)
+
+
+def covered(pdq: Pdq, side: Pdq) -> View:
+    """Give the view of a picture of which one side is free."""
+    return replace(view(pdq), sides=lambda: (view(picture(1)), view(side)))
+
+
+def test_a_picture_under_an_overlay_is_found_by_a_side_of_it() -> None:
+    held = matcher(
+        entry("film", {0: picture(FILM)}),
+        entry("film-side", {0: picture(FILM + 1)}, variant=SIDE_NUMBERS[0]),
+    )
+
+    verdict = held.judge(
+        sample(0, covered(flipped(picture(FILM), 50), flipped(picture(FILM + 1), 10)))
+    )
+
+    assert [each.finding.entry for each in verdict.decisions] == ["film-side"]
+    assert verdict.decisions[0].finding.variant == SIDE_NUMBERS[0]
+    assert not verdict.is_near_miss
+
+
+def test_sides_are_left_alone_where_the_whole_is_far_or_found() -> None:
+    held = matcher(film("film", FILM), film("other", 9000))
+    hit = covered(picture(FILM + 1), picture(9001))
+
+    far = held.judge(sample(0, covered(picture(5), picture(9001))))
+    found = held.judge(sample(9 * SECOND, hit))
+    later = held.judge(sample(10 * SECOND, covered(flipped(picture(FILM + 2), 40), picture(9002))))
+
+    assert (far.decisions, far.is_near_miss) == ((), False)
+    assert [each.finding.entry for each in found.decisions] == ["film"]
+    assert [each.finding.entry for each in later.decisions] == ["film"]
+
+
+def test_a_side_like_a_slate_says_nothing() -> None:
+    slates = BankSettings(role="negative")
+    both = Banks(
+        (
+            *banks(film("film", FILM), film("side", 9000)).banks,
+            *banks(entry("slate", {0: picture(9000)}), name="slates", settings=slates).banks,
+        )
+    )
+    shown = covered(flipped(picture(FILM), 50), picture(9000))
+
+    verdict = Matcher(lambda: both, Policy()).judge(sample(0, shown))
+
+    assert (verdict.decisions, verdict.is_near_miss, verdict.n_vetoes) == ((), True, 1)

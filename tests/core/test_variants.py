@@ -5,6 +5,7 @@ from streamguard.core.variants import (
     CROP_NUMBERS,
     MIRRORED,
     NO_CROP,
+    SIDE_NUMBERS,
     Crop,
     check_recipes,
     crop_of,
@@ -28,12 +29,18 @@ crop-9-9-3-6 crop-9-9-6-3
 
 NAMES = LISTED.split()
 
-ALL = [*range(len(NAMES)), *(MIRRORED | number for number in range(len(NAMES)))]
+SIDES = ["without-left", "without-right", "without-top", "without-bottom"]
+"""Those of the last numbers, 124 to 127."""
+
+PLAIN = [*range(len(NAMES)), *range(124, 128)]
+ALL = [*PLAIN, *(MIRRORED | number for number in PLAIN)]
 
 
 def test_numbers_keep_their_meaning() -> None:
     assert [variant_name(number) for number in range(len(NAMES))] == NAMES
     assert list(CROP_NUMBERS) == list(range(2, len(NAMES)))
+    assert [variant_name(number) for number in SIDE_NUMBERS] == SIDES
+    assert list(SIDE_NUMBERS) == [124, 125, 126, 127]
 
 
 def test_each_number_has_a_name_of_its_own_that_leads_back_to_it() -> None:
@@ -47,9 +54,10 @@ def test_mirrored_variants_are_named_after_what_they_mirror() -> None:
     assert variant_name(MIRRORED) == "mirror"
     assert variant_name(MIRRORED | 1) == "content-mirror"
     assert variant_name(MIRRORED | 2) == "crop-4-4-4-4-mirror"
+    assert variant_name(MIRRORED | 124) == "without-left-mirror"
 
 
-@pytest.mark.parametrize("number", [len(NAMES), 127, MIRRORED | len(NAMES), 255])
+@pytest.mark.parametrize("number", [len(NAMES), 123, MIRRORED | len(NAMES), 251])
 def test_a_number_of_a_newer_bank_is_named_by_itself(number: int) -> None:
     assert variant_name(number) == f"variant-{number}"
     with pytest.raises(ConfigError, match="no variant named"):
@@ -59,7 +67,9 @@ def test_a_number_of_a_newer_bank_is_named_by_itself(number: int) -> None:
 def test_a_name_tells_what_is_cut_off() -> None:
     assert crop_of(variant_number("crop-4-0-8-0")) == Crop(left=4, right=0, top=8, bottom=0)
     assert crop_of(variant_number("crop-4-0-8-0-mirror")) == Crop(4, 0, 8, 0)
-    assert {crop_of(number) for number in (0, 1, MIRRORED, MIRRORED | 1)} == {NO_CROP}
+    assert crop_of(variant_number("without-right")) == Crop(0, 25, 0, 0)
+    assert crop_of(variant_number("without-top-mirror")) == Crop(0, 0, 25, 0)
+    assert {crop_of(number) for number in (0, 1, 123, MIRRORED, MIRRORED | 1)} == {NO_CROP}
 
 
 def test_crops_favour_no_side() -> None:
@@ -79,6 +89,8 @@ def test_crops_favour_no_side() -> None:
         ("content-mirror", "mirror"),
         ("crop-4-4-4-4", "crops"),
         ("crop-8-0-4-0-mirror", "crops-mirror"),
+        ("without-left", "overlays"),
+        ("without-bottom-mirror", "overlays-mirror"),
     ],
 )
 def test_each_variant_counts_towards_one_group(name: str, group: str) -> None:
@@ -88,11 +100,12 @@ def test_each_variant_counts_towards_one_group(name: str, group: str) -> None:
 def test_recipes_are_put_in_order_and_none_is_no_recipe() -> None:
     assert check_recipes(["crops", "mirror", "crops"]) == ("mirror", "crops")
     assert check_recipes(["crops-fine"]) == ("crops-fine",)
+    assert check_recipes(["overlays", "crops"]) == ("crops", "overlays")
     assert check_recipes(["none"]) == ()
     assert check_recipes([]) == ()
 
 
 @pytest.mark.parametrize("names", [["turned"], ["mirror", "none"], [""]])
 def test_an_unknown_recipe_is_refused(names: list[str]) -> None:
-    with pytest.raises(ConfigError, match="choose of mirror, crops, crops-fine"):
+    with pytest.raises(ConfigError, match="choose of mirror, crops, crops-fine, overlays"):
         check_recipes(names)

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from streamguard.core.look import views_of
+from streamguard.core.pdq import thumbnail
+from streamguard.core.pdq_reference import MIN_SIDE
+from streamguard.core.sides import KEPT, LEFT_OUT, sides_of
+from streamguard.core.types import MIN_QUALITY, NEAR_DISTANCE_BITS, View
+from tests.made_pictures import landscape
+
+PICTURE = landscape(360, 640)
+OVERLAY = landscape(360, 640, seed=9)
+LEFT, RIGHT, TOP, BOTTOM = range(4)
+
+
+def sides(luma: NDArray[np.uint8]) -> tuple[View, ...]:
+    (full,) = views_of(luma, full_range=True)
+    return full.sides()
+
+
+def bits_apart(one: View, other: View) -> int:
+    return int(np.bitwise_count(one.pdq ^ other.pdq).sum())
+
+
+def covered(rows: slice, columns: slice) -> NDArray[np.uint8]:
+    picture = PICTURE.copy()
+    picture[rows, columns] = OVERLAY[rows, columns]
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "free"),
+    [
+        (slice(0, 88), slice(0, 156), (LEFT, TOP)),
+        (slice(0, 88), slice(484, 640), (RIGHT, TOP)),
+        (slice(272, 360), slice(0, 156), (LEFT, BOTTOM)),
+        (slice(272, 360), slice(484, 640), (RIGHT, BOTTOM)),
+        (slice(0, 360), slice(484, 640), (RIGHT,)),
+        (slice(272, 360), slice(0, 640), (BOTTOM,)),
+    ],
+)
+def test_what_lies_over_a_side_leaves_the_others_alone(
+    rows: slice, columns: slice, free: tuple[int, ...]
+) -> None:
+    clean, seen = sides(PICTURE), sides(covered(rows, columns))
+
+    apart = [bits_apart(one, other) for one, other in zip(clean, seen, strict=True)]
+
+    # the thumbnail's pixels reach a little over the border of the quarter
+    assert all(apart[side] <= 8 for side in free)
+    assert min(bits for side, bits in enumerate(apart) if side not in free) > 16
+
+
+def test_the_four_of_a_picture_are_no_matches_of_each_other() -> None:
+    four = sides(PICTURE)
+
+    assert [view.region for view in four] == ["full"] * 4
+    assert all(
+        bits_apart(one, other) > NEAR_DISTANCE_BITS
+        for i, one in enumerate(four)
+        for other in four[:i]
+    )
+
+
+@given(seed=st.integers(0, 50))
+def test_a_turned_picture_has_the_sides_of_its_axes_exchanged(seed: int) -> None:
+    thumb = thumbnail(landscape(360, 640, seed))
+
+    left, right, top, bottom = sides_of(thumb, "full", full_range=True)
+    exchanged = sides_of(np.ascontiguousarray(thumb.T), "full", full_range=True)
+
+    assert [view.quality for view in exchanged] == [
+        view.quality for view in (top, bottom, left, right)
+    ]
+
+
+@pytest.mark.parametrize(("side", "busy"), [(LEFT, slice(KEPT)), (RIGHT, slice(LEFT_OUT, None))])
+def test_a_part_without_structure_may_not_be_matched(side: int, busy: slice) -> None:
+    thumb = np.full((64, 64), 120, np.float32)
+    noise = np.random.default_rng(3).uniform(0, 255, (64, 64)).astype(np.float32)
+    outside = slice(LEFT_OUT) if side == LEFT else slice(KEPT, None)
+    thumb[:, outside] = noise[:, outside]
+
+    views = sides_of(thumb, "content", full_range=True)
+
+    assert views[side].quality < MIN_QUALITY
+    assert not views[side].is_matchable
+    assert views[LEFT + RIGHT - side].is_matchable
+    thumb[:, busy] = noise[:, busy]
+    assert sides_of(thumb, "content", full_range=True)[side].is_matchable
+
+
+@pytest.mark.parametrize(("contrast", "is_more"), [(6, True), (255, False)])
+def test_limited_range_counts_as_more_contrast(contrast: int, *, is_more: bool) -> None:
+    noise = np.random.default_rng(3).uniform(0, contrast, (64, 64)).astype(np.float32)
+
+    full = sides_of(noise, "full", full_range=True)
+    limited = sides_of(noise, "full", full_range=False)
+
+    for one, other in zip(limited, full, strict=True):
+        assert (one.quality > other.quality) is is_more
+        assert one.quality <= 100
+
+
+def test_a_picture_too_small_to_hash_has_no_sides() -> None:
+    (full,) = views_of(np.zeros((MIN_SIDE - 1, 320), np.uint8), full_range=True)
+
+    assert full.sides() == ()
+
+
+def test_each_region_has_sides_of_its_own() -> None:
+    full, content = views_of(np.pad(PICTURE, 40, constant_values=16), full_range=True)
+
+    assert [side.region for side in content.sides()] == ["content"] * 4
+    assert [bits_apart(a, b) for a, b in zip(content.sides(), sides(PICTURE), strict=True)] == [
+        0
+    ] * 4
+    assert full.sides()[0].region == "full"
