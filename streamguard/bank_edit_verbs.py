@@ -17,9 +17,9 @@ from streamguard.adapters.bank_generation import compact_bank
 from streamguard.adapters.bank_live import open_bank
 from streamguard.core.bank_values import BankSettings, EntryFacts
 from streamguard.core.errors import BankError, ConfigError
-from streamguard.core.types import NO_LIMITS, Limits
+from streamguard.core.types import NO_LIMITS
 from streamguard.core.variants import check_recipes
-from streamguard.exchange.by_hand import keep_out
+from streamguard.exchange.by_hand import keep_limits, keep_out
 
 
 def remove(arguments: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def configure(arguments: argparse.Namespace) -> int:
     if arguments.entry is not None:
         return _configure_entry(directory, arguments)
     old = open_bank(directory).settings if has_bank(directory) else BankSettings()
-    new = replace(old, limits=_changed(old.limits, arguments))
+    new = replace(old, limits=replace(old.limits, **_given(arguments)))
     if arguments.role is not None:
         new = replace(new, role=arguments.role)
     if arguments.variants is not None:
@@ -49,8 +49,10 @@ def configure(arguments: argparse.Namespace) -> int:
 def _configure_entry(directory: Path, arguments: argparse.Namespace) -> int:
     if arguments.role is not None or arguments.variants is not None:
         raise ConfigError("role and variants are those of a bank: leave out --entry to set them")
-    facts = _facts_of(directory, arguments.entry)
-    limits = _changed(facts.limits, arguments)
+    facts, given = _facts_of(directory, arguments.entry), _given(arguments)
+    limits = replace(facts.limits, **given)
+    if given:
+        keep_limits(directory, arguments.entry, given)
     if limits != facts.limits:
         amend_entry(directory, arguments.entry, limits=limits)
     shown = {"entry": arguments.entry, **asdict(limits)}
@@ -84,15 +86,15 @@ def compact(arguments: argparse.Namespace) -> int:
     return _show(stat_bank(arguments.directory), as_json=arguments.json)
 
 
-def _changed(limits: Limits, arguments: argparse.Namespace) -> Limits:
-    """Give limits with what the command line names."""
-    given = {
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Give the limits that the command line names."""
+    limits = {
         "max_distance_bits": arguments.max_distance,
         "min_votes": arguments.min_votes,
         "min_quality": arguments.min_quality,
         "is_shadow": arguments.shadow,
     }
-    return replace(limits, **{name: value for name, value in given.items() if value is not None})
+    return {name: value for name, value in limits.items() if value is not None}
 
 
 def _facts_of(directory: Path, name: str) -> EntryFacts:

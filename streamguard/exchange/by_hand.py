@@ -1,17 +1,19 @@
 """What a person decides about single records and entries, whatever their sources say.
 
 Rule: a decision of a person outlasts imports and syncs: an entry that was taken out stays out, a
-record that was let in stays in while its hash is the same.
+record that was let in stays in while its hash is the same, limits that were set stay set.
 """
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from streamguard.core.errors import BankError
 from streamguard.exchange.edit import settle
-from streamguard.exchange.projection import key_of
+from streamguard.exchange.projection import given_limits, key_of
 from streamguard.exchange.record import make_record
 from streamguard.exchange.records_file import RECORDS_FILE, RecordsFile
 
@@ -22,6 +24,8 @@ _HOLD = "INSERT OR IGNORE INTO holds VALUES (?, ?)"
 _HELD = "SELECT key FROM holds WHERE name = ?"
 _FREE = "DELETE FROM holds WHERE name = ?"
 _HOLDS = "SELECT name FROM holds ORDER BY name"
+_GIVEN = "SELECT given FROM limits WHERE name = ?"
+_GIVE = "INSERT OR REPLACE INTO limits VALUES (?, ?, ?)"
 _ASIDE = "SELECT body FROM records WHERE source = ? AND record_id = ? AND problem IS NOT NULL"
 _LET_IN = """UPDATE records SET problem = NULL, is_let_in = 1, entry = ?
     WHERE source = ? AND record_id = ?"""
@@ -64,12 +68,37 @@ def keep_out(directory: Path, name: str) -> None:
     Raises:
         RecordsUnavailable: the records cannot be written.
     """
-    if (directory / RECORDS_FILE).exists():
-        records = RecordsFile.open(directory)
-        try:
+    with _behind(directory) as records:
+        if records:
             hold(records, name)
-        finally:
-            records.close()
+
+
+def limit(records: RecordsFile, name: str, given: Mapping[str, Any]) -> bool:
+    """Keep limits of an entry from now on; False where no record refers to one so named.
+
+    given: fields of core.types.Limits; those that are not named stay as they were set before.
+
+    The bank itself follows at the next `projection.follow`, or by `amend_entry`.
+    """
+    with records.transaction() as connection:
+        found: list[Any] = connection.execute(_KEY, (name,)).fetchall()
+        for (key,) in found:
+            before: list[Any] = connection.execute(_GIVEN, (name,)).fetchall()
+            kept = json.dumps({**given_limits(before), **given})
+            connection.execute(_GIVE, (name, key, kept))
+            settle(connection, key)
+    return bool(found)
+
+
+def keep_limits(directory: Path, name: str, given: Mapping[str, Any]) -> None:
+    """Keep limits of an entry of the bank in this directory from now on, if it follows records.
+
+    Raises:
+        RecordsUnavailable: the records cannot be written.
+    """
+    with _behind(directory) as records:
+        if records:
+            limit(records, name, given)
 
 
 def holds(records: RecordsFile) -> list[str]:
@@ -110,3 +139,16 @@ def let_in(records: RecordsFile, source: str, record_id: str) -> None:
         is_disowned = record.opinion == "neg"
         connection.execute(_LET_IN, (None if is_disowned else key, source, record_id))
         settle(connection, key)
+
+
+@contextmanager
+def _behind(directory: Path) -> Iterator[RecordsFile | None]:
+    """Open the records behind a bank; None where it follows none."""
+    if not (directory / RECORDS_FILE).exists():
+        yield None
+        return
+    records = RecordsFile.open(directory)
+    try:
+        yield records
+    finally:
+        records.close()

@@ -13,7 +13,14 @@ import apsw
 
 from streamguard.core.errors import ListShrinks
 from streamguard.exchange.account import Account
-from streamguard.exchange.projection import ROWS_OF, Reference, wanted
+from streamguard.exchange.projection import (
+    LIMITS_OF,
+    ROWS_OF,
+    Reference,
+    given_limits,
+    name_of,
+    wanted,
+)
 from streamguard.exchange.record import Record
 from streamguard.exchange.records_file import RecordsFile
 from streamguard.exchange.row import (
@@ -174,7 +181,10 @@ def settle(connection: apsw.Connection, key: str) -> None:
     """
     rows = [Reference(*row) for row in connection.execute(ROWS_OF, (key,))]
     is_held = bool(connection.execute(_HELD, (key,)).fetchall())
-    want = None if is_held else wanted(key, rows)
+    want = None
+    if rows and not is_held:
+        found: list[Any] = connection.execute(LIMITS_OF, (name_of(key, rows), key)).fetchall()
+        want = wanted(key, rows, given_limits(found))
     for (name,) in connection.execute(_NAMES, (key,)).fetchall():
         if want is None or want.name != name:
             connection.execute(_DROP_ENTRY, (name,))

@@ -1,16 +1,18 @@
 """The bank as a projection of its records: which entry a record belongs to, and what is to be done.
 
-Rule: an entry is a function of the live records that refer to it, and of nothing else. A hash is
-in the bank while one of them is live; the order in which they came does not matter.
+Rule: an entry is a function of the live records that refer to it, of the limits that a person set
+for it, and of nothing else. A hash is in the bank while one of them is live; the order in which
+they came does not matter.
 
 Stills of the same hash and policy are one entry, named by the first record that refers to it
 (`SOURCE:RECORD`); frames are collected by video (`SOURCE/VIDEO`).
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,6 +27,9 @@ AT_ONCE = 20_000
 
 ROWS_OF = """SELECT source, record_id, pdq, offset_ms, variant, policy, max_distance, is_seed
     FROM records WHERE entry = ? ORDER BY source, record_id"""
+
+LIMITS_OF = "SELECT given FROM limits WHERE name = ?1 OR key = ?2 ORDER BY name = ?1 DESC LIMIT 1"
+"""What a person set for an entry, by its name or, where it was called otherwise, by its key."""
 
 _TO_DO = "SELECT name, key, digest FROM entries WHERE is_applied = 0 ORDER BY name LIMIT ?"
 _DONE = "UPDATE entries SET is_applied = 1 WHERE name = ? AND digest = ?"
@@ -79,23 +84,28 @@ def key_of(record: Record) -> str:
     return f"still {record.hash} {record.policy}"
 
 
-def wanted(key: str, rows: Sequence[Reference]) -> Wanted | None:
-    """Say what the bank should hold for these live records; None where there are none.
+def given_limits(found: Sequence[tuple[str]]) -> dict[str, Any]:
+    """Read what LIMITS_OF finds: fields of Limits; of none of them where nobody set any."""
+    given: dict[str, Any] = json.loads(found[0][0]) if found else {}
+    return given
+
+
+def wanted(key: str, rows: Sequence[Reference], given: Mapping[str, Any]) -> Wanted:
+    """Say what the bank should hold for these live records, at least one.
+
+    given: what a person set, as `given_limits` has it.
 
     Raises:
         ListInvalid: the frames of a video have two policies.
     """
-    if not rows:
-        return None
-    policies = {row.policy for row in rows}
+    name, policies = name_of(key, rows), {row.policy for row in rows}
     if len(policies) > 1:
         one, other = sorted(policies)[:2]
         raise ListInvalid(
-            f"{_name(key, rows)}: its frames have the policies {one} and {other}; a video has one:"
+            f"{name}: its frames have the policies {one} and {other}; a video has one:"
             " give its parts a video_id each"
         )
-    name, limits = _name(key, rows), _limits(rows)
-    content = (name, rows[0].policy, _frames(rows), limits)
+    content = (name, rows[0].policy, _frames(rows), _limits(rows, given))
     return Wanted(name, sha256(repr(content).encode()).digest()[:16])
 
 
@@ -114,11 +124,7 @@ def follow(records: RecordsFile, bank: EditableBank) -> int:
             connection.executemany(_AGAIN, [(name,) for name in lost])
     n_done = 0
     while to_do := records.rows(_TO_DO, (AT_ONCE,)):
-        add = [
-            _entry(name, [Reference(*row) for row in records.rows(ROWS_OF, (key,))])
-            for name, key, digest in to_do
-            if digest is not None
-        ]
+        add = [_entry(name, key, records) for name, key, digest in to_do if digest is not None]
         bank.edit(add, [name for name, _, digest in to_do if digest is None])
         with records.transaction() as connection:
             for name, _, digest in to_do:
@@ -128,10 +134,12 @@ def follow(records: RecordsFile, bank: EditableBank) -> int:
     return n_done
 
 
-def _entry(name: str, rows: Sequence[Reference]) -> Entry:
+def _entry(name: str, key: str, records: RecordsFile) -> Entry:
+    rows = [Reference(*row) for row in records.rows(ROWS_OF, (key,))]
+    given = given_limits(records.rows(LIMITS_OF, (name, key)))
     frames = _frames(rows)
     offsets_us = np.array([offset_ms for offset_ms, _, _ in frames], np.int64) * 1000
-    limits = _limits(rows)
+    limits = _limits(rows, given)
     return Entry(
         name=name,
         policy=rows[0].policy,
@@ -149,17 +157,20 @@ def _frames(rows: Sequence[Reference]) -> list[tuple[int, int, bytes]]:
     return sorted({(row.offset_ms or 0, row.variant, row.pdq) for row in rows})
 
 
-def _limits(rows: Sequence[Reference]) -> Limits:
-    """Join what the records ask: one that is confirmed outweighs seeds, the loosest bound holds."""
+def _limits(rows: Sequence[Reference], given: Mapping[str, Any]) -> Limits:
+    """Join what the records ask: one that is confirmed outweighs seeds, the loosest bound holds.
+
+    What a person set goes before it.
+    """
     firm = [row for row in rows if not row.is_seed]
     bounds = [
         MATCH_DISTANCE_BITS if row.max_distance is None else row.max_distance
         for row in firm or rows
     ]
-    return Limits(max_distance_bits=max(bounds), is_shadow=not firm)
+    return replace(Limits(max_distance_bits=max(bounds), is_shadow=not firm), **given)
 
 
-def _name(key: str, rows: Sequence[Reference]) -> str:
+def name_of(key: str, rows: Sequence[Reference]) -> str:
     """Name an entry; what is too long for a bank ends in a digest."""
     kind, _, ident = key.partition(" ")
     first = rows[0]

@@ -65,6 +65,12 @@ CREATE TABLE IF NOT EXISTS holds (
     key TEXT PRIMARY KEY,            -- a person took this entry out: it stays out
     name TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS limits (
+    name TEXT PRIMARY KEY,           -- a person set limits for this entry: they stay
+    key TEXT NOT NULL,
+    given TEXT NOT NULL              -- JSON: core.types.Limits, what was set of it
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS limits_by_key ON limits (key);
 CREATE TABLE IF NOT EXISTS sources (
     source TEXT PRIMARY KEY,
     generation INTEGER NOT NULL,     -- counts its whole lists

@@ -10,6 +10,7 @@ from streamguard.adapters.bank_file import add_entries
 from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.bank_lock import locked
 from streamguard.cli import main
+from streamguard.core.types import Limits
 from tests.exchange.made_records import POLICY, frame, gone, pdq, record
 from tests.made_banks import all_of, entry
 
@@ -268,3 +269,16 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
     assert said in problem
     assert problem.count("\n") == 1
     assert pdq(1)[:16] not in problem
+
+
+def test_limits_set_by_hand_outlast_the_next_import(bank: Path, tmp_path: Path) -> None:
+    imported(bank, written(tmp_path / "1", record("1", 1).to_json()))
+    main(["bank", "configure", str(bank), "--entry", "list:1", "--max-distance", "9"])
+    at_once = open_bank(bank).entry_of("list:1")
+
+    imported(bank, written(tmp_path / "2", record("1", 2).to_json()))
+
+    changed = open_bank(bank).entry_of("list:1")
+    assert at_once
+    assert changed
+    assert at_once.limits == changed.limits == Limits(max_distance_bits=9)

@@ -14,7 +14,7 @@ from streamguard.core.bank_values import Entry
 from streamguard.core.errors import BankError, ListInvalid, ListShrinks
 from streamguard.core.types import Limits
 from streamguard.exchange.account import MAX_SHOWN, Account
-from streamguard.exchange.by_hand import free, hold, holds, let_in, set_aside
+from streamguard.exchange.by_hand import free, hold, holds, let_in, limit, set_aside
 from streamguard.exchange.edit import SHRINK_RECORDS, taking
 from streamguard.exchange.intake import Reading, take_file
 from streamguard.exchange.projection import follow
@@ -307,6 +307,57 @@ def test_what_was_taken_out_can_be_let_back_in(records: RecordsFile) -> None:
 
 def test_an_entry_that_no_record_refers_to_cannot_be_held(records: RecordsFile) -> None:
     assert not hold(records, "attack.mp4")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        record("1", 1, tags=["new"]),
+        record("1", 2),
+        record("1", 1, policy="TVEC-OTHER"),
+        record("1", 1, max_distance=31),
+        record("1", 1, opinion="seed"),
+    ],
+    ids=["tags", "hash", "policy", "distance", "opinion"],
+)
+def test_limits_that_a_person_set_outlast_a_change_of_the_record(
+    changed: Record, records: RecordsFile
+) -> None:
+    bank = MemoryBank()
+    after(records, bank, record("1", 1, max_distance=28))
+
+    known = limit(records, "list:1", {"max_distance_bits": 20, "is_shadow": True})
+    limit(records, "list:1", {"min_votes": 3, "is_shadow": False})
+    follow(records, bank)
+    at_once = bank.entries["list:1"].limits
+    after(records, bank, changed)
+
+    assert known
+    assert at_once == bank.entries["list:1"].limits == Limits(20, min_votes=3)
+
+
+def test_limits_stay_where_another_record_stands_for_the_hash(records: RecordsFile) -> None:
+    bank = MemoryBank()
+    after(records, bank, record("1", 1), record("2", 1))
+    limit(records, "list:1", {"min_votes": 3})
+
+    after(records, bank, gone("1"))
+
+    assert bank.entries["list:2"].limits == Limits(min_votes=3)
+
+
+def test_what_a_person_did_not_set_follows_the_record(records: RecordsFile) -> None:
+    bank = MemoryBank()
+    after(records, bank, record("1", 1, max_distance=28))
+    limit(records, "list:1", {"min_votes": 3})
+
+    after(records, bank, record("1", 1, max_distance=9))
+
+    assert bank.entries["list:1"].limits == Limits(9, min_votes=3)
+
+
+def test_an_entry_that_no_record_refers_to_is_not_limited(records: RecordsFile) -> None:
+    assert not limit(records, "attack.mp4", {"min_votes": 3})
 
 
 def test_hashes_of_other_kinds_are_passed_over(records: RecordsFile) -> None:
