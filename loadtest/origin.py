@@ -28,10 +28,8 @@ from loadtest.live import quantile
 from loadtest.origin_content import (
     GOPS_S,
     KNOWN,
-    KNOWN_S,
     PROFILES,
     RATE,
-    SOURCE_S,
     encoded,
     file_hashes,
     known_clip,
@@ -81,8 +79,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _files(profile: str, gop_s: int) -> tuple[dict[str, Path], Path]:
     clips = source_clips().items()
-    sources = {name: encoded(name, clip, SOURCE_S, profile, gop_s) for name, clip in clips}
-    return sources, encoded(KNOWN, known_clip(), KNOWN_S, profile, gop_s)
+    sources = {name: encoded(name, clip, profile, gop_s) for name, clip in clips}
+    return sources, encoded(KNOWN, known_clip(), profile, gop_s)
 
 
 @contextmanager

