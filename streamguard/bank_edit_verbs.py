@@ -6,15 +6,18 @@ as a table or as JSON.
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from streamguard.adapters.bank_check import stat_bank
 from streamguard.adapters.bank_dir import has_bank
-from streamguard.adapters.bank_file import amend_entry, configure_bank, remove_entry
+from streamguard.adapters.bank_file import amend_entry, apply_edit, remove_entry
 from streamguard.adapters.bank_generation import compact_bank
 from streamguard.adapters.bank_live import open_bank
+from streamguard.core.bank import Bank
+from streamguard.core.bank_edit import Amendment, Edit
 from streamguard.core.bank_values import BankSettings, EntryFacts
 from streamguard.core.errors import BankError, ConfigError
 from streamguard.core.types import NO_LIMITS
@@ -34,29 +37,48 @@ def configure(arguments: argparse.Namespace) -> int:
     directory: Path = arguments.directory
     if arguments.entry is not None:
         return _configure_entry(directory, arguments)
-    old = open_bank(directory).settings if has_bank(directory) else BankSettings()
-    new = replace(old, limits=replace(old.limits, **_given(arguments)))
-    if arguments.role is not None:
-        new = replace(new, role=arguments.role)
-    if arguments.variants is not None:
-        new = replace(new, variants=check_recipes(arguments.variants.split(",")))
-    if new != old:
-        configure_bank(directory, new)
-    shown = {"role": new.role, **asdict(new.limits), "variants": list(new.variants)}
+    changes = _changes(arguments)
+    if any(changes.values()):  # held against the newest state: of two who change it, both count
+        bank = apply_edit(directory, lambda bank: _setting(bank, **changes), compacts="never")
+        settings = bank.settings
+    else:
+        settings = open_bank(directory).settings if has_bank(directory) else BankSettings()
+    limits = asdict(settings.limits)
+    shown = {"role": settings.role, **limits, "variants": list(settings.variants)}
     return _show(shown, as_json=arguments.json)
 
 
 def _configure_entry(directory: Path, arguments: argparse.Namespace) -> int:
+    name: str = arguments.entry
     if arguments.role is not None or arguments.variants is not None:
         raise ConfigError("role and variants are those of a bank: leave out --entry to set them")
-    facts, given = _facts_of(directory, arguments.entry), _given(arguments)
-    limits = replace(facts.limits, **given)
+    facts, given = _facts_of(directory, name), _given(arguments)
     if given:
-        keep_limits(directory, arguments.entry, given)
-    if limits != facts.limits:
-        amend_entry(directory, arguments.entry, limits=limits)
-    shown = {"entry": arguments.entry, **asdict(limits)}
-    return _show(shown, as_json=arguments.json)
+        keep_limits(directory, name, given)
+        bank = apply_edit(directory, lambda bank: _amending(bank, name, given), compacts="never")
+        facts = bank.entry_of(name) or facts
+    return _show({"entry": name, **asdict(facts.limits)}, as_json=arguments.json)
+
+
+def _amending(bank: Bank, name: str, given: Mapping[str, Any]) -> Edit:
+    facts = bank.entry_of(name)
+    limits = replace(facts.limits if facts else NO_LIMITS, **given)
+    return Edit(amend={name: Amendment(limits=limits)})
+
+
+def _changes(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Give what the command line names of a bank's settings, and of its limits."""
+    of_bank: dict[str, Any] = {}
+    if arguments.role is not None:
+        of_bank["role"] = arguments.role
+    if arguments.variants is not None:
+        of_bank["variants"] = check_recipes(arguments.variants.split(","))
+    return {"of_bank": of_bank, "limits": _given(arguments)}
+
+
+def _setting(bank: Bank, of_bank: Mapping[str, Any], limits: Mapping[str, Any]) -> Edit:
+    settings = bank.settings
+    return Edit(settings=replace(settings, limits=replace(settings.limits, **limits), **of_bank))
 
 
 def quarantine(arguments: argparse.Namespace) -> int:

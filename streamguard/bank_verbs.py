@@ -36,24 +36,22 @@ def build(arguments: argparse.Namespace) -> int:
         raise ConfigError("--entry names one source; without it each file's name is its entry's")
     directory, variants = arguments.directory, arguments.variants
     since = revision_of(directory)
-    recipes = _settings_for(directory, variants).variants
+    settings = open_bank(directory).settings if has_bank(directory) else BankSettings()
+    recipes = settings.variants if variants is None else check_recipes(variants.split(","))
     entries = [
         _entry_of(source, arguments.entry or Path(source).name, arguments.policy, recipes)
         for source in sources
     ]
-    settings = None if variants is None else _settings_for(directory, variants)  # as they are now
-    edit = Edit(add=entries, replace=arguments.replace, since=since, settings=settings)
-    apply_edit(directory, edit)
+    edit = Edit(add=entries, replace=arguments.replace, since=since)
+    if variants is None:
+        apply_edit(directory, edit)
+    else:  # of the settings as they are by then
+        apply_edit(
+            directory,
+            lambda bank: replace(edit, settings=replace(bank.settings, variants=recipes)),
+        )
     _show(stat_bank(directory), as_json=arguments.json)
     return 0
-
-
-def _settings_for(directory: Path, variants: str | None) -> BankSettings:
-    """Give a bank's settings, with the variants that it is to have from now on."""
-    settings = open_bank(directory).settings if has_bank(directory) else BankSettings()
-    if variants is None:
-        return settings
-    return replace(settings, variants=check_recipes(variants.split(",")))
 
 
 def _entry_of(source: str, name: str, policy: str, recipes: tuple[str, ...]) -> Entry:

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,42 @@ def test_build_applies_the_recipes_of_the_bank(
 
     held = {name: facts.n_hashes for name, facts, _ in open_bank(bank).entries()}
     assert 1.5 * held["plain"] < held["both"] < 2.5 * held["plain"]
+
+
+def test_of_changes_at_the_same_time_each_one_counts(tmp_path: Path) -> None:
+    changes = (
+        ("--negative",),
+        ("--max-distance", "9"),
+        ("--min-votes", "3"),
+        ("--min-quality", "60"),
+        ("--shadow",),
+        ("--variants", "mirror"),
+    )
+    expected = BankSettings("negative", Limits(9, 3, 60, is_shadow=True), ("mirror",))
+    for number in range(5):
+        bank = tmp_path / str(number)
+        with ThreadPoolExecutor(len(changes)) as pool:
+            commands = [["bank", "configure", str(bank), *change] for change in changes]
+            codes = list(pool.map(main, commands))
+
+        assert codes == [0] * len(changes)
+        assert open_bank(bank).settings == expected
+
+
+def test_of_changes_to_one_entry_at_the_same_time_each_one_counts(bank: Path) -> None:
+    changes = (("--max-distance", "9"), ("--min-votes", "3"), ("--min-quality", "60"))
+    with ThreadPoolExecutor(len(changes)) as pool:
+        commands = [["bank", "configure", str(bank), "--entry", "film", *one] for one in changes]
+        list(pool.map(main, commands))
+
+    facts = open_bank(bank).entry_of("film")
+    assert facts is not None
+    assert facts.limits == Limits(9, 3, 60)
+
+
+def test_what_cannot_be_configured_makes_no_bank(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(capsys, "configure", tmp_path / "new", "--variants", "sepia")
+
+    assert not (tmp_path / "new").exists()

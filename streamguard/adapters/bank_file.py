@@ -5,7 +5,7 @@ force for every process when it returns: all of it or, where anything fails, not
 power cut from then on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streamguard.adapters.bank_commit import pack_commit
@@ -33,12 +33,16 @@ from streamguard.core.bank_values import BankSettings, Entry
 from streamguard.core.errors import BankError
 from streamguard.core.types import Limits
 
+Wish = Callable[[Bank], Edit]
+"""Makes an edit of the bank as it is; nobody else writes it from then until the commit."""
 
-def apply_edit(directory: Path, edit: Edit, *, compacts: Compacts = "soon") -> Bank:
-    """Commit an edit to the bank in a directory, which is made where an entry is to go in.
+
+def apply_edit(directory: Path, edit: Edit | Wish, *, compacts: Compacts = "soon") -> Bank:
+    """Commit an edit to the bank in a directory.
 
     Args:
-        directory: of the bank.
+        directory: of the bank; it is made where entries or settings are to go in, or an edit that
+            is made of the bank.
         edit: what is wished for.
         compacts: when to put the bank in order after the commit; in a large bank it takes seconds,
             in which others go on editing and matching.
@@ -84,7 +88,7 @@ def remove_entry(directory: Path, name: str) -> None:
     Raises:
         BankError: there is no such entry or bank; else as apply_edit.
     """
-    before, _ = _edit(directory, Edit(remove=[name], may_miss=True))
+    before, _ = _edit(directory, Edit(remove=[name], may_miss=True), compacts="soon")
     if before.entry_of(name) is None:
         raise BankError(
             f"{directory} has no entry named {name!r}, see streamguard bank list; should it be on "
@@ -134,23 +138,27 @@ def revision_of(directory: Path) -> int:
     return BankReader(directory).newest()[0].editor.revision if has_bank(directory) else 0
 
 
-def _edit(directory: Path, edit: Edit, *, compacts: Compacts = "soon") -> tuple[Bank, Bank]:
+def _edit(directory: Path, edit: Edit | Wish, *, compacts: Compacts) -> tuple[Bank, Bank]:
     """Commit an edit; give the bank before and after it."""
-    if edit.add or edit.settings:
+    if not isinstance(edit, Edit) or edit.add or edit.settings:
         make_directory(directory)
     else:
         read_current(directory)  # where there is no bank, no lock is left either
     with locked(directory):
         if not has_bank(directory):
             empty = empty_bank(directory.resolve().name)
-            first = edited(empty, edit)
+            first = edited(empty, _made(edit, empty))
             begin(directory, folded(first))
             return empty, first
         opened = BankReader(directory).newest()[0]
         before = opened.editor.snapshot()
-        after = _commit(directory, opened, fitted(before, edit))
+        after = _commit(directory, opened, fitted(before, _made(edit, before)))
     compact_where_due(directory, after, compacts)
     return before, after
+
+
+def _made(edit: Edit | Wish, bank: Bank) -> Edit:
+    return edit if isinstance(edit, Edit) else edit(bank)
 
 
 def _commit(directory: Path, opened: Opened, commit: Commit) -> Bank:
