@@ -11,7 +11,10 @@ from streamguard.adapters.bank_live import open_bank
 from streamguard.cli import main
 from streamguard.core.bank_values import BankSettings
 from streamguard.core.types import Limits
+from streamguard.core.variants import DEFAULT_RECIPES
 from tests.made_banks import entry, image, names
+
+DEFAULTS = ",".join(DEFAULT_RECIPES)
 
 
 @pytest.fixture
@@ -80,7 +83,7 @@ def test_configure_changes_what_is_named_and_leaves_the_rest(
 def test_configure_takes_back_what_it_set(bank: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told(capsys, "configure", bank, "--negative", "--shadow", "--variants", "none")
 
-    told(capsys, "configure", bank, "--known", "--no-shadow", "--variants", "mirror,crops")
+    told(capsys, "configure", bank, "--known", "--no-shadow", "--variants", DEFAULTS)
 
     assert open_bank(bank).settings == BankSettings()
 
