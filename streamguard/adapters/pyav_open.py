@@ -209,11 +209,18 @@ class Opened:
 
 
 def _first_picture(container: InputContainer, index: int) -> VideoFrame:
+    """Decode the next keyframe alone: else FFmpeg decodes four more, to know which is shown first.
+
+    Raises:
+        StopIteration: there is none.
+    """
     video = container.streams[index]
     assert isinstance(video, VideoStream)  # noqa: S101  # it is the one that was chosen
-    video.codec_context.thread_count = 1
-    video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    return next(container.decode(video))
+    context = video.codec_context
+    context.thread_count = 1
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    packet = next(packet for packet in container.demux(video) if packet.is_keyframe)
+    return next(picture for unit in (packet, None) for picture in context.decode(unit))
 
 
 def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -> InputContainer:

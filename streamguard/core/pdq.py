@@ -188,22 +188,24 @@ def _spans(size: int, multiple: int) -> tuple[NDArray[np.intp], Float32]:
 @lru_cache(maxsize=_N_SIZES)
 def tents(size: int) -> Float32:
     """Fold two box passes and the decimation along `size` pixels: (64, size), rows sum to 1."""
-    places = np.zeros((SIDE, size))
-    for tent, centre in zip(places, centres(size), strict=True):
-        outer = _box_around(int(centre), size)
-        for place in outer:
-            inner = _box_around(place, size)
-            tent[inner.start : inner.stop] += 1 / (len(outer) * len(inner))
+    outer = _boxes_around(centres(size), size)
+    inner = _boxes_around(outer, size)
+    is_in = (outer[..., None] >= 0) & (inner >= 0)
+    n_averaged = np.count_nonzero(outer >= 0, axis=1)[:, None] * np.count_nonzero(is_in, axis=2)
+    tent, place, step = np.nonzero(is_in)
+    pixels = tent * size + inner[tent, place, step]
+    places = np.bincount(pixels, 1 / n_averaged[tent, place], SIDE * size).reshape(SIDE, size)
     folded = places.astype(np.float32)
     folded.flags.writeable = False
     return folded
 
 
-def _box_around(place: int, size: int) -> range:
-    """List the pixels that one box pass averages into the pixel at `place`."""
+def _boxes_around(places: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """List the pixels that one box pass averages into each pixel, along one more axis; -1: none."""
     window = window_of(size)
-    right = place + (window + 2) // 2
-    return range(max(0, right - window), min(size, right))
+    box = places[..., None] + np.arange(window) + (window + 2) // 2 - window
+    box[(box < 0) | (box >= size)] = -1
+    return box
 
 
 _DCT: Float32 = dct_matrix().astype(np.float32)
