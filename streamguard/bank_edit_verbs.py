@@ -16,6 +16,7 @@ from streamguard.adapters.bank_dir import has_bank
 from streamguard.adapters.bank_file import amend_entry, apply_edit, remove_entry
 from streamguard.adapters.bank_generation import compact_bank
 from streamguard.adapters.bank_live import open_bank
+from streamguard.compaction_notice import tell_compaction
 from streamguard.core.bank import Bank
 from streamguard.core.bank_edit import Amendment, Edit
 from streamguard.core.bank_values import BankSettings, EntryFacts
@@ -28,7 +29,7 @@ from streamguard.exchange.by_hand import keep_limits, keep_out
 def remove(arguments: argparse.Namespace) -> int:
     """Take an entry out of a bank; one that was imported stays out."""
     keep_out(arguments.directory, arguments.entry)
-    remove_entry(arguments.directory, arguments.entry)
+    remove_entry(arguments.directory, arguments.entry, tell=tell_compaction)
     return _show(stat_bank(arguments.directory), as_json=arguments.json)
 
 

@@ -21,6 +21,7 @@ from streamguard.adapters.bench_hashes import read_hashes
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import EntryPlan, make_entry
+from streamguard.compaction_notice import tell_compaction
 from streamguard.core.bank_edit import Edit
 from streamguard.core.bank_values import BankSettings, Entry, check_policy
 from streamguard.core.errors import ConfigError
@@ -44,11 +45,12 @@ def build(arguments: argparse.Namespace) -> int:
     ]
     edit = Edit(add=entries, replace=arguments.replace, since=since)
     if variants is None:
-        apply_edit(directory, edit)
+        apply_edit(directory, edit, tell=tell_compaction)
     else:  # of the settings as they are by then
         apply_edit(
             directory,
             lambda bank: replace(edit, settings=replace(bank.settings, variants=recipes)),
+            tell=tell_compaction,
         )
     _show(stat_bank(directory), as_json=arguments.json)
     return 0

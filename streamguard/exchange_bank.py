@@ -10,6 +10,7 @@ from streamguard.adapters.bank_dir import has_bank
 from streamguard.adapters.bank_file import apply_edit
 from streamguard.adapters.bank_generation import compact_where_due
 from streamguard.adapters.bank_live import open_bank
+from streamguard.compaction_notice import tell_compaction
 from streamguard.core.bank import Bank
 from streamguard.core.bank_edit import Amendment, Edit
 from streamguard.core.bank_values import Entry, EntryFacts, Stretch
@@ -47,13 +48,13 @@ class BankDirectory:
                 may_miss=True,
                 amend=dict(self._set_aside(add)),
             )
-            apply_edit(self._directory, edit, compacts="late")
+            apply_edit(self._directory, edit, compacts="late", tell=tell_compaction)
 
     def settle(self) -> None:
         """Put the bank in order after the last of many edits, where that is due."""
         bank = self._open()
         if bank is not None:
-            compact_where_due(self._directory, bank)
+            compact_where_due(self._directory, bank, tell=tell_compaction)
 
     def records(self, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, Record]]:
         """Yield the entries whose names are wanted, a record a hash; their source is the bank.

@@ -22,6 +22,7 @@ from streamguard.adapters.bank_generation import (
     begin,
     compact_where_due,
     renew_delta,
+    silent,
 )
 from streamguard.adapters.bank_lock import locked, mark
 from streamguard.adapters.bank_reader import BankReader, Opened
@@ -37,7 +38,13 @@ Wish = Callable[[Bank], Edit]
 """Makes an edit of the bank as it is; nobody else writes it from then until the commit."""
 
 
-def apply_edit(directory: Path, edit: Edit | Wish, *, compacts: Compacts = "soon") -> Bank:
+def apply_edit(
+    directory: Path,
+    edit: Edit | Wish,
+    *,
+    compacts: Compacts = "soon",
+    tell: Callable[[Bank], None] = silent,
+) -> Bank:
     """Commit an edit to the bank in a directory.
 
     Args:
@@ -46,6 +53,7 @@ def apply_edit(directory: Path, edit: Edit | Wish, *, compacts: Compacts = "soon
         edit: what is wished for.
         compacts: when to put the bank in order after the commit; in a large bank it takes seconds,
             in which others go on editing and matching.
+        tell: is called before that, with the bank after the edit.
 
     Returns:
         The bank after the edit.
@@ -54,7 +62,7 @@ def apply_edit(directory: Path, edit: Edit | Wish, *, compacts: Compacts = "soon
         BankError: the edit does not fit, another process is writing all the while, the bank is
             damaged or cannot be written. What was in force before still is.
     """
-    return _edit(directory, edit, compacts=compacts)[1]
+    return _edit(directory, edit, compacts, tell)[1]
 
 
 def add_entry(directory: Path, entry: Entry, *, replace: bool = False) -> None:
@@ -80,15 +88,16 @@ def add_entries(
     apply_edit(directory, Edit(add=entries, replace=replace, since=since))
 
 
-def remove_entry(directory: Path, name: str) -> None:
+def remove_entry(directory: Path, name: str, tell: Callable[[Bank], None] = silent) -> None:
     """Take one entry out of the bank in a directory, with all its hashes.
 
-    Where there is none, the removal still holds against an addition that is being prepared.
+    Where there is none, the removal still holds against an addition that is being prepared. `tell`
+    is called before the bank is put in order, where that is due.
 
     Raises:
         BankError: there is no such entry or bank; else as apply_edit.
     """
-    before, _ = _edit(directory, Edit(remove=[name], may_miss=True), compacts="soon")
+    before, _ = _edit(directory, Edit(remove=[name], may_miss=True), "soon", tell)
     if before.entry_of(name) is None:
         raise BankError(
             f"{directory} has no entry named {name!r}, see streamguard bank list; should it be on "
@@ -138,7 +147,9 @@ def revision_of(directory: Path) -> int:
     return BankReader(directory).newest()[0].editor.revision if has_bank(directory) else 0
 
 
-def _edit(directory: Path, edit: Edit | Wish, *, compacts: Compacts) -> tuple[Bank, Bank]:
+def _edit(
+    directory: Path, edit: Edit | Wish, compacts: Compacts, tell: Callable[[Bank], None]
+) -> tuple[Bank, Bank]:
     """Commit an edit; give the bank before and after it."""
     if not isinstance(edit, Edit) or edit.add or edit.settings:
         make_directory(directory)
@@ -153,7 +164,7 @@ def _edit(directory: Path, edit: Edit | Wish, *, compacts: Compacts) -> tuple[Ba
         opened = BankReader(directory).newest()[0]
         before = opened.editor.snapshot()
         after = _commit(directory, opened, fitted(before, _made(edit, before)))
-    compact_where_due(directory, after, compacts)
+    compact_where_due(directory, after, compacts, tell)
     return before, after
 
 

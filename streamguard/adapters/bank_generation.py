@@ -6,6 +6,7 @@ over, byte by byte, before the new files are put in force. One process at a time
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -47,13 +48,21 @@ Compacts = Literal["soon", "late", "never"]
 half as large as the base, for edits of which very many come in a row (late); or never."""
 
 
-def compact_where_due(directory: Path, bank: Bank, when: Compacts = "soon") -> None:
+def silent(_: Bank) -> None:
+    """Say nothing of a compaction."""
+
+
+def compact_where_due(
+    directory: Path, bank: Bank, when: Compacts = "soon", tell: Callable[[Bank], None] = silent
+) -> None:
     """Compact a bank in which so much has changed since the base that it matters.
 
-    What fails is tried again by the next edit: nothing is lost by it but time.
+    What fails is tried again by the next edit: nothing is lost by it but time. `tell` is called
+    before: in a large bank it takes seconds.
     """
     is_late = when != "late" or bank.tail.n_hashes >= bank.base.table.n_hashes // 2
     if when != "never" and is_late and is_compaction_due(bank):
+        tell(bank)
         with suppress(BankError):
             compact_bank(directory)
 
