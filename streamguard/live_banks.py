@@ -14,6 +14,7 @@ import structlog
 from streamguard.adapters.bank_live import LiveBank
 from streamguard.adapters.bank_watch import BankWatch
 from streamguard.core.banks import Banks
+from streamguard.core.errors import BankError
 from streamguard.core.ports import Exporter
 
 log = structlog.get_logger()
@@ -26,8 +27,9 @@ class LiveBanks:
         """Open the banks.
 
         Raises:
-            BankError: one of them cannot be read.
+            BankError: one of them cannot be read, or two have the same name.
         """
+        _refuse_doubles(directories)
         self._directories = directories
         self._live = [LiveBank(directory) for directory in directories]
         self._told: list[str | None] = [None for _ in directories]
@@ -82,6 +84,19 @@ class LiveBanks:
         """Say how many banks are damaged, for readiness; the log says which and how."""
         n_damaged = self.n_damaged()
         return f"{n_damaged} of the banks are damaged or cannot be read" if n_damaged else None
+
+
+def _refuse_doubles(directories: Sequence[Path]) -> None:
+    """Refuse two banks of one name: flags and limits could not tell them apart."""
+    by_name: dict[str, Path] = {}
+    for directory in directories:
+        name = directory.resolve().name
+        if name in by_name:
+            raise BankError(
+                f"{by_name[name]} and {directory} are both banks named {name!r}: rename one"
+                " directory, or name it once"
+            )
+        by_name[name] = directory
 
 
 def _tell_unreadable(name: str, problem: str | None) -> None:

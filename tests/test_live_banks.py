@@ -44,6 +44,26 @@ def test_a_bank_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> Non
         LiveBanks([tmp_path])
 
 
+@pytest.mark.parametrize("second", ["two", "b/one", "one", "b/../one"])
+def test_two_banks_of_one_name_are_refused(
+    second: str, directories: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "b").mkdir()
+    if second == "b/one":
+        add_entry(tmp_path / second, entry("x"))
+    given = [directories[0], tmp_path / second]
+
+    if second == "two":
+        assert LiveBanks(given)().names == ("one", "two")
+    else:
+        with pytest.raises(BankError) as caught:
+            LiveBanks(given)
+        assert str(caught.value) == (
+            f"{given[0]} and {given[1]} are both banks named 'one': rename one directory, or name"
+            " it once"
+        )
+
+
 def test_no_banks_are_no_problem() -> None:
     banks = LiveBanks([])
 
