@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +23,24 @@ POLL_S = 0.02
 _CONFIGURATION = """
 load_module {module};
 daemon off;
-worker_processes 1;
+worker_processes {n_processes};
 pid nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 1024; }}
-rtmp {{ server {{ listen {host}:{port}; chunk_size 4096; application live {{ live on; }} }} }}
+rtmp {{
+  server {{
+    listen {host}:{port};
+    chunk_size 4096;
+    application live {{ live on; {extra} }}
+    application other {{ live on; }}
+  }}
+}}
+http {{
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  server {{ listen {host}:{stat_port}; location = /stat {{ rtmp_stat all; }} }}
+}}
 """
 
 
@@ -37,6 +50,12 @@ class RtmpServer:
 
     port: int
     folder: Path
+    stat_port: int = 0
+
+    @property
+    def stat_url(self) -> str:
+        """Give the address of the page that tells what is being published."""
+        return f"http://{HOST}:{self.stat_port}/stat"
 
     def url(self, name: str) -> str:
         """Give the URL to publish a stream to, and to pull it from."""
@@ -66,26 +85,45 @@ def find_nginx() -> tuple[Path, Path]:
 
 
 @contextmanager
-def rtmp_server(nginx: Path, module: Path, folder: Path) -> Iterator[RtmpServer]:
+def rtmp_server(
+    nginx: Path, module: Path, folder: Path, *, n_processes: int = 1, extra: str = ""
+) -> Iterator[RtmpServer]:
     """Run a server until the end of the `with`.
+
+    n_processes: more than one is a mistake of configuration: each knows its own streams alone.
+    extra: further directives of the application `live`.
 
     Raises:
         ProgramUnavailable: it did not come up.
     """
-    port = free_port()
+    port, stat_port = free_ports(2)
     configuration = folder / "nginx.conf"
-    configuration.write_text(_CONFIGURATION.format(module=module, host=HOST, port=port))
+    text = _CONFIGURATION.format(
+        module=module,
+        host=HOST,
+        port=port,
+        stat_port=stat_port,
+        n_processes=n_processes,
+        extra=extra,
+    )
+    configuration.write_text(text)
     command = [str(nginx), "-p", str(folder), "-e", "stderr", "-c", str(configuration)]
     log = folder / "nginx.log"
     with running(command, log) as process:
         _wait_for(port, process, log)
-        yield RtmpServer(port, folder)
+        yield RtmpServer(port, folder, stat_port)
 
 
 def free_port() -> int:
     """Give a port on loopback that nobody listens on at this moment."""
-    with socket.create_server((HOST, 0)) as taken:
-        return int(taken.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Give ports on loopback that nobody listens on at this moment, all of them different."""
+    with ExitStack() as taken:
+        servers = [taken.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
+        return [int(server.getsockname()[1]) for server in servers]
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -31,6 +31,7 @@ from streamguard.exchange_section import (
     variable_of,
     written_credential,
 )
+from streamguard.ingest_section import ServerSection
 from streamguard.kafka_section import KafkaSection
 from streamguard.section import Section
 from streamguard.stream_section import StreamSection
@@ -54,6 +55,9 @@ class Deployment(Section):
 
     name: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")] = "streamguard"
     """Names this deployment in the source of every event."""
+    secret_file: Path | None = None
+    """What names the streams that are found, so that their paths stay secret: 32 bytes or more;
+    without it one is made beside the event log, once, and must be kept with it."""
 
 
 class SourceSection(Section):
@@ -151,6 +155,8 @@ class Settings(BaseSettings):
     deployment: Deployment = Deployment()
     streams: tuple[StreamSection, ...] = ()
     """The streams that `run` screens."""
+    servers: tuple[ServerSection, ...] = ()
+    """Ingest servers whose streams `run` finds and screens."""
     source: SourceSection = SourceSection()
     bank: BankSection = BankSection()
     hygiene: HygieneSection = HygieneSection()
@@ -173,17 +179,26 @@ class Settings(BaseSettings):
             raise ValueError(f"two streams have the id {twice[0]!r}")
         return streams
 
+    @field_validator("servers")
+    @classmethod
+    def _names_are_unique(cls, servers: tuple[ServerSection, ...]) -> tuple[ServerSection, ...]:
+        names = [server.name for server in servers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two servers have the name {twice[0]!r}")
+        return servers
+
     @model_validator(mode="after")
     def _streams_name_banks(self) -> Self:
         known = {path.resolve().name for path in self.bank.paths}
         if len(known) < len(self.bank.paths):
             raise ValueError("two banks have the same name: rename one of their directories")
-        for stream in self.streams:
-            unknown = sorted(set(stream.banks or ()) - known)
+        named = [(f"stream {stream.id!r}", stream.banks) for stream in self.streams]
+        named += [(f"server {server.name!r}", server.banks) for server in self.servers]
+        for who, banks in named:
+            unknown = sorted(set(banks or ()) - known)
             if unknown:
-                raise ValueError(
-                    f"stream {stream.id!r} names the bank {unknown[0]!r}: there is none"
-                )
+                raise ValueError(f"{who} names the bank {unknown[0]!r}: there is none")
         return self
 
     @classmethod

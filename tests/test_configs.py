@@ -1,5 +1,6 @@
 """The examples in configs/ are complete and true, and the tables of its README are up to date."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -71,6 +72,10 @@ def test_what_the_example_comments_out_would_be_allowed(
     if section == "streams":
         more = "" if name.startswith("url") else 'url = "rtmp://host/a"\n'
         values = f'[bank]\npaths = ["known"]\n[[streams]]\nid = "a"\n{more}'
+    elif section == "servers":
+        more = 'user = "a"\n' if name == "password_file" else ""
+        server = 'name = "a"\nkind = "nginx_rtmp"\napi = "http://a/stat"\npull = "rtmp://a"\n'
+        values = f'[bank]\npaths = ["known"]\n[[servers]]\n{server}{more}'
     elif section == "exchange":
         values = '[exchange.a]\nkind = "threatexchange"\nbank = "known"\npolicy = "TVEC-X"\n'
     else:
@@ -78,7 +83,7 @@ def test_what_the_example_comments_out_would_be_allowed(
     if name.endswith("_file"):
         (tmp_path / "file").write_text("rtmp://host/a")
         value = str(tmp_path / "file")
-    written = f'"{value}"' if isinstance(value, str) else str(value)
+    written = json.dumps(value)  # strings, lists, numbers and booleans are the same in TOML
     file = tmp_path / "config.toml"
     file.write_text(f"{values}{name} = {written}\n")
 

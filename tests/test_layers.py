@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "adapters": {"adapters", "core", "kernels"},
     "runtime": {"runtime", "core"},
     "exchange": {"exchange", "core"},
+    "ingest": {"ingest", "runtime", "core"},
 }
 MAY_IMPORT_DEMO = {"demo", "app", "cli", "verbs"}
 NOT_IN_CORE = {

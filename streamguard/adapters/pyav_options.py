@@ -68,6 +68,8 @@ def options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
         chosen["max_redirects"] = "0"  # they lead to other hosts, inner ones too
     if protocol in {"rtmp", "rtmps"}:
         chosen["rtmp_live"] = "live"  # RTMP's own `timeout` would mean listening: left alone
+    if location.rtmp_name:  # of a URL FFmpeg would cut `.flv`, and take `a/b` for an application
+        chosen["rtmp_app"], chosen["rtmp_playpath"] = location.rtmp_name
     return chosen
 
 

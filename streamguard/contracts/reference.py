@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from prometheus_client import Metric
 
+from streamguard.adapters.discovery_meter import ServerFigures, show_discovery
 from streamguard.adapters.kafka_meter import KafkaMeter
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.contracts.descriptions import describe
@@ -86,7 +87,8 @@ def _fields(section: Schema, schema: Schema) -> str:
     for name, field in section["properties"].items():
         default = "required" if "default" not in field else _code(field["default"])
         kind = _kind(_resolved(field, schema), schema)
-        rows.append((f"`{name}`", kind, default, field["description"]))
+        meaning = " ".join(field["description"].split())
+        rows.append((f"`{name}`", kind, default, meaning))
     return _table(("setting", "allowed", "default", "meaning"), rows)
 
 
@@ -131,6 +133,7 @@ def _counted() -> Iterator[tuple[str, str, str, str]]:
     meter.reconnected(ANY)
     meter.describe_model(ANY, ANY, ANY)
     KafkaMeter(meter.registry).failed(ANY)
+    show_discovery(meter.registry, [ServerFigures(ANY, bool, int, int)])
     for metric in meter.registry.collect():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         if not name.endswith("_created"):

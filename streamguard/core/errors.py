@@ -84,6 +84,13 @@ class SourceCorrupt(StreamguardError):
     exit_code = 3
 
 
+class DiscoveryUnavailable(StreamguardError):
+    """An ingest server does not say what is being published, or not in a way that can be used."""
+
+    reason, retriable = "discovery_unavailable", True
+    exit_code = 3
+
+
 class LogUnavailable(StreamguardError):
     """The event log cannot be read or written: a full disk, no permission, damage."""
 

@@ -42,11 +42,14 @@ class Location:
 
     url:   what the demuxer opens; a secret.
     label: what may be shown: a file's path, else protocol and host.
+    rtmp_name: application and name of a stream on the RTMP server of the URL, for names that no
+        URL can hold: any that a publisher chose; a secret, too.
     """
 
     protocol: Protocol
     url: str = field(repr=False)
     label: str
+    rtmp_name: tuple[str, str] | None = field(default=None, repr=False)
 
     @property
     def is_live(self) -> bool:

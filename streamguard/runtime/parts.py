@@ -37,6 +37,8 @@ class Stream:
 
     banks:  names of the banks that it is held against; None for all.
     policy: what counts on this stream; None for what counts on all.
+    session_key: tells one publish from the next, by discovery; "" where only a lost connection
+        tells that one has ended.
     """
 
     stream_id: str
@@ -44,6 +46,7 @@ class Stream:
     sampling: Sampling
     banks: tuple[str, ...] | None = None
     policy: Policy | None = None
+    session_key: str = ""
 
     @property
     def patience_s(self) -> float:
