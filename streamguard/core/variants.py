@@ -21,11 +21,15 @@ bars double them.
     0 4 8, usual cuts            38    44   56 %   99 %      93 %      99 %     14,251    40,494
     0 3 6 9, usual cuts          85    10   93 %  100 %      99 %     100 %    107,576   292,056
     0 3 6 9, usual cuts          85    44   63 %  100 %      98 %     100 %     20,718    53,616
-    PATTERNS, the first 20       20    10   64 %  100 %      91 %      99 %     26,990    72,462
-    PATTERNS                     57    10   93 %  100 %      99 %     100 %     73,479   199,392
-    PATTERNS ("crops-fine")      57    31   86 %  100 %      99 %     100 %     36,337   107,238
-    PATTERNS ("crops")           57    44   62 %  100 %      98 %     100 %     17,765    47,874
-    PATTERNS                     57    48   52 %  100 %      96 %     100 %     14,193    37,650
+    the first 20 of PATTERNS     20    10   64 %  100 %      91 %      99 %     26,990    72,462
+    these patterns               57    10   93 %  100 %      99 %     100 %     73,479   199,392
+    these ("crops-fine")         57    31   86 %  100 %      99 %     100 %     36,337   107,238
+    these ("crops")              57    44   62 %  100 %      98 %     100 %     17,765    47,874
+    these patterns               57    48   52 %  100 %      96 %     100 %     14,193    37,650
+
+The last two patterns, 8 crops, came after the table: of 69 keyframes of five clips that lack 10 %
+at one side or at two adjoining ones 18 had a hash within 31 bits before, and 42 have one now, at
+8 % more hashes.
 
 A fine grid that is pruned widely beats a coarse one that is not, at the same price: what a frame
 lacks its neighbours have. Unrelated contents come 10 bits nearer by crops and mirrored copies: of
@@ -88,6 +92,8 @@ PATTERNS = (
     (8, 8, 8, 8),
     (2, 6, 4, 4),
     (3, 6, 9, 9),
+    (10, 0, 0, 0),
+    (10, 0, 10, 0),
 )
 """The crops, percent cut off left, right, top and bottom; each stands for itself and for what comes
 of it by swapping left and right, top and bottom, or the two pairs. Source: the module's table."""

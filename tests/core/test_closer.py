@@ -58,6 +58,17 @@ def test_a_scene_that_goes_on_is_looked_at_now_and_then(n_bits: int, *, goes_on:
     assert looked == ([1, 1 + SLOW_EVERY, 1 + 2 * SLOW_EVERY] if goes_on else [])
 
 
+def test_of_a_scene_that_goes_on_between_bars_the_content_is_looked_at_too() -> None:
+    of_content = tuple(view(picture(n), region="content") for n in range(10, 14))
+    content = replace(seen(picture(2), of_content), region="content")
+    inset = replace(seen(picture(3)), region="inset")
+    closer = Closer()
+
+    looks(closer, seen(picture(1)), content, inset)
+
+    assert looks(closer, seen(picture(1)), content, inset) == [*SIDES, *of_content]
+
+
 def test_cuts_between_scenes_buy_no_closer_looks() -> None:
     closer = Closer()
     shown = [seen(picture(n // 2)) for n in range(4 * SLOW_EVERY)]

@@ -23,7 +23,8 @@ crop-4-4-0-0 crop-0-4-0-4 crop-0-4-4-0 crop-4-0-0-4 crop-4-0-4-0 crop-0-4-0-8 cr
 crop-0-8-0-4 crop-0-8-4-0 crop-4-0-0-8 crop-4-0-8-0 crop-8-0-0-4 crop-8-0-4-0 crop-2-8-6-6
 crop-6-6-2-8 crop-6-6-8-2 crop-8-2-6-6 crop-2-8-2-8 crop-2-8-8-2 crop-8-2-2-8 crop-8-2-8-2
 crop-8-8-8-8 crop-2-6-4-4 crop-4-4-2-6 crop-4-4-6-2 crop-6-2-4-4 crop-3-6-9-9 crop-6-3-9-9
-crop-9-9-3-6 crop-9-9-6-3
+crop-9-9-3-6 crop-9-9-6-3 crop-0-0-0-10 crop-0-0-10-0 crop-0-10-0-0 crop-10-0-0-0
+crop-0-10-0-10 crop-0-10-10-0 crop-10-0-0-10 crop-10-0-10-0
 """
 """By number. Banks that were built hold these numbers: add at the end, change nothing."""
 
