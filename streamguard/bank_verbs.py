@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import EntryPlan, make_entry
 from streamguard.compaction_notice import tell_compaction
+from streamguard.core.bank import Bank
 from streamguard.core.bank_edit import Edit
 from streamguard.core.bank_values import BankSettings, Entry, check_policy
 from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
+from streamguard.core.types import MATCH_DISTANCE_BITS, Match, View
 from streamguard.core.variants import check_recipes, group_of, variant_name
 
 
@@ -74,14 +77,16 @@ def stat(arguments: argparse.Namespace) -> int:
 
 
 def query(arguments: argparse.Namespace) -> int:
-    """Hold the frames of a file against a bank; one line for each that is near an entry."""
+    """Hold the frames of a file against a bank; one line for each that is near an entry.
+
+    What matches by nothing else is looked at without one side, too: an overlay may lie there.
+    """
     bank = open_bank(arguments.directory)
     location = parse_location(arguments.source)
     n_frames = n_near = 0
     for hashed in hash_source(location, SystemClock(), every_frame=arguments.every_frame):
         n_frames += 1
-        views = [view for view in hashed.views if view.is_matchable]
-        matches = [match for view in views for match in bank.query(view.pdq, view.region)]
+        matches = _near(bank, hashed.views)
         n_near += bool(matches)
         for match in sorted(matches, key=lambda match: match.distance_bits)[: arguments.limit]:
             row = {
@@ -96,6 +101,17 @@ def query(arguments: argparse.Namespace) -> int:
             print(json.dumps(row, ensure_ascii=False) if arguments.json else _line(row))
     print(f"{n_near} of {n_frames} frames are near an entry", file=sys.stderr)
     return 0
+
+
+def _near(bank: Bank, views: Sequence[View]) -> list[Match]:
+    """Find what is near a frame, by its views, or else by the parts that an overlay leaves free."""
+    found: list[Match] = []
+    for looked in (views, [side for view in views for side in view.sides()]):
+        for view in looked:
+            found += bank.query(view.pdq, view.region) if view.is_matchable else ()
+        if any(match.distance_bits <= MATCH_DISTANCE_BITS for match in found):
+            break
+    return found
 
 
 def verify(arguments: argparse.Namespace) -> int:

@@ -102,6 +102,27 @@ def test_an_image_has_variants_too(tmp_path: Path, capsys: pytest.CaptureFixture
     assert found["distance_bits"] <= 10
 
 
+def test_a_picture_beside_a_chat_is_found_by_what_is_left_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = landscape(HEIGHT, WIDTH)
+    known = write_clip(tmp_path / "known.jpg", [picture])
+    covered = picture.copy()
+    covered[:, 250:] = landscape(HEIGHT, 70, seed=9)
+    copy = write_clip(tmp_path / "copy.jpg", [covered])
+
+    build(tmp_path / "bank", known)
+    build(tmp_path / "whole", known, "--variants", "mirror,crops")
+    capsys.readouterr()
+    main(["bank", "query", str(tmp_path / "bank"), str(copy), "--limit", "1", "--json"])
+    main(["bank", "query", str(tmp_path / "whole"), str(copy), "--limit", "1", "--json"])
+
+    found, *others = rows_of(capsys)
+    assert (found["variant"], found["region"]) == ("without-right", "full")
+    assert found["distance_bits"] <= 12
+    assert all(row["distance_bits"] > 31 for row in others)
+
+
 def test_a_bank_remembers_what_it_makes(
     tmp_path: Path, clip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
