@@ -215,20 +215,44 @@ def test_hashes_of_keyframes_are_among_those_of_every_frame(real_clips: dict[str
     assert all(row in frames.rows for row in keyframes.rows)
 
 
+def first_frame(clip: Path, picture: Path, codec: str = "png", pixels: str = "rgb24") -> Path:
+    """Write the first frame of a clip as a picture."""
+    with av.open(str(clip)) as source:
+        frame = next(source.decode(video=0))
+    with av.open(str(picture), "w", format="image2") as out:
+        stream = out.add_stream(codec, rate=1)
+        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, pixels
+        out.mux(stream.encode(frame.reformat(format=pixels)))
+        out.mux(stream.encode(None))
+    return picture
+
+
+@pytest.mark.parametrize("sampling", ["auto", "keyframes", "dense"])
+def test_an_image_is_found_by_a_bank_of_images(
+    sampling: str, tmp_path: Path, real_clips: dict[str, Path]
+) -> None:
+    picture = first_frame(real_clips["bikes"], tmp_path / "picture.png")
+    other = first_frame(real_clips["carphone_pristine"], tmp_path / "other.png")
+    bank = tmp_path / "bank"
+    streamguard("bank", "build", bank, picture, "--policy", "TVEC-TEST")
+
+    found, not_found = (
+        streamguard("screen", each, "--bank", bank, "--sampling", sampling)
+        for each in (picture, other)
+    )
+
+    flags = [row for row in found.rows if row["type"].endswith("flag.opened.v1")]
+    assert (found.code, [flag["data"]["policy"]["code"] for flag in flags]) == (0, ["TVEC-TEST"])
+    assert not [row for row in not_found.rows if ".flag." in row["type"]]
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "pixels"), [("png", "png", "rgb24"), ("jpg", "mjpeg", "yuvj420p")]
 )
 def test_hash_of_an_image_is_one_line(
     suffix: str, codec: str, pixels: str, tmp_path: Path, real_clips: dict[str, Path]
 ) -> None:
-    picture = tmp_path / f"picture.{suffix}"
-    with av.open(str(real_clips["bikes"])) as clip:
-        frame = next(clip.decode(video=0))
-    with av.open(str(picture), "w", format="image2") as out:
-        stream = out.add_stream(codec, rate=1)
-        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, pixels
-        out.mux(stream.encode(frame.reformat(format=pixels)))
-        out.mux(stream.encode(None))
+    picture = first_frame(real_clips["bikes"], tmp_path / f"picture.{suffix}", codec, pixels)
 
     done = streamguard("hash", picture)
 

@@ -67,7 +67,8 @@ of them, never within 61.
 
 
 STILL_VOTES = 2
-"""Samples that must match an image: a single frame of a montage is no showing of it."""
+"""Samples that must match an image: a single frame of a montage is no showing of it. A source that
+is one picture shows it with its only sample."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,10 +126,13 @@ class Alignment:
         bound = max_distance_bits + CLOSE_WITHIN_BITS
         return sum(max(0, bound - vote.distance_bits) for vote in self.recent)
 
-    def is_proven(self, limits: Limits) -> bool:
-        """Say whether the votes suffice to speak; from then on each further one does."""
+    def is_proven(self, limits: Limits, *, is_all: bool = False) -> bool:
+        """Say whether the votes suffice to speak; from then on each further one does.
+
+        is_all: no further sample comes, for the source is a single picture: that stays, by nature.
+        """
         if self.match.is_still:
-            return self.n_strong >= max(STILL_VOTES, limits.min_votes)
+            return self.n_strong >= max(1 if is_all else STILL_VOTES, limits.min_votes)
         is_believed = (
             self.n_strong > 0
             or self.evidence_bits >= EVIDENCE_BITS

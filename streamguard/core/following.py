@@ -6,8 +6,10 @@ kept than the bounds below.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from streamguard.core.alignment import Alignment
+from streamguard.core.banks import Banks
 
 Key = tuple[str, str]
 """A bank and the name of an entry in it."""
@@ -82,3 +84,15 @@ def _strength(alignment: Alignment) -> tuple[bool, bool, int, float]:
     recent = [vote.distance_bits for vote in alignment.recent]
     nearness = -sum(recent) / len(recent)
     return alignment.is_open, alignment.n_strong > 0, alignment.seen_us, nearness
+
+
+def in_force(banks: Banks, alignment: Alignment) -> Alignment | None:
+    """Put an alignment on the terms that its entry has now; None where the entry is gone."""
+    match = alignment.match
+    for bank in banks.banks:
+        is_its = bank.name == match.bank and bank.settings.role == "known"
+        facts = bank.entry_of(match.entry) if is_its else None
+        if facts is not None and not facts.is_quarantined:
+            limits = bank.settings.limits.and_those_of(facts.limits)
+            return replace(alignment, match=replace(match, limits=limits))
+    return None

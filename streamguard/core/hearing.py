@@ -4,10 +4,12 @@ Rule: a view that looks like an entry of a negative bank (a slate, a test card, 
 nothing at all: neither matches nor near misses of it count, and what it would have said is counted.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamguard.core.banks import Banks
+from streamguard.core.following import Key
 from streamguard.core.types import Match, View
 
 Hit = tuple[View, Match]
@@ -52,3 +54,14 @@ def _is_veto(match: Match, view: View) -> bool:
     is_within = match.distance_bits <= limits.max_distance_bits
     is_good = view.quality >= limits.min_quality
     return match.role == "negative" and is_within and is_good and not limits.is_shadow
+
+
+def fairest(strong: Mapping[Key, Hit]) -> list[tuple[Key, Hit]]:
+    """Order hits so that each policy code's best comes before the second best of any."""
+    n_before: Counter[str] = Counter()
+    ranked = []
+    for key, hit in strong.items():
+        _, match = hit
+        ranked.append((n_before[match.policy], key, hit))
+        n_before[match.policy] += 1
+    return [(key, hit) for _, key, hit in sorted(ranked, key=lambda each: each[0])]

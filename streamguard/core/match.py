@@ -10,7 +10,6 @@ A sample costs 0.02 ms beside the queries of its views where nothing is near, 0.
 is followed, and 3 to 6 ms where every sample is near hundreds of entries (one core, AMD EPYC).
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -19,8 +18,8 @@ from streamguard.core.alignment import Alignment, opened
 from streamguard.core.banks import Banks
 from streamguard.core.closer import Closer
 from streamguard.core.decision import Aligned, Decision
-from streamguard.core.following import Following, Key
-from streamguard.core.hearing import Hit, listen
+from streamguard.core.following import Following, Key, in_force
+from streamguard.core.hearing import Hit, fairest, listen
 from streamguard.core.news import News, Recheck
 from streamguard.core.past import Past
 from streamguard.core.policy import Policy
@@ -111,6 +110,22 @@ class Matcher:
             n_vetoes=heard.n_vetoes,
         )
 
+    def judge_alone(self, sample: Sample) -> Verdict:
+        """Judge anew the newest sample, which is all that its source has: a picture that stays."""
+        told = [
+            self._decision(sample, _Agreed(each, each.last, is_strong=True))
+            for key in self._following.entries()
+            for each in self._following.of(key)
+            if each.match.is_still and not each.is_open
+            if each.is_proven(self._policy.limits_of(each.match), is_all=True)
+        ]
+        return Verdict(
+            decisions=tuple(each for each in told if not each.is_shadow),
+            is_judged=bool(told),
+            is_near_miss=False,
+            shadows=tuple(each for each in told if each.is_shadow),
+        )
+
     def recheck(self) -> Recheck | None:
         """Give what has come into the banks, to be held against what was shown before; once."""
         banks = self._newest()
@@ -124,7 +139,7 @@ class Matcher:
         """Take the newest snapshot; alignments with what is gone or set aside end."""
         banks = self._banks()
         if self._news.look(banks, 0 if self._past is None else self._past.n_taken):
-            self._following.change(lambda each: _in_force(banks, each))
+            self._following.change(lambda each: in_force(banks, each))
         return banks
 
     def _follow(self, banks: Banks, sample: Sample, views: Sequence[View]) -> dict[Key, _Agreed]:
@@ -159,7 +174,7 @@ class Matcher:
         """
         strong, near = self._sorted(hits)
         begun = {}
-        for key, hit in _fairest(strong)[:MAX_OPENED]:
+        for key, hit in fairest(strong)[:MAX_OPENED]:
             if key not in agreed or not agreed[key].is_strong:
                 begun[key] = self._begin(banks, sample, hit, is_strong=True)
         better = [
@@ -254,18 +269,6 @@ class Matcher:
         )
 
 
-def _in_force(banks: Banks, alignment: Alignment) -> Alignment | None:
-    """Put an alignment on the terms that its entry has now; None where the entry is gone."""
-    match = alignment.match
-    for bank in banks.banks:
-        is_its = bank.name == match.bank and bank.settings.role == "known"
-        facts = bank.entry_of(match.entry) if is_its else None
-        if facts is not None and not facts.is_quarantined:
-            limits = bank.settings.limits.and_those_of(facts.limits)
-            return replace(alignment, match=replace(match, limits=limits))
-    return None
-
-
 def _key(match: Match) -> Key:
     return match.bank, match.entry
 
@@ -284,14 +287,3 @@ def _look(banks: Banks, alignment: Alignment, pts_us: int, views: Sequence[View]
     middle_us, half_us = (from_us + expected.to_us) // 2, (expected.to_us - from_us + 1) // 2
     stretch = banks.near(match.bank, match.entry, middle_us, half_us)
     return nearest(views, pts_us, stretch, expected, is_mirrored=alignment.is_mirrored)
-
-
-def _fairest(strong: Mapping[Key, Hit]) -> list[tuple[Key, Hit]]:
-    """Order hits so that each policy code's best comes before the second best of any."""
-    n_before: Counter[str] = Counter()
-    ranked = []
-    for key, hit in strong.items():
-        _, match = hit
-        ranked.append((n_before[match.policy], key, hit))
-        n_before[match.policy] += 1
-    return [(key, hit) for _, key, hit in sorted(ranked, key=lambda each: each[0])]

@@ -5,7 +5,7 @@ Every media second ends up screened or in a gap, every flag that opens closes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from streamguard.core.announcing import Announcer, Totals
@@ -86,6 +86,7 @@ class Session:
         self._has_evidence = has_evidence
         self._shadows = ShadowBook()
         self._epoch = 0
+        self._newest: Sample | None = None  # without its views
         self._missing_us = 0
         self._n_samples = self._n_flags = 0
 
@@ -127,6 +128,7 @@ class Session:
     def sampled(self, sample: Sample, now_s: float) -> Judgement:
         """Judge a sample by its hashes; samples come in the order of time within an epoch."""
         self._n_samples += 1
+        self._newest = replace(sample, views=())
         self._hashes.was_read(sample.pts_us, sample.read_at_s)
         verdict = self._matcher.judge(sample)
         epoch, pts_us = sample.epoch, sample.pts_us
@@ -142,6 +144,21 @@ class Session:
             decisions=verdict.decisions,
             shadows=self._shadows.news(epoch, pts_us, verdict.shadows),
             n_vetoes=verdict.n_vetoes,
+        )
+
+    def was_all(self, epoch: int, last_us: int, now_s: float) -> Judgement:
+        """Take note that a source has ended: where it was a single picture, that stays as it is."""
+        sample = self._newest
+        if sample is None or not self._hashes.is_single(epoch, last_us):
+            return Judgement([], [], is_judged=False)
+        verdict = self._matcher.judge_alone(sample)
+        changes = self._hashes.found(verdict.decisions)
+        return Judgement(
+            events=self._tell(self._hashes, changes, now_s),
+            requests=self._requests(changes, now_s),
+            is_judged=True,
+            decisions=verdict.decisions,
+            shadows=self._shadows.news(epoch, sample.pts_us, verdict.shadows),
         )
 
     def recheck(self) -> Recheck | None:

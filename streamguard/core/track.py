@@ -28,12 +28,15 @@ class Track:
         """Media time of the newest packet that is known of."""
         self.watermark_us: int | None = None
         """Media time up to which verdicts have come, or will not come any more."""
+        self._began = (-1, 0)  # the epoch, and its first media time
+        self._n_samples = 0  # of the epoch
         self._anchor = (0, 0.0)  # a media time, and the monotonic instant at which it was read
         self._told_s = 0.0  # the instant up to which gaps of this timeline were told
 
     def begin(self, epoch: int, first_us: int, read_at_s: float) -> None:
         """Begin a timeline at its first packet."""
         self.coverage.begin(epoch, first_us)
+        self._began, self._n_samples = (epoch, first_us), 0
         self.newest_us = self.watermark_us = first_us
         self._anchor, self._told_s = (first_us, read_at_s), read_at_s
 
@@ -58,14 +61,24 @@ class Track:
         self, epoch: int, pts_us: int, decisions: Iterable[Decision], now_s: float
     ) -> Changes:
         """Take the verdict on a sample: its positive decisions, or none."""
+        self._n_samples += 1
         self.watermark_us = pts_us
         changes = self._segments.sampled(epoch, pts_us, now_s)
         for decision in decisions:
             changes += self._segments.feed(decision)
         return changes, self.coverage.verdict(epoch, pts_us)
 
+    def is_single(self, epoch: int, last_us: int) -> bool:
+        """Say whether an epoch that ends at this media time was a single picture, and judged."""
+        return self._began == (epoch, last_us) and self._n_samples == 1
+
+    def found(self, decisions: Iterable[Decision]) -> Changes:
+        """Take what was found on the sample that was judged last, after its verdict."""
+        return [event for decision in decisions for event in self._segments.feed(decision)], []
+
     def not_judged(self, epoch: int, pts_us: int, reason: GapReason, now_s: float) -> Changes:
         """Take note of a sample on which there is no verdict."""
+        self._n_samples += 1
         self.watermark_us = pts_us
         self.losses.note(epoch, pts_us, reason)
         changes = self._segments.sampled(epoch, pts_us, now_s)

@@ -172,9 +172,8 @@ class StreamScreen:
                     epoch, first_us, read_at_s, self._codec, sampling
                 )
                 await self.teller.tell(events, read_at_s)
-            case EpochEnded(epoch, last_us, is_last):
-                why = _close_reason(is_last=is_last, is_stopping=is_stopping)
-                await self.teller.tell(self._session.epoch_ended(epoch, last_us, why, now_s), now_s)
+            case EpochEnded():
+                await self._end_epoch(item, now_s, is_stopping=is_stopping)
             case Scores() | NotScored() | ScoringEnded():
                 await self._take_answer(item, now_s, is_stopping=is_stopping)
             case SourceEnded(error, n_packets):
@@ -188,6 +187,14 @@ class StreamScreen:
         # a connection that ended, or has not begun, has nothing more for what is still wanted
         newest = None if isinstance(item, SourceEnded) else feeder.newest
         self.teller.advance_evidence(self._codec, newest)
+
+    async def _end_epoch(self, ended: EpochEnded, now_s: float, *, is_stopping: bool) -> None:
+        """Close what cannot go on; a file that was a single picture shows it for good."""
+        epoch, last_us = ended.epoch, ended.last_us
+        why = _close_reason(is_last=ended.is_last, is_stopping=is_stopping)
+        if why == "stream_ended" and not self._stream.location.is_live:
+            await self.teller.apply(self._session.was_all(epoch, last_us, now_s), now_s)
+        await self.teller.tell(self._session.epoch_ended(epoch, last_us, why, now_s), now_s)
 
     async def _take_answer(
         self, item: Answer | ScoringEnded, now_s: float, *, is_stopping: bool

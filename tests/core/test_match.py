@@ -520,6 +520,41 @@ def test_a_still_picture_must_last_but_need_not_move(min_votes: int, n_opening: 
     assert [v.is_near_miss for v in verdicts] == [n + 1 < n_opening for n in range(4)]
 
 
+@pytest.mark.parametrize(("n_bits", "is_found"), [(0, True), (31, True), (32, False)])
+def test_a_still_picture_that_is_all_there_is_lasts_by_nature(
+    *, n_bits: int, is_found: bool
+) -> None:
+    held = matcher(still("poster", picture(1)))
+    only = sample(0, flipped(picture(1), n_bits))
+
+    at_once = held.judge(only)
+    alone = held.judge_alone(only)
+
+    assert votes(at_once) == []
+    assert votes(alone) == ([1] if is_found else [])
+    assert [each.pts_us for each in alone.decisions] == [0] * is_found
+
+
+def test_limits_and_shadow_hold_for_a_picture_that_is_all_there_is_too() -> None:
+    strict = matcher(still("poster", picture(1), limits=Limits(min_votes=2)))
+    hidden = matcher(still("poster", picture(1), limits=Limits(is_shadow=True)))
+    for held in (strict, hidden):
+        held.judge(sample(0, picture(1)))
+
+    alone = hidden.judge_alone(sample(0, picture(1)))
+
+    assert votes(strict.judge_alone(sample(0, picture(1)))) == []
+    assert (votes(alone), [each.votes for each in alone.shadows]) == ([], [1])
+
+
+def test_what_a_single_picture_shows_of_a_film_is_told_once() -> None:
+    held = matcher(film("film", FILM))
+    told = held.judge(sample(0, picture(FILM)))
+
+    assert votes(told) == [1]
+    assert votes(held.judge_alone(sample(0, picture(FILM)))) == []
+
+
 def test_a_still_picture_is_opened_by_strong_hits_and_kept_open_by_loose_ones() -> None:
     held = matcher(still("poster", picture(1)))
     bits = [40, 40, 0, 40, 0, 61, 62]

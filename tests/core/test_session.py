@@ -47,11 +47,13 @@ POOR = view(picture(1), quality=0)
 D = TypeVar("D")
 
 
-def session(*, has_evidence: bool = False, policy: Policy | None = None) -> Session:
+def session(
+    *, has_evidence: bool = False, policy: Policy | None = None, known: Banks = KNOWN
+) -> Session:
     rules = policy or Policy()
     return Session(
         context(),
-        Matcher(lambda: KNOWN, rules),
+        Matcher(lambda: known, rules),
         rules,
         LossLedger(),
         minting(),
@@ -584,3 +586,52 @@ def test_the_past_tells_of_each_shadow_once() -> None:
 
     assert [each.key for each in judgement.shadows] == [("known", "film")]
     assert judgement.events == []
+
+
+POSTER = banks(entry("poster", {0: picture(7)}, kind="image"))
+
+
+def with_poster() -> Session:
+    made = session(has_evidence=True, known=POSTER)
+    made.epoch_began(0, 0, 0.0, CODEC, Sampling.AUTO)
+    return made
+
+
+def test_a_source_that_is_a_single_picture_is_flagged_at_its_end() -> None:
+    held = with_poster()
+    at_once = judge(held, sample(0, picture(7)))
+
+    ended = held.was_all(0, 0, 1.0)
+    closed = held.epoch_ended(0, 0, "stream_ended", 1.0)
+
+    assert of(FlagData, at_once.events) == []
+    (flag,) = of(FlagData, ended.events)
+    assert (flag.state, flag.policy.code) == ("open", "TVEC-TEST")
+    assert [request.pts_us for request in ended.requests] == [0]
+    assert [(each.state, each.flag_id) for each in of(FlagData, closed)] == [
+        ("closed", flag.flag_id)
+    ]
+
+
+@pytest.mark.parametrize(
+    "times_us", [(0, SECOND), (0, 0)], ids=["another sample", "another of the same time"]
+)
+def test_a_picture_among_others_is_none_that_is_all_there_is(times_us: tuple[int, int]) -> None:
+    held = with_poster()
+    judge(held, sample(times_us[0], picture(7)))
+    judge(held, sample(times_us[1], picture(8)))
+
+    assert held.was_all(0, times_us[1], 1.0).events == []
+
+
+@pytest.mark.parametrize("last_us", [1, SECOND])
+def test_a_sample_with_more_packets_after_it_is_none_that_is_all_there_is(last_us: int) -> None:
+    """They were not sampled; the source went on all the same."""
+    held = with_poster()
+    judge(held, sample(0, picture(7)))
+
+    assert held.was_all(0, last_us, 1.0).events == []
+
+
+def test_of_a_source_without_samples_nothing_is_told() -> None:
+    assert with_poster().was_all(0, 0, 1.0) == Judgement([], [], is_judged=False)
