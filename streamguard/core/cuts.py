@@ -8,11 +8,13 @@ the thumbnail instead is 0 to 12 bits off (median; 32 at 176 x 144), for its pix
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamguard.core.halves import half_kept, keeps_mirror
 from streamguard.core.pdq import LUMA_SPAN, hash_terms, hash_thumbnail, tents, thumbnail
 from streamguard.core.pdq_reference import MIN_SIDE, N_FREQUENCIES, SIDE, Float32, dct_matrix
 from streamguard.core.regions import MIN_BAR_SHARE, Rectangle, content_rectangle
@@ -28,7 +30,9 @@ from streamguard.core.variants import (
     OVERLAYS,
     SIDE_NUMBERS,
     WHOLE,
+    Half,
     crop_of,
+    half_of,
 )
 
 N_BLOCKS = 256
@@ -44,8 +48,17 @@ _FULL_QUALITY = 90 * MIN_QUALITY
 """Least sum of the differences between neighbours in a thumbnail, percent of white: PDQ's quality
 is a 90th of it. Source: ThreatExchange, pdq/cpp/hashing/pdqhashing.cpp."""
 
-Side = tuple[int, int, bool]
-"""What is cut off before and after along one axis, percent, and whether it is then turned round."""
+
+class Turn(IntEnum):
+    """What is done with one axis of a picture before it is hashed."""
+
+    NONE = 0
+    ROUND = 1
+    FOLDED = 2
+
+
+Side = tuple[int, int, Turn]
+"""What is cut off before and after along one axis, percent, and what is then done with it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,13 +93,14 @@ NO_VARIANTS = Variants(np.empty(0, np.uint8), np.empty((0, HASH_BYTES), np.uint8
 def variants_of(luma: NDArray[np.uint8], *, full_range: bool, recipes: tuple[str, ...]) -> Variants:
     """Hash a luma plane, (H, W) uint8 with rows that may be padded, as the recipes say.
 
-    Crops are made of the content, where there are bars, and of the whole, unless bars frame it.
-    Of a picture with a side below 64 pixels there are none but the whole and the content.
+    Crops are made of the content, where there are bars, and of the whole, unless bars frame it. Of
+    the same there are halves where the picture mirrors itself, whatever the recipes. Of a picture
+    with a side below 64 pixels there are none but the whole and the content.
     """
     content = content_rectangle(luma)
     has_crops = content is None or not _is_framed(content, luma.shape)
     numbers = _numbers(WHOLE, recipes, has_crops=has_crops)
-    whole = _hash_picture(luma, numbers, full_range=full_range)
+    whole = _hash_picture(luma, numbers, full_range=full_range, has_halves=has_crops)
     if content is None:
         return whole
     numbers = _numbers(CONTENT, recipes, has_crops=True)
@@ -120,7 +134,11 @@ def _numbers(base: int, recipes: tuple[str, ...], *, has_crops: bool) -> tuple[i
 
 
 def _hash_picture(
-    plane: NDArray[np.uint8], numbers: tuple[int, ...], *, full_range: bool
+    plane: NDArray[np.uint8],
+    numbers: tuple[int, ...],
+    *,
+    full_range: bool,
+    has_halves: bool = True,
 ) -> Variants:
     if min(plane.shape) < MIN_SIDE:
         return NO_VARIANTS
@@ -128,25 +146,31 @@ def _hash_picture(
     itself = hash_thumbnail(thumb, full_range=full_range)
     if itself.quality < MIN_QUALITY:
         return NO_VARIANTS
-    hashes, is_matchable = itself.bits[None], np.array([itself.is_stable])
-    if len(numbers) > 1 and min(plane.shape) >= SIDE:
-        cuts = _Cuts.of(numbers[1:])
-        made, is_stable = hash_terms(_terms(plane, cuts))
-        hashes = np.concatenate([hashes, made])
-        is_matchable = np.append(
-            is_matchable, is_stable & _is_busy(thumb, cuts, full_range=full_range)
-        )
-    return Variants(np.array(numbers[: len(hashes)], np.uint8), hashes).of(is_matchable)
+    made = Variants(np.array(numbers[:1], np.uint8), itself.bits[None]).of(
+        np.array([itself.is_stable])
+    )
+    if min(plane.shape) < SIDE:
+        return made
+    half = half_kept(itself.odd) if has_halves else None
+    wanted = [_Cuts.of(numbers[1:])] if len(numbers) > 1 else []
+    wanted += [_Cuts.of(numbers, half)] if half is not None else []
+    for cuts in wanted:
+        hashes, is_stable = hash_terms(_terms(plane, cuts))
+        is_matchable = is_stable & _is_busy(thumb, cuts, full_range=full_range)
+        made = made.and_those_of(Variants(cuts.numbers, hashes).of(is_matchable))
+    return made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cuts:
     """What some variants ask for, axis by axis.
 
+    numbers:           (n,) uint8, the variants.
     rows, columns:     the different sides that there are.
     row_of, column_of: (n,) intp, which of them each variant has.
     """
 
+    numbers: NDArray[np.uint8]
     rows: tuple[Side, ...]
     columns: tuple[Side, ...]
     row_of: NDArray[np.intp]
@@ -154,20 +178,30 @@ class _Cuts:
 
     @staticmethod
     @lru_cache
-    def of(numbers: tuple[int, ...]) -> "_Cuts":
-        crops = [crop_of(number) for number in numbers]
-        down = [(crop.top, crop.bottom, False) for crop in crops]
-        across = [
-            (crop.left, crop.right, bool(number & MIRRORED))
-            for crop, number in zip(crops, numbers, strict=True)
-        ]
+    def of(numbers: tuple[int, ...], half: Half | None = None) -> "_Cuts":
+        """Collect these variants; or the halves of those that mirror themselves as `half` says."""
+        if half is not None:
+            numbers = tuple(number for number in numbers if keeps_mirror(number, half))
+        down, across = zip(*(_sides(number, half) for number in numbers), strict=True)
         rows, columns = tuple(sorted(set(down))), tuple(sorted(set(across)))
+        named = [number if half is None else half_of(number, half) for number in numbers]
         return _Cuts(
+            np.array(named, np.uint8),
             rows,
             columns,
             np.array([rows.index(side) for side in down]),
             np.array([columns.index(side) for side in across]),
         )
+
+
+def _sides(number: int, half: Half | None) -> tuple[Side, Side]:
+    """Say what becomes of a picture down and across."""
+    crop = crop_of(number)
+    down = Turn.FOLDED if half in {Half.UPPER, Half.QUARTER} else Turn.NONE
+    across = Turn.ROUND if number & MIRRORED else Turn.NONE
+    if half in {Half.LEFT, Half.QUARTER}:
+        across = Turn.FOLDED
+    return (crop.top, crop.bottom, down), (crop.left, crop.right, across)
 
 
 def _terms(plane: NDArray[np.uint8], cuts: _Cuts) -> Float32:
@@ -202,14 +236,15 @@ def _weights(size: int, step: int, sides: tuple[Side, ...]) -> Float32:
     What lies past the last block counts as part of it.
     """
     folded = np.zeros((len(sides), N_FREQUENCIES, size))
-    for weights, (before, after, is_turned) in zip(folded, sides, strict=True):
+    for weights, (before, after, turn) in zip(folded, sides, strict=True):
+        is_turned = turn is Turn.ROUND
         if SIDE_PERCENT in (before, after):
             first, end = 0, size
             kept = slice(LEFT_OUT, None) if bool(before) != is_turned else slice(KEPT)
             pixels = KEPT_DCT @ tents(size)[kept]
         else:
             first, end = round(size * before / 100), size - round(size * after / 100)
-            pixels = dct_matrix() @ tents(end - first)
+            pixels = dct_matrix(step=2 if turn is Turn.FOLDED else 1) @ tents(end - first)
         weights[:, first:end] = pixels[:, ::-1] if is_turned else pixels
     starts = np.arange(size // step) * step
     return np.add.reduceat(folded, starts, axis=2).astype(np.float32)

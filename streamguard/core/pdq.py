@@ -62,11 +62,14 @@ class Pdq:
     bits:      (32,) uint8, packed, most significant bit first (bit 255 of PDQ is the first).
     quality:   0..100.
     is_stable: False where so many DCT terms tie with the median that the bits are noise.
+    odd:       share of the energy in terms of odd frequencies down, and across, 0..1 each: next to
+               0 where the picture is its own mirror image that way, 1 where there is none.
     """
 
     bits: NDArray[np.uint8]
     quality: int
     is_stable: bool
+    odd: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,12 +132,13 @@ def hash_thumbnail(thumb: Float32, *, full_range: bool) -> Pdq:
     if kernels is not None:
         packed = np.empty(HASH_BYTES, np.uint8)
         whole = np.ascontiguousarray(thumb)  # a mirrored one is not
-        quality, n_ties = kernels.hash_thumbnail(whole, _DCT, span, TIE_REACH, packed)
-        return Pdq(packed, quality, n_ties <= MAX_TIES)
+        told = kernels.hash_thumbnail(whole, _DCT, span, TIE_REACH, packed)
+        quality, n_ties, odd_down, odd_across = told
+        return Pdq(packed, quality, n_ties <= MAX_TIES, (odd_down, odd_across))
     down: Float32 = _DCT @ thumb
     terms: Float32 = down @ _DCT.T
     bits, is_stable = hash_terms(terms.reshape(1, -1))
-    return Pdq(bits[0], quality_of(thumb, span), bool(is_stable[0]))
+    return Pdq(bits[0], quality_of(thumb, span), bool(is_stable[0]), _odd_shares(terms))
 
 
 def hash_terms(terms: Float32) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -149,6 +153,15 @@ def hash_terms(terms: Float32) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     medians = np.partition(terms, 127)[:, 127:128]  # Torben's: the lower of the two
     n_ties = np.count_nonzero(np.abs(terms - medians) <= TIE_REACH, axis=1)
     return np.packbits((terms > medians)[:, ::-1], axis=1), n_ties <= MAX_TIES
+
+
+def _odd_shares(terms: Float32) -> tuple[float, float]:
+    """Weigh the terms of odd frequencies, down and across: (16, 16), the first of frequency 1."""
+    energy = terms * terms
+    total = float(energy.sum())
+    if not total > 0:
+        return 1.0, 1.0
+    return float(energy[::2].sum()) / total, float(energy[:, ::2].sum()) / total
 
 
 @lru_cache(maxsize=_N_SIZES)

@@ -101,9 +101,12 @@ def _dct(thumb: Float32) -> Float32:
     return _product(_product(matrix, thumb), matrix.T)
 
 
-def dct_matrix() -> NDArray[np.float64]:
-    """Build the (16, 64) float64 DCT matrix; its scale is a float32 number, as in the reference."""
-    frequency = np.arange(1, N_FREQUENCIES + 1)[:, None]
+def dct_matrix(step: int = 1) -> NDArray[np.float64]:
+    """Build the (16, 64) float64 DCT matrix; its scale is a float32 number, as in the reference.
+
+    step: 2 takes every second frequency, the even ones: the reference has 1.
+    """
+    frequency = step * np.arange(1, N_FREQUENCIES + 1)[:, None]
     place = 2 * np.arange(SIDE)[None, :] + 1
     scale = np.float64(np.float32(np.sqrt(2.0 / SIDE)))
     matrix: NDArray[np.float64] = scale * np.cos((np.pi / 2 / SIDE) * frequency * place)

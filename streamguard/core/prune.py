@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamguard.core.cuts import Variants
-from streamguard.core.variants import CROPS_FINE, FIRST_CROP, MIRRORED
+from streamguard.core.variants import CROPS_FINE, MIRRORED, are_crops
 
 PRUNE_DISTANCE_BITS = 10
 """Inclusive distance at which a hash of a whole picture or content, mirrored or not, is dropped:
@@ -56,7 +56,7 @@ class _Kept:
     def choose(self, offset_us: int, variants: Variants) -> Variants:
         while self._recent and offset_us - self._recent[0][0] > STANDS_FOR_US:
             self._recent.popleft()
-        is_crop = variants.numbers & ~np.uint8(MIRRORED) >= FIRST_CROP
+        is_crop = are_crops(variants.numbers)
         pictures = self._new_pictures(offset_us, variants.of(~is_crop))
         kept = pictures.and_those_of(self._new_crops(variants.of(is_crop), pictures))
         if len(kept):

@@ -39,6 +39,10 @@ within 87.
 
 from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
 
 from streamguard.core.errors import ConfigError
 
@@ -53,6 +57,9 @@ FIRST_CROP = 2
 
 FIRST_SIDE = 124
 """The variants from here on, to 127, leave out a quarter: see streamguard.core.sides."""
+
+FIRST_HALF = 115
+"""The variants from here on, to 123, are halves: see streamguard.core.halves."""
 
 MIRRORED = 0x80
 """Added to a variant's number: left and right are swapped."""
@@ -112,6 +119,14 @@ class Crop:
 NO_CROP = Crop(0, 0, 0, 0)
 
 
+class Half(IntEnum):
+    """What of a picture is left when it is folded where it mirrors itself."""
+
+    UPPER = 0
+    LEFT = 1
+    QUARTER = 2
+
+
 def _alike(left: int, right: int, top: int, bottom: int) -> Iterable[Crop]:
     """Give a pattern's crops, in a fixed order."""
     across, down = {(left, right), (right, left)}, {(top, bottom), (bottom, top)}
@@ -130,10 +145,16 @@ SIDE_NUMBERS = range(FIRST_SIDE, FIRST_SIDE + 4)
 
 _CROP_NAMES = ("crop-{}-{}-{}-{}".format(*astuple(crop)) for crop in _CROPS)
 _SIDE_NAMES = ("without-left", "without-right", "without-top", "without-bottom")
+_HALF_NAMES = tuple(
+    f"{of}{half}"
+    for of in ("", "content-", "crop-")
+    for half in ("upper-half", "left-half", "quarter")
+)
 _PLAIN_NAMES = {
     WHOLE: "whole",
     CONTENT: "content",
     **dict(zip(CROP_NUMBERS, _CROP_NAMES, strict=True)),
+    **dict(enumerate(_HALF_NAMES, FIRST_HALF)),
     **dict(zip(SIDE_NUMBERS, _SIDE_NAMES, strict=True)),
 }
 _NAMES = _PLAIN_NAMES | {
@@ -146,8 +167,9 @@ _NUMBERS = {name: number for number, name in _NAMES.items()}
 def variant_name(number: int) -> str:
     """Name a variant: whole, content, mirror, content-mirror, crop-4-0-8-0, without-left-mirror.
 
-    The four numbers are percent cut off left, right, top and bottom, before mirroring. A number
-    that has no meaning yet, out of a newer bank, is named by itself.
+    The four numbers are percent cut off left, right, top and bottom, before mirroring. A half is
+    that of the whole, of the content or of any crop: upper-half, content-left-half, crop-quarter.
+    A number that has no meaning yet, out of a newer bank, is named by itself.
     """
     return _NAMES.get(number, f"variant-{number}")
 
@@ -172,12 +194,30 @@ def crop_of(number: int) -> Crop:
     return _SIDES[plain - FIRST_SIDE] if plain in SIDE_NUMBERS else NO_CROP
 
 
+def half_of(number: int, half: Half) -> int:
+    """Give the number that a half of this variant has; all crops share theirs."""
+    return (number & MIRRORED) | (
+        FIRST_HALF + len(Half) * min(number & ~MIRRORED, FIRST_CROP) + half
+    )
+
+
+def are_crops(numbers: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Say of each variant whether it is a crop, or a half of one, or leaves out a quarter."""
+    plain = numbers & ~np.uint8(MIRRORED)
+    is_half = (plain >= FIRST_HALF) & (plain < half_of(FIRST_CROP, Half.UPPER))
+    return (plain >= FIRST_CROP) & ~is_half
+
+
 def group_of(number: int) -> str:
-    """Tell what a variant costs by: whole, content, mirror, crops, overlays; mirrored or not."""
+    """Tell what a variant costs by: whole, content, mirror, crops, overlays, halves...; mirrored or
+    not.
+    """
     plain = number & ~MIRRORED
     if plain < FIRST_CROP:
         return "mirror" if number & MIRRORED else _NAMES[plain]
-    group = OVERLAYS if plain >= FIRST_SIDE else CROPS
+    group = CROPS
+    if plain >= FIRST_HALF:
+        group = OVERLAYS if plain >= FIRST_SIDE else "halves"
     return f"{group}-mirror" if number & MIRRORED else group
 
 

@@ -160,7 +160,7 @@ def hash_thumbnail(
     tie_reach: float,
     bits: NDArray[np.uint8],
     /,
-) -> tuple[int, int]:
+) -> tuple[int, int, float, float]:
     """Hash a thumbnail; the same result whatever the instructions.
 
     Args:
@@ -171,7 +171,8 @@ def hash_thumbnail(
         bits: (32,) uint8, filled with the hash, packed.
 
     Returns:
-        The quality, 0..100, and how many terms tie with the median.
+        The quality, 0..100; how many terms tie with the median; and the share of the energy, 0..1,
+        that lies in terms of odd frequencies down, and across.
     """
 
 def find_insets(

@@ -23,6 +23,7 @@ typedef struct {
     uint8_t *bits;
     int quality;
     int n_ties;
+    float odd_down, odd_across; /* share of the energy in terms of odd frequencies */
 } Job;
 
 INLINED void transform(const Job *job, float *terms)
@@ -93,6 +94,20 @@ INLINED int gradients_along(const Job *job, int n_rows, int n_columns, int step)
     return total;
 }
 
+/* The first term is of frequency 1 both ways. A picture without any energy mirrors nothing. */
+INLINED void weigh_odd(Job *job, const float *terms)
+{
+    float total = 0, down = 0, across = 0;
+    for (int i = 0; i < N_TERMS; i++) {
+        float energy = terms[i] * terms[i];
+        total += energy;
+        down += i / N_FREQUENCIES % 2 ? 0 : energy;
+        across += i % 2 ? 0 : energy;
+    }
+    job->odd_down = total > 0 ? down / total : 1;
+    job->odd_across = total > 0 ? across / total : 1;
+}
+
 INLINED void hash_by(Job *job)
 {
     float terms[N_TERMS], some[N_TERMS];
@@ -106,6 +121,7 @@ INLINED void hash_by(Job *job)
         job->bits[bit / 8] |= (uint8_t)((terms[i] > median) << (7 - bit % 8));
         job->n_ties += fabsf(terms[i] - median) <= job->tie_reach;
     }
+    weigh_odd(job, terms);
     int total = gradients_along(job, SIDE - 1, SIDE, SIDE) + gradients_along(job, SIDE, SIDE - 1, 1);
     int quality = total / GRADIENTS_A_POINT;
     job->quality = quality < BEST_QUALITY ? quality : BEST_QUALITY;
@@ -177,5 +193,5 @@ PyObject *hash_thumbnail(PyObject *module, PyObject *const *args, Py_ssize_t n_a
     job.tie_reach = (float)tie_reach;
     hash_best(&job); /* too short to let other threads in */
     give_back(views, N_VIEWS);
-    return Py_BuildValue("(ii)", job.quality, job.n_ties);
+    return Py_BuildValue("(iidd)", job.quality, job.n_ties, job.odd_down, job.odd_across);
 }

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,21 +7,26 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamguard.core.cuts import Variants, variants_of
+from streamguard.core.halves import hash_halves, keeps_mirror
 from streamguard.core.look import views_of
-from streamguard.core.pdq import hash_luma
+from streamguard.core.pdq import hash_luma, thumbnail
 from streamguard.core.pdq_reference import MIN_SIDE, SIDE
 from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, NEAR_DISTANCE_BITS
 from streamguard.core.variants import (
     CONTENT,
     CROP_NUMBERS,
+    FIRST_HALF,
+    FIRST_SIDE,
     MIRRORED,
     SIDE_NUMBERS,
     WHOLE,
     Crop,
+    Half,
     crop_of,
+    half_of,
     variant_number,
 )
-from tests.made_pictures import landscape
+from tests.made_pictures import landscape, mirroring
 
 PICTURE = landscape(360, 640)
 ALL = ("mirror", "crops")
@@ -45,6 +52,11 @@ def cut(luma: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
 
 def bits_apart(one: bytes | NDArray[np.uint8], other: bytes | NDArray[np.uint8]) -> int:
     return (int.from_bytes(bytes(one)) ^ int.from_bytes(bytes(other))).bit_count()
+
+
+def are_halves(numbers: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    plain = numbers & ~np.uint8(MIRRORED)
+    return (plain >= FIRST_HALF) & (plain < FIRST_SIDE)
 
 
 def pdq_of(luma: NDArray[np.uint8]) -> bytes:
@@ -203,6 +215,34 @@ def test_sides_are_made_of_the_content_and_of_the_whole_though_bars_frame_it() -
     variants = variants_of(boxed, full_range=False, recipes=("overlays",))
 
     assert variants.numbers.tolist() == [WHOLE, *SIDE_NUMBERS, CONTENT, *SIDE_NUMBERS]
+
+
+@pytest.mark.parametrize("half", Half)
+def test_a_picture_that_mirrors_itself_has_halves_and_so_have_its_even_crops(half: Half) -> None:
+    picture = mirroring(half)
+
+    variants = variants_of(picture, full_range=False, recipes=ALL)
+
+    even = [n for n in (WHOLE, *CROP_NUMBERS) for n in (n, MIRRORED | n) if keeps_mirror(n, half)]
+    made = Counter(variants.numbers[are_halves(variants.numbers)].tolist())
+    assert made == Counter(half_of(number, half) for number in even)
+    for name in ("crop-4-4-4-4", "crop-8-8-8-8"):
+        copy = cut(picture, crop_of(variant_number(name)))
+        asked, _ = hash_halves(thumbnail(copy), hash_luma(copy, full_range=False).odd)
+        crops = variants.hashes[variants.numbers == half_of(CROP_NUMBERS[0], half)]
+        assert min(bits_apart(a, b) for a in asked for b in crops) <= SMALL_COPY_BITS
+
+
+def test_halves_are_made_whatever_the_recipes() -> None:
+    assert set(hashes_of(mirroring(Half.LEFT), ())) == {half_of(WHOLE, Half.LEFT)}
+
+
+def test_bars_are_not_folded_but_what_lies_between_them() -> None:
+    plain = np.pad(PICTURE, ((200, 200), (0, 0)), constant_values=16)
+    folded = np.pad(mirroring(Half.UPPER), ((200, 200), (0, 0)), constant_values=16)
+
+    assert set(hashes_of(plain, ())) == {WHOLE, CONTENT}
+    assert set(hashes_of(folded, ())) - {WHOLE} == {half_of(CONTENT, Half.UPPER)}
 
 
 def test_rows_may_be_padded() -> None:

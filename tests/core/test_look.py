@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from streamguard.core.halves import hash_halves, may_mirror
 from streamguard.core.look import MAX_VIEWS, views_of
-from streamguard.core.pdq import hash_luma
+from streamguard.core.pdq import hash_luma, hash_thumbnail, thumbnail
 from streamguard.core.pdq_reference import MIN_SIDE
 from streamguard.core.region_memory import RegionMemory
 from streamguard.core.regions import Rectangle
+from streamguard.core.types import MIN_QUALITY
 from tests.core.made_layouts import window
 
 PICTURE = np.random.default_rng(4).integers(0, 256, (180, 320), dtype=np.uint8)
@@ -66,7 +68,7 @@ def test_memory_keeps_the_content_through_a_picture_that_does_not_show_it() -> N
     first = views_of(boxed, full_range=True, memory=memory)
     second = views_of(bright_bar, full_range=True, memory=memory)
 
-    assert [view.region for view in second] == ["full", "content", "content"]
+    assert [view.region for view in second[:3]] == ["full", "content", "content"]
     assert np.array_equal(first[1].pdq, second[1].pdq)
 
 
@@ -80,3 +82,35 @@ def test_insets_come_after_the_content_and_all_keep_the_budget() -> None:
     assert [view.region for view in views] == ["full", "content", "inset", "inset", "inset"]
     assert len(views) <= MAX_VIEWS
     assert np.array_equal(views[2].pdq, hash_luma(inset.of(luma), full_range=True).bits)
+
+
+def test_halves_follow_where_the_picture_mirrors_itself() -> None:
+    mirroring = np.vstack([PICTURE, PICTURE[::-1]])
+
+    views = views_of(mirroring, full_range=True)
+
+    thumb = thumbnail(mirroring)
+    expected, _ = hash_halves(thumb, hash_thumbnail(thumb, full_range=True).odd)
+    assert [view.region for view in views] == ["full"] * 4
+    assert [view.is_matchable for view in views] == [False, True, True, True]
+    assert np.array_equal([view.pdq for view in views[1:]], expected)
+    assert {view.quality for view in views} == {100}
+
+
+def test_bars_are_not_folded_but_what_lies_between_them() -> None:
+    plain = np.pad(PICTURE, 40, constant_values=16)
+    folded = np.pad(np.vstack([PICTURE, PICTURE[::-1]]), 40, constant_values=16)
+
+    assert may_mirror(hash_luma(plain, full_range=True).odd)
+    assert [view.region for view in views_of(plain, full_range=True)] == ["full", "content"]
+    assert [view.region for view in views_of(folded, full_range=True)] == ["full"] + 4 * ["content"]
+
+
+def test_a_picture_without_structure_has_no_halves() -> None:
+    faint = np.vstack([PICTURE, PICTURE[::-1]]) // 64
+
+    pdq = hash_luma(faint, full_range=True)
+
+    assert may_mirror(pdq.odd)
+    assert pdq.quality < MIN_QUALITY
+    assert len(views_of(faint, full_range=True)) == 1

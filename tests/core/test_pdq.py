@@ -121,6 +121,20 @@ def test_smallest_picture_that_can_be_hashed_has_sides_of_five() -> None:
     assert (narrow.bits.any(), narrow.quality, narrow.is_stable) == (False, 0, False)
 
 
+def test_odd_terms_are_next_to_nothing_where_a_picture_mirrors_itself() -> None:
+    half = scenery(4, 32, 64).astype(np.float32)
+    mirroring = np.vstack([half, half[::-1]])
+    negative = np.vstack([half, 255 - half[::-1]])
+
+    down, across = (hash_thumbnail(t, full_range=True).odd for t in (mirroring, mirroring.T))
+
+    assert down[0] < 1e-9
+    assert down[1] > 0.1
+    assert across == pytest.approx(down[::-1])
+    assert hash_thumbnail(negative, full_range=True).odd[0] > 1 - 1e-3
+    assert hash_thumbnail(np.zeros((64, 64), np.float32), full_range=True).odd == (1.0, 1.0)
+
+
 def test_limited_range_scores_the_quality_of_the_stretched_picture() -> None:
     stretched = (scenery(2, 64, 64) * 0.05).astype(np.float32)
     limited = stretched * np.float32(219 / 255) + np.float32(16)

@@ -12,7 +12,7 @@ from streamguard.core.prune import (
     STANDS_FOR_US,
     Pruner,
 )
-from streamguard.core.variants import CONTENT, CROP_NUMBERS, MIRRORED, WHOLE
+from streamguard.core.variants import CONTENT, CROP_NUMBERS, MIRRORED, WHOLE, Half, half_of
 from tests.made_pictures import landscape
 
 CROP, OTHER_CROP = CROP_NUMBERS[0], CROP_NUMBERS[1]
@@ -81,6 +81,16 @@ def test_a_crop_near_anything_kept_is_dropped(
     assert kept_numbers(same, recipes) == [[number]]
     assert kept_numbers(later, recipes) == [[number], []]
     assert kept_numbers(further, recipes) == [[number], [CROP]]
+
+
+def test_a_half_is_pruned_as_what_it_is_half_of() -> None:
+    of_whole, of_crop = half_of(WHOLE, Half.UPPER), half_of(CROP, Half.UPPER)
+
+    pictures = kept_numbers([(0, frame((of_whole, 0))), (40, frame((of_whole, 11)))])
+    crops = kept_numbers([(0, frame((of_whole, 0), (of_crop, CROP_DISTANCE_BITS)))])
+
+    assert pictures == [[of_whole], [of_whole]]
+    assert crops == [[of_whole]]
 
 
 def test_mirrored_hashes_are_not_compared_with_the_others() -> None:

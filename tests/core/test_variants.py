@@ -1,15 +1,20 @@
+import numpy as np
 import pytest
 
 from streamguard.core.errors import ConfigError
 from streamguard.core.variants import (
     CROP_NUMBERS,
+    FIRST_HALF,
     MIRRORED,
     NO_CROP,
     SIDE_NUMBERS,
     Crop,
+    Half,
+    are_crops,
     check_recipes,
     crop_of,
     group_of,
+    half_of,
     variant_name,
     variant_number,
 )
@@ -33,7 +38,14 @@ NAMES = LISTED.split()
 SIDES = ["without-left", "without-right", "without-top", "without-bottom"]
 """Those of the last numbers, 124 to 127."""
 
-PLAIN = [*range(len(NAMES)), *range(124, 128)]
+HALVES = [
+    *("upper-half", "left-half", "quarter"),
+    *("content-upper-half", "content-left-half", "content-quarter"),
+    *("crop-upper-half", "crop-left-half", "crop-quarter"),
+]
+"""Those of the numbers before, 115 to 123."""
+
+PLAIN = [*range(len(NAMES)), *range(115, 128)]
 ALL = [*PLAIN, *(MIRRORED | number for number in PLAIN)]
 
 
@@ -42,6 +54,8 @@ def test_numbers_keep_their_meaning() -> None:
     assert list(CROP_NUMBERS) == list(range(2, len(NAMES)))
     assert [variant_name(number) for number in SIDE_NUMBERS] == SIDES
     assert list(SIDE_NUMBERS) == [124, 125, 126, 127]
+    assert [variant_name(number) for number in range(115, 124)] == HALVES
+    assert CROP_NUMBERS.stop <= FIRST_HALF == 115
 
 
 def test_each_number_has_a_name_of_its_own_that_leads_back_to_it() -> None:
@@ -56,9 +70,35 @@ def test_mirrored_variants_are_named_after_what_they_mirror() -> None:
     assert variant_name(MIRRORED | 1) == "content-mirror"
     assert variant_name(MIRRORED | 2) == "crop-4-4-4-4-mirror"
     assert variant_name(MIRRORED | 124) == "without-left-mirror"
+    assert variant_name(MIRRORED | 115) == "upper-half-mirror"
 
 
-@pytest.mark.parametrize("number", [len(NAMES), 123, MIRRORED | len(NAMES), 251])
+@pytest.mark.parametrize(
+    ("of", "half", "name"),
+    [
+        ("whole", Half.UPPER, "upper-half"),
+        ("content", Half.LEFT, "content-left-half"),
+        ("crop-4-4-4-4", Half.QUARTER, "crop-quarter"),
+        ("crop-9-9-3-6", Half.UPPER, "crop-upper-half"),
+        ("mirror", Half.UPPER, "upper-half-mirror"),
+        ("crop-0-0-0-8-mirror", Half.UPPER, "crop-upper-half-mirror"),
+    ],
+)
+def test_a_half_is_named_after_what_it_is_half_of(of: str, half: Half, name: str) -> None:
+    assert variant_name(half_of(variant_number(of), half)) == name
+
+
+def test_crops_and_their_halves_are_told_from_pictures_and_theirs() -> None:
+    names = [variant_name(number) for number in ALL]
+
+    are = are_crops(np.array(ALL, np.uint8))
+
+    assert {name for name, is_crop in zip(names, are, strict=True) if is_crop} == {
+        name for name in names if name.startswith(("crop-", "without-"))
+    }
+
+
+@pytest.mark.parametrize("number", [len(NAMES), 114, MIRRORED | len(NAMES), MIRRORED | 114])
 def test_a_number_of_a_newer_bank_is_named_by_itself(number: int) -> None:
     assert variant_name(number) == f"variant-{number}"
     with pytest.raises(ConfigError, match="no variant named"):
@@ -92,6 +132,9 @@ def test_crops_favour_no_side() -> None:
         ("crop-8-0-4-0-mirror", "crops-mirror"),
         ("without-left", "overlays"),
         ("without-bottom-mirror", "overlays-mirror"),
+        ("upper-half", "halves"),
+        ("crop-quarter", "halves"),
+        ("content-left-half-mirror", "halves-mirror"),
     ],
 )
 def test_each_variant_counts_towards_one_group(name: str, group: str) -> None:

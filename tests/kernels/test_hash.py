@@ -26,8 +26,13 @@ def by_kernel(
     thumb: NDArray[np.float32], luma_span: int = 255, tie_reach: float = TIE_REACH
 ) -> tuple[NDArray[np.uint8], int, int]:
     bits = np.full(32, 0xA5, np.uint8)
-    quality, n_ties = kernels.hash_thumbnail(thumb, DCT, luma_span, tie_reach, bits)
+    quality, n_ties, *_ = kernels.hash_thumbnail(thumb, DCT, luma_span, tie_reach, bits)
     return bits, quality, n_ties
+
+
+def odd_by_kernel(thumb: NDArray[np.float32]) -> tuple[float, float]:
+    _, _, down, across = kernels.hash_thumbnail(thumb, DCT, 255, 1.0, np.zeros(32, np.uint8))
+    return down, across
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.5, 5.0, 40.0]), st.sampled_from([219, 255]))
@@ -65,6 +70,23 @@ def test_as_many_terms_tie_as_lie_within_reach_of_the_median(seed: int) -> None:
         after = from_median[n_ties] if n_ties < 256 else from_median[-1] + 2
         reach = (from_median[n_ties - 1] + after) / 2
         assert by_kernel(thumb, tie_reach=reach)[2] == n_ties
+
+
+@given(st.integers(0, 2**32), st.floats(0, 1))
+def test_odd_terms_are_weighed_as_in_numpy(seed: int, share: float) -> None:
+    thumb = clouds(seed)
+    mirrored = (thumb + np.float32(share) * thumb[::-1]).astype(np.float32)
+
+    down, across = odd_by_kernel(mirrored)
+
+    energy = (DCT.astype(np.float64) @ mirrored @ DCT.T) ** 2
+    assert down == pytest.approx(energy[::2].sum() / energy.sum(), abs=1e-5)
+    assert across == pytest.approx(energy[:, ::2].sum() / energy.sum(), abs=1e-5)
+
+
+def test_nothing_is_odd_of_nothing() -> None:
+    assert odd_by_kernel(np.zeros((64, 64), np.float32)) == (1.0, 1.0)
+    assert odd_by_kernel(np.full((64, 64), np.nan, np.float32)) == (1.0, 1.0)
 
 
 def test_half_of_the_terms_lie_above_the_median() -> None:
