@@ -101,7 +101,8 @@ def planned_copy(content: Content, transform: Transform, seed: int) -> Copy:
     stretch = drawn_stretch(content.name, transform, duration_s, seed)
     graph = transform.graph(scaled(size, transform.height))
     coding = (transform.height, transform.crf, transform.speed, transform.fps)
-    original = (content.original.name, content.original.stat().st_size)
+    way = ("from its start",) if is_read_from_its_start(content.original) else ()
+    original = (content.original.name, content.original.stat().st_size, *way)
     more = _drawn_more(content.name, transform, seed)
     over = (more, MADE_VERSION) if more else more
     digest = digest_of(VERSION, original, graph, over, coding, stretch)
@@ -126,6 +127,18 @@ def seen(video: Path) -> tuple[Size, float]:
         return Size(stream.width, stream.height), (container.duration or 0) / 1e6
 
 
+@cache
+def is_read_from_its_start(video: Path) -> bool:
+    """Say whether a decoder must not begin in the middle of a video.
+
+    Old x264 wrote 4:4:4 pictures in a way of its own, and says in the first packet alone which
+    version it was: begun later, all that follows decodes to green and grey blocks, without an end.
+    Source: FFmpeg's h264 decoder, which looks for builds below 151 where pictures are 4:4:4.
+    """
+    with av.open(str(video)) as container:
+        return container.streams.video[0].codec_context.pix_fmt == "yuv444p"
+
+
 def scaled(size: Size, height: int) -> Size:
     """Fit a picture into the 16:9 frame of this height, as a ladder's rungs do."""
     share = min(height / size.height, height * WIDE / size.width)
@@ -136,14 +149,17 @@ def _arguments(copy: Copy, out: Path) -> list[str | Path]:
     """Give ffmpeg's arguments: the stretch, what goes with it, the graph, and the encoder."""
     transform, stretch = copy.transform, copy.stretch
     size = scaled(seen(copy.content.original)[0], transform.height)
-    inputs: list[str | Path] = ["-ss", f"{stretch.start_s}", "-t", f"{stretch.length_s}"]
-    inputs += ["-i", copy.content.original]
+    original, span = copy.content.original, (stretch.start_s, stretch.length_s)
+    is_from_start = is_read_from_its_start(original)
+    seek = [] if is_from_start else ["-ss", f"{span[0]}", "-t", f"{span[1]}"]
+    trim = f"trim={span[0]}:{sum(span):.3f}," if is_from_start else ""
+    inputs: list[str | Path] = [*seek, "-i", original]
     if transform.more:
         more = made_video(copy.more) if copy.more else cached_video(LOGO, _draw_logo)
         inputs += ["-stream_loop", "-1", "-i", more]
     picture = f"scale={size.width}:{size.height},setsar=1"
     rate = f",fps={transform.fps}" if transform.fps else ""
-    graph = f"[0:v]setpts=(PTS-STARTPTS)/{transform.speed}{rate},{picture}[v];"
+    graph = f"[0:v]{trim}setpts=(PTS-STARTPTS)/{transform.speed}{rate},{picture}[v];"
     graph += transform.graph(size).replace("[more]", "[1:v]")
     if any(transform.lead_s):
         graph += _surroundings(stretch)

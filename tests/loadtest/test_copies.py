@@ -1,8 +1,11 @@
+from pathlib import Path
+
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.copies import SHORTEST_S, drawn_stretch, scaled
+from loadtest.copies import SHORTEST_S, drawn_stretch, is_read_from_its_start, scaled
 from loadtest.transforms import BY_NAME, TRANSFORMS, Size, Transform
 
 
@@ -38,6 +41,20 @@ def test_the_same_seed_draws_the_same_stretch_and_another_content_another() -> N
     assert drawn_stretch("one", BY_NAME["mirror"], 60.0, 1) == first
     assert drawn_stretch("other", BY_NAME["mirror"], 60.0, 1) != first
     assert drawn_stretch("one", BY_NAME["mirror"], 60.0, 2) != first
+
+
+@pytest.mark.parametrize(("pix_fmt", "expected"), [("yuv444p", True), ("yuv420p", False)])
+def test_a_decoder_begins_at_the_start_where_pictures_are_4_4_4(
+    tmp_path: Path, pix_fmt: str, *, expected: bool
+) -> None:
+    path = tmp_path / "video.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, pix_fmt
+        container.mux(stream.encode(av.VideoFrame(64, 64, pix_fmt)))
+        container.mux(stream.encode())
+
+    assert is_read_from_its_start(path) is expected
 
 
 @pytest.mark.parametrize(
