@@ -209,9 +209,7 @@ def are_crops(numbers: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def group_of(number: int) -> str:
-    """Tell what a variant costs by: whole, content, mirror, crops, overlays, halves...; mirrored or
-    not.
-    """
+    """Tell what a variant costs by: whole, content, mirror, crops, halves, overlays-mirror…."""
     plain = number & ~MIRRORED
     if plain < FIRST_CROP:
         return "mirror" if number & MIRRORED else _NAMES[plain]
