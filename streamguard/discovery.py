@@ -4,22 +4,24 @@ Rule: whatever could be wrong with it is found before anything starts.
 """
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from prometheus_client import CollectorRegistry
 
 from streamguard.adapters.discovery_meter import ServerFigures, show_discovery
-from streamguard.core.errors import ConfigError
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock
 from streamguard.core.published import RenditionRule
 from streamguard.ingest.added import AddedStreams
 from streamguard.ingest.asking import Service
+from streamguard.ingest.mediamtx import MediaMtx, Pull
 from streamguard.ingest.nginx_rtmp import NginxRtmp
 from streamguard.ingest.paths import PathFilter
 from streamguard.ingest.provider import Provider
 from streamguard.ingest.registry import Registry
 from streamguard.ingest.secret import kept_secret, read_secret
+from streamguard.ingest.srs import Srs
 from streamguard.ingest.watch import MakeStream, ServerWatch, Watched
 from streamguard.ingest_section import ServerSection
 from streamguard.policy_file import load_policy
@@ -75,8 +77,12 @@ def _provider(server: ServerSection, clock: Clock) -> Provider:
     match server.kind:
         case "nginx_rtmp":
             return NginxRtmp(service, server.pull, clock)
+        case "mediamtx":
+            return MediaMtx(service, Pull(server.pull, server.pulled, bool(server.renditions)))
+        case "srs":
+            return Srs(service, server.pull, needs_addresses=bool(server.renditions))
         case _:
-            raise ConfigError("later")
+            assert_never(server.kind)
 
 
 def _maker(server: ServerSection, policy: Policy | None) -> MakeStream:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.core.published import Broadcast
+from streamguard.core.published import Broadcast, Published
 from streamguard.ingest.provider import Provider
 from streamguard.ingest.watch import ServerWatch, Watched
 from tests.ingest.fakes import stream
@@ -22,6 +22,11 @@ class Watching:
         self._changed = asyncio.Event()
         watched = Watched(provider, stream, interval_s=INTERVAL_S)
         self.watch = ServerWatch(watched, SystemClock(), self._changed.set)
+
+    def snapshot(self) -> list[Published]:
+        """Ask once, and give all that is published."""
+        provider = self.watch.watched.provider
+        return list(self._runner.run(provider.snapshot()).values())
 
     def look(self) -> tuple[Broadcast, ...]:
         """Ask once."""
