@@ -12,6 +12,7 @@ from typing import Self, cast
 import av
 from av.bitstream import BitStreamFilterContext
 from av.packet import Packet as AvPacket
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamguard.adapters.annexb import parameter_sets
@@ -117,6 +118,7 @@ class PyavSource:
 
     def _units_of_one(self) -> "Iterator[AvPacket[VideoStream]]":
         """Demux, and convert to Annex B, past single damaged packets up to the error budget."""
+        self._time_base = self._opened.video.time_base or FALLBACK_TIME_BASE  # made anew when asked
         annex_b = self._annex_b()
         self._demuxer = Demuxer(self._opened, self._may_pass_over)
         problem: StreamguardError | None = None
@@ -154,20 +156,25 @@ class PyavSource:
 
     def _demuxed(self) -> "Iterator[AvPacket[VideoStream]]":
         """Read on; the other streams of a file are read only to see how far they reach."""
+        is_live, video = self._location.is_live, self._opened.video.index
         for packet in self._demuxer.packets():
             if not packet.size:
                 continue
-            index = packet.stream_index
-            end = (packet.pts or 0) + (packet.duration or 0)
-            if index not in self._ends or end > self._ends[index][0]:
-                self._ends[index] = (end, packet.time_base or FALLBACK_TIME_BASE)
-            if index == self._opened.video.index:
+            if not is_live:
+                self._note_end(packet)
+            if packet.stream_index == video:
                 self._opened.renew()
                 yield cast("AvPacket[VideoStream]", packet)
 
+    def _note_end(self, packet: "AvPacket[Stream]") -> None:
+        """Remember how far a stream of a file reaches."""
+        index = packet.stream_index
+        end = (packet.pts or 0) + (packet.duration or 0)
+        if index not in self._ends or end > self._ends[index][0]:
+            self._ends[index] = (end, packet.time_base or FALLBACK_TIME_BASE)
+
     def _packet(self, unit: "AvPacket[VideoStream]", payload: bytes) -> Packet:
-        time_base = self._opened.video.time_base or FALLBACK_TIME_BASE
-        stamp = self._timeline.place(unit.pts, unit.dts, time_base)
+        stamp = self._timeline.place(unit.pts, unit.dts, self._time_base)
         self._dts_us = stamp.dts_us
         return Packet(
             stamp.epoch,

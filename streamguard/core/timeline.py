@@ -71,7 +71,8 @@ class Timeline:
             dts_us = 0 if self._last_dts_us is None else self._last_dts_us + self._step_us
             self._last_dts_us = dts_us
             return Stamp(self._epoch, dts_us, dts_us)
-        dts_us = self._follow(self._unwrap(raw, time_base), _us(raw, time_base))
+        raw_us = _us(raw, time_base)
+        dts_us = self._follow(self._unwrap(raw, raw_us, time_base), raw_us)
         if self._last_dts_us is not None and dts_us > self._last_dts_us:
             # a pause is no measure: what is assumed must not go beyond what jitter may take back
             self._step_us = min(dts_us - self._last_dts_us, MAX_BACKWARD_US)
@@ -79,11 +80,13 @@ class Timeline:
         lead_us = 0 if pts is None else self._lead_us(pts, raw, time_base)
         return Stamp(self._epoch, dts_us + lead_us, dts_us)
 
-    def _unwrap(self, ticks: int, time_base: Fraction) -> int:
+    def _unwrap(self, ticks: int, raw_us: int, time_base: Fraction) -> int:
         """Give the time nearest to the last one that these ticks can mean, microseconds."""
         if self.wrap_ticks is None or self._last_dts_us is None:
-            return _us(ticks, time_base)
-        ahead_us = self._last_dts_us - _us(ticks, time_base)
+            return raw_us
+        ahead_us = self._last_dts_us - raw_us
+        if abs(ahead_us) <= MAX_FORWARD_US:  # as most are: every clock wraps in hours
+            return raw_us
         n_wraps = round(ahead_us / _us(self.wrap_ticks, time_base))
         return _us(ticks + n_wraps * self.wrap_ticks, time_base)
 
