@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamguard.core.bank_values import Stretch
 from streamguard.core.index import distances
 from streamguard.core.types import Region, View
-from streamguard.core.variants import MIRRORED
+from streamguard.core.variants import FIRST_CROP, MIRRORED
 
 MAX_HOLD_US = 4_000_000
 """How long a hash stands for what follows it: pruning leaves out what hardly moves. The longest
@@ -96,10 +96,25 @@ def nearest(
 
 
 def _showing(stretch: Stretch, from_us: int) -> NDArray[np.intp]:
-    """List the rows from a time on, and of each variant the one that still stands for it then."""
+    """List the rows from a time on, and of each variant the one that still stands for it then.
+
+    Of crops the last two: those of the whole and those of the content have the same number, and
+    which of them a row is cannot be told.
+    """
     n_before = int(np.searchsorted(stretch.offsets_us, from_us, side="right"))
-    _, backwards = np.unique(stretch.variants[:n_before][::-1], return_index=True)
-    return np.concatenate([n_before - 1 - backwards, np.arange(n_before, len(stretch))])
+    variants = stretch.variants[:n_before]
+    rows = np.arange(n_before)
+    last = _last_of_each(variants, rows)
+    is_crop = (variants & ~np.uint8(MIRRORED)) >= FIRST_CROP
+    is_crop[last] = False
+    second = _last_of_each(variants, rows[is_crop])
+    return np.concatenate([second, last, np.arange(n_before, len(stretch))])
+
+
+def _last_of_each(variants: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Choose of some rows, ascending, the last one of each variant."""
+    _, backwards = np.unique(variants[rows][::-1], return_index=True)
+    return rows[len(rows) - 1 - backwards]
 
 
 def _time_of(stretch: Stretch, row: int, expected: Expected) -> int:

@@ -3,7 +3,7 @@ import pytest
 
 from streamguard.core.bank_values import Stretch
 from streamguard.core.types import View
-from streamguard.core.variants import MIRRORED
+from streamguard.core.variants import FIRST_CROP, MIRRORED
 from streamguard.core.vote import Expected, Vote, bits_between, nearest
 from tests.core_fakes import Pdq, flipped, picture, view
 
@@ -81,6 +81,31 @@ def test_a_hash_of_another_variant_ends_no_hold() -> None:
 
     assert vote is not None
     assert vote.distance_bits == 0
+
+
+@pytest.mark.parametrize("first_us", [3 * SECOND, 4 * SECOND])
+@pytest.mark.parametrize(
+    ("variant", "distance_bits"), [(FIRST_CROP, 0), (127, 0), (0, 12), (1, 12)]
+)
+def test_a_crop_of_the_content_ends_no_hold_of_the_same_crop_of_the_whole(
+    variant: int, distance_bits: int, first_us: int
+) -> None:
+    nearly = flipped(picture(1), 12)
+    held = stretch((first_us, picture(1), variant), (4 * SECOND, nearly, variant))
+
+    vote = look(held, Expected(4 * SECOND, 4_500_000, 5 * SECOND), picture(1))
+
+    assert vote is not None
+    assert vote.distance_bits == distance_bits
+
+
+def test_of_three_hashes_of_a_crop_the_last_two_stand() -> None:
+    held = stretch(*((n * SECOND, picture(n), 2) for n in (1, 2, 3)))
+    later = Expected(4 * SECOND, 4 * SECOND, 4 * SECOND)
+
+    votes = [look(held, later, picture(n)) for n in (1, 2, 3)]
+
+    assert [vote is not None and vote.distance_bits == 0 for vote in votes] == [False, True, True]
 
 
 @pytest.mark.parametrize(
