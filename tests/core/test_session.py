@@ -603,14 +603,16 @@ def test_a_source_that_is_a_single_picture_is_flagged_at_its_end() -> None:
 
     ended = held.was_all(0, 0, 1.0)
     closed = held.epoch_ended(0, 0, "stream_ended", 1.0)
+    closed += held.attach(ended.requests[0], UNAVAILABLE, 1.0)
 
     assert of(FlagData, at_once.events) == []
     (flag,) = of(FlagData, ended.events)
     assert (flag.state, flag.policy.code) == ("open", "TVEC-TEST")
     assert [request.pts_us for request in ended.requests] == [0]
-    assert [(each.state, each.flag_id) for each in of(FlagData, closed)] == [
-        ("closed", flag.flag_id)
-    ]
+    assert (states(closed), {each.flag_id for each in of(FlagData, closed)}) == (
+        ["updated", "closed"],
+        {flag.flag_id},
+    )
 
 
 @pytest.mark.parametrize(
