@@ -22,6 +22,7 @@ NAMES = {
     "classifier": "the model from a frame to its score, beside onnxruntime alone",
     "pdq_vs_meta": "hashes of every frame, beside the ones that Meta published",
     "bank_edit": "from an edit of a bank of N entries to its effect in another process",
+    "look_back": "a new entry held against the last ten minutes of many live streams",
     "bank_bench": "query time, size and start of a bank of N entries, beside faiss",
 }
 

@@ -164,6 +164,29 @@ def build_index(hashes: NDArray[np.uint8]) -> Index:
     return SlotIndex(hashes, *build_slots(hashes))
 
 
+def any_near(
+    pdqs: NDArray[np.uint8],
+    hashes: NDArray[np.uint8],
+    within_bits: int,
+    kernels: ModuleType | None = kernels,
+) -> NDArray[np.bool_]:
+    """Say of each of several hashes, (M, 32) uint8, whether any of many is near; (M,).
+
+    All at once: 600 against 5,000 take 1 ms, and other threads run meanwhile.
+
+    Args:
+        pdqs: C-contiguous.
+        hashes: (N, 32) uint8, C-contiguous; N may be 0.
+        within_bits: 0..256, included.
+        kernels: None to do without them.
+    """
+    if kernels:
+        is_near = np.empty(len(pdqs), np.uint8)
+        kernels.hamming_any(pdqs, hashes, within_bits, is_near)
+        return is_near.view(np.bool_)
+    return np.array([bool((distances(pdq, hashes) <= within_bits).any()) for pdq in pdqs], np.bool_)
+
+
 def _filled(find: Callable[[NDArray[np.intp], NDArray[np.uint16]], int]) -> _Filled:
     """Make room for rows and bits, and more where it finds more; it returns how many."""
     room = _ROOM

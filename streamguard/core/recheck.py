@@ -3,13 +3,15 @@
 Rule: the past is judged exactly as the present is, sample by sample, against the new entries and
 the negative banks; what was judged with an entry when it was shown is not judged with it again.
 
-Ten minutes of keyframes with two views each take 7 ms against an entry of 5,000 hashes, 10 ms
-against 20,000 and 31 ms against 100,000 (one core of an AMD EPYC); 160 streams thus take a second.
+A past in which nothing is near what is new is not judged at all: that is asked of all its hashes at
+once. See `python -m loadtest look_back` for what 160 streams take.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+
+import numpy as np
 
 from streamguard.core.bank import Bank
 from streamguard.core.bank_editor import make_bank
@@ -18,10 +20,11 @@ from streamguard.core.bank_values import MAX_OFFSET_US, Entry
 from streamguard.core.banks import Banks
 from streamguard.core.decision import Decision
 from streamguard.core.following import Key
+from streamguard.core.index import LinearIndex, any_near
 from streamguard.core.match import Matcher
 from streamguard.core.news import Recheck
-from streamguard.core.past import samples_of
-from streamguard.core.types import Sample
+from streamguard.core.past import Rows, samples_of
+from streamguard.core.types import NEAR_DISTANCE_BITS, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ def new_entries(recheck: Recheck) -> Banks:
 
 def search(recheck: Recheck, banks: Banks) -> Found:
     """Judge the past with the entries that `new_entries` gave."""
+    if not _is_near(recheck.rows, banks):
+        return Found((), ())
     matcher = Matcher(lambda: banks, recheck.policy, remembers=False)
     samples: list[tuple[Sample, tuple[Decision, ...]]] = []
     shadows: list[Decision] = []
@@ -60,6 +65,19 @@ def search(recheck: Recheck, banks: Banks) -> Found:
         samples.append((sample, tuple(filter(is_new, verdict.decisions))))
         shadows += filter(is_new, verdict.shadows)
     return Found(tuple(samples), tuple(shadows))
+
+
+def _is_near(rows: Rows, banks: Banks) -> bool:
+    """Say whether anything in the past is near what is new; with very many hashes, it may be."""
+    shown = np.ascontiguousarray(rows["pdq"])
+    for bank in banks.banks:
+        if bank.settings.role == "known":
+            index = bank.base.index
+            if not isinstance(index, LinearIndex):
+                return True
+            if any_near(shown, index.hashes, NEAR_DISTANCE_BITS).any():
+                return True
+    return False
 
 
 def _is_new(news: Mapping[Key, int], number: int, decision: Decision) -> bool:

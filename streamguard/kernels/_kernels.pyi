@@ -21,6 +21,25 @@ def use_instructions(name: Instructions, /) -> None:
         ValueError: this processor has no such instructions.
     """
 
+def hamming_any(
+    queries: NDArray[np.uint8],
+    hashes: NDArray[np.uint8],
+    within_bits: int,
+    is_near: NDArray[np.uint8],
+    /,
+) -> None:
+    """Say of each of several hashes whether any of many lies within some bits.
+
+    Args:
+        queries: (M, 32) uint8.
+        hashes: (N, 32) uint8.
+        within_bits: 0..256, included.
+        is_near: (M,) uint8, filled with 1 where one does, else 0.
+
+    Raises:
+        ValueError, TypeError: an argument is none of these.
+    """
+
 def hamming_scan(
     query: NDArray[np.uint8],
     hashes: NDArray[np.uint8],

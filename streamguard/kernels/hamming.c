@@ -1,4 +1,4 @@
-/* Owns comparing one hash of 256 bits with many.
+/* Owns comparing hashes of 256 bits, one or several with many.
  *
  * Rule: rows come out in ascending order, whatever the instructions.
  */
@@ -130,4 +130,45 @@ PyObject *hamming_scan(PyObject *module, PyObject *const *args, Py_ssize_t n_arg
     Py_END_ALLOW_THREADS
     give_back(views, N_VIEWS);
     return PyLong_FromSsize_t(n_found);
+}
+
+PyObject *hamming_any(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
+{
+    (void)module;
+    static const Wanted WANTED[] = {
+        {"queries", 'u', 1, 2, 0, 0},
+        {"hashes", 'u', 1, 2, 0, 0},
+        {"is_near", 'u', 1, 1, 1, 0},
+    };
+    enum { QUERIES, HASHES, IS_NEAR, N_VIEWS };
+    Py_buffer views[N_VIEWS];
+    long long within_bits;
+    memset(views, 0, sizeof views);
+    if (!has_arguments("hamming_any", n_args, 4)
+        || take_integer(args[2], "within_bits", 0, HASH_BYTES * 8, &within_bits) < 0
+        || take_array(args[0], &WANTED[QUERIES], &views[QUERIES]) < 0
+        || take_array(args[1], &WANTED[HASHES], &views[HASHES]) < 0
+        || take_array(args[3], &WANTED[IS_NEAR], &views[IS_NEAR]) < 0) {
+        give_back(views, N_VIEWS);
+        return NULL;
+    }
+    if (views[QUERIES].shape[1] != HASH_BYTES || views[HASHES].shape[1] != HASH_BYTES
+        || views[QUERIES].shape[0] != views[IS_NEAR].shape[0]) {
+        give_back(views, N_VIEWS);
+        return PyErr_Format(PyExc_ValueError,
+                            "hashes are of %d bytes, is_near as long as queries", HASH_BYTES);
+    }
+    Scan scan = {
+        .hashes = views[HASHES].buf,
+        .n_hashes = views[HASHES].shape[0],
+        .within_bits = (unsigned)within_bits,
+    };
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < views[QUERIES].shape[0]; i++) {
+        scan.query = (const uint8_t *)views[QUERIES].buf + i * HASH_BYTES;
+        ((uint8_t *)views[IS_NEAR].buf)[i] = scan_best(&scan) > 0;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(views, N_VIEWS);
+    Py_RETURN_NONE;
 }

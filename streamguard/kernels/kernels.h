@@ -60,6 +60,7 @@ int take_integer(PyObject *object, const char *name, long long least, long long 
 int has_arguments(const char *function, Py_ssize_t n_given, Py_ssize_t n_wanted);
 
 /* The kernels, one family a file. */
+PyObject *hamming_any(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *hamming_scan(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *find_bars(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *find_insets(PyObject *module, PyObject *const *args, Py_ssize_t n_args);

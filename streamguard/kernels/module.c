@@ -143,6 +143,7 @@ static PyObject *use_instructions(PyObject *module, PyObject *name)
 static PyMethodDef METHODS[] = {
     {"instructions", instructions, METH_NOARGS, NULL},
     {"use_instructions", use_instructions, METH_O, NULL},
+    KERNEL(hamming_any),
     KERNEL(hamming_scan),
     KERNEL(mark_edges),
     KERNEL(scale_part),

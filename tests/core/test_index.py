@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from streamguard.core.index import (
     Index,
     LinearIndex,
     SlotIndex,
+    any_near,
     build_index,
     distances,
 )
@@ -273,3 +275,16 @@ def test_slots_are_built_from_their_threshold_on() -> None:
 
     assert isinstance(build_index(hashes[1:]), LinearIndex)
     assert isinstance(build_index(hashes), SlotIndex)
+
+
+@pytest.mark.parametrize("with_kernels", [kernels, None], ids=["kernels", "numpy"])
+@pytest.mark.parametrize("n_bits", [0, 61, 62])
+def test_what_is_near_any_of_many_is_told_for_several_at_once(
+    n_bits: int, with_kernels: ModuleType | None
+) -> None:
+    shown = np.stack([SCATTERED[5] ^ 255, flip(SCATTERED[7], list(range(n_bits)))])
+
+    near = any_near(shown, SCATTERED, NEAR_DISTANCE_BITS, with_kernels)
+
+    assert near.tolist() == [False, n_bits <= NEAR_DISTANCE_BITS]
+    assert any_near(shown, SCATTERED[:0], 256, with_kernels).tolist() == [False, False]

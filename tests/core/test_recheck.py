@@ -221,12 +221,15 @@ def test_an_alignment_goes_on_by_the_limits_that_its_entry_has_now() -> None:
 
 
 @settings(max_examples=50)
-@given(st.lists(st.sampled_from([1, 2, FILM, FILM + 1, FILM + 2, FILM + 9]), max_size=12))
-def test_the_past_tells_what_the_present_would_have_told(pictures: list[int]) -> None:
+@given(
+    st.lists(st.sampled_from([1, 2, FILM, FILM + 1, FILM + 2, FILM + 9]), max_size=12),
+    st.sampled_from([0, 31, 32, 44, 61, 62]),
+)
+def test_the_past_tells_what_the_present_would_have_told(pictures: list[int], n_bits: int) -> None:
     """Judged live with the entry, or looked back at when it comes: the same is found."""
     late, early = Screening(banks(film("old", 2000))), Screening(banks(film("film", FILM)))
-    late.show(*pictures)
-    at_once = early.show(*pictures)
+    late.show(*pictures, n_bits=n_bits)
+    at_once = early.show(*pictures, n_bits=n_bits)
 
     late.edit(film("film", FILM))
     found = late.look_back()

@@ -96,3 +96,42 @@ def test_wrong_shapes_are_refused() -> None:
         kernels.hamming_scan(query, np.zeros((16, 32), np.uint8)[::2], 0, rows, bits)
     with pytest.raises(TypeError, match="takes 5 arguments, got 4"):
         kernels.hamming_scan(query, hashes, 0, rows)
+
+
+def any_near(queries: NDArray[np.uint8], hashes: NDArray[np.uint8], within_bits: int) -> list[bool]:
+    is_near = np.full(len(queries), 7, np.uint8)
+    kernels.hamming_any(queries, hashes, within_bits, is_near)
+    return is_near.view(np.bool_).tolist()
+
+
+@given(st.lists(st.integers(0, 256), max_size=20), st.integers(0, 256), st.integers(0, 2**32))
+def test_of_several_hashes_each_is_told_whether_any_is_near(
+    flips: list[int], within_bits: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    queries = random.integers(0, 256, (3, 32), np.uint8)
+    hashes = hashes_near(queries[1], flips)
+    near = [bool((distances(query, hashes) <= within_bits).any()) for query in queries]
+
+    assert any_near(queries, hashes, within_bits) == near
+    assert near[1] is any(n_flips <= within_bits for n_flips in flips)
+
+
+@pytest.mark.parametrize("n_queries", [0, 1])
+def test_of_no_hashes_none_is_near(n_queries: int) -> None:
+    queries = np.zeros((n_queries, 32), np.uint8)
+
+    assert any_near(queries, np.zeros((0, 32), np.uint8), 256) == [False] * n_queries
+
+
+def test_hashes_that_do_not_fit_are_refused() -> None:
+    queries, is_near = np.zeros((2, 32), np.uint8), np.zeros(2, np.uint8)
+    for wrong in (
+        (queries[:, :31].copy(), queries, 31, is_near),
+        (queries, queries[:, :31].copy(), 31, is_near),
+        (queries, queries, 31, is_near[:1]),
+        (queries, queries, 257, is_near),
+        (queries[:, ::2], queries, 31, is_near),
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011  # each says another thing
+            kernels.hamming_any(*wrong)
