@@ -80,12 +80,12 @@ def _is_near(rows: Rows, banks: Banks) -> bool:
     return False
 
 
-def _is_new(news: Mapping[Key, int], number: int, decision: Decision) -> bool:
+def _is_new(news: Mapping[Key, range], number: int, decision: Decision) -> bool:
     """Say whether a sample was not judged with an entry when it was shown."""
-    return number < news[decision.key]
+    return number in news[decision.key]
 
 
-def _only(bank: Bank, news: Mapping[Key, int]) -> Bank:
+def _only(bank: Bank, news: Mapping[Key, range]) -> Bank:
     """Give a bank of those of its entries that are news, and may match."""
     names = sorted((name for held, name in news if held == bank.name), key=str.encode)
     entries = [entry for name in names if (entry := _entry(bank, name)) is not None]

@@ -1,6 +1,7 @@
 """What comes into the banks while a stream is screened, held against what it showed before."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -45,6 +46,10 @@ class Screening:
             found.append([each.votes for each in verdict.decisions])
             self.n_shown += 1
         return found
+
+    def set_aside(self, name: str, *, is_aside: bool = True) -> None:
+        edit = Edit(amend={name: Amendment(is_quarantined=is_aside)})
+        self.change("known", lambda held: edited(held, edit))
 
     def look_back(self) -> Found:
         recheck = self.matcher.recheck()
@@ -192,8 +197,81 @@ def test_an_entry_that_is_gone_before_it_is_looked_for_is_not_found(how: str) ->
     if how == "removed":
         stream.edit(remove=("film",))
     else:
-        aside = Edit(amend={"film": Amendment(is_quarantined=True)})
-        stream.change("known", lambda held: edited(held, aside))
+        stream.set_aside("film")
+
+    assert stream.finds_nothing()
+
+
+def test_what_is_let_in_again_is_looked_for_where_it_was_not_judged() -> None:
+    stream = Screening(banks(film("film", FILM)))
+    assert stream.show(FILM, FILM + 1) == [[1], [2]]
+    stream.set_aside("film")
+    assert stream.show(FILM + 2, FILM + 3) == [[], []]
+
+    stream.set_aside("film", is_aside=False)
+    assert stream.show(FILM + 4) == [[1]]
+
+    assert seconds(stream.look_back()) == [2, 3]
+    assert stream.matcher.recheck() is None
+
+
+def test_what_was_aside_from_the_start_is_looked_for_everywhere_when_it_is_let_in() -> None:
+    stream = Screening(banks(film("film", FILM)))
+    stream.set_aside("film")
+    stream.show(FILM, FILM + 1)
+
+    stream.set_aside("film", is_aside=False)
+
+    assert seconds(stream.look_back()) == [0, 1]
+
+
+@pytest.mark.parametrize("is_seen_between", [True, False])
+def test_what_comes_is_set_aside_and_let_in_is_looked_for_everywhere(
+    *, is_seen_between: bool
+) -> None:
+    """Nobody had looked for it when it was set aside."""
+    stream = Screening(banks(film("old", 2000)))
+    stream.show(FILM)
+    stream.edit(film("film", FILM))
+    if is_seen_between:
+        stream.show(5)
+    stream.set_aside("film")
+    stream.show(FILM + 2)
+    stream.set_aside("film", is_aside=False)
+
+    assert seconds(stream.look_back()) == [0, 2 if is_seen_between else 1]
+
+
+def test_what_is_replaced_while_it_is_aside_is_looked_for_everywhere() -> None:
+    stream = Screening(banks(film("film", 2000)))
+    stream.show(FILM)
+    stream.set_aside("film")
+    stream.show(FILM + 1)
+    new = replace(film("film", FILM), quarantine="a person")
+    stream.change("known", lambda held: edited(held, Edit(add=[new], replace=True)))
+    stream.show(FILM + 2)
+
+    stream.set_aside("film", is_aside=False)
+
+    assert seconds(stream.look_back()) == [0, 1, 2]
+
+
+def test_what_was_aside_between_two_samples_alone_is_not_looked_for() -> None:
+    stream = Screening(banks(film("film", FILM)))
+    stream.show(FILM)
+    stream.set_aside("film")
+    assert stream.finds_nothing()
+
+    stream.set_aside("film", is_aside=False)
+
+    assert stream.matcher.recheck() is None
+
+
+def test_what_is_removed_while_it_is_aside_is_not_looked_for() -> None:
+    stream = Screening(banks(film("film", FILM), film("other", 2000)))
+    stream.set_aside("film")
+    stream.show(FILM)
+    stream.edit(remove=("film",))
 
     assert stream.finds_nothing()
 
