@@ -10,6 +10,7 @@ from streamguard.core.edges import (
     MIN_MARKED_SHARE,
     MIN_STEP,
     N_BLOCKS,
+    NEW_COST,
     LineMemory,
     Lines,
     lines_between_columns,
@@ -132,8 +133,23 @@ def test_new_edge_shows_at_once_and_the_old_one_is_remembered() -> None:
 
     joined = memory.join(marked(5))
 
-    assert joined.density[0, 5] == 1.0
+    assert joined.density[0, 5] == pytest.approx(1 - NEW_COST)
     assert joined.density[0, 2] == pytest.approx(1 - 1 / MEMORY_PICTURES)
+
+
+def test_edge_that_shows_again_counts_in_full() -> None:
+    memory = LineMemory()
+    for _ in range(MEMORY_PICTURES):
+        memory.join(marked(2))
+    memory.join(marked(5))
+
+    joined = memory.join(marked(5))
+
+    assert joined.density[0, 5] == 1.0
+
+
+def test_edge_of_the_first_picture_counts_in_full() -> None:
+    assert LineMemory().join(marked(5)).density[0, 5] == 1.0
 
 
 def test_edge_that_is_seen_no_more_fades() -> None:

@@ -19,6 +19,7 @@ from streamguard.core.insets import (
     MIN_LONG_SHARE,
     MIN_SHORT_SHARE,
     MIN_STRETCH,
+    MIN_WORTH,
     find_insets,
 )
 from streamguard.core.regions import Rectangle
@@ -132,14 +133,25 @@ def test_corners_count_no_edge_goes_on_past_the_right_ones() -> None:
     ("density", "is_side"), [(MIN_DENSITY + 0.01, True), (MIN_DENSITY - 0.01, False)]
 )
 def test_side_is_marked_over_a_least_share(density: float, *, is_side: bool) -> None:
-    rows = drawn({40: (0, 16)}, density)
-    rows.density[6:10, 40 - rows.place_of(0)] = 0.0
-    rows.density[:6, 40 - rows.place_of(0)] *= 16 / 12
-    rows.density[10:, 40 - rows.place_of(0)] *= 16 / 12
+    rows = drawn({120: (0, 16)})
+    rows.density[[0, 1, 2, 13, 14, 15], 40 - rows.place_of(0)] = density * 16 / 6
 
     found = find_insets(rows, drawn({}), BLANK)
 
-    assert (Rectangle(40, SIDE, 0, SIDE) in found) is is_side
+    assert (Rectangle(40, 120, 0, SIDE) in found) is is_side
+
+
+@pytest.mark.parametrize(
+    ("density", "is_good"), [(MIN_WORTH + 0.01, True), (MIN_WORTH - 0.01, False)]
+)
+def test_edges_have_a_least_worth_on_average(density: float, *, is_good: bool) -> None:
+    rows = drawn({40: (0, 16), 120: (0, 16)}, density)
+    rows.density[6:10] = 0.0
+    rows.density[:] *= 16 / 12
+
+    found = find_insets(rows, drawn({}), BLANK)
+
+    assert (Rectangle(40, 120, 0, SIDE) in found) is is_good
 
 
 @pytest.mark.parametrize(("short", "is_large"), [(0, True), (1, False)])
@@ -170,10 +182,10 @@ def test_inset_has_a_least_area(short: int, *, is_large: bool) -> None:
     assert (Rectangle(20, 20 + height, 20, 20 + width) in found) is is_large
 
 
-@pytest.mark.parametrize(("density", "is_edge"), [(0.56, True), (0.54, False)])
+@pytest.mark.parametrize(("density", "is_edge"), [(0.46, True), (0.44, False)])
 def test_edge_has_a_least_stretch(density: float, *, is_edge: bool) -> None:
-    assert 3 * (0.54 - MIN_DENSITY) < MIN_STRETCH < 3 * (0.56 - MIN_DENSITY)
-    rows, columns = drawn({40: (6, 9), 120: (6, 9)}, density), drawn({60: (0, 16), 90: (0, 16)})
+    assert 3 * (0.44 - MIN_DENSITY) < MIN_STRETCH < 3 * (0.46 - MIN_DENSITY)
+    rows, columns = drawn({40: (6, 9), 120: (6, 9)}, density), drawn({60: (4, 12), 90: (4, 12)})
 
     found = find_insets(rows, columns, BLANK)
 
