@@ -74,8 +74,8 @@ def _add_verify(verbs: Verbs) -> None:
     verify = add_verb(
         verbs,
         "verify",
-        "bank_verbs.verify",
-        "check every byte of a bank",
+        "bank_verify_verb.verify",
+        "check every byte of a bank, and the records that it follows",
         "streamguard bank verify bank/",
     )
     _add_directory(verify)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from streamguard.adapters.bank_bench import bench as measure
-from streamguard.adapters.bank_check import stat_bank, verify_bank
+from streamguard.adapters.bank_check import stat_bank
 from streamguard.adapters.bank_dir import has_bank
 from streamguard.adapters.bank_file import apply_edit, revision_of
 from streamguard.adapters.bank_live import open_bank
@@ -112,16 +112,6 @@ def _near(bank: Bank, views: Sequence[View]) -> list[Match]:
         if any(match.distance_bits <= MATCH_DISTANCE_BITS for match in found):
             break
     return found
-
-
-def verify(arguments: argparse.Namespace) -> int:
-    """Check every byte of a bank; exit code 2 where something is wrong."""
-    found = verify_bank(arguments.directory)
-    for line in (*found.problems, *found.notes):
-        print(line)
-    if not found.problems:
-        print(f"{arguments.directory}: ok")
-    return 2 if found.problems else 0
 
 
 def bench(arguments: argparse.Namespace) -> int:

@@ -156,6 +156,11 @@ class Bank:
         number = self.find([name]).get(name)
         return None if number is None else self._facts_of(number)
 
+    def hashes_of(self, name: str) -> Stretch:
+        """Give all hashes of an entry, of a quarantined one too; none where it is not there."""
+        number = self.find([name]).get(name)
+        return EMPTY_STRETCH if number is None else self._stretch(number)
+
     def names(self) -> Iterator[str]:
         """Give the names of all entries, those of the quarantined ones too."""
         dead = set(self.dead.tolist())

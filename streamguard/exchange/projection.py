@@ -124,7 +124,7 @@ def follow(records: RecordsFile, bank: EditableBank) -> int:
             connection.executemany(_AGAIN, [(name,) for name in lost])
     n_done = 0
     while to_do := records.rows(_TO_DO, (AT_ONCE,)):
-        add = [_entry(name, key, records) for name, key, digest in to_do if digest is not None]
+        add = [entry_of(name, key, records) for name, key, digest in to_do if digest is not None]
         bank.edit(add, [name for name, _, digest in to_do if digest is None])
         with records.transaction() as connection:
             for name, _, digest in to_do:
@@ -134,7 +134,8 @@ def follow(records: RecordsFile, bank: EditableBank) -> int:
     return n_done
 
 
-def _entry(name: str, key: str, records: RecordsFile) -> Entry:
+def entry_of(name: str, key: str, records: RecordsFile) -> Entry:
+    """Give what the bank should hold of an entry that live records refer to."""
     rows = [Reference(*row) for row in records.rows(ROWS_OF, (key,))]
     given = given_limits(records.rows(LIMITS_OF, (name, key)))
     frames = _frames(rows)
