@@ -99,7 +99,8 @@ def _showing(stretch: Stretch, from_us: int) -> NDArray[np.intp]:
     """List the rows from a time on, and of each variant the one that still stands for it then.
 
     Of crops the last two: those of the whole and those of the content have the same number, and
-    which of them a row is cannot be told.
+    which of them a row is cannot be told. All halves of crops share theirs: of what begins at that
+    very time, each counts.
     """
     n_before = int(np.searchsorted(stretch.offsets_us, from_us, side="right"))
     variants = stretch.variants[:n_before]
@@ -108,7 +109,8 @@ def _showing(stretch: Stretch, from_us: int) -> NDArray[np.intp]:
     is_crop = (variants & ~np.uint8(MIRRORED)) >= FIRST_CROP
     is_crop[last] = False
     second = _last_of_each(variants, rows[is_crop])
-    return np.concatenate([second, last, np.arange(n_before, len(stretch))])
+    begins = rows[is_crop & (stretch.offsets_us[:n_before] == from_us)]
+    return np.concatenate([np.union1d(second, begins), last, np.arange(n_before, len(stretch))])
 
 
 def _last_of_each(variants: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -108,6 +108,15 @@ def test_of_three_hashes_of_a_crop_the_last_two_stand() -> None:
     assert [vote is not None and vote.distance_bits == 0 for vote in votes] == [False, True, True]
 
 
+def test_all_halves_of_crops_that_begin_at_the_expected_time_stand() -> None:
+    held = stretch(*((4 * SECOND, picture(n), 121) for n in range(5)))
+    then = Expected(4 * SECOND, 4 * SECOND, 4 * SECOND)
+
+    votes = [look(held, then, picture(n)) for n in range(5)]
+
+    assert [vote is not None and vote.distance_bits for vote in votes] == [0] * 5
+
+
 @pytest.mark.parametrize(
     ("at_us", "offset_us"),
     [
