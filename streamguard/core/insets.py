@@ -14,7 +14,7 @@ The right rectangle, whose hash is within 20 bits of the content's, is told from
     clip beside a chat panel           179       40 %           70 %             53 %   76 %   82 %
     clip above a banner of 15 %        179       32 %           70 %             71 %   74 %   79 %
 The last three columns count the clips with it among three by their first, second or any sample.
-Clean real footage has insets in 25 % of 76 samples, 0.5 a sample: each a needless hash. Games,
+Clean real footage has insets in 25 % of 73 samples, 0.5 a sample: each a needless hash. Games,
 slides and screens drawn with straight lines have two or three nearly always. What is missed has an
 edge that does not show, dark on dark or bright on bright.
 """

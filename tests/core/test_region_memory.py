@@ -8,7 +8,6 @@ from streamguard.core.edges import lines_between_columns, lines_between_rows
 from streamguard.core.insets import find_insets
 from streamguard.core.quad import Quad
 from streamguard.core.region_memory import (
-    LOOK_EVERY,
     MAX_DOUBTS,
     MAX_INSETS,
     MAX_REGIONS,
@@ -17,7 +16,7 @@ from streamguard.core.region_memory import (
 )
 from streamguard.core.regions import Rectangle, content_rectangle
 from tests.core.made_layouts import scene, window
-from tests.core.made_screens import LEANING, UPRIGHT, Corners, filmed, shown
+from tests.core.made_screens import LEANING, filmed, shown
 
 SHAPE = (270, 480)
 LETTERBOX = Rectangle(40, 230, 0, 480)
@@ -270,36 +269,6 @@ def test_screen_filmed_from_aside_is_a_content_after_its_rectangle() -> None:
     kinds = [(region, type(part)) for region, part in regions[:2]]
     assert kinds == [("content", Rectangle), ("content", Quad)]
     assert len(regions) <= MAX_REGIONS
-
-
-def test_screen_is_not_looked_for_where_two_sides_have_no_bar() -> None:
-    luma = filmed(shown(), ((-9.0, 40.0), (490.0, 60.0), (-9.0, 240.0), (490.0, 225.0)))
-    memory = RegionMemory()
-
-    found = memory.regions_of(luma)
-
-    assert [type(part) for region, part in found if region == "content"] == [Rectangle]
-
-
-def test_screen_is_looked_for_in_some_pictures_only_while_there_is_none() -> None:
-    memory = RegionMemory()
-    memory.regions_of(filmed(shown(), UPRIGHT))
-    low: Corners = (UPRIGHT[0], (420.0, 48.0), UPRIGHT[2], UPRIGHT[3])
-
-    found = [bool(screens(memory, filmed(shown(), low))) for _ in range(LOOK_EVERY + 1)]
-
-    assert found == [False] * (LOOK_EVERY - 1) + [True, True]
-
-
-def test_dark_picture_keeps_the_screen_that_was_found() -> None:
-    memory = RegionMemory()
-    before = screens(memory, filmed(shown(), LEANING))
-    dark = shown(2)
-    dark[:90] = 20
-
-    after = screens(memory, filmed(dark, LEANING))
-
-    assert [screen.top for screen in after] == [screen.top for screen in before] != []
 
 
 def test_screen_is_forgotten_with_its_content() -> None:
