@@ -108,7 +108,7 @@ def test_a_picture_beside_a_chat_is_found_by_what_is_left_of_it(
     picture = landscape(HEIGHT, WIDTH)
     known = write_clip(tmp_path / "known.jpg", [picture])
     covered = picture.copy()
-    covered[:, 250:] = landscape(HEIGHT, 70, seed=9)
+    covered[:, 220:] = landscape(HEIGHT, 100, seed=9)
     copy = write_clip(tmp_path / "copy.jpg", [covered])
 
     build(tmp_path / "bank", known)

@@ -18,7 +18,7 @@ from streamguard.core.halves import half_kept, keeps_mirror
 from streamguard.core.pdq import LUMA_SPAN, hash_terms, hash_thumbnail, tents, thumbnail
 from streamguard.core.pdq_reference import MIN_SIDE, N_FREQUENCIES, SIDE, Float32, dct_matrix
 from streamguard.core.regions import MIN_BAR_SHARE, Rectangle, content_rectangle
-from streamguard.core.sides import KEPT, KEPT_DCT, LEFT_OUT
+from streamguard.core.sides import SPANS, span_dct
 from streamguard.core.types import HASH_BYTES, MIN_QUALITY
 from streamguard.core.variants import (
     CONTENT,
@@ -40,9 +40,6 @@ N_BLOCKS = 256
 
 MAX_CUT_SHARE = 0.1
 """Most that re-uploaders cut off a side, share of the height or width."""
-
-SIDE_PERCENT = 25
-"""What a side leaves out is left out of the thumbnail, not of the picture."""
 
 _FULL_QUALITY = 90 * MIN_QUALITY
 """Least sum of the differences between neighbours in a thumbnail, percent of white: PDQ's quality
@@ -238,10 +235,10 @@ def _weights(size: int, step: int, sides: tuple[Side, ...]) -> Float32:
     folded = np.zeros((len(sides), N_FREQUENCIES, size))
     for weights, (before, after, turn) in zip(folded, sides, strict=True):
         is_turned = turn is Turn.ROUND
-        if SIDE_PERCENT in (before, after):
+        span = SPANS.get((after, before) if is_turned else (before, after))
+        if span is not None:  # of the thumbnail, not of the picture
             first, end = 0, size
-            kept = slice(LEFT_OUT, None) if bool(before) != is_turned else slice(KEPT)
-            pixels = KEPT_DCT @ tents(size)[kept]
+            pixels = span_dct(span[1] - span[0]) @ tents(size)[slice(*span)]
         else:
             first, end = round(size * before / 100), size - round(size * after / 100)
             pixels = dct_matrix(step=2 if turn is Turn.FOLDED else 1) @ tents(end - first)

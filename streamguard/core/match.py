@@ -97,7 +97,10 @@ class Matcher:
             self._past.add(sample, matchable)
         heard = listen(banks, matchable)
         if closer := self._closer.views(banks, heard, self._found(heard.hits)):
-            heard = heard.and_that(listen(banks, closer))
+            more = listen(banks, closer)
+            heard = heard.and_that(more)
+            if more.hits:
+                self._closer.came_near()
         self._following.prune(sample.pts_us)
         agreed = self._follow(banks, sample, heard.views)
         agreed |= self._open(banks, sample, heard.hits, agreed)

@@ -101,8 +101,8 @@ class View:
     pdq:       (32,) uint8, packed, most significant bit first (bit 255 of PDQ is the first).
     quality:   PDQ quality, 0..100.
     is_stable: False where so many DCT terms tie with the median that the bits are noise.
-    sides:     hashes the region without its left, right, top and bottom quarter; gives nothing
-        where only the hash is left. It holds a thumbnail of 16 KB for as long as the view lives.
+    sides:     hashes what overlays leave free of the region, see streamguard.core.sides; gives
+        nothing where only the hash is left. It holds a thumbnail of 16 KB while the view lives.
     """
 
     region: Region

@@ -56,7 +56,10 @@ FIRST_CROP = 2
 """The variants from here on are crops, of the whole and of the content."""
 
 FIRST_SIDE = 124
-"""The variants from here on, to 127, leave out a quarter: see streamguard.core.sides."""
+"""The variants from here on, to 127, leave out a third at one side: see streamguard.core.sides."""
+
+FIRST_MIDDLE = 113
+"""This variant and the next one leave out the quarters at two opposite sides."""
 
 FIRST_HALF = 115
 """The variants from here on, to 123, are halves: see streamguard.core.halves."""
@@ -77,8 +80,8 @@ them. `overlays` makes what a camera, a chat or a banner over the picture leaves
 DEFAULT_RECIPES = (MIRROR, CROPS, OVERLAYS)
 """What a new bank asks for: re-uploaders mirror and cut because it gets them past exact matchers,
 and show clips beside themselves.
-It takes 32 times the hashes of the whole pictures, 40,000 a minute of video, of which `overlays`
-are a tenth: ten million for four hours. A bank of hundreds of hours should ask for less."""
+It takes 35 times the hashes of the whole pictures, 43,000 a minute of video, of which `overlays`
+are a seventh: ten million for four hours. A bank of hundreds of hours should ask for less."""
 
 PATTERNS = (
     (4, 4, 4, 4),
@@ -135,22 +138,31 @@ def _alike(left: int, right: int, top: int, bottom: int) -> Iterable[Crop]:
 
 
 _CROPS = tuple(crop for pattern in PATTERNS for crop in _alike(*pattern))
-_SIDES = (Crop(25, 0, 0, 0), Crop(0, 25, 0, 0), Crop(0, 0, 25, 0), Crop(0, 0, 0, 25))
+_SIDES = (
+    *(Crop(25, 25, 0, 0), Crop(0, 0, 25, 25)),
+    *(Crop(34, 0, 0, 0), Crop(0, 34, 0, 0), Crop(0, 0, 34, 0), Crop(0, 0, 0, 34)),
+)
 
 CROP_NUMBERS = range(FIRST_CROP, FIRST_CROP + len(_CROPS))
 """The numbers of the crops, unmirrored."""
 
-SIDE_NUMBERS = range(FIRST_SIDE, FIRST_SIDE + 4)
-"""Without the left, the right, the top and the bottom quarter, unmirrored."""
+SIDE_NUMBERS: tuple[int, ...] = (
+    *range(FIRST_MIDDLE, FIRST_MIDDLE + 2),
+    *range(FIRST_SIDE, FIRST_SIDE + 4),
+)
+"""What overlays leave free, unmirrored, in the order of streamguard.core.sides."""
 
 _CROP_NAMES = ("crop-{}-{}-{}-{}".format(*astuple(crop)) for crop in _CROPS)
-_SIDE_NAMES = ("without-left", "without-right", "without-top", "without-bottom")
+_SIDE_NAMES = (
+    *("without-left-right", "without-top-bottom"),
+    *("without-left", "without-right", "without-top", "without-bottom"),
+)
 _HALF_NAMES = tuple(
     f"{of}{half}"
     for of in ("", "content-", "crop-")
     for half in ("upper-half", "left-half", "quarter")
 )
-_PLAIN_NAMES = {
+_PLAIN_NAMES: dict[int, str] = {
     WHOLE: "whole",
     CONTENT: "content",
     **dict(zip(CROP_NUMBERS, _CROP_NAMES, strict=True)),
@@ -191,7 +203,7 @@ def crop_of(number: int) -> Crop:
     plain = number & ~MIRRORED
     if plain in CROP_NUMBERS:
         return _CROPS[plain - FIRST_CROP]
-    return _SIDES[plain - FIRST_SIDE] if plain in SIDE_NUMBERS else NO_CROP
+    return _SIDES[SIDE_NUMBERS.index(plain)] if plain in SIDE_NUMBERS else NO_CROP
 
 
 def half_of(number: int, half: Half) -> int:
@@ -202,7 +214,7 @@ def half_of(number: int, half: Half) -> int:
 
 
 def are_crops(numbers: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Say of each variant whether it is a crop, or a half of one, or leaves out a quarter."""
+    """Say of each variant whether it is a crop, or a half of one, or leaves out a side."""
     plain = numbers & ~np.uint8(MIRRORED)
     is_half = (plain >= FIRST_HALF) & (plain < half_of(FIRST_CROP, Half.UPPER))
     return (plain >= FIRST_CROP) & ~is_half
@@ -213,9 +225,9 @@ def group_of(number: int) -> str:
     plain = number & ~MIRRORED
     if plain < FIRST_CROP:
         return "mirror" if number & MIRRORED else _NAMES[plain]
-    group = CROPS
-    if plain >= FIRST_HALF:
-        group = OVERLAYS if plain >= FIRST_SIDE else "halves"
+    group = "halves" if FIRST_HALF <= plain < FIRST_SIDE else CROPS
+    if plain in SIDE_NUMBERS:
+        group = OVERLAYS
     return f"{group}-mirror" if number & MIRRORED else group
 
 

@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 
 from streamguard.core.bank_values import BankSettings
-from streamguard.core.closer import SLOW_BITS, SLOW_EVERY, Closer
+from streamguard.core.closer import LOOK_EVERY, LOOK_ON, Closer
 from streamguard.core.hearing import Heard, listen
-from streamguard.core.types import NEAR_DISTANCE_BITS, View
+from streamguard.core.types import View
 from tests.core_fakes import Pdq, banks, film, flipped, picture, view
 
 FILM = 1000
-SIDES = tuple(view(picture(n)) for n in range(4))
+SIDES = tuple(view(picture(n)) for n in range(6))
 KNOWN = banks(film("film", FILM))
 
 
@@ -22,20 +22,23 @@ def looks(closer: Closer, *views: View, found: tuple[str, ...] = ()) -> list[Vie
     return [*closer.views(KNOWN, heard, {("known", name) for name in found})]
 
 
-@pytest.mark.parametrize(("n_bits", "n_sides"), [(32, 4), (61, 4), (62, 0)])
+@pytest.mark.parametrize(("n_bits", "n_sides"), [(32, 6), (61, 6), (62, 0)])
 def test_what_is_near_is_looked_at_closer(n_bits: int, n_sides: int) -> None:
-    assert len(looks(Closer(), seen(flipped(picture(FILM), n_bits)))) == n_sides
+    closer = Closer()
+    looks(closer, seen(picture(1)))
+
+    assert len(looks(closer, seen(flipped(picture(FILM), n_bits)))) == n_sides
 
 
 def test_what_is_found_is_not() -> None:
     near = seen(flipped(picture(FILM), 40))
 
     assert looks(Closer(), near, found=("film",)) == []
-    assert len(looks(Closer(), near, found=("other",))) == 4
+    assert len(looks(Closer(), near, found=("other",))) == 6
 
 
 def test_the_nearest_view_is_chosen() -> None:
-    inset = tuple(view(picture(n), region="inset") for n in range(10, 14))
+    inset = tuple(view(picture(n), region="inset") for n in range(10, 16))
     full = seen(flipped(picture(FILM), 60))
     part = replace(seen(flipped(picture(FILM), 40), inset), region="inset")
 
@@ -48,53 +51,38 @@ def test_a_side_that_may_not_be_matched_is_left_out() -> None:
     assert looks(Closer(), seen(flipped(picture(FILM), 40), (SIDES[0], poor))) == [SIDES[0]]
 
 
-@pytest.mark.parametrize(("n_bits", "goes_on"), [(0, True), (SLOW_BITS, True), (97, False)])
-def test_a_scene_that_goes_on_is_looked_at_now_and_then(n_bits: int, *, goes_on: bool) -> None:
+def test_what_is_near_nothing_is_looked_at_now_and_then() -> None:
     closer = Closer()
-    shown = [seen(flipped(picture(1), n_bits * (n % 2))) for n in range(3 * SLOW_EVERY)]
 
-    looked = [n for n, each in enumerate(shown) if looks(closer, each)]
+    looked = [n for n in range(3 * LOOK_EVERY) if looks(closer, seen(picture(n)))]
 
-    assert looked == ([1, 1 + SLOW_EVERY, 1 + 2 * SLOW_EVERY] if goes_on else [])
+    assert looked == [0, LOOK_EVERY, 2 * LOOK_EVERY]
 
 
-def test_of_a_scene_that_goes_on_between_bars_the_content_is_looked_at_too() -> None:
-    of_content = tuple(view(picture(n), region="content") for n in range(10, 14))
+def test_of_that_the_middles_of_the_whole_and_of_the_content_are_looked_at() -> None:
+    of_content = tuple(view(picture(n), region="content") for n in range(10, 16))
     content = replace(seen(picture(2), of_content), region="content")
     inset = replace(seen(picture(3)), region="inset")
+
+    looked = looks(Closer(), seen(picture(1)), inset, content, content)
+
+    assert looked == [*SIDES[:2], *of_content[:2]]
+
+
+def test_what_came_near_by_a_closer_look_is_looked_at_on() -> None:
     closer = Closer()
+    looks(closer, seen(picture(1)))
 
-    looks(closer, seen(picture(1)), content, inset)
+    closer.came_near()
+    n_looked = [len(looks(closer, seen(picture(1)))) for _ in range(LOOK_EVERY + 1)]
 
-    assert looks(closer, seen(picture(1)), content, inset) == [*SIDES, *of_content]
-
-
-def test_cuts_between_scenes_buy_no_closer_looks() -> None:
-    closer = Closer()
-    shown = [seen(picture(n // 2)) for n in range(4 * SLOW_EVERY)]
-
-    looked = [n for n, each in enumerate(shown) if looks(closer, each)]
-
-    assert looked == [1, 9, 17, 25]
-
-
-def test_a_closer_look_at_what_is_near_counts() -> None:
-    closer = Closer()
-
-    assert looks(closer, seen(flipped(picture(FILM), NEAR_DISTANCE_BITS)))
-    shown = [seen(flipped(picture(FILM), 70)) for _ in range(SLOW_EVERY + 1)]
-    looked = [n for n, each in enumerate(shown, 1) if looks(closer, each)]
-
-    assert looked == [SLOW_EVERY]
+    assert n_looked == [6] * LOOK_ON + [0] * (LOOK_EVERY - LOOK_ON - 1) + [2, 0]
 
 
 def test_nothing_is_looked_at_where_nothing_may_speak() -> None:
     closer = Closer()
-    looks(closer, seen(picture(1)))
 
     assert closer.views(KNOWN, Heard((), (), 0), set()) == ()
-    assert looks(closer, seen(picture(1))) == []  # the scene began anew
-    assert len(looks(closer, seen(picture(1)))) == 4
 
 
 def test_banks_without_sides_are_not_asked() -> None:

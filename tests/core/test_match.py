@@ -715,13 +715,23 @@ def test_a_picture_under_an_overlay_is_found_by_a_side_of_it() -> None:
     assert not verdict.is_near_miss
 
 
+def test_what_is_found_by_sides_alone_goes_on() -> None:
+    held = matcher(film("film", FILM))
+    shown = [covered(picture(5), picture(FILM + n)) for n in range(20)]
+
+    told = [held.judge(sample(n * SECOND, each)) for n, each in enumerate(shown)]
+
+    assert [len(verdict.decisions) for verdict in told] == [1] * 20
+
+
 def test_sides_are_left_alone_where_the_whole_is_far_or_found() -> None:
     held = matcher(film("film", FILM), film("other", 9000))
-    hit = covered(picture(FILM + 1), picture(9001))
+    held.judge(sample(0, picture(5)))
 
-    far = held.judge(sample(0, covered(picture(5), picture(9001))))
-    found = held.judge(sample(9 * SECOND, hit))
-    later = held.judge(sample(10 * SECOND, covered(flipped(picture(FILM + 2), 40), picture(9002))))
+    far = held.judge(sample(SECOND, covered(picture(5), picture(9001))))
+    found = held.judge(sample(9 * SECOND, covered(picture(FILM + 1), picture(9001))))
+    near = covered(flipped(picture(FILM + 2), 40), picture(9002))
+    later = held.judge(sample(10 * SECOND, near))
 
     assert (far.decisions, far.is_near_miss) == ((), False)
     assert [each.finding.entry for each in found.decisions] == ["film"]

@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 from streamguard.core.look import views_of
 from streamguard.core.pdq import thumbnail
 from streamguard.core.pdq_reference import MIN_SIDE
-from streamguard.core.sides import KEPT, LEFT_OUT, sides_of
-from streamguard.core.types import MIN_QUALITY, NEAR_DISTANCE_BITS, View
+from streamguard.core.sides import sides_of
+from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, View
 from tests.made_pictures import landscape
 
 PICTURE = landscape(360, 640)
 OVERLAY = landscape(360, 640, seed=9)
-LEFT, RIGHT, TOP, BOTTOM = range(4)
+ACROSS, DOWN, LEFT, RIGHT, TOP, BOTTOM = range(6)
+"""The parts without left and right, without top and bottom, and without one side."""
 
 
 def sides(luma: NDArray[np.uint8]) -> tuple[View, ...]:
@@ -34,34 +35,45 @@ def covered(rows: slice, columns: slice) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     ("rows", "columns", "free"),
     [
-        (slice(0, 88), slice(0, 156), (LEFT, TOP)),
-        (slice(0, 88), slice(484, 640), (RIGHT, TOP)),
-        (slice(272, 360), slice(0, 156), (LEFT, BOTTOM)),
-        (slice(272, 360), slice(484, 640), (RIGHT, BOTTOM)),
-        (slice(0, 360), slice(484, 640), (RIGHT,)),
-        (slice(272, 360), slice(0, 640), (BOTTOM,)),
+        (slice(0, 88), slice(0, 156), {LEFT, TOP, ACROSS, DOWN}),
+        (slice(0, 88), slice(484, 640), {RIGHT, TOP, ACROSS, DOWN}),
+        (slice(272, 360), slice(0, 156), {LEFT, BOTTOM, ACROSS, DOWN}),
+        (slice(272, 360), slice(484, 640), {RIGHT, BOTTOM, ACROSS, DOWN}),
+        (slice(0, 118), slice(430, 640), {RIGHT, TOP}),
+        (slice(0, 360), slice(484, 640), {RIGHT, ACROSS}),
+        (slice(272, 360), slice(0, 640), {BOTTOM, DOWN}),
     ],
 )
-def test_what_lies_over_a_side_leaves_the_others_alone(
-    rows: slice, columns: slice, free: tuple[int, ...]
+def test_what_lies_over_a_side_leaves_other_parts_alone(
+    rows: slice, columns: slice, free: set[int]
 ) -> None:
     clean, seen = sides(PICTURE), sides(covered(rows, columns))
 
     apart = [bits_apart(one, other) for one, other in zip(clean, seen, strict=True)]
 
-    # the thumbnail's pixels reach a little over the border of the quarter
+    # the thumbnail's pixels reach a little over the border of what is left out
     assert all(apart[side] <= 8 for side in free)
     assert min(bits for side, bits in enumerate(apart) if side not in free) > 16
 
 
-def test_the_four_of_a_picture_are_no_matches_of_each_other() -> None:
-    four = sides(PICTURE)
+def test_a_camera_and_a_chat_on_the_other_side_leave_the_middle_alone() -> None:
+    seen = covered(slice(0, 88), slice(0, 156))
+    seen[:, 484:] = OVERLAY[:, 484:]
 
-    assert [view.region for view in four] == ["full"] * 4
+    apart = [bits_apart(one, other) for one, other in zip(sides(PICTURE), sides(seen), strict=True)]
+
+    assert apart[ACROSS] <= 8
+    assert min(apart[DOWN:]) > 16
+
+
+def test_no_part_of_a_picture_matches_another() -> None:
+    parts = sides(PICTURE)
+
+    assert [view.region for view in parts] == ["full"] * 6
     assert all(
-        bits_apart(one, other) > NEAR_DISTANCE_BITS
-        for i, one in enumerate(four)
-        for other in four[:i]
+        bits_apart(one, other) > MATCH_DISTANCE_BITS
+        for i, one in enumerate(parts)
+        for other in parts[:i]
     )
 
 
@@ -69,19 +81,19 @@ def test_the_four_of_a_picture_are_no_matches_of_each_other() -> None:
 def test_a_turned_picture_has_the_sides_of_its_axes_exchanged(seed: int) -> None:
     thumb = thumbnail(landscape(360, 640, seed))
 
-    left, right, top, bottom = sides_of(thumb, "full", full_range=True)
+    across, down, left, right, top, bottom = sides_of(thumb, "full", full_range=True)
     exchanged = sides_of(np.ascontiguousarray(thumb.T), "full", full_range=True)
 
     assert [view.quality for view in exchanged] == [
-        view.quality for view in (top, bottom, left, right)
+        view.quality for view in (down, across, top, bottom, left, right)
     ]
 
 
-@pytest.mark.parametrize(("side", "busy"), [(LEFT, slice(KEPT)), (RIGHT, slice(LEFT_OUT, None))])
+@pytest.mark.parametrize(("side", "busy"), [(LEFT, slice(42)), (RIGHT, slice(22, None))])
 def test_a_part_without_structure_may_not_be_matched(side: int, busy: slice) -> None:
     thumb = np.full((64, 64), 120, np.float32)
     noise = np.random.default_rng(3).uniform(0, 255, (64, 64)).astype(np.float32)
-    outside = slice(LEFT_OUT) if side == LEFT else slice(KEPT, None)
+    outside = slice(22) if side == LEFT else slice(42, None)
     thumb[:, outside] = noise[:, outside]
 
     views = sides_of(thumb, "content", full_range=True)
@@ -111,11 +123,11 @@ def test_a_picture_too_small_to_hash_has_no_sides() -> None:
     assert full.sides() == ()
 
 
-def test_each_region_has_sides_of_its_own() -> None:
+def test_each_region_has_parts_of_its_own() -> None:
     full, content = views_of(np.pad(PICTURE, 40, constant_values=16), full_range=True)
 
-    assert [side.region for side in content.sides()] == ["content"] * 4
+    assert [side.region for side in content.sides()] == ["content"] * 6
     assert [bits_apart(a, b) for a, b in zip(content.sides(), sides(PICTURE), strict=True)] == [
         0
-    ] * 4
+    ] * 6
     assert full.sides()[0].region == "full"

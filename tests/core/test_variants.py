@@ -35,8 +35,11 @@ crop-0-10-0-10 crop-0-10-10-0 crop-10-0-0-10 crop-10-0-10-0
 
 NAMES = LISTED.split()
 
-SIDES = ["without-left", "without-right", "without-top", "without-bottom"]
-"""Those of the last numbers, 124 to 127."""
+SIDES = [
+    *("without-left-right", "without-top-bottom"),
+    *("without-left", "without-right", "without-top", "without-bottom"),
+]
+"""Those of the numbers 113 and 114, and of the last ones, 124 to 127."""
 
 HALVES = [
     *("upper-half", "left-half", "quarter"),
@@ -45,7 +48,7 @@ HALVES = [
 ]
 """Those of the numbers before, 115 to 123."""
 
-PLAIN = [*range(len(NAMES)), *range(115, 128)]
+PLAIN = [*range(len(NAMES)), *range(113, 128)]
 ALL = [*PLAIN, *(MIRRORED | number for number in PLAIN)]
 
 
@@ -53,9 +56,9 @@ def test_numbers_keep_their_meaning() -> None:
     assert [variant_name(number) for number in range(len(NAMES))] == NAMES
     assert list(CROP_NUMBERS) == list(range(2, len(NAMES)))
     assert [variant_name(number) for number in SIDE_NUMBERS] == SIDES
-    assert list(SIDE_NUMBERS) == [124, 125, 126, 127]
+    assert SIDE_NUMBERS == (113, 114, 124, 125, 126, 127)
     assert [variant_name(number) for number in range(115, 124)] == HALVES
-    assert CROP_NUMBERS.stop <= FIRST_HALF == 115
+    assert CROP_NUMBERS.stop <= 113 < FIRST_HALF == 115
 
 
 def test_each_number_has_a_name_of_its_own_that_leads_back_to_it() -> None:
@@ -98,7 +101,7 @@ def test_crops_and_their_halves_are_told_from_pictures_and_theirs() -> None:
     }
 
 
-@pytest.mark.parametrize("number", [len(NAMES), 114, MIRRORED | len(NAMES), MIRRORED | 114])
+@pytest.mark.parametrize("number", [len(NAMES), 112, MIRRORED | len(NAMES), MIRRORED | 112])
 def test_a_number_of_a_newer_bank_is_named_by_itself(number: int) -> None:
     assert variant_name(number) == f"variant-{number}"
     with pytest.raises(ConfigError, match="no variant named"):
@@ -108,8 +111,8 @@ def test_a_number_of_a_newer_bank_is_named_by_itself(number: int) -> None:
 def test_a_name_tells_what_is_cut_off() -> None:
     assert crop_of(variant_number("crop-4-0-8-0")) == Crop(left=4, right=0, top=8, bottom=0)
     assert crop_of(variant_number("crop-4-0-8-0-mirror")) == Crop(4, 0, 8, 0)
-    assert crop_of(variant_number("without-right")) == Crop(0, 25, 0, 0)
-    assert crop_of(variant_number("without-top-mirror")) == Crop(0, 0, 25, 0)
+    assert crop_of(variant_number("without-right")) == Crop(0, 34, 0, 0)
+    assert crop_of(variant_number("without-top-mirror")) == Crop(0, 0, 34, 0)
     assert {crop_of(number) for number in (0, 1, 123, MIRRORED, MIRRORED | 1)} == {NO_CROP}
 
 
@@ -131,6 +134,7 @@ def test_crops_favour_no_side() -> None:
         ("crop-4-4-4-4", "crops"),
         ("crop-8-0-4-0-mirror", "crops-mirror"),
         ("without-left", "overlays"),
+        ("without-left-right", "overlays"),
         ("without-bottom-mirror", "overlays-mirror"),
         ("upper-half", "halves"),
         ("crop-quarter", "halves"),
