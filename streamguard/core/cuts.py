@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from streamguard.core.halves import half_kept, keeps_mirror
+from streamguard.core.halves import halves_kept, keeps_mirror
 from streamguard.core.pdq import LUMA_SPAN, hash_terms, hash_thumbnail, tents, thumbnail
 from streamguard.core.pdq_reference import MIN_SIDE, N_FREQUENCIES, SIDE, Float32, dct_matrix
 from streamguard.core.regions import MIN_BAR_SHARE, Rectangle, content_rectangle
@@ -148,9 +148,9 @@ def _hash_picture(
     )
     if min(plane.shape) < SIDE:
         return made
-    half = half_kept(itself.odd) if has_halves else None
     wanted = [_Cuts.of(numbers[1:])] if len(numbers) > 1 else []
-    wanted += [_Cuts.of(numbers, half)] if half is not None else []
+    if has_halves:
+        wanted += [_Cuts.of(numbers, half) for half in halves_kept(itself.odd)]
     for cuts in wanted:
         hashes, is_stable = hash_terms(_terms(plane, cuts))
         is_matchable = is_stable & _is_busy(thumb, cuts, full_range=full_range)

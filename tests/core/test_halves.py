@@ -7,7 +7,7 @@ from streamguard.core.halves import (
     ASKED_ODD_SHARE,
     KEPT_ODD_SHARE,
     MAX_HALVES,
-    half_kept,
+    halves_kept,
     hash_halves,
     keeps_mirror,
     may_mirror,
@@ -46,18 +46,18 @@ def held(luma: Luma) -> dict[int, NDArray[np.uint8]]:
 
 
 @pytest.mark.parametrize(
-    ("odd", "half"),
+    ("odd", "halves"),
     [
-        ((KEPT_ODD_SHARE, 1.0), Half.UPPER),
-        ((1.0, KEPT_ODD_SHARE), Half.LEFT),
-        ((KEPT_ODD_SHARE, KEPT_ODD_SHARE), Half.QUARTER),
-        ((KEPT_ODD_SHARE + 0.001, KEPT_ODD_SHARE + 0.001), None),
+        ((KEPT_ODD_SHARE, 1.0), (Half.UPPER,)),
+        ((1.0, KEPT_ODD_SHARE), (Half.LEFT,)),
+        ((KEPT_ODD_SHARE, KEPT_ODD_SHARE), (Half.QUARTER, Half.UPPER, Half.LEFT)),
+        ((KEPT_ODD_SHARE + 0.001, KEPT_ODD_SHARE + 0.001), ()),
     ],
 )
-def test_a_half_is_kept_of_what_has_next_to_no_odd_terms(
-    odd: tuple[float, float], half: Half | None
+def test_halves_are_kept_of_what_has_next_to_no_odd_terms(
+    odd: tuple[float, float], halves: tuple[Half, ...]
 ) -> None:
-    assert half_kept(odd) is half
+    assert halves_kept(odd) == halves
 
 
 def test_halves_are_asked_about_where_one_way_has_few_odd_terms() -> None:
