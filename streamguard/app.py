@@ -78,7 +78,8 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
     writer = LogWriter(plan.event_log, clock, meter, plan.on_commit)
     with ExitStack() as stack:
         batcher = stack.enter_context(_batcher(plan, meter)) if plan.classifier else None
-        pool = stack.enter_context(DecodePool(n_threads, partial(PyavDecoder, clock), clock))
+        make_decoder = partial(PyavDecoder, clock)
+        pool = stack.enter_context(DecodePool(n_threads, make_decoder, clock))
         meter.watch("decode_queue_age_seconds", "Age of the oldest packet to decode.", pool.age_s)
         meter.watch("log_backlog", "Events not committed yet.", writer.backlog)
         meter.watch("log_writable", "1 while the log takes events.", lambda: writer.is_healthy)
@@ -91,6 +92,7 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
                     banks=plan.banks,
                     policy=plan.policy,
                     pool=pool,
+                    make_decoder=make_decoder,
                     writer=writer,
                     store=plan.store,
                     clock=clock,

@@ -47,13 +47,15 @@ class LiveBanks:
         return self._banks
 
     def _look(self) -> None:
-        newest = tuple(live.current() for live in self._live)
-        if any(new is not old for new, old in zip(newest, self._banks.banks, strict=True)):
+        newest = tuple([live.current() for live in self._live])  # a list is faster than a generator
+        if newest != self._banks.banks:  # other snapshots: they compare by identity
             self._banks = Banks(newest)
-        for number, live in enumerate(self._live):
-            if live.problem != self._told[number]:
-                self._told[number] = live.problem
-                _tell_unreadable(newest[number].name, live.problem)
+        problems = [live.problem for live in self._live]
+        if problems != self._told:
+            for bank, problem, told in zip(newest, problems, self._told, strict=True):
+                if problem != told:
+                    _tell_unreadable(bank.name, problem)
+            self._told = problems
 
     @contextmanager
     def watched(self, meter: Exporter) -> Iterator[None]:

@@ -55,7 +55,8 @@ class Expected:
 
 def bits_between(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
     """Count the bits in which two hashes, (32,) uint8, differ."""
-    return int(np.bitwise_count(one ^ other).sum())
+    # as two numbers: numpy, whose arrays these are, takes 20 times as long for so few bytes
+    return (int.from_bytes(one.tobytes()) ^ int.from_bytes(other.tobytes())).bit_count()
 
 
 def nearest(

@@ -4,9 +4,8 @@ Rule: it never decodes and never judges. Whatever happens to the source, the lan
 epoch's begin and end and, last, of the source's end, so that segments and gaps always close.
 """
 
-import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -54,7 +53,7 @@ class Feeder:
         """Make it for one connection.
 
         patience_s: how long to wait after each keyframe until it is judged, so that what comes
-            close is sampled densely in time; infinity for a file, which would be read to its end.
+            close is sampled densely in time; 0 where that is known before a packet is asked for.
         keeps_all: evidence wants all packets, also those that are not decoded.
         """
         self._keeps_all = keeps_all
@@ -92,12 +91,21 @@ class Feeder:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        for _ in self.packets():
+            pass
+
+    def packets(self) -> Generator[Packet, None, None]:
+        """Read the connection to its end, in the calling thread, instead of starting one.
+
+        Yields:
+            Each packet when it has been handed on.
+        """
         error: Exception | None = None
         try:
             with self._open_source() as source:
                 self._lane.open(source.codec)
                 self._lane.note(SourceOpened(source.codec))
-                self._read(source)
+                yield from self._read(source)
         except StreamguardError as known:
             error = known
         except Exception as bug:  # noqa: BLE001  # handed to the task that watches this stream
@@ -106,7 +114,7 @@ class Feeder:
             self._lane.note(EpochEnded(*self.newest, is_last=True))
         self._lane.note(SourceEnded(error, self.n_packets))
 
-    def _read(self, source: Source) -> None:
+    def _read(self, source: Source) -> Iterator[Packet]:
         for packet in source.packets(self._may_pass_over):
             self.n_packets += 1 + packet.n_passed_over
             if self.newest is None or packet.epoch != self.newest[0]:
@@ -118,6 +126,7 @@ class Feeder:
             self._hand_on(packet)
             if self._lane.failure is not None:
                 raise self._lane.failure
+            yield packet
             if self._stop.is_set():
                 return
 
@@ -155,4 +164,4 @@ class Feeder:
         self._caught_up.clear()
         if not self._stop.is_set():  # set before `stop` lets this thread go
             self._lane.note(CaughtUp(self._caught_up.set))
-            self._caught_up.wait(None if self._patience_s == math.inf else self._patience_s)
+            self._caught_up.wait(self._patience_s)

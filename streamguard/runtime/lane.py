@@ -1,6 +1,6 @@
 """One stream's way through the decode pool: bounded, in order, every loss counted.
 
-Rule: a live lane drops its oldest packets when it is full, a file's lane makes the reader wait.
+Rule: a live lane drops its oldest packets when it is full; a file's is worked off by its reader.
 Decoding in order that lost a packet resumes at the next keyframe, never in the middle.
 """
 
@@ -27,13 +27,6 @@ MAX_WAITING = 512
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Encoded bytes that one lane holds, whichever is reached first."""
-
-MAX_AHEAD_BYTES = 2 * 1024 * 1024
-"""Encoded bytes that a file is read ahead: a dozen keyframes of 1080p, which stay in a core's cache
-until they are decoded. With 16 MB, 23,000 pages more are touched and screening takes 1 % longer."""
-
-REFILL_SHARE = 0.5
-"""How full a lane is when a reader that waits for room goes on: it wakes up for several packets."""
 
 MAX_AGE_S = 5.0
 """A live lane sheds when its oldest packet has waited so long: newer ones matter more."""
@@ -72,7 +65,11 @@ class Lane:
         waits: bool,
         asker: Asker | None = None,
     ) -> None:
-        """Make it empty; with `waits` the reader waits for room (files), else it drops (live)."""
+        """Make it empty.
+
+        on_ready: is told when there is work; it may do it at once.
+        waits: a file has time: nothing is shed, and damage is reckoned by the file's own time.
+        """
         self._asker = asker
         self._mailbox = mailbox
         self._losses = losses
@@ -86,7 +83,7 @@ class Lane:
         self._working_us: int | None = None
         self._needs_keyframe = False
         self._is_closed = False
-        self._room = threading.Condition()
+        self._lock = threading.Lock()
         self._picker = FramePicker()
         self._epoch = -1
         self._memory = RegionMemory()
@@ -100,7 +97,7 @@ class Lane:
 
     def open(self, codec: Codec) -> None:
         """Begin a connection: decoders of the one before do not fit."""
-        with self._room:
+        with self._lock:
             self._codec = codec
             self._in_order = None
             self._needs_keyframe = False
@@ -108,40 +105,41 @@ class Lane:
 
     def put(self, packet: Packet, *, in_order: bool) -> None:
         """Queue a packet for decoding; the demux thread."""
-        with self._room:
-            if self._waits:
-                if self._is_full():
-                    self._room.wait_for(self._is_half_empty)
-            elif self._is_full() or packet.read_at_s - self._oldest_s() > MAX_AGE_S:
+        with self._lock:
+            is_late = self._is_full() or packet.read_at_s - self._oldest_s() > MAX_AGE_S
+            if is_late and not self._waits:
                 self._shed()
             if self._is_closed or (self._needs_keyframe and not packet.is_keyframe):
                 self._drop(packet, "stopped" if self._is_closed else "lane_full")
                 return
             self._needs_keyframe = False
             self._waiting_bytes += len(packet.payload)
-            self._append(Work(packet, in_order))
+            was_idle = self._append(Work(packet, in_order))
+        if was_idle:
+            self._on_ready(self)
 
     def note(self, note: Note) -> None:
         """Queue a note; it reaches the mailbox after all samples of earlier packets."""
-        with self._room:
-            self._append(note)
+        with self._lock:
+            was_idle = self._append(note)
+        if was_idle:
+            self._on_ready(self)
 
     def close(self) -> None:
-        """Take no more packets, and let a waiting reader go; what is queued is still decoded."""
-        with self._room:
+        """Take no more packets; what is queued is still decoded."""
+        with self._lock:
             self._is_closed = True
-            self._room.notify_all()
 
     @property
     def due_s(self) -> float:
         """When the next piece of work was read; notes come at once."""
-        with self._room:
+        with self._lock:
             head = self._waiting[0] if self._waiting else None
         return head.packet.read_at_s if isinstance(head, Work) else AT_ONCE_S
 
     def floor_us(self) -> int | None:
         """Media time before which no sample is outstanding here; None when nothing is."""
-        with self._room:
+        with self._lock:
             times = [w.packet.pts_us for w in self._waiting if isinstance(w, Work)]
             if self._working_us is not None:
                 times.append(self._working_us)
@@ -155,13 +153,11 @@ class Lane:
         Raises:
             Exception: a bug; the caller notes it and calls `settle`.
         """
-        with self._room:
+        with self._lock:
             work = self._waiting.popleft() if self._waiting else None
             if isinstance(work, Work):
                 self._waiting_bytes -= len(work.packet.payload)
                 self._working_us = work.packet.pts_us
-            if self._is_half_empty():
-                self._room.notify()
         if isinstance(work, Work):
             self._decode(decoder, work)
         elif work is not None:
@@ -170,7 +166,7 @@ class Lane:
 
     def settle(self) -> bool:
         """End a piece of work; return whether more waits."""
-        with self._room:
+        with self._lock:
             self._is_busy = bool(self._waiting)
             if not self._is_busy:
                 self._working_us = None
@@ -188,20 +184,17 @@ class Lane:
         if self._asker and isinstance(note, EpochEnded):
             self._asker.epoch_ended(note)
 
-    def _append(self, work: Work | Note) -> None:
+    def _append(self, work: Work | Note) -> bool:
+        """Queue a piece of work; say whether nobody is at work, so that the lane is to be offered.
+
+        It is offered without the lock: whoever takes it may decode at once.
+        """
         self._waiting.append(work)
-        if not self._is_busy:
-            self._is_busy = True
-            self._on_ready(self)
+        was_idle, self._is_busy = not self._is_busy, True
+        return was_idle
 
-    def _is_full(self, share: float = 1.0) -> bool:
-        max_bytes = MAX_AHEAD_BYTES if self._waits else MAX_WAITING_BYTES
-        n_waiting, n_bytes = len(self._waiting), self._waiting_bytes
-        return n_waiting >= share * MAX_WAITING or n_bytes >= share * max_bytes
-
-    def _is_half_empty(self) -> bool:
-        """Say whether a reader that waits for room may go on."""
-        return self._is_closed or not self._is_full(REFILL_SHARE)
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
 
     def _oldest_s(self) -> float:
         times = (work.packet.read_at_s for work in self._waiting if isinstance(work, Work))

@@ -4,6 +4,7 @@ Rule: what is decided here holds for the whole session; which snapshot of a bank
 is asked anew for each sample.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from streamguard.core.coverage import LossLedger
@@ -11,6 +12,8 @@ from streamguard.core.flags import SessionContext
 from streamguard.core.match import Matcher
 from streamguard.core.scores import ScoreJudge
 from streamguard.core.session import Session
+from streamguard.runtime.asker import Asker
+from streamguard.runtime.notes import Note
 from streamguard.runtime.parts import Parts, Stream
 
 
@@ -36,3 +39,12 @@ def new_session(stream: Stream, parts: Parts, losses: LossLedger) -> Session:
         has_evidence=parts.store is not None,
         make_judge=partial(ScoreJudge, batcher.spec, policy) if batcher else None,
     )
+
+
+def make_asker(
+    parts: Parts, stream: Stream, tell: Callable[[Note], None], *, waits: bool
+) -> Asker | None:
+    """Make a stream's way to the model; None where no model runs. `tell` hears the answers."""
+    if parts.batcher is None:
+        return None
+    return Asker(parts.batcher, stream.stream_id, tell, parts.clock, parts.meter, waits=waits)

@@ -78,5 +78,7 @@ class ScoringEnded:
 
 
 Answer = Scores | NotScored
-Note = SourceOpened | EpochBegan | EpochEnded | SourceEnded | CaughtUp | Answer | ScoringEnded
+Told = SourceOpened | EpochBegan | EpochEnded | SourceEnded | Answer | ScoringEnded
+Note = Told | CaughtUp
+Judged = Sample | Told
 Item = Sample | Note

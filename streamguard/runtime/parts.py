@@ -3,7 +3,6 @@
 Rule: values only; `app` fills them, `screen` uses them.
 """
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from uuid import UUID
 from streamguard.core.banks import Banks
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
-from streamguard.core.ports import Clock, Meter
+from streamguard.core.ports import Clock, Decoder, Meter
 from streamguard.core.sampling import Sampling
 from streamguard.core.timeline import Timeline
 from streamguard.runtime.batcher import Batcher
@@ -50,16 +49,13 @@ class Stream:
 
     @property
     def patience_s(self) -> float:
-        """Say how long the reader waits for the judgement of a keyframe.
+        """Say how long the reader's thread waits for the judgement of a keyframe.
 
-        Files and HLS come faster than they are shown: what follows a near miss would be read by
-        the time that it is known to be one.
+        HLS comes faster than it is shown: what follows a near miss would be read by the time that
+        it is known to be one.
         """
-        if self.sampling is not Sampling.AUTO:
-            return 0.0
-        if not self.location.is_live:
-            return math.inf
-        return HLS_PATIENCE_S if self.location.protocol == "hls" else 0.0
+        is_hasty = self.sampling is Sampling.AUTO and self.location.protocol == "hls"
+        return HLS_PATIENCE_S if is_hasty else 0.0
 
     def held_against(self, banks: Banks) -> Banks:
         """Give those of all banks that this stream is held against."""
@@ -84,6 +80,7 @@ class Parts:
     banks: Callable[[], Banks]
     policy: Policy
     pool: DecodePool
+    make_decoder: Callable[[], Decoder]
     writer: LogWriter
     store: EvidenceStore | None
     clock: Clock

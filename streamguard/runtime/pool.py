@@ -1,7 +1,7 @@
 """The decode pool: as many threads as cores, serving the lanes of all streams, earliest first.
 
 Rule: demux threads never decode. A lane is one stream's bounded queue; at most one thread works on
-it at a time, so its samples leave in the order of time.
+it at a time, so its samples leave in the order of time. A file is decoded where it is read.
 """
 
 import heapq
@@ -71,10 +71,20 @@ class DecodePool:
                 if self._is_stopping:
                     return
                 _, _, lane = heapq.heappop(self._ready)
-            try:
-                has_more = lane.work(decoder)
-            except Exception as error:  # noqa: BLE001  # a bug met on one stream ends that stream only
-                lane.failure = error
-                has_more = lane.settle()
-            if has_more:
+            if _work(lane, decoder):
                 self.offer(lane)
+
+
+def decode_at_once(decoder: Decoder, lane: Lane) -> None:
+    """Do all the work of a lane, in the thread that brings it: the reader of a file has time."""
+    while _work(lane, decoder):
+        pass
+
+
+def _work(lane: Lane, decoder: Decoder) -> bool:
+    """Do a piece of a lane's work; say whether more waits."""
+    try:
+        return lane.work(decoder)
+    except Exception as error:  # noqa: BLE001  # a bug met on one stream ends that stream only
+        lane.failure = error
+        return lane.settle()

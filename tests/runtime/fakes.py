@@ -146,9 +146,7 @@ class Bench:
     n_ready: int = 0
 
     def __post_init__(self) -> None:
-        self.mailbox: Mailbox[Sample, Note] = Mailbox(
-            1_000_000, waits=False, on_drop=lambda _: None
-        )
+        self.mailbox: Mailbox[Sample, Note] = Mailbox(1_000_000, on_drop=lambda _: None)
         self.lane = Lane(
             self.mailbox, self.losses, self._ready, self.clock, self.meter, waits=self.waits
         )

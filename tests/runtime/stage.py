@@ -82,6 +82,7 @@ class Stage:
                     banks=lambda: self.banks,
                     policy=Policy(),
                     pool=pool,
+                    make_decoder=self.make_decoder,
                     writer=writer,
                     store=self.store,
                     clock=self.clock,

@@ -1,4 +1,3 @@
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -23,6 +22,7 @@ from tests.runtime.fakes import CODEC, FRAME_US, Bench, FakeSource, on_loop, pac
 
 SECOND_US = 1_000_000
 PATIENCE_S = 10.0
+FOREVER_S = 1e6
 
 THREE = [packet(second * SECOND_US) for second in range(3)]
 
@@ -277,7 +277,7 @@ def test_a_reader_that_keeps_step_waits_after_each_keyframe_until_it_is_judged()
     async def test(bench: Bench) -> None:
         reads: list[int] = []
         source = FakeSource(gops(3, 3), on_read=lambda each: reads.append(each.pts_us))
-        feeder = feeder_of(bench, lambda: source, patience_s=math.inf)
+        feeder = feeder_of(bench, lambda: source, patience_s=FOREVER_S)
         feeder.start()
         for n in range(3):
             sampled = await next_of(bench, Sample)
@@ -308,7 +308,7 @@ def test_a_reader_that_keeps_step_does_not_wait_between_keyframes() -> None:
     source = FakeSource(THREE)
 
     def test(bench: Bench) -> None:
-        feeder = feeder_of(bench, lambda: source, patience_s=math.inf)
+        feeder = feeder_of(bench, lambda: source, patience_s=FOREVER_S)
         feeder.start()
 
         assert feeder.join(PATIENCE_S)
@@ -327,7 +327,7 @@ def test_a_reader_that_keeps_step_can_be_stopped_while_it_waits(when: str) -> No
                 wait_for(going_on)
 
         feeder = feeder_of(
-            bench, lambda: FakeSource(gops(2, 3), on_read=on_read), patience_s=math.inf
+            bench, lambda: FakeSource(gops(2, 3), on_read=on_read), patience_s=FOREVER_S
         )
         feeder.start()
         if when == "while":
@@ -392,7 +392,7 @@ def test_whether_packets_matter_is_said_once_the_keyframe_is_judged() -> None:
             sampler,
             bench.losses,
             "test",
-            patience_s=math.inf,
+            patience_s=FOREVER_S,
             keeps_all=False,
         )
         feeder.start()

@@ -1,5 +1,3 @@
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -234,50 +232,34 @@ def test_every_packet_is_decoded_or_counted_and_none_without_its_predecessor(
     on_loop(test)
 
 
-def test_a_file_waits_for_room_and_loses_nothing() -> None:
+@pytest.mark.parametrize(("waits", "n_shed"), [(False, 1), (True, 0)])
+def test_only_a_live_lane_sheds(waits: bool, n_shed: int) -> None:  # noqa: FBT001
     async def test(bench: Bench) -> None:
-        started, n_put = threading.Event(), 3 * MAX_WAITING
+        for index in range(MAX_WAITING + 1):
+            bench.lane.put(packet(index, read_at_s=0.0), in_order=False)
 
-        def read() -> None:
-            started.set()
-            for index in range(n_put):
-                bench.lane.put(packet(index, read_at_s=0.0), in_order=False)
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        started.wait()
-        most = 0
-        while reader.is_alive() or bench.n_ready:
-            most = max(most, len(bench.lane._waiting))
-            if bench.n_ready:
-                bench.n_ready = int(bench.lane.work(bench.decoder))
-        reader.join()
-
-        assert [p.pts_us for p in bench.decoder.alone] == list(range(n_put))
-        assert bench.lane.n_dropped == 0
-        assert most <= MAX_WAITING
-
-    on_loop(test, waits=True)
-
-
-def test_a_closed_lane_lets_a_waiting_reader_go_and_decodes_what_it_has() -> None:
-    async def test(bench: Bench) -> None:
-        for index in range(MAX_WAITING):
-            bench.lane.put(packet(index), in_order=False)
-        late = packet(MAX_WAITING)
-        reader = threading.Thread(target=bench.lane.put, args=(late,), kwargs={"in_order": False})
-        reader.start()
-
-        bench.lane.close()
-        reader.join(10)
-        assert not reader.is_alive()
         bench.work_off()
 
-        assert len(bench.decoder.alone) == MAX_WAITING
+        assert bench.lane.n_dropped == n_shed
+        assert len(bench.decoder.alone) == MAX_WAITING + 1 - n_shed
+
+    on_loop(test, waits=waits)
+
+
+def test_a_closed_lane_takes_nothing_more_and_decodes_what_it_has() -> None:
+    async def test(bench: Bench) -> None:
+        bench.lane.put(packet(0), in_order=False)
+        late = packet(SECOND_US)
+
+        bench.lane.close()
+        bench.lane.put(late, in_order=False)
+        bench.work_off()
+
+        assert len(bench.decoder.alone) == 1
         assert bench.lane.n_dropped == bench.dropped("stopped") == 1
         assert bench.losses.reason_within(0, late.pts_us, late.pts_us) is GapReason.INTERRUPTED
 
-    on_loop(test, waits=True)
+    on_loop(test)
 
 
 @pytest.mark.parametrize("in_order", [False, True])

@@ -19,9 +19,9 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
 class Box(Mailbox[int, str]):
     """A mailbox of numbers and words that keeps what it drops."""
 
-    def __init__(self, capacity: int, *, waits: bool = False) -> None:
+    def __init__(self, capacity: int) -> None:
         self.dropped: list[int] = []
-        super().__init__(capacity, waits=waits, on_drop=self.dropped.append)
+        super().__init__(capacity, on_drop=self.dropped.append)
 
     async def all(self) -> list[int | str]:
         """Take what is in it."""
@@ -139,41 +139,9 @@ def test_a_wake_up_for_what_was_taken_before_is_not_nothing_in_time() -> None:
     run(test)
 
 
-def test_a_file_waits_until_there_is_room() -> None:
+def test_a_closed_box_drops_what_comes_and_gives_what_it_has() -> None:
     async def test() -> None:
-        box = Box(2, waits=True)
-        thread = threading.Thread(target=lambda: [box.put(item) for item in range(500)])
-        thread.start()
-
-        taken, most = [], 0
-        while len(taken) < 500:
-            most = max(most, len(box))
-            taken.append(await box.get(PATIENCE_S))
-        thread.join()
-
-        assert taken == list(range(500))
-        assert most <= 2
-        assert box.n_dropped == 0
-
-    run(test)
-
-
-def test_notes_do_not_wait_where_samples_must() -> None:
-    async def test() -> None:
-        box = Box(1, waits=True)
-        box.put(1)
-
-        box.note("end")
-
-        assert await box.all() == [1, "end"]
-
-    run(test)
-
-
-@pytest.mark.parametrize("waits", [False, True])
-def test_a_closed_box_drops_what_comes_and_gives_what_it_has(waits: bool) -> None:  # noqa: FBT001
-    async def test() -> None:
-        box = Box(1, waits=waits)
+        box = Box(1)
         box.put(1)
 
         box.close()
@@ -186,27 +154,9 @@ def test_a_closed_box_drops_what_comes_and_gives_what_it_has(waits: bool) -> Non
     run(test)
 
 
-def test_closing_lets_a_waiting_writer_go() -> None:
-    async def test() -> None:
-        box = Box(1, waits=True)
-        box.put(1)
-        writers = [threading.Thread(target=box.put, args=(number,)) for number in (2, 3, 4)]
-        for writer in writers:
-            writer.start()
-
-        box.close()
-        for writer in writers:
-            await asyncio.to_thread(writer.join, PATIENCE_S)
-
-        assert not any(writer.is_alive() for writer in writers)
-        assert sorted(box.dropped) == [2, 3, 4]
-
-    run(test)
-
-
 def test_many_writers_lose_nothing() -> None:
     async def test() -> None:
-        box = Box(3, waits=True)
+        box = Box(300)
         writers = [
             threading.Thread(target=lambda first=first: [box.put(first + n) for n in range(100)])
             for first in (0, 1_000, 2_000)
@@ -242,53 +192,6 @@ async def let_the_loop_run() -> None:
     """Let all that is due happen."""
     for _ in range(5):
         await asyncio.sleep(0)
-
-
-def test_the_reader_of_a_file_is_called_when_half_of_the_box_is_exceeded() -> None:
-    async def test() -> None:
-        box = Box(4, waits=True)
-        reader = asyncio.create_task(box.get(PATIENCE_S))
-        await let_the_loop_run()
-
-        box.put(1)
-        box.put(2)
-        await let_the_loop_run()
-        was_called = reader.done()
-        box.put(3)
-
-        assert not was_called
-        assert await reader == 1
-        assert await box.all() == [2, 3]
-
-    run(test)
-
-
-def test_the_reader_of_a_file_is_called_by_a_note_and_gets_what_came_before_it() -> None:
-    async def test() -> None:
-        box = Box(4, waits=True)
-        reader = asyncio.create_task(box.get(PATIENCE_S))
-        await let_the_loop_run()
-
-        box.put(1)
-        box.note("end")
-
-        assert await reader == 1
-        assert await box.all() == ["end"]
-
-    run(test)
-
-
-def test_the_reader_of_a_file_gets_what_came_when_its_time_is_over() -> None:
-    async def test() -> None:
-        box = Box(4, waits=True)
-        reader = asyncio.create_task(box.get(0.001))
-        await let_the_loop_run()
-
-        box.put(1)
-
-        assert await reader == 1
-
-    run(test)
 
 
 def test_the_reader_of_a_live_stream_is_called_by_each_sample() -> None:

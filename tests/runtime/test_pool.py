@@ -27,7 +27,7 @@ PATIENCE_S = 10.0
 def lane_of(
     pool: DecodePool, clock: FakeClock, codec: Codec = CODEC
 ) -> tuple[Lane, Mailbox[Sample, Note]]:
-    mailbox: Mailbox[Sample, Note] = Mailbox(1_000, waits=False, on_drop=lambda _: None)
+    mailbox: Mailbox[Sample, Note] = Mailbox(1_000, on_drop=lambda _: None)
     lane = Lane(mailbox, LossLedger(), pool.offer, clock, PrometheusMeter(), waits=False)
     lane.open(codec)
     return lane, mailbox

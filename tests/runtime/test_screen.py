@@ -299,18 +299,22 @@ def test_a_stop_does_not_wait_for_a_read_that_blocks() -> None:
     assert stage.value("streams_connected") == 0
 
 
-def test_screening_that_is_cancelled_leaves_no_thread_waiting() -> None:
-    """A file's threads wait for room in the mailbox: without a reader they must go."""
+@pytest.mark.parametrize("location", [FILE, LIVE])
+def test_screening_that_is_cancelled_closes_what_it_reads(location: Location) -> None:
     stage = Stage()
     reached = threading.Event()
-    source = FakeSource(
-        keyframes(3_000), on_read=lambda each: each.pts_us > 200 * SECOND_US and reached.set()
-    )
-    stream = stage.stream(opener(source), location=FILE)
+
+    def on_read(each: Packet) -> None:
+        stage.clock.advance(0.01)
+        if each.pts_us > 200 * SECOND_US:
+            reached.set()
+
+    source = FakeSource(keyframes(3_000), on_read=on_read)
+    stream = stage.stream(opener(source), location=location)
 
     async def test(parts: Parts, stop: asyncio.Event) -> None:
         task = asyncio.create_task(screen_once(stream, parts, stop))
-        while not reached.is_set():  # noqa: ASYNC110  # set by another thread
+        while not reached.is_set():  # noqa: ASYNC110  # set by another thread, or by the task
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -319,6 +323,7 @@ def test_screening_that_is_cancelled_leaves_no_thread_waiting() -> None:
     stage.run(test)  # joins the pool's threads
 
     assert not any(thread.name == "demux-lobby" for thread in still_running())
+    assert source.is_closed
 
 
 def still_running() -> list[threading.Thread]:
