@@ -138,7 +138,7 @@ def test_the_examples_of_help_run_one_after_another(
 
     assert {d.code for d in (build, stat, query, verify, screen, check, remove)} == {0}
     assert re.search("^entries +1$", build.out, re.MULTILINE)
-    assert re.fullmatch(r"attack.mp4: \d{4} hashes kept: 200 whole, .+\n", build.err)
+    assert re.fullmatch(r"attack.mp4: \d{4,5} hashes kept: 200 whole, .+\n", build.err)
     assert re.search(f"^policies +.*{POLICY}", stat.out, re.MULTILINE)
     assert len(re.findall("^pts_ms=.* entry=attack.mp4 ", query.out, re.MULTILINE)) == 6
     assert query.err == "6 of 6 frames are near an entry\n"
