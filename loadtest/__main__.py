@@ -16,6 +16,7 @@ NAMES = {
     "cpu": "CPU of screening a 10-minute file, beside ffmpeg decoding its keyframes",
     "origin": "serves live streams of real footage from memory, for the ones below",
     "capacity": "how many live streams of a kind this machine screens, by bisection",
+    "peers": "CPU and recall beside other ways: camera recorders, pdqhash, vPDQ",
     "rtmp_latency": "live over RTMP: from reading a packet to its flag being in the log",
     "kafka_latency": "live over RTMP: from reading a packet to its flag being in Apache Kafka",
     "kafka_outage": "Apache Kafka killed under many flags: all arrive, in the order of streams",

@@ -83,16 +83,17 @@ def output_of(command: Sequence[str]) -> str:
     return done.stdout.decode()
 
 
-def spent_by(command: Sequence[str]) -> Spent:
-    """Run a program to its end, its output thrown away, and account for it.
+def spent_by(command: Sequence[str], output: Path = Path(os.devnull)) -> Spent:
+    """Run a program to its end, its output going to a file, and account for it and its children.
 
     Raises:
         ProgramUnavailable: it failed.
     """
     before = os.times().elapsed
-    process = subprocess.Popen(
-        command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    with output.open("wb") as sink:
+        process = subprocess.Popen(
+            command, env=environment(), stdin=subprocess.DEVNULL, stdout=sink
+        )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
