@@ -1,4 +1,4 @@
-"""Other ways to look for known clips in a video, each a program of its own, so that its CPU is told.
+"""Other ways to look for known clips in a video, each a program of its own, as peers runs them.
 
     python -m loadtest.peer_methods decode_all|pyav_pdqhash|vpdq VIDEO LIST
 
@@ -29,7 +29,7 @@ SAMPLES_S = 5
 """Frames a second that camera recorders look at, as Frigate does by default."""
 
 VPDQ_WINDOW_S = 6
-"""Seconds of a stream that are held against each original at once; vPDQ itself knows whole files."""
+"""Seconds of a stream held against each original at once; vPDQ itself knows whole files."""
 
 Found = list[tuple[float, str]]
 
@@ -77,13 +77,12 @@ def _piped(video: Path) -> Iterator[NDArray[np.uint8]]:
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
         width, height = stream.width, stream.height
+    n_bytes = width * height * 3 // 2
     command = [str(find("ffmpeg")), "-v", "error", "-nostdin", "-threads", "1", "-i", str(video)]
     raw = ["-an", "-r", str(SAMPLES_S), "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]
     with subprocess.Popen([*command, *raw], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-        while (
-            len(picture := process.stdout.read(width * height * 3 // 2)) == width * height * 3 // 2
-        ):
+        while len(picture := process.stdout.read(n_bytes)) == n_bytes:
             yield np.frombuffer(picture, np.uint8, width * height).reshape(height, width)
 
 

@@ -1,4 +1,4 @@
-"""The file that all peers are held against: disguised copies of real clips, as one 1080p30 broadcast.
+"""What all peers are held against: disguised copies of real clips, as one 1080p30 broadcast.
 
 Rule: one file and one set of originals for all; a clip follows itself never, so that what is found
 can be told apart.
@@ -17,6 +17,7 @@ from loadtest.transforms import BY_NAME
 
 CONTENTS = ("bigbuckbunny", "bikes", "carphone_pristine", "vtest", "Megamind", "cup")
 DISGUISES = (
+    "crf28-1080p",
     "crf45-360p",
     "letterbox",
     "crop-5",
