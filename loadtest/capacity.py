@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
         guess = options.start or (
             FIRST_GUESS_MODEL if options.classifier else FIRST_GUESS[options.profile]
         )
-        best, runs = _search(run, guess)
+        best, runs = search(run, guess)
         at_80 = run(max(1, round(best["streams"] * 0.8)), options.seconds * 2) if best else None
     found = _found(best, at_80, options)
     return _print(options, load, [*runs, *([at_80] if at_80 else [])], found)
@@ -107,7 +107,7 @@ def is_carried(figures: Figures) -> bool:
     return figures["coverage"] >= MIN_COVERAGE and p99_ms <= MAX_P99_MS
 
 
-def _search(run: Callable[[int], Figures], guess: int) -> tuple[Figures | None, list[Figures]]:
+def search(run: Callable[[int], Figures], guess: int) -> tuple[Figures | None, list[Figures]]:
     """Find the most streams that are carried; give their run, None where one is too many."""
     runs: list[Figures] = []
     best: Figures | None = None

@@ -22,12 +22,13 @@ CLIP_MS = 12_000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A keyframe that the origin sent: a plain one, or the first one of a known clip.
+    """A keyframe that the origin sent.
 
+    kind:   "keyframe", or "clip" for the first one of a known clip.
     sent_s: CLOCK_MONOTONIC of its last byte.
     """
 
-    is_clip: bool
+    kind: str
     stream: str
     pts_ms: int
     sent_s: float
@@ -39,7 +40,7 @@ def sent_within(report: Path, window_s: tuple[float, float]) -> list[Sent]:
     for line in report.read_text().splitlines():
         kind, stream, ticks, at = line.split()
         if window_s[0] <= (sent_s := float(at)) < window_s[1]:
-            found.append(Sent(kind == "clip", stream, int(ticks) // TICKS_MS, sent_s))
+            found.append(Sent(kind, stream, int(ticks) // TICKS_MS, sent_s))
     return found
 
 
@@ -50,7 +51,7 @@ def latencies_ms(sent: Iterable[Sent], flags: Iterable[SeenFlag]) -> list[float]
         by_stream[flag.stream].append(flag)
     found = []
     for clip in sent:
-        if clip.is_clip:
+        if clip.kind == "clip":
             answers = (
                 (flag.seen_s - clip.sent_s) * 1000
                 for flag in by_stream[clip.stream]

@@ -39,8 +39,8 @@ MIN_TIMES_FEWER = 15.0
 HEAVY = ("decode_all", "vpdq")
 OURS = ("keyframes", "auto")
 JUDGED = "keyframes"
-"""A file of nothing but copies keeps `auto` looking densely, as no stream would: its figure is told,
-the bar is held against the floor that every stream costs."""
+"""A file of nothing but copies keeps `auto` looking densely, as no stream would: its figure is
+told, the bar is held against the floor that every stream costs."""
 
 FLOOR = "ffmpeg_keyframes"
 

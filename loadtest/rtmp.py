@@ -11,11 +11,18 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.proc_stat import descendants
 from loadtest.programs import ProgramUnavailable, find, running
 
 HOST = "127.0.0.1"
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 """Where Debian's libnginx-mod-rtmp puts it."""
+
+DROPPING = (
+    *("-map", "0:v", "-tag:v", "7", "-f", "fifo", "-fifo_format", "flv", "-queue_size", "60"),
+    *("-drop_pkts_on_overflow", "1", "-attempt_recovery", "1", "-recovery_wait_time", "1"),
+)
+"""ffmpeg's way to let a queue of 60 frames stand between an encoder and the network."""
 
 START_S = 10.0
 POLL_S = 0.02
@@ -46,11 +53,12 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class RtmpServer:
-    """A server that is up; its files lie in `folder`."""
+    """A server that is up; its files lie in `folder`, `worker` is a process that serves."""
 
     port: int
     folder: Path
     stat_port: int = 0
+    worker: int = 0
 
     @property
     def stat_url(self) -> str:
@@ -62,12 +70,21 @@ class RtmpServer:
         return f"rtmp://{HOST}:{self.port}/live/{name}"
 
     def publish(
-        self, video: Path, name: str, *, from_s: float = 0.0, ffmpeg: Path | None = None
+        self,
+        video: Path,
+        name: str,
+        *,
+        from_s: float = 0.0,
+        ffmpeg: Path | None = None,
+        drops: bool = False,
     ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        """Publish a video at its own pace, again and again, without encoding it anew."""
+        """Publish a video at its own pace, again and again, without encoding it anew.
+
+        drops: as live encoders do, drop frames when the server does not take them within 2 s.
+        """
         paced = [str(ffmpeg or find("ffmpeg")), "-v", "error", "-nostdin", "-re"]
         source = ["-stream_loop", "-1", "-ss", f"{from_s}", "-i", str(video), "-an", "-c", "copy"]
-        command = [*paced, *source, "-f", "flv", self.url(name)]
+        command = [*paced, *source, *(DROPPING if drops else ("-f", "flv")), self.url(name)]
         return running(command, self.folder / f"publisher-{name}.log")
 
 
@@ -111,7 +128,8 @@ def rtmp_server(
     log = folder / "nginx.log"
     with running(command, log) as process:
         _wait_for(port, process, log)
-        yield RtmpServer(port, folder, stat_port)
+        children = descendants(process.pid)
+        yield RtmpServer(port, folder, stat_port, children[0] if children else process.pid)
 
 
 def free_port() -> int:
