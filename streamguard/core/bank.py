@@ -26,7 +26,7 @@ from streamguard.core.bank_values import (
     Terms,
 )
 from streamguard.core.index import Index, LinearIndex
-from streamguard.core.types import NEAR_DISTANCE_BITS, NO_LIMITS, Limits, Match, Region
+from streamguard.core.types import NEAR_DISTANCE_BITS, Limits, Match, Region
 
 MAX_NEAR = 4_096
 """Most hashes that one query weighs, the nearest; without it a bank of look-alikes costs 20 ms."""
@@ -106,7 +106,7 @@ class Bank:
             is_seen = ~_is_among(self.hidden, near[0])
             near = [column[is_seen] for column in near]
         if len(near[0]) > MAX_NEAR:
-            nearest = np.argpartition(near[-1], MAX_NEAR)[:MAX_NEAR]
+            nearest = _nearest(near[-1], MAX_NEAR)
             near = [column[nearest] for column in near]
         if not len(near[0]):
             return []
@@ -116,29 +116,25 @@ class Bank:
     def _matches(self, near: list[list[int]], region: Region) -> list[Match]:
         settings = self.memory.settings
         known: dict[int, tuple[str, Terms, Limits]] = {}
+        joined: dict[int, Limits] = {}  # by the identity of the terms, which many entries share
         matches = []
-        for number, offset_ms, variant, distance_bits in zip(*near, strict=True):
+        for number, offset_ms, variant, bits in zip(*near, strict=True):
             if number not in known:
-                terms = self._terms_of(number)
-                limits = settings.limits
-                if terms.limits != NO_LIMITS:  # few entries have any: joining takes 2 us
-                    limits = limits.and_those_of(terms.limits)
-                known[number] = self._name_of(number), terms, limits
+                table, row = self.place_of(number)
+                terms = self.changed.get(number) or table.terms_at(row)
+                limits = joined.get(id(terms))
+                if limits is None:
+                    limits = joined[id(terms)] = settings.limits.and_those_of(terms.limits)
+                known[number] = table.name_of(row), terms, limits
             name, terms, limits = known[number]
-            matches.append(
-                Match(
-                    bank=self.name,
-                    entry=name,
-                    policy=terms.policy,
-                    region=region,
-                    distance_bits=distance_bits,
-                    offset_us=offset_ms * 1000,
-                    is_still=terms.kind == "image",
-                    variant=variant,
-                    limits=limits,
-                    role=settings.role,
-                )
+            found = Match(
+                *(self.name, name, terms.policy, region, bits, offset_ms * 1000),
+                is_still=terms.kind == "image",
+                variant=variant,
+                limits=limits,
+                role=settings.role,
             )
+            matches.append(found)
         return matches
 
     def near(self, entry: str, at_us: int, within_us: int) -> Stretch:
@@ -238,7 +234,7 @@ class Bank:
     def first_terms_of(self, number: int) -> Terms:
         """Tell on what terms an entry stands in its table, whatever was changed since."""
         table, row = self.place_of(number)
-        return table.terms[int(table.terms_of[row])]
+        return table.terms_at(row)
 
     def _facts_of(self, number: int) -> EntryFacts:
         (table, row), terms = self.place_of(number), self._terms_of(number)
@@ -281,9 +277,15 @@ def _rows_near(
     """
     rows, bits = index.query(pdq, NEAR_DISTANCE_BITS)
     if most is not None and len(rows) > most:
-        nearest = np.argpartition(bits, most)[:most]
+        nearest = _nearest(bits, most)
         rows, bits = rows[nearest], bits[nearest]
     return [table.entries_of(rows), table.offsets_ms[rows], table.variants[rows], bits]
+
+
+def _nearest(bits: NDArray[np.uint16], most: int) -> NDArray[np.intp]:
+    """List the rows of the least distances, of more than `most` rows, in their order."""
+    nearest: NDArray[np.intp] = np.sort(np.argpartition(bits, most)[:most])
+    return nearest
 
 
 def _is_among(ascending: NDArray[np.int64], values: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:

@@ -95,6 +95,10 @@ class Table:
         """Give the name of one entry."""
         return self.raw_name(entry).decode(errors="replace")
 
+    def terms_at(self, entry: int) -> Terms:
+        """Give the terms of one entry."""
+        return self.terms[int(self.terms_of[entry])]
+
     def raw_names(self) -> Iterator[bytes]:
         """Give all names in their order, as they lie in the heap."""
         start = 0
