@@ -13,10 +13,10 @@ from streamguard.core.sides import N_MIDDLES
 from streamguard.core.types import View
 from streamguard.core.variants import OVERLAYS
 
-LOOK_EVERY = 6
-"""One of so many samples that are near nothing is looked at closer, every 12 s where keyframes come
-every 2 s. Two needles then, four where there are bars, are a third of a needle a sample: 0.04 ms
-with a bank of a million hashes, where decoding takes 12."""
+LOOK_EVERY = 8
+"""One of so many samples that are near nothing is looked at closer, every 16 s where keyframes come
+every 2 s. Two needles then, four where there are bars, and their hashes cost 0.3 ms with a bank of
+a million, or 0.04 ms a sample, whose decoding takes 12."""
 
 LOOK_ON = 4
 """Samples that are looked at closer after one that came near by a closer look alone: nothing else
