@@ -211,9 +211,9 @@ def find_insets(
         row_numbers: (4,) float64. The place of the first line, the step to the next, the height of
             the picture, and the least share of it that an inset has.
         column_numbers: (4,) float64, likewise, with the width.
-        rules: (10,) float64, the bounds of that module: MIN_BLOCKS_DENSITY, MIN_DENSITY,
-            MIN_STRETCH, ENOUGH_DENSITY, OVERSHOOT_COST, OVERSHOOT_BLOCKS, BORDER_WORTH, MIN_WORTH,
-            MIN_AREA_SHARE, MIN_APART_SHARE.
+        rules: (11,) float64, the bounds of that module: MIN_BLOCKS_DENSITY, MIN_DENSITY,
+            MIN_STRETCH, ENOUGH_DENSITY, OVERSHOOT_COST, OVERSHOOT_BLOCKS, BORDER_WORTH,
+            AREA_WORTH, MIN_WORTH, MIN_AREA_SHARE, MIN_APART_SHARE.
         out: (k, 4) int64, filled with the best k: y0, y1, x0, x1.
 
     Returns:

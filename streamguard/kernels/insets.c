@@ -42,6 +42,7 @@ static int rank(const Edges *across, const Edges *down, int64_t size, const doub
             int n_borders = borders_of(across, tops) + borders_of(down, lefts);
             if (worth - rules[BORDER_WORTH] * n_borders >= rules[MIN_WORTH] * (SIDES - n_borders)
                 && area != size && (double)area >= rules[MIN_AREA_SHARE] * (double)size) {
+                worth += rules[AREA_WORTH] * ((double)area / (double)size);
                 ranked[n_ranked++] = (Ranked){worth, y * down->n_pairs + x};
             }
         }
@@ -128,7 +129,7 @@ PyObject *find_insets(PyObject *module, PyObject *const *args, Py_ssize_t n_args
         || views[ROW_NUMBERS].shape[0] != 4 || views[COLUMN_NUMBERS].shape[0] != 4
         || views[RULES].shape[0] != N_RULES || views[OUT].shape[1] != SIDES) {
         give_back(views, N_VIEWS);
-        PyErr_SetString(PyExc_ValueError, "16 blocks, 4 numbers an axis, 10 rules, 4 sides");
+        PyErr_SetString(PyExc_ValueError, "16 blocks, 4 numbers an axis, 11 rules, 4 sides");
         return NULL;
     }
     Axis axes[] = {axis_of(&views[ROWS], &views[ROW_NUMBERS]),

@@ -204,6 +204,15 @@ def test_of_edges_marked_alike_the_even_one_is_better(even: int, uneven: int) ->
     assert even in {best.y0, best.y1}
 
 
+def test_of_rectangles_marked_alike_the_larger_comes_first() -> None:
+    edges = {16: (2, 7), 72: (2, 7), 80: (8, 15), 152: (8, 15)}
+
+    best, second, *_ = find_insets(drawn(edges), drawn(edges), BLANK)
+
+    assert best == Rectangle(80, 152, 80, 152)
+    assert second == Rectangle(16, 72, 16, 72)
+
+
 @pytest.mark.parametrize(("off", "n_found"), [(24, 1), (25, 2)])
 def test_rectangles_that_hardly_differ_are_one(off: int, n_found: int) -> None:
     assert 24 <= MIN_APART_SHARE * 2000 < 25

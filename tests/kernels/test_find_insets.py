@@ -45,7 +45,7 @@ def test_picture_without_lines_has_no_insets() -> None:
 
 def test_wrong_arguments_are_refused() -> None:
     density = np.zeros((N_BLOCKS, 20), np.float32)
-    numbers, rules, out = np.array([3.0, 1.0, 25.0, 0.2]), np.ones(10), np.zeros((6, 4), np.int64)
+    numbers, rules, out = np.array([3.0, 1.0, 25.0, 0.2]), np.ones(11), np.zeros((6, 4), np.int64)
     good = (density, density, numbers, numbers, rules, out)
 
     def but(at: int, wrong: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
@@ -57,7 +57,7 @@ def test_wrong_arguments_are_refused() -> None:
         but(1, density[:, ::2]),
         but(2, numbers[:3]),
         but(3, numbers.astype(np.float32)),
-        but(4, rules[:9]),
+        but(4, rules[:10]),
         but(5, out[:, :3].copy()),
         but(5, out.astype(np.int32)),
     ):
