@@ -33,6 +33,9 @@ from streamguard.kernels.compiled import kernels
 MAX_CANDIDATES = 6
 """Most rectangles of one picture; with more, the right one waits longer for its turn."""
 
+MAX_RANKED = 128
+"""Rectangles among which those that differ are chosen, the best: twenty neighbours of each."""
+
 MAX_LINES = 14
 """Most edges considered across each axis, the longest and densest. With 8 the sides of an inset
 in or around a maze or a chessboard are often not among them; 16 find hardly more."""
@@ -215,7 +218,7 @@ def _best(
     """Take from a table, pairs of rows by pairs of columns, the best rectangles that differ."""
     slack = MIN_APART_SHARE * np.repeat(shape, 2)
     chosen: list[NDArray[np.int64]] = []
-    for i in np.argsort(-worth, axis=None, kind="stable"):
+    for i in np.argsort(-worth, axis=None, kind="stable")[:MAX_RANKED]:
         top, left = np.unravel_index(i, worth.shape)
         if worth[top, left] == -np.inf or len(chosen) == MAX_CANDIDATES:
             break

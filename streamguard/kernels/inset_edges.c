@@ -37,8 +37,7 @@ static double stretch_of(const Axis *axis, Py_ssize_t line, const double *rules)
     return most;
 }
 
-/* Keep a line among the best that were met, best first. */
-static int insert(Ranked *best, int n_best, int most, Ranked one)
+int keep_best(Ranked *best, int n_best, int most, Ranked one)
 {
     int at = n_best < most ? n_best : most;
     while (at > 0 && best[at - 1].worth < one.worth) {
@@ -70,7 +69,7 @@ static int choose_lines(const Axis *axis, const double *rules, int *chosen)
     for (Py_ssize_t line = 0; line < axis->n_lines; line++) {
         double stretch = stretch_of(axis, line, rules);
         if (stretch >= rules[MIN_STRETCH]) {
-            n_all = insert(all, n_all, (int)axis->n_lines, (Ranked){stretch, (int)line});
+            n_all = keep_best(all, n_all, (int)axis->n_lines, (Ranked){stretch, (int)line});
         }
     }
     for (int i = 0; i < n_all && n_chosen < MAX_LINES; i++) {

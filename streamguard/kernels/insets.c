@@ -5,20 +5,11 @@
  */
 #include "insets.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SIDES 4
-
-static int by_worth(const void *one, const void *other)
-{
-    const Ranked *a = one, *b = other;
-    if (a->worth != b->worth) {
-        return a->worth < b->worth ? 1 : -1;
-    }
-    return (a->place > b->place) - (a->place < b->place);
-}
+#define MAX_RANKED 128
 
 /* Count how many of a pair of edges are the borders of the picture. */
 static inline int borders_of(const Edges *edges, const int *pair)
@@ -26,7 +17,7 @@ static inline int borders_of(const Edges *edges, const int *pair)
     return (pair[0] == 0) + (pair[1] == edges->n_edges - 1);
 }
 
-/* List the rectangles that are large enough and have four good sides, best first. */
+/* List the best of the rectangles that are large enough and have four good sides. */
 static int rank(const Edges *across, const Edges *down, int64_t size, const double *rules,
                 Ranked *ranked)
 {
@@ -43,11 +34,11 @@ static int rank(const Edges *across, const Edges *down, int64_t size, const doub
             if (worth - rules[BORDER_WORTH] * n_borders >= rules[MIN_WORTH] * (SIDES - n_borders)
                 && area != size && (double)area >= rules[MIN_AREA_SHARE] * (double)size) {
                 worth += rules[AREA_WORTH] * ((double)area / (double)size);
-                ranked[n_ranked++] = (Ranked){worth, y * down->n_pairs + x};
+                Ranked one = {worth, y * down->n_pairs + x};
+                n_ranked = keep_best(ranked, n_ranked, MAX_RANKED, one);
             }
         }
     }
-    qsort(ranked, (size_t)n_ranked, sizeof *ranked, by_worth);
     return n_ranked;
 }
 
@@ -65,15 +56,11 @@ static int differs(const int64_t *one, const int64_t *other, const double *slack
 static Py_ssize_t choose(const Axis *axes, const double *rules, int64_t *out, Py_ssize_t most)
 {
     Edges across, down;
-    Ranked *ranked;
+    Ranked ranked[MAX_RANKED];
     double slack[] = {rules[MIN_APART_SHARE] * (double)axes[0].length,
                       rules[MIN_APART_SHARE] * (double)axes[1].length};
     Py_ssize_t n_chosen = 0;
     if (find_edges(&axes[0], rules, &across) < 0 || find_edges(&axes[1], rules, &down) < 0) {
-        return -1;
-    }
-    ranked = PyMem_RawMalloc((size_t)(across.n_pairs * down.n_pairs + 1) * sizeof *ranked);
-    if (ranked == NULL) {
         return -1;
     }
     weigh_edges(&across, &down, axes[1].length, rules);
@@ -92,7 +79,6 @@ static Py_ssize_t choose(const Axis *axes, const double *rules, int64_t *out, Py
             memcpy(out + n_chosen++ * SIDES, sides, sizeof sides);
         }
     }
-    PyMem_RawFree(ranked);
     return n_chosen;
 }
 

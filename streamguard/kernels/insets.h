@@ -49,6 +49,9 @@ typedef struct {
     int place;
 } Ranked;
 
+/* Keep one among the best that were met, best first, of equal ones the first. Returns how many. */
+int keep_best(Ranked *best, int n_best, int most, Ranked one);
+
 /* Choose the edges across an axis, and the pairs of them. Returns 0, or -1 where memory is out. */
 int find_edges(const Axis *axis, const double *rules, Edges *edges);
 
