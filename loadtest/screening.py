@@ -11,13 +11,16 @@ from pathlib import Path
 
 from streamguard import app
 from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.account import Account
 from streamguard.core.banks import Banks
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event
 from streamguard.core.location import parse_location
+from streamguard.core.record import Row
 from streamguard.core.sampling import Sampling
 from streamguard.policy_file import load_policy
 from streamguard.runtime.parts import Stream
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 
 
@@ -41,8 +44,8 @@ class _MemoryLog:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def append(self, events: Sequence[Event]) -> None:
-        self.events += events
+    def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:  # noqa: ARG002  # no other process goes on
+        self.events += [event for event in events if isinstance(event, Event)]
 
 
 def screen_file(video: Path, banks: Callable[[], Banks], sampling: Sampling) -> list[Named]:
@@ -66,7 +69,7 @@ async def _screened(video: Path, banks: Callable[[], Banks], sampling: Sampling)
     )
     stream = Stream("loadtest", parse_location(str(video)), sampling)
     async with app.assembled(plan, PrometheusMeter()) as parts:
-        error = await screen_once(stream, parts, asyncio.Event())
+        error = await screen_once(stream, parts, Stop())
     if error is not None:
         raise error
     return _named(log.events)

@@ -11,7 +11,7 @@ what it can, then metrics end.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,17 +26,16 @@ from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.banks import Banks
 from streamguard.core.errors import LogUnavailable
-from streamguard.core.events import Event
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
-from streamguard.core.ports import EventLog, Exporter
+from streamguard.core.ports import Clock, EventLog, Exporter
 from streamguard.core.timeline import Timeline
 from streamguard.runtime.batcher import Batcher, Classifier
 from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.parts import Parts
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.rechecker import Rechecker
-from streamguard.runtime.writer import LogWriter
+from streamguard.runtime.writer import LogWriter, OnCommit
 from streamguard.settings import ModelSection, Settings
 
 log = structlog.get_logger()
@@ -63,7 +62,7 @@ class Plan:
     hls_hosts: tuple[str, ...] = ()
     n_threads: int = 0
     stop_timeout_s: float = 15.0
-    on_commit: Callable[[Sequence[Event]], None] = lambda _: None
+    on_commit: OnCommit = lambda _: None
 
 
 @asynccontextmanager
@@ -75,34 +74,53 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
     """
     clock = SystemClock()
     n_threads = plan.n_threads or len(os.sched_getaffinity(0))
-    writer = LogWriter(plan.event_log, clock, meter, plan.on_commit)
     with ExitStack() as stack:
         batcher = stack.enter_context(_batcher(plan, meter)) if plan.classifier else None
         make_decoder = partial(PyavDecoder, clock)
         pool = stack.enter_context(DecodePool(n_threads, make_decoder, clock))
         meter.watch("decode_queue_age_seconds", "Age of the oldest packet to decode.", pool.age_s)
-        meter.watch("log_backlog", "Events not committed yet.", writer.backlog)
-        meter.watch("log_writable", "1 while the log takes events.", lambda: writer.is_healthy)
-        async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(writer.run())
-            try:
-                yield Parts(
-                    source=f"/streamguard/{plan.deployment}",
-                    open_location=partial(_open, clock, plan),
-                    banks=plan.banks,
-                    policy=plan.policy,
-                    pool=pool,
-                    make_decoder=make_decoder,
-                    writer=writer,
-                    store=plan.store,
-                    clock=clock,
-                    meter=meter,
-                    mint=uuid4,
-                    rechecker=Rechecker(),
-                    batcher=batcher,
-                )
-            finally:
-                n_lost = await _flush(writer, writing, plan.stop_timeout_s)
+        async with writing(
+            plan.event_log, clock, meter, plan.stop_timeout_s, plan.on_commit
+        ) as writer:
+            yield Parts(
+                source=f"/streamguard/{plan.deployment}",
+                open_location=partial(_open, clock, plan),
+                banks=plan.banks,
+                policy=plan.policy,
+                pool=pool,
+                make_decoder=make_decoder,
+                writer=writer,
+                store=plan.store,
+                clock=clock,
+                meter=meter,
+                mint=uuid4,
+                rechecker=Rechecker(),
+                batcher=batcher,
+            )
+
+
+@asynccontextmanager
+async def writing(
+    event_log: EventLog,
+    clock: Clock,
+    meter: Exporter,
+    stop_timeout_s: float,
+    on_commit: OnCommit,
+) -> AsyncIterator[LogWriter]:
+    """Write the log as long as this lasts; at the end, commit what is left.
+
+    Raises:
+        LogUnavailable: at the end, events could not be committed in time.
+    """
+    writer = LogWriter(event_log, clock, meter, on_commit)
+    meter.watch("log_backlog", "Events not committed yet.", writer.backlog)
+    meter.watch("log_writable", "1 while the log takes events.", lambda: writer.is_healthy)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(writer.run())
+        try:
+            yield writer
+        finally:
+            n_lost = await _flush(writer, running, stop_timeout_s)
     if n_lost:  # raised out here, for a task group would wrap it
         raise LogUnavailable(
             f"{n_lost} events could not be committed before the stop: free the disk, then screen "
@@ -161,7 +179,7 @@ def plan_of(
         banks=banks,
         policy=policy,
         event_log=event_log,
-        store=_open_store(evidence) if evidence else None,
+        store=open_store(evidence) if evidence else None,
         classifier=open_model(model, settings.model) if model else None,
         max_batch=settings.model.max_batch,
         timeouts=SourceTimeouts(settings.source.open_timeout_s, settings.source.read_timeout_s),
@@ -171,7 +189,8 @@ def plan_of(
     )
 
 
-def _open_store(directory: Path) -> EvidenceStore:
+def open_store(directory: Path) -> EvidenceStore:
+    """Open the directory in which clips and stills are kept."""
     from streamguard.adapters.evidence_dir import EvidenceDir  # noqa: PLC0415  # as below
 
     return EvidenceDir(directory)

@@ -13,6 +13,7 @@ import structlog
 
 from streamguard.adapters.bank_live import LiveBank
 from streamguard.adapters.bank_watch import BankWatch
+from streamguard.core.bank import Bank
 from streamguard.core.banks import Banks
 from streamguard.core.errors import BankError
 from streamguard.core.ports import Exporter
@@ -23,17 +24,21 @@ log = structlog.get_logger()
 class LiveBanks:
     """Banks that are queried together; call it for their newest snapshots, in any thread."""
 
-    def __init__(self, directories: Sequence[Path]) -> None:
+    def __init__(self, directories: Sequence[Path], *, is_second: bool = False) -> None:
         """Open the banks.
+
+        is_second: another process has opened them, and logs what is wrong with them; one that
+            cannot be read by now is left out until it can.
 
         Raises:
             BankError: one of them cannot be read, or two have the same name.
         """
         _refuse_doubles(directories)
         self._directories = directories
-        self._live = [LiveBank(directory) for directory in directories]
+        self._is_second = is_second
+        self._live = [LiveBank(directory, is_lenient=is_second) for directory in directories]
         self._told: list[str | None] = [None for _ in directories]
-        self._banks = Banks(tuple(live.current() for live in self._live))
+        self._banks = Banks(self._newest())
         self._looking = threading.Lock()
         self._watch = BankWatch(directories, _tell_damage)
 
@@ -47,15 +52,19 @@ class LiveBanks:
         return self._banks
 
     def _look(self) -> None:
-        newest = tuple([live.current() for live in self._live])  # a list is faster than a generator
+        newest = self._newest()
         if newest != self._banks.banks:  # other snapshots: they compare by identity
             self._banks = Banks(newest)
         problems = [live.problem for live in self._live]
         if problems != self._told:
-            for bank, problem, told in zip(newest, problems, self._told, strict=True):
-                if problem != told:
-                    _tell_unreadable(bank.name, problem)
+            for live, problem, told in zip(self._live, problems, self._told, strict=True):
+                if problem != told and not self._is_second:
+                    _tell_unreadable(live.name, problem)
             self._told = problems
+
+    def _newest(self) -> tuple[Bank, ...]:
+        snapshots = [live.current_if_any() for live in self._live]  # faster than a generator
+        return tuple([bank for bank in snapshots if bank is not None])
 
     @contextmanager
     def watched(self, meter: Exporter) -> Iterator[None]:

@@ -13,11 +13,13 @@ from typing import Any, Self
 
 import structlog
 
+from streamguard.runtime.stop import Stop
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
 
-def run_until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> int:
+def run_until_signal(main: Callable[[Stop], Coroutine[Any, Any, int]]) -> int:
     """Run `main` with a stop event that SIGINT and SIGTERM set; a second SIGINT forces the end.
 
     Returns:
@@ -25,7 +27,7 @@ def run_until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) 
     """
 
     async def watched() -> int:
-        stop = asyncio.Event()
+        stop = Stop()
         loop = asyncio.get_running_loop()
         interrupted = False
 

@@ -21,6 +21,7 @@ from streamguard.core.sampling import Sampling
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
 from streamguard.runtime.parts import Stream
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 from streamguard.settings import load_settings
 
@@ -38,7 +39,7 @@ def screen(arguments: argparse.Namespace) -> int:
     model = arguments.model or settings.model.pack
     stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
 
-    async def watched(stop: asyncio.Event) -> int:
+    async def watched(stop: Stop) -> int:
         loop = asyncio.get_running_loop()
         event_log = StdoutLog(sys.stdout, lambda: loop.call_soon_threadsafe(stop.set))
         plan = app.plan_of(settings, banks, policy, event_log, evidence, model)

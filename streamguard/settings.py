@@ -36,6 +36,7 @@ from streamguard.kafka_section import KafkaSection
 from streamguard.section import Section
 from streamguard.stream_section import StreamSection
 from streamguard.toml_file import line_of, problem_in, read_toml
+from streamguard.worker_section import WorkerSection
 
 PREFIX = "STREAMGUARD_"
 NESTED = "__"
@@ -130,15 +131,6 @@ class HttpSection(Section):
     """Address to listen on; loopback unless you protect it otherwise."""
     port: Port = 9108
     """Port for /metrics, /livez and /readyz; 0 takes any free one."""
-
-
-class WorkerSection(Section):
-    """How this machine is used."""
-
-    decode_threads: Annotated[int, Field(ge=0, le=256)] = 0
-    """Threads that decode and hash; 0 takes one for each core. `screen` needs and takes one."""
-    stop_timeout_s: Seconds = 15.0
-    """Seconds that a stop may take to close segments, finish evidence and flush the log."""
 
 
 class Settings(BaseSettings):

@@ -4,7 +4,6 @@ Rule: a verb validates, builds and runs; it decides nothing about video.
 """
 
 import argparse
-import asyncio
 import json
 import math
 import sys
@@ -19,6 +18,7 @@ from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
+from streamguard.runtime.stop import Stop
 from streamguard.settings import load_settings, shown
 
 POLL_S = 0.1
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not settings.streams:
         raise ConfigError(f"{arguments.config} names no streams: add a [[streams]] table")
 
-    async def watched(stop: asyncio.Event) -> int:
+    async def watched(stop: Stop) -> int:
         await service.run(settings, stop)
         return 0
 

@@ -10,6 +10,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from streamguard.core.crew import Trouble
 from streamguard.core.ports import DropReason, Stage
 from streamguard.core.types import Detector, GapReason, Severity
 
@@ -70,6 +71,9 @@ class PrometheusMeter:
         self._connected = Gauge(
             "streamguard_streams_connected", "Streams being read.", registry=self.registry
         )
+        self._lost_workers = self._counter(
+            "workers_lost", "Worker processes that died or were given up.", reason=get_args(Trouble)
+        )
         self._ends = self._counter(
             "connections_lost", "Connections that an error ended.", reason=()
         )
@@ -122,6 +126,10 @@ class PrometheusMeter:
     def reconnected(self, reason: str) -> None:
         """Count a connection that an error ended."""
         self._ends.labels(reason).inc()
+
+    def lost_worker(self, trouble: Trouble) -> None:
+        """Count a worker process that was given up, or died."""
+        self._lost_workers.labels(trouble).inc()
 
     def describe_model(self, name: str, version: str, provider: str) -> None:
         """Export which model runs, and on what."""

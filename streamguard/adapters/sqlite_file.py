@@ -15,8 +15,9 @@ import apsw
 
 from streamguard.core.errors import ConfigError, LogUnavailable
 
-SCHEMA_VERSION = 2
-"""Kept in the file as `user_version`; 2 added the tables of delivery to a broker."""
+SCHEMA_VERSION = 3
+"""Kept in the file as `user_version`; 2 added the tables of delivery to a broker, 3 those of
+sessions that go on."""
 
 APPLICATION_ID = 0x53674C67
 """Kept in the file ("SgLg"), so that no other SQLite database is taken for a log."""
@@ -27,7 +28,7 @@ BUSY_TIMEOUT_MS = 5_000
 WAL_KEPT_BYTES = 16 * 1024 * 1024
 """What a burst leaves of the write-ahead log once it is checkpointed; usually it is 4 MB."""
 
-_DELIVERY_TABLES = f"""
+_LATER_TABLES = f"""
 CREATE TABLE IF NOT EXISTS delivery (
     topic TEXT PRIMARY KEY,
     next_offset INTEGER NOT NULL,
@@ -41,6 +42,16 @@ CREATE TABLE IF NOT EXISTS dead (
     buried_s REAL NOT NULL,
     body TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS sessions (
+    stream_id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
+    account BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS open_flags (
+    flag_id TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 _SCHEMA = f"""
@@ -61,7 +72,7 @@ CREATE TABLE groups (
     next_offset INTEGER NOT NULL,
     committed_s REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
-{_DELIVERY_TABLES}
+{_LATER_TABLES}
 """
 _SETTINGS = f"PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {WAL_KEPT_BYTES}"
 _VERSIONS = "SELECT * FROM pragma_application_id, pragma_user_version"
@@ -165,7 +176,7 @@ def connect(path: Path, *, read_only: bool) -> apsw.Connection:
             f" one has {SCHEMA_VERSION}): upgrade streamguard"
         )
     if version < SCHEMA_VERSION and not read_only:
-        connection.execute(f"BEGIN IMMEDIATE; {_DELIVERY_TABLES}; COMMIT").fetchall()
+        connection.execute(f"BEGIN IMMEDIATE; {_LATER_TABLES}; COMMIT").fetchall()
     return connection
 
 

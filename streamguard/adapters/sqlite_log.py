@@ -11,9 +11,17 @@ from types import TracebackType
 from typing import Literal, Self
 
 from streamguard.adapters.sqlite_file import LogFile
-from streamguard.core.event_data import utc_seconds
+from streamguard.adapters.sqlite_sessions import (
+    OPEN_FLAGS,
+    SESSIONS,
+    flag_of,
+    keep_sessions,
+    kept_of,
+)
+from streamguard.core.account import Account
 from streamguard.core.events import Event
-from streamguard.core.record import Record
+from streamguard.core.record import Record, Row, row_of
+from streamguard.core.settling import LeftOver
 
 Access = Literal["create", "write", "read"]
 """`create` makes a log where there is none; `write` and `read` need one; `read` only reads."""
@@ -95,18 +103,26 @@ class SqliteLog:
         """Open a log that exists for reading alone, as a follower without a group does."""
         return cls(path, "read")
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
         """Commit events durably and in order, all or none; an id seen before is ignored.
+
+        accounts: how far sessions have come with these events.
 
         Raises:
             LogUnavailable: nothing of this batch was committed; what was there before stands.
         """
-        rows = [
-            (e.id, e.topic, e.partitionkey, e.type, utc_seconds(e.recordedtime), e.to_json())
-            for e in events
-        ]
+        rows = [row_of(event) for event in events]
+        values = [(row.id, row.topic, row.key, row.type, row.recorded_s, row.body) for row in rows]
         with self._file.transaction() as connection:
-            connection.executemany(_APPEND, rows)
+            connection.executemany(_APPEND, values)
+            keep_sessions(connection, rows, accounts)
+
+    def left_over(self) -> LeftOver:
+        """Give the flags that never closed, and the sessions that never ended."""
+        return LeftOver(
+            tuple(flag_of(*row) for row in self._file.rows(OPEN_FLAGS)),
+            tuple(kept_of(*row) for row in self._file.rows(SESSIONS)),
+        )
 
     def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
         """Give the records from `offset` on, in order, of one topic or of all; at most `limit`."""

@@ -8,8 +8,10 @@ import os
 from collections.abc import Callable, Sequence
 from typing import IO
 
+from streamguard.core.account import Account
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Event
+from streamguard.core.record import Row, row_of
 
 
 class StdoutLog:
@@ -22,7 +24,7 @@ class StdoutLog:
         self._rest = b""  # lines, the first perhaps without its beginning, that are not out yet
         self._seen: set[str] = set()  # their ids, and those of all before: a few in a minute
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:  # noqa: ARG002  # nobody goes on with them
         """Print events in order; an id seen before is ignored.
 
         Raises:
@@ -31,7 +33,7 @@ class StdoutLog:
         for event in events:
             if event.id not in self._seen:
                 self._seen.add(event.id)
-                self._rest += f"{event.to_json()}\n".encode()
+                self._rest += f"{row_of(event).body}\n".encode()
         try:
             self._stream.flush()
             while self._rest:

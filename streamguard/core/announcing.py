@@ -3,8 +3,7 @@
 Rule: it writes what it is told and keeps no account.
 """
 
-from dataclasses import dataclass
-
+from streamguard.core.account import Account
 from streamguard.core.coverage import Gap
 from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import ceil_ms, floor_ms, utc_text
@@ -12,18 +11,6 @@ from streamguard.core.events import Event, gap_event, stream_ended_event, stream
 from streamguard.core.flags import SessionContext
 from streamguard.core.sampling import Sampling
 from streamguard.core.types import Codec, Detector
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The account of a session, as StreamEndedData tells it; media times in microseconds."""
-
-    n_packets: int
-    n_samples: int
-    n_flags: int
-    n_dropped: int
-    screened_us: int
-    gap_us: int
 
 
 class Announcer:
@@ -68,17 +55,17 @@ class Announcer:
         )
         return gap_event(self._context.source, data, recorded_s=wall_of(now_s))
 
-    def ended(self, epoch: int, reason: str, totals: Totals, now_s: float) -> Event:
+    def ended(self, account: Account, reason: str, now_s: float) -> Event:
         """Close the account; the last event of the session."""
         data = StreamEndedData(
-            stream=self._context.ref(epoch),
+            stream=self._context.ref(account.epoch),
             reason=reason,
-            n_packets=totals.n_packets,
-            n_samples=totals.n_samples,
-            n_flags=totals.n_flags,
-            screened_ms=totals.screened_us // 1000,
-            gap_ms=ceil_ms(totals.gap_us),
-            n_dropped=totals.n_dropped,
+            n_packets=account.n_packets,
+            n_samples=account.n_samples,
+            n_flags=account.n_flags,
+            screened_ms=account.screened_us // 1000,
+            gap_ms=ceil_ms(account.gap_us),
+            n_dropped=account.n_dropped,
         )
         wall_s = self._context.wall_of(now_s)
         return stream_ended_event(self._context.source, data, time_s=wall_s, recorded_s=wall_s)

@@ -62,6 +62,11 @@ class Coverage:
         self.screened_us = 0
         self.gap_us = 0
 
+    @property
+    def accounted_us(self) -> int:
+        """Media time before which all is screened, or in a published gap."""
+        return self._accounted_us
+
     def begin(self, epoch: int, first_us: int) -> None:
         """Begin the account of an epoch at its first packet."""
         self._epoch = epoch

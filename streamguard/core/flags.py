@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 from uuid import UUID
 
+from streamguard.core.account import Account
 from streamguard.core.decision import Decision, ModelFinding
 from streamguard.core.event_data import (
     BankMatch,
@@ -36,7 +37,7 @@ from streamguard.core.segments import (
     SegmentOpened,
     SegmentStrengthened,
 )
-from streamguard.core.types import CloseReason, Match
+from streamguard.core.types import CloseReason, Detector, Match
 from streamguard.core.variants import variant_name
 
 
@@ -47,6 +48,7 @@ class SessionContext:
     source:  `/streamguard/<deployment>`.
     wall_of: turns Clock.monotonic() seconds into seconds since 1970 UTC.
     banks:   names of the banks that the stream is held against.
+    session_key: tells one publish from the next, by discovery; "" where there is none.
     """
 
     source: str
@@ -55,6 +57,21 @@ class SessionContext:
     protocol: Protocol
     wall_of: Callable[[float], float]
     banks: tuple[str, ...] = ()
+    session_key: str = ""
+
+    def first_account(self, detectors: tuple[Detector, ...]) -> Account:
+        """Give the account of a session of which nothing was read yet."""
+        return Account(
+            stream_id=self.stream_id,
+            session_id=self.session_id,
+            session_key=self.session_key,
+            protocol=self.protocol,
+            detectors=detectors,
+            epoch=0,
+            newest_us=0,
+            accounted_s=0.0,
+            accounted_wall_s=0.0,
+        )
 
     def ref(self, epoch: int) -> StreamRef:
         """Name the stream and one epoch of it."""

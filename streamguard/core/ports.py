@@ -7,7 +7,9 @@ the same contract tests.
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
+from streamguard.core.account import Account
 from streamguard.core.events import Event
+from streamguard.core.record import Row
 from streamguard.core.types import Codec, Detector, Frame, GapReason, Packet, Severity
 
 Stage = Literal["queue", "decode", "hash", "mailbox", "match", "commit", "prepare", "model"]
@@ -64,8 +66,11 @@ class Decoder(Protocol):
 class EventLog(Protocol):
     """The durable, ordered record of events; a flag exists when it is in here."""
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
         """Commit events durably and in order, all or none; an id seen before is ignored.
+
+        accounts: how far sessions have come with these events; kept where a process can end and
+            another can go on.
 
         Raises:
             LogUnavailable: nothing of this batch was committed; what was there before stands.

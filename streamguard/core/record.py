@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from streamguard.core.event_data import utc_seconds
+from streamguard.core.events import Event
 
 REDUCED = "ce_reduced"
 """Header of an event whose data were cut down for the broker; it says why."""
@@ -40,6 +41,32 @@ class Record:
     def is_rescreened(self) -> bool:
         """Say whether it tells of something that had been shown before its entry was known."""
         return bool(json.loads(self.body)["data"].get("is_rescreened", False))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event on its way to the log, written out; the fields are those of Record."""
+
+    id: str
+    topic: str
+    key: str
+    type: str
+    recorded_s: float
+    body: str
+
+
+def row_of(event: Event | Row) -> Row:
+    """Write an event out; a row is one already."""
+    if isinstance(event, Row):
+        return event
+    return Row(
+        event.id,
+        event.topic,
+        event.partitionkey,
+        event.type,
+        utc_seconds(event.recordedtime),
+        event.to_json(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

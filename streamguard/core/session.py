@@ -5,15 +5,16 @@ Every media second ends up screened or in a gap, every flag that opens closes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
-from streamguard.core.announcing import Announcer, Totals
+from streamguard.core.account import Account
+from streamguard.core.announcing import Announcer
 from streamguard.core.coverage import Gap, LossLedger
-from streamguard.core.decision import Decision
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
+from streamguard.core.judgement import EvidenceRequest, Judgement
 from streamguard.core.match import Matcher
 from streamguard.core.model import Scores
 from streamguard.core.news import Recheck
@@ -25,36 +26,6 @@ from streamguard.core.segments import SegmentOpened, segments_of
 from streamguard.core.shadow import ShadowBook, once_each
 from streamguard.core.track import Changes, Track
 from streamguard.core.types import CloseReason, Codec, Detector, GapReason, Sample
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceRequest:
-    """A flag that opened and wants a clip and a still around its first sample."""
-
-    flag_id: UUID
-    epoch: int
-    pts_us: int
-    opened_at_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What one sample led to.
-
-    is_judged:    it could be held against the banks, or scored.
-    is_near_miss: something came close: sample densely for a while.
-    decisions:    what was found on it, flags all of them.
-    shadows:      entries in shadow that began to match; to be logged and counted.
-    n_vetoes:     views that a negative bank silenced.
-    """
-
-    events: list[Event]
-    requests: list[EvidenceRequest]
-    is_judged: bool
-    is_near_miss: bool = False
-    decisions: tuple[Decision, ...] = ()
-    shadows: tuple[Decision, ...] = ()
-    n_vetoes: int = 0
 
 
 class Session:
@@ -70,10 +41,12 @@ class Session:
         *,
         has_evidence: bool,
         make_judge: Callable[[], ScoreJudge] | None = None,
+        before: Account | None = None,
     ) -> None:
-        """Begin the account; `mint` gives fresh flag ids, `make_judge` is None without a model."""
+        """Begin the account, or go on with one from `before`; `mint` gives fresh flag ids."""
         self.stream_id = context.stream_id
         """Catalogue id of the stream."""
+        self._context = context
         self._announcer = Announcer(context, policy.version)
         self._matcher = matcher
         self._losses = losses
@@ -85,8 +58,11 @@ class Session:
         self._flags = FlagBook(context, policy, has_evidence=has_evidence)
         self._has_evidence = has_evidence
         self._shadows = ShadowBook()
-        self._epoch = 0
         self._newest: Sample | None = None  # without its views
+        self._epoch = before.epoch if before else 0
+        self._hashes.newest_us = before.newest_us if before else 0
+        self._before = before or context.first_account(self._detectors)
+        self._away_until_s = self._before.accounted_s
         self._missing_us = 0
         self._n_samples = self._n_flags = 0
 
@@ -94,6 +70,11 @@ class Session:
     def epoch(self) -> int:
         """The epoch that is being judged."""
         return self._epoch
+
+    @property
+    def newest_us(self) -> int:
+        """Media time of the newest packet that was judged or told of, microseconds."""
+        return self._hashes.newest_us
 
     @property
     def watermark_us(self) -> int | None:
@@ -242,6 +223,7 @@ class Session:
     def was_away(self, since_s: float, now_s: float, reason: GapReason) -> list[Event]:
         """Publish the stretch for which there was no connection: the publisher may have gone on."""
         newest_us = self._hashes.newest_us
+        self._away_until_s = now_s
         gap = Gap(self._epoch, newest_us, newest_us, reason)
         return [self._announcer.gap(who, gap, (since_s, now_s), now_s) for who in self._detectors]
 
@@ -258,16 +240,35 @@ class Session:
 
     def ended(self, reason: str, n_packets: int, n_dropped: int, now_s: float) -> list[Event]:
         """Close the account; the last event of the session."""
+        account = self.account((self._hashes.newest_us, now_s), n_packets, n_dropped)
+        return [self._announcer.ended(account, reason, now_s)]
+
+    def account(self, newest: tuple[int, float], n_packets: int, n_dropped: int) -> Account:
+        """Say how far this session has come.
+
+        newest: media time of the newest packet, microseconds, and when it was read, seconds; a
+            burst brings media whose time has not come yet.
+        n_packets, n_dropped: of this process.
+        """
+        before, (newest_us, read_until_s) = self._before, newest
         gaps_us = [self._screened_and_gap_us(detector)[1] for detector in self._detectors]
-        totals = Totals(
-            n_packets=n_packets,
-            n_samples=self._n_samples,
-            n_flags=self._n_flags,
-            n_dropped=n_dropped,
-            screened_us=self.screened_us,
-            gap_us=max(gaps_us) + self._missing_us,
+        tracks = [self._hashes, *(track for track, _ in self._scoring.values())]
+        read_s = min(read_until_s, *(track.accounted_s(newest_us) for track in tracks))
+        accounted_s = max(self._away_until_s, read_s)
+        return replace(
+            before,
+            detectors=self._detectors,
+            epoch=self._epoch,
+            newest_us=newest_us,
+            accounted_s=accounted_s,
+            accounted_wall_s=self._context.wall_of(accounted_s),
+            n_packets=before.n_packets + n_packets,
+            n_samples=before.n_samples + self._n_samples,
+            n_flags=before.n_flags + self._n_flags,
+            n_dropped=before.n_dropped + n_dropped,
+            screened_us=before.screened_us + self.screened_us,
+            gap_us=before.gap_us + max(gaps_us) + self._missing_us,
         )
-        return [self._announcer.ended(self._epoch, reason, totals, now_s)]
 
     def _tell(self, track: Track, changes: Changes, now_s: float) -> list[Event]:
         segments, gaps = changes

@@ -39,10 +39,11 @@ class Stamp:
 class Timeline:
     """Unwraps the timestamps of one session; feed it every packet in the order of reading."""
 
-    def __init__(self) -> None:
+    def __init__(self, epoch: int = 0) -> None:
+        """Begin with an epoch; 0 in a new session."""
         self.wrap_ticks: int | None = None
         """Modulus of the container's timestamps; None where they do not wrap."""
-        self._epoch = 0
+        self._epoch = epoch
         self._last_dts_us: int | None = None
         self._step_us = FALLBACK_STEP_US
 

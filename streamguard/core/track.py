@@ -45,6 +45,14 @@ class Track:
         self.newest_us = max(self.newest_us, pts_us)
         self._anchor = (pts_us, read_at_s)
 
+    def accounted_s(self, newest_us: int) -> float:
+        """Estimate the instant up to which all that came is accounted for.
+
+        newest_us: media time of the newest packet; a verdict reaches beyond it.
+        """
+        at_us, at_s = self._anchor
+        return at_s + (min(self.coverage.accounted_us, newest_us) - at_us) / 1e6
+
     def instants_s(self, gap: Gap, now_s: float) -> tuple[float, float]:
         """Estimate when a gap's media were read, as if they came as fast as they are shown.
 

@@ -4,7 +4,6 @@ Rule: nothing here is staged. The channel is a process of its own that stamps wh
 screening is that of `run`; a flag is shown once it is committed, with its latency since the stamp.
 """
 
-import asyncio
 import contextlib
 import json
 import subprocess
@@ -34,11 +33,13 @@ from streamguard.core.event_data import (
 from streamguard.core.events import Event, EventType
 from streamguard.core.location import parse_location
 from streamguard.core.policy import HashRule, Policy
+from streamguard.core.record import Row
 from streamguard.core.sampling import Sampling
 from streamguard.core.types import Severity
 from streamguard.demo.programme import KNOWN, KNOWN_CLIP_S
 from streamguard.demo.scenes import write_clip
 from streamguard.runtime.parts import Stream
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 
 POLICY_CODE = "DEMO-KNOWN-SCENE"
@@ -85,7 +86,7 @@ class Demo:
         self._say(f"bank: {len(entry.hashes)} hashes of {KNOWN_CLIP_S:.0f} s kept in {bank}")
         return Banks((open_bank(bank),))
 
-    async def show(self, banks: Callable[[], Banks], seconds: float, stop: asyncio.Event) -> int:
+    async def show(self, banks: Callable[[], Banks], seconds: float, stop: Stop) -> int:
         """Screen the channel until its programme ends or somebody stops it."""
         policy = Policy("demo", banks={POLICY_CODE: HashRule(severity=Severity.P0)})
         with self._origin(seconds) as port, SqliteLog(self._directory / "events.db") as event_log:
@@ -134,10 +135,10 @@ class Demo:
             if stamp["event"] == "keyframe":
                 self._stamps.sent[stamp["pts_ms"]] = stamp
 
-    def _tell(self, events: Sequence[Event]) -> None:
+    def _tell(self, events: Sequence[Event | Row]) -> None:
         """Show committed events, with the latency since the origin's stamp."""
         now_s = self._clock.monotonic()
-        for event in events:
+        for event in (event for event in events if isinstance(event, Event)):
             if self._as_json:
                 print(event.to_json(), flush=True)
             if isinstance(event.data, FlagData):

@@ -12,8 +12,8 @@ import structlog
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Evidence
+from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.ports import Clock, Meter
-from streamguard.core.session import EvidenceRequest
 from streamguard.core.types import Codec, Packet
 from streamguard.runtime.ring import PacketRing
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from streamguard.runtime.publisher import Publisher
+from streamguard.runtime.supervisor import Supervisor
 from streamguard.runtime.writer import LogWriter
 
 BEAT_EVERY_S = 1.0
@@ -26,6 +27,7 @@ class Health:
         self._beat_s = time.monotonic()
         self.writer: LogWriter | None = None
         self.publisher: Publisher | None = None
+        self.crew: Supervisor | None = None
 
     async def beat(self) -> None:
         """Show that the event loop gets round."""
@@ -46,7 +48,9 @@ class Health:
             return "starting"
         if not self.writer.is_healthy:
             return "the event log cannot be written"
-        return self._banks()
+        if self.crew is None or not self.crew.is_ready:
+            return "no worker is ready yet"
+        return self._banks() or self.crew.problem()
 
     def kafka(self) -> str | None:
         """Say what is wrong with publishing, if anything; screening goes on without it."""

@@ -14,13 +14,12 @@ import structlog
 
 from streamguard.core.bank_data import EntryQuarantinedData, EntryRef, EntryReleasedData
 from streamguard.core.banks import Banks
-from streamguard.core.decision import Decision
 from streamguard.core.errors import BankError
 from streamguard.core.event_data import utc_text
 from streamguard.core.events import Event, bank_event
 from streamguard.core.hubs import HOUR_S, Hub, HubRule, HubWatch, Key, until_of
 from streamguard.core.ports import Clock
-from streamguard.core.types import Match
+from streamguard.runtime.hub_scout import Found
 
 LOOK_EVERY_S = 1.0
 """How often it is looked at whether a person let an entry in, or its time is over, seconds."""
@@ -81,17 +80,16 @@ class HubKeeper:
         self._hubs: asyncio.Queue[tuple[Hub, str]] = asyncio.Queue()
         self._aside = self._held()
 
-    def judged(self, stream_id: str, found: Iterable[Decision]) -> None:
-        """Take note of a sample of a stream, and of what was found on it."""
+    def heard(self, seen: Iterable[str], found: Iterable[Found]) -> None:
+        """Take note of the streams that were judged, and of what was found on them."""
         now_s = self._clock.monotonic()
-        self._watch.seen(stream_id, now_s)
-        for decision in found:
-            if not isinstance(decision.finding, Match):
-                continue
-            hub = self._watch.matched(stream_id, decision.key, now_s)
+        for stream_id in seen:
+            self._watch.seen(stream_id, now_s)
+        for stream_id, key, category in found:
+            hub = self._watch.matched(stream_id, key, now_s)
             if hub is not None:
                 self._watch.forget(hub.key)
-                self._hubs.put_nowait((hub, decision.category))
+                self._hubs.put_nowait((hub, category))
 
     def n_aside(self) -> int:
         """Count the entries that are set aside as hubs."""

@@ -90,6 +90,8 @@ class Lane:
         self._budget = ErrorBudget()
         self._in_order: InOrder | None = None
         self._codec = Codec("", b"", 0, 0)
+        self.n_frames = 0
+        """Frames that were decoded."""
         self.n_dropped = 0
         """Packets that were not decoded for want of time."""
         self.failure: Exception | None = None
@@ -144,6 +146,12 @@ class Lane:
             if self._working_us is not None:
                 times.append(self._working_us)
             return min(times, default=None)
+
+    def oldest_s(self) -> float | None:
+        """Give when the oldest packet that waits was read; None when none waits."""
+        with self._lock:
+            oldest_s = self._oldest_s()
+        return None if oldest_s == math.inf else oldest_s
 
     def work(self, decoder: Decoder) -> bool:
         """Do the oldest piece of work; return whether more waits. One pool thread at a time.
@@ -240,6 +248,7 @@ class Lane:
                 self.failure = error
             return
         self._meter.stage("decode", self._clock.monotonic() - start_s)
+        self.n_frames += len(frames)
         for frame in frames:
             self._look(frame)
 

@@ -21,14 +21,15 @@ def new_session(stream: Stream, parts: Parts, losses: LossLedger) -> Session:
     """Make the judging side of one publish of a stream."""
     # taken once: a clock that is set must not turn the order of a session's instants
     ahead_s = parts.clock.wall() - parts.clock.monotonic()
-    policy, batcher = stream.policy or parts.policy, parts.batcher
+    policy, batcher, before = stream.policy or parts.policy, parts.batcher, stream.before
     context = SessionContext(
         source=parts.source,
         stream_id=stream.stream_id,
-        session_id=str(parts.mint()),
+        session_id=before.session_id if before else str(parts.mint()),
         protocol=stream.location.protocol,
         wall_of=lambda at_s: at_s + ahead_s,
         banks=stream.held_against(parts.banks()).names,
+        session_key=stream.session_key,
     )
     return Session(
         context,
@@ -38,6 +39,7 @@ def new_session(stream: Stream, parts: Parts, losses: LossLedger) -> Session:
         parts.mint,
         has_evidence=parts.store is not None,
         make_judge=partial(ScoreJudge, batcher.spec, policy) if batcher else None,
+        before=before,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamguard.core.model import Scores
-from streamguard.core.types import Codec, GapReason, Sample
+from streamguard.core.types import CloseReason, Codec, GapReason, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,19 @@ class SourceEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How a connection ended.
+
+    error:        what ended it; None at the end of the stream or at a stop.
+    read_until_s: Clock.monotonic() when its last packet was read; None where none came.
+    """
+
+    error: Exception | None
+    n_packets: int
+    read_until_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CaughtUp:
     """Every sample before this note has been judged; `tell` lets the reader go on. Any thread."""
 
@@ -82,3 +95,10 @@ Told = SourceOpened | EpochBegan | EpochEnded | SourceEnded | Answer | ScoringEn
 Note = Told | CaughtUp
 Judged = Sample | Told
 Item = Sample | Note
+
+
+def close_reason(*, is_last: bool, is_stopping: bool) -> CloseReason:
+    """Say why the segments of a timeline close that has ended."""
+    if is_stopping:
+        return "interrupted"
+    return "stream_ended" if is_last else "epoch_ended"

@@ -3,27 +3,39 @@
 Rule: values only; `app` fills them, `screen` uses them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
+from streamguard.core.account import Account
 from streamguard.core.banks import Banks
+from streamguard.core.decision import Decision
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock, Decoder, Meter
 from streamguard.core.sampling import Sampling
 from streamguard.core.timeline import Timeline
 from streamguard.runtime.batcher import Batcher
+from streamguard.runtime.board import Board
 from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.feeder import Source
-from streamguard.runtime.hub_keeper import HubKeeper
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.rechecker import Rechecker
 from streamguard.runtime.writer import LogWriter
 
 OpenLocation = Callable[[Location, Timeline], AbstractContextManager[Source]]
 """Opens a stream in the calling thread; raises a StreamguardError where that fails."""
+
+
+class Hubs(Protocol):
+    """Hears what was found on which stream."""
+
+    def judged(self, stream_id: str, decisions: Iterable[Decision]) -> None:
+        """Take note of what one sample of a stream matched."""
+        ...
+
 
 HLS_PATIENCE_S = 0.25
 """How long the reader of a segment waits for the judgement of each keyframe, which takes 20 ms: of
@@ -38,6 +50,7 @@ class Stream:
     policy: what counts on this stream; None for what counts on all.
     session_key: tells one publish from the next, by discovery; "" where only a lost connection
         tells that one has ended.
+    before: the account that another process kept of this session; None for a new one.
     """
 
     stream_id: str
@@ -46,6 +59,7 @@ class Stream:
     banks: tuple[str, ...] | None = None
     policy: Policy | None = None
     session_key: str = ""
+    before: Account | None = None
 
     @property
     def patience_s(self) -> float:
@@ -73,6 +87,8 @@ class Parts:
     rechecker: looks for new bank entries in what was shown.
     banks:  gives the newest snapshot; cheap, for every sample.
     mint:   gives fresh flag and session ids.
+    keeps_accounts: another process may have to go on with these sessions.
+    board:  shows where each stream stands.
     """
 
     source: str
@@ -88,4 +104,6 @@ class Parts:
     mint: Callable[[], UUID]
     rechecker: Rechecker
     batcher: Batcher | None = None
-    hubs: HubKeeper | None = None
+    hubs: Hubs | None = None
+    keeps_accounts: bool = False
+    board: Board = field(default_factory=Board)

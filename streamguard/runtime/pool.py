@@ -25,8 +25,9 @@ class DecodePool:
         self._serial = itertools.count()
         self._work = threading.Condition()
         self._is_stopping = False
+        self._busy_since_s: dict[int, float] = {}  # by thread: what it is at now
         self._threads = [
-            threading.Thread(target=self._run, name=f"decode-{n}", daemon=True)
+            threading.Thread(target=self._run, args=(n,), name=f"decode-{n}", daemon=True)
             for n in range(n_threads)
         ]
 
@@ -62,7 +63,12 @@ class DecodePool:
             )
         return 0.0 if oldest_s is None else self._clock.monotonic() - oldest_s
 
-    def _run(self) -> None:
+    def stuck_s(self) -> float:
+        """Seconds that the thread which has been at it for longest is at one piece of work."""
+        since_s = min(tuple(self._busy_since_s.values()), default=None)
+        return 0.0 if since_s is None else self._clock.monotonic() - since_s
+
+    def _run(self, number: int) -> None:
         decoder = self._make_decoder()
         while True:
             with self._work:
@@ -71,7 +77,10 @@ class DecodePool:
                 if self._is_stopping:
                     return
                 _, _, lane = heapq.heappop(self._ready)
-            if _work(lane, decoder):
+            self._busy_since_s[number] = self._clock.monotonic()
+            has_more = _work(lane, decoder)
+            del self._busy_since_s[number]
+            if has_more:
                 self.offer(lane)
 
 

@@ -7,7 +7,6 @@ published and its account is the last event.
 import asyncio
 import sys
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
@@ -25,6 +24,7 @@ from streamguard.runtime.new_session import make_asker, new_session
 from streamguard.runtime.notes import (
     Answer,
     CaughtUp,
+    Ended,
     EpochBegan,
     EpochEnded,
     Judged,
@@ -33,11 +33,14 @@ from streamguard.runtime.notes import (
     ScoringEnded,
     SourceEnded,
     SourceOpened,
+    close_reason,
 )
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.pool import decode_at_once
 from streamguard.runtime.puller import Get, Puller
 from streamguard.runtime.ring import PacketRing
+from streamguard.runtime.standing import Standing
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.teller import Teller
 
 TICK_S = 0.2
@@ -53,19 +56,6 @@ STOP_S = 2.0
 """How long a stop waits for the reader; a read that still blocks is left behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a connection ended.
-
-    error:        what ended it; None at the end of the stream or at a stop.
-    read_until_s: Clock.monotonic() when its last packet was read; None where none came.
-    """
-
-    error: Exception | None
-    n_packets: int
-    read_until_s: float | None
-
-
 class StreamScreen:
     """One session of one stream, across connections."""
 
@@ -74,7 +64,8 @@ class StreamScreen:
         self._stream = stream
         self._parts = parts
         self._codec = Codec("", b"", 0, 0)
-        self._timeline = Timeline()
+        before = stream.before
+        self._timeline = Timeline(before.epoch + 1 if before else 0)
         self._sampler = Sampler(stream.sampling)
         self._losses = LossLedger()
         self._ring = PacketRing(lambda: self._session.watermark_us)
@@ -95,12 +86,24 @@ class StreamScreen:
         self._session = new_session(stream, parts, self._losses)
         self.teller = Teller(self._session, self._ring, parts, tasks)
         self._look_back = LookBack(self._session, self._ring, self.teller, parts, tasks)
-        self._n_packets = 0
         self._is_connected = False
-        self.has_begun = False
+        self.standing = Standing(self._session, self._lane, self._mailbox, self._sampler)
+        """How far the session has come."""
+        self.has_begun = before is not None
         """A first packet came: the session has been announced."""
 
-    async def connect(self, stop: asyncio.Event) -> Ended:
+    async def go_on(self) -> None:
+        """Go on with what another process began: nobody looked since."""
+        before = self._stream.before
+        if before is not None:
+            await self.away(GapReason.INTERRUPTED, before.accounted_s)
+
+    async def away(self, reason: GapReason, read_until_s: float | None) -> None:
+        """Take note that nothing comes; `read_until_s` as for Teller.away."""
+        await self.teller.away(reason, read_until_s)
+        await self._keep_account()
+
+    async def connect(self, stop: Stop) -> Ended:
         """Screen one connection, from opening to its end or to a stop.
 
         A bug in judging ends it, too: what was open is closed, and `finish` may follow.
@@ -115,6 +118,7 @@ class StreamScreen:
             patience_s=self._stream.patience_s,
             keeps_all=self._parts.store is not None,
         )
+        self.standing.feeder = feeder
         with ExitStack() as undo:
             undo.callback(self._let_go, feeder)
             if self._is_file:
@@ -127,12 +131,12 @@ class StreamScreen:
             try:
                 ended = await self._follow(get, feeder, stop)
             except Exception as bug:  # noqa: BLE001  # told by who watches this stream
-                await self._leave(feeder, self._parts.clock.monotonic())
+                await self._leave(feeder, self._parts.clock.monotonic(), "interrupted")
                 return Ended(bug, feeder.n_packets, feeder.read_until_s)
             undo.pop_all()
         return ended
 
-    async def _follow(self, get: Get, feeder: Feeder, stop: asyncio.Event) -> Ended:
+    async def _follow(self, get: Get, feeder: Feeder, stop: Stop) -> Ended:
         """Judge what comes of a connection until it has ended."""
         stop_by_s: float | None = None
         while True:
@@ -145,26 +149,37 @@ class StreamScreen:
                 feeder.stop()
                 stop_by_s = now_s + STOP_S
             self._look_back.begin()
-            await self._take(item, feeder, now_s, is_stopping=stop_by_s is not None)
+            await self._take(item, feeder, now_s, is_stopping=stop.is_cut)
+            await self._keep_account()
             if isinstance(item, SourceEnded):
                 self._timeline.break_off()
                 return Ended(item.error, item.n_packets, feeder.read_until_s)
             if stop_by_s is not None and now_s > stop_by_s:
-                await self._leave(feeder, now_s)
+                await self._leave(feeder, now_s, "interrupted" if stop.is_cut else "stream_ended")
                 return Ended(None, feeder.n_packets, feeder.read_until_s)
 
     async def finish(self, reason: str) -> None:
         """End the session: evidence, open flags, then the account."""
         self._lane.close()
         self._mailbox.close()
-        await self._finish_scoring(is_stopping=reason == "interrupted")
+        await self._finish_scoring(is_stopping=reason in {"interrupted", "moved"})
         await self._look_back.finish(STOP_S)
         await self.teller.back()
         await self.teller.finish_evidence(self._codec)
-        n_dropped = self._lane.n_dropped + self._mailbox.n_dropped
         now_s = self._parts.clock.monotonic()
-        events = self._session.ended(reason, self._n_packets, n_dropped, now_s)
+        if reason == "moved":
+            await self._parts.writer.keep(self.standing.account())
+            return
+        standing = self.standing
+        events = self._session.ended(reason, standing.n_packets, standing.n_dropped, now_s)
         await self.teller.tell(events, now_s)
+
+    async def _keep_account(self) -> None:
+        """Let the log know how far the session has come, now and then."""
+        if self._parts.keeps_accounts and self.has_begun:
+            account = self.standing.due(self._parts.clock.monotonic())
+            if account is not None:
+                await self._parts.writer.keep(account)
 
     async def _take(
         self, item: Judged | None, feeder: Feeder, now_s: float, *, is_stopping: bool
@@ -176,7 +191,7 @@ class StreamScreen:
             case Sample():
                 await self._judge(item, now_s)
             case SourceOpened(codec):
-                self._codec = codec
+                self._codec = self.standing.codec = codec
                 self._count_connected(1)
             case EpochBegan(epoch, first_us, read_at_s):
                 self.has_begun = True
@@ -191,7 +206,7 @@ class StreamScreen:
             case Scores() | NotScored() | ScoringEnded():
                 await self._take_answer(item, now_s, is_stopping=is_stopping)
             case SourceEnded(error, n_packets):
-                self._n_packets += n_packets
+                self.standing.parted(n_packets)
                 self._count_connected(-1)
                 if isinstance(error, SourceTruncated):
                     events = self._session.was_cut_short(error.missing_us, now_s)
@@ -205,7 +220,7 @@ class StreamScreen:
     async def _end_epoch(self, ended: EpochEnded, now_s: float, *, is_stopping: bool) -> None:
         """Close what cannot go on; a file that was a single picture shows it for good."""
         epoch, last_us = ended.epoch, ended.last_us
-        why = _close_reason(is_last=ended.is_last, is_stopping=is_stopping)
+        why = close_reason(is_last=ended.is_last, is_stopping=is_stopping)
         if why == "stream_ended" and not self._stream.location.is_live:
             await self.teller.apply(self._session.was_all(epoch, last_us, now_s), now_s)
         await self.teller.tell(self._session.epoch_ended(epoch, last_us, why, now_s), now_s)
@@ -221,7 +236,7 @@ class StreamScreen:
                 events = self._session.not_scored(epoch, pts_us, reason, now_s)
                 await self.teller.tell(events, now_s)
             case ScoringEnded(epoch, last_us, is_last):
-                why = _close_reason(is_last=is_last, is_stopping=is_stopping)
+                why = close_reason(is_last=is_last, is_stopping=is_stopping)
                 await self.teller.tell(
                     self._session.scoring_ended(epoch, last_us, why, now_s), now_s
                 )
@@ -257,12 +272,12 @@ class StreamScreen:
         self._lane.close()
         self._mailbox.close()
 
-    async def _leave(self, feeder: Feeder, now_s: float) -> None:
+    async def _leave(self, feeder: Feeder, now_s: float, why: CloseReason) -> None:
         """Stop without the reader, which is blocked in a read or goes on for nothing."""
         self._count_connected(-1)
-        self._n_packets += feeder.n_packets
+        self.standing.parted(feeder.n_packets)
         if feeder.newest is not None:
-            events = self._session.epoch_ended(*feeder.newest, "interrupted", now_s)
+            events = self._session.epoch_ended(*feeder.newest, why, now_s)
             await self.teller.tell(events, now_s)
 
     def _count_connected(self, change: int) -> None:
@@ -282,9 +297,3 @@ class StreamScreen:
     def _dropped(self, sample: Sample) -> None:
         self._losses.note(sample.epoch, sample.pts_us, GapReason.OVERLOAD)
         self._parts.meter.dropped("mailbox_full")
-
-
-def _close_reason(*, is_last: bool, is_stopping: bool) -> CloseReason:
-    if is_stopping:
-        return "interrupted"
-    return "stream_ended" if is_last else "epoch_ended"

@@ -11,7 +11,8 @@ from streamguard.core.coverage_data import GapData
 from streamguard.core.decision import Decision
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
-from streamguard.core.session import EvidenceRequest, Judgement, Session
+from streamguard.core.judgement import EvidenceRequest, Judgement
+from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
 from streamguard.runtime.evidence import EvidenceKeeper
 from streamguard.runtime.parts import Parts

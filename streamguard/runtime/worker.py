@@ -7,14 +7,17 @@ process lives; a bug ends that stream's session, is logged with its traceback, a
 import asyncio
 import random
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 
 from streamguard.core.backoff import delay_s
 from streamguard.core.errors import SourceCorrupt, StreamguardError
 from streamguard.core.types import GapReason
+from streamguard.runtime.notes import Ended
 from streamguard.runtime.parts import Parts, Stream
-from streamguard.runtime.screen import Ended, StreamScreen
+from streamguard.runtime.screen import StreamScreen
+from streamguard.runtime.stop import Stop
 
 SESSION_PATIENCE_S = 30.0
 """A stream that stays away so long has ended: what comes later is another session."""
@@ -28,7 +31,7 @@ REPORT_EVERY = 30
 log = structlog.get_logger()
 
 
-async def screen_once(stream: Stream, parts: Parts, stop: asyncio.Event) -> Exception | None:
+async def screen_once(stream: Stream, parts: Parts, stop: Stop) -> Exception | None:
     """Screen one connection of one stream; return what ended it, None at its end or a stop."""
     async with asyncio.TaskGroup() as tasks:
         screen = StreamScreen(stream, parts, tasks)
@@ -38,27 +41,32 @@ async def screen_once(stream: Stream, parts: Parts, stop: asyncio.Event) -> Exce
     return ended.error
 
 
-async def keep_screening(stream: Stream, parts: Parts, stop: asyncio.Event) -> None:
+async def keep_screening(stream: Stream, parts: Parts, stop: Stop) -> None:
     """Screen a live stream, session after session, until `stop`."""
     tries = _Tries(stream, parts)
     while not stop.is_set():
         try:
             async with asyncio.TaskGroup() as tasks:
-                await _screen_session(StreamScreen(stream, parts, tasks), tries, stop)
+                screen = StreamScreen(stream, parts, tasks)
+                parts.board.began(stream.stream_id, screen.standing)
+                await _screen_session(screen, tries, stop)
         except Exception as bug:  # noqa: BLE001  # one stream's, and no other's
             tries.count(Ended(bug, 0, None))
             await tries.pause(stop)
+        stream = replace(stream, before=None)
+    parts.board.left(stream.stream_id)
 
 
-async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: asyncio.Event) -> None:
+async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: Stop) -> None:
     """Screen one session; a source that comes back in time goes on with it."""
+    await screen.go_on()
     while True:
         ended = await screen.connect(stop)
         tries.count(ended)
         is_over = stop.is_set() or not screen.has_begun or not is_retriable(ended.error)
         if is_over or tries.away_s() > SESSION_PATIENCE_S:
             break
-        await screen.teller.away(_gap_reason(ended.error), ended.read_until_s)
+        await screen.away(_gap_reason(ended.error), ended.read_until_s)
         await tries.pause(stop)
     if screen.has_begun:
         await screen.finish(_reason(ended.error, stop))
@@ -72,7 +80,7 @@ class _Tries:
         self._stream = stream
         self._parts = parts
         self._n_failures = 0
-        self._lost_at_s = 0.0
+        self._lost_at_s = stream.before.accounted_s if stream.before else 0.0
         self._tried_at_s = parts.clock.monotonic()
 
     def count(self, ended: Ended) -> None:
@@ -84,6 +92,7 @@ class _Tries:
             if now_s - self._tried_at_s >= HEALTHY_S:
                 self._n_failures = 0
         self._n_failures += 1
+        self._parts.board.failed(self._stream.stream_id, _problem(error))
         if error is None:
             return
         self._parts.meter.reconnected(_reason_of(error))
@@ -97,7 +106,7 @@ class _Tries:
         """Seconds since the stream last sent something."""
         return self._parts.clock.monotonic() - self._lost_at_s
 
-    async def pause(self, stop: asyncio.Event) -> None:
+    async def pause(self, stop: Stop) -> None:
         """Wait before the next try, or for a stop."""
         seconds = delay_s(self._n_failures, random.random())  # noqa: S311  # spreads, hides nothing
         with suppress(TimeoutError):
@@ -111,15 +120,22 @@ def is_retriable(error: Exception | None) -> bool:
     return isinstance(error, StreamguardError) and error.retriable
 
 
+def _problem(error: Exception | None) -> str:
+    """Say what people may see of an error."""
+    if error is None:
+        return ""
+    return str(error) if isinstance(error, StreamguardError) else "a bug, see the log"
+
+
 def _gap_reason(error: Exception | None) -> GapReason:
     is_corrupt = isinstance(error, SourceCorrupt)
     return GapReason.SOURCE_CORRUPT if is_corrupt else GapReason.SOURCE_UNAVAILABLE
 
 
-def _reason(error: Exception | None, stop: asyncio.Event) -> str:
+def _reason(error: Exception | None, stop: Stop) -> str:
     """Say in one word why a session ended."""
-    if error is None:
-        return "interrupted" if stop.is_set() else "ended"
+    if error is None or (stop.is_set() and stop.reason == "moved"):
+        return stop.reason if stop.is_set() else "ended"
     return _reason_of(error)
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from streamguard.core.account import Account
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, EventType
 from streamguard.core.ports import Clock, EventLog, Meter
+from streamguard.core.record import Row
 
 MAX_WAITING = 10_000
 """Events kept in memory while the log cannot be written; beyond it streams wait."""
@@ -23,18 +25,25 @@ MAX_BATCH = 256
 
 RETRY_S = 0.5
 
+OnCommit = Callable[[Sequence[Event | Row]], None]
+"""Is told of what was committed together."""
+
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An event on its way to the log.
+    """Something on its way to the log.
 
+    item: an event, or how far a session has come with those before it; None is but the wish to know
+        when those before it are there.
     read_at_s: Clock.monotonic() when the packet that caused it was read, seconds.
+    committed: set once it is committed; None where nobody waits for that.
     """
 
-    event: Event
+    item: Event | Row | Account | None
     read_at_s: float
+    committed: asyncio.Event | None = None
 
 
 class LogWriter:
@@ -45,7 +54,7 @@ class LogWriter:
         event_log: EventLog,
         clock: Clock,
         meter: Meter,
-        on_commit: Callable[[Sequence[Event]], None] = lambda _: None,
+        on_commit: OnCommit = lambda _: None,
     ) -> None:
         """Make it on the event loop that runs it; `on_commit` is told of each batch."""
         self._log = event_log
@@ -61,6 +70,22 @@ class LogWriter:
         """Hand over events in order; waits only where far too many wait already."""
         for event in events:
             await self._queue.put(Outgoing(event, read_at_s))
+
+    async def commit(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
+        """Hand over events and accounts, and wait until they are committed."""
+        for item in (*events, *accounts):
+            await self._queue.put(Outgoing(item, 0.0))
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until all that was handed over before is committed."""
+        committed = asyncio.Event()
+        await self._queue.put(Outgoing(None, 0.0, committed))
+        await committed.wait()
+
+    async def keep(self, account: Account) -> None:
+        """Hand over how far a session has come with the events that were handed over before."""
+        await self._queue.put(Outgoing(account, 0.0))
 
     def backlog(self) -> int:
         """Count the events that are not committed yet."""
@@ -93,9 +118,12 @@ class LogWriter:
 
     async def _commit(self, batch: Sequence[Outgoing]) -> bool:
         start_s = self._clock.monotonic()
-        events = [outgoing.event for outgoing in batch]
+        items = [outgoing.item for outgoing in batch]
+        accounts = {item.stream_id: item for item in items if isinstance(item, Account)}
+        events = [item for item in items if isinstance(item, Event | Row)]
         try:
-            await asyncio.to_thread(self._log.append, events)
+            if events or accounts:
+                await asyncio.to_thread(self._log.append, events, tuple(accounts.values()))
         except LogUnavailable as error:
             if self.is_healthy:
                 log.error("log_unavailable", problem=str(error), n_waiting=self.backlog())  # noqa: TRY400  # expected: the message says it all
@@ -107,8 +135,15 @@ class LogWriter:
         now_s = self._clock.monotonic()
         self._meter.stage("commit", now_s - start_s)
         for outgoing in batch:
-            data = outgoing.event.data
-            if outgoing.event.type is EventType.FLAG_OPENED and isinstance(data, FlagData):
-                self._meter.flagged(data.policy.severity, now_s - outgoing.read_at_s)
+            self._count(outgoing, now_s)
+            if outgoing.committed:
+                outgoing.committed.set()
         self._on_commit(events)
         return True
+
+    def _count(self, outgoing: Outgoing, now_s: float) -> None:
+        """Count a flag that opened; one that comes written out is counted where it was made."""
+        event = outgoing.item
+        if isinstance(event, Event) and event.type is EventType.FLAG_OPENED:
+            assert isinstance(event.data, FlagData)  # noqa: S101  # the event checked itself
+            self._meter.flagged(event.data.policy.severity, now_s - outgoing.read_at_s)

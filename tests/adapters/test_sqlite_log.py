@@ -418,7 +418,7 @@ def test_a_log_of_a_newer_version_is_refused(path: Path) -> None:
     with pytest.raises(LogUnavailable) as refusal:
         SqliteLog(path)
 
-    assert_one_line(refusal.value, path, "schema 3, this one has 2): upgrade streamguard")
+    assert_one_line(refusal.value, path, "schema 4, this one has 3): upgrade streamguard")
 
 
 def test_a_damaged_log_is_reported(path: Path) -> None:

@@ -17,11 +17,12 @@ from streamguard.core.event_data import (
     utc_text,
 )
 from streamguard.core.events import Event
+from streamguard.core.judgement import EvidenceRequest, Judgement
 from streamguard.core.match import Matcher
 from streamguard.core.policy import HashRule, Policy
 from streamguard.core.recheck import new_entries, search
 from streamguard.core.sampling import Sampling
-from streamguard.core.session import EvidenceRequest, Judgement, Session
+from streamguard.core.session import Session
 from streamguard.core.types import CloseReason, Codec, GapReason, Limits, Sample
 from tests.core_fakes import (
     banks,

@@ -12,12 +12,13 @@ from streamguard.core.coverage import REACH_US, LossLedger
 from streamguard.core.coverage_data import GapData, StreamEndedData
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event
+from streamguard.core.judgement import EvidenceRequest, Judgement
 from streamguard.core.match import Matcher
 from streamguard.core.model import Scores
 from streamguard.core.policy import Policy
 from streamguard.core.sampling import Sampling
 from streamguard.core.scores import ScoreJudge
-from streamguard.core.session import EvidenceRequest, Judgement, Session
+from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
 from tests.core_fakes import context, minting, picture, sample
 from tests.fake_classifier import CATEGORY, SPEC

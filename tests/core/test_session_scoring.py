@@ -10,11 +10,12 @@ from streamguard.core.coverage import LossLedger
 from streamguard.core.coverage_data import GapData, StreamEndedData
 from streamguard.core.event_data import Evidence, FlagData, utc_text
 from streamguard.core.events import Event
+from streamguard.core.judgement import Judgement
 from streamguard.core.match import Matcher
 from streamguard.core.policy import Policy
 from streamguard.core.sampling import Sampling
 from streamguard.core.scores import ScoreJudge
-from streamguard.core.session import Judgement, Session
+from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
 from tests.core_fakes import (
     banks,

@@ -24,15 +24,18 @@ from streamguard import app
 from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.system_clock import SystemClock
+from streamguard.core.account import Account
 from streamguard.core.banks import Banks
 from streamguard.core.events import Event, EventType
 from streamguard.core.location import parse_location
 from streamguard.core.model import Picture
 from streamguard.core.policy import Policy
+from streamguard.core.record import Row as LogRow
 from streamguard.core.sampling import Sampling
 from streamguard.core.types import GapReason
 from streamguard.runtime.batcher import Batcher
 from streamguard.runtime.parts import Stream
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 from tests.fake_classifier import FakeClassifier
 from tests.fake_classifier import picture as prepared_picture
@@ -275,8 +278,9 @@ class Kept:
         self.events: list[Event] = []
         self.flagged = threading.Event()
 
-    def append(self, events: Sequence[Event]) -> None:
-        self.events += events
+    def append(self, events: Sequence[Event | LogRow], accounts: Sequence[Account] = ()) -> None:
+        assert not accounts
+        self.events += [event for event in events if isinstance(event, Event)]
         if self.of(EventType.FLAG_OPENED):
             self.flagged.set()
 
@@ -304,7 +308,7 @@ def screen(
     async def main() -> bool:
         async with app.assembled(plan, meter) as parts:
             with Batcher(classifier, 1, SystemClock(), meter, hang_s=hang_s) as batcher:
-                error = await screen_once(stream, replace(parts, batcher=batcher), asyncio.Event())
+                error = await screen_once(stream, replace(parts, batcher=batcher), Stop())
                 assert error is None
                 return batcher.is_healthy()
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.account import Account
 from streamguard.core.bank_values import BankSettings
 from streamguard.core.banks import Banks
 from streamguard.core.events import Event, EventType
@@ -15,6 +16,7 @@ from streamguard.core.location import Location, parse_location
 from streamguard.core.look import views_of
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Decoder
+from streamguard.core.record import Row
 from streamguard.core.sampling import Sampling
 from streamguard.core.timeline import Timeline
 from streamguard.runtime.evidence import EvidenceStore
@@ -22,6 +24,7 @@ from streamguard.runtime.feeder import Source
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.rechecker import Rechecker
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.writer import LogWriter
 from tests.clock import FakeClock
 from tests.core_fakes import Pdq, banks, entry, flipped
@@ -41,8 +44,9 @@ class EventList:
 
     events: list[Event] = field(default_factory=list)
 
-    def append(self, events: Sequence[Event]) -> None:
-        self.events += events
+    def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
+        assert not accounts
+        self.events += [event for event in events if isinstance(event, Event)]
 
 
 @dataclass
@@ -69,7 +73,7 @@ class Stage:
         self.openers[stream_id] = iter(openers)
         return Stream(stream_id, Location(location.protocol, stream_id, location.label), sampling)
 
-    def run(self, test: Callable[[Parts, asyncio.Event], Coroutine[Any, Any, T]]) -> T:
+    def run(self, test: Callable[[Parts, Stop], Coroutine[Any, Any, T]]) -> T:
         """Run a test beside the pool and the writer; give what it returned."""
 
         async def main() -> T:
@@ -93,7 +97,7 @@ class Stage:
                 async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
                     tasks.create_task(writer.run())
                     try:
-                        return await test(parts, asyncio.Event())
+                        return await test(parts, Stop())
                     finally:
                         await writer.stop()
 

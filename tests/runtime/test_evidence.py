@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Evidence
-from streamguard.core.session import EvidenceRequest
+from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.types import Codec
 from streamguard.runtime.evidence import AFTER_US, BEFORE_US, PATIENCE_S, EvidenceKeeper
 from streamguard.runtime.ring import PacketRing

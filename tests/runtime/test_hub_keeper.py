@@ -11,7 +11,7 @@ from streamguard.core.events import Event
 from streamguard.core.hubs import HubRule, Key, reason_until
 from streamguard.runtime.hub_keeper import HubKeeper, Told
 from tests.clock import FakeClock
-from tests.core_fakes import SOURCE, banks, decision, film
+from tests.core_fakes import SOURCE, banks, film
 
 INTRO: Key = ("known", "intro")
 HOLD_S = 600.0
@@ -59,7 +59,7 @@ class Stage:
 
     def match_in(self, n_streams: int) -> None:
         for number in range(n_streams):
-            self.keeper.judged(f"stream-{number}", [decision(0, entry="intro")])
+            self.keeper.heard([f"stream-{number}"], [(f"stream-{number}", INTRO, "TVEC-TEST")])
 
     async def run_until(self, is_done: Callable[[], bool]) -> None:
         running = asyncio.create_task(self.keeper.run())
@@ -91,7 +91,7 @@ def test_streams_that_match_nothing_count_against_a_hub() -> None:
     async def with_others() -> Stage:
         stage = Stage()
         for number in range(3, 6):
-            stage.keeper.judged(f"stream-{number}", [])
+            stage.keeper.heard([f"stream-{number}"], [])
         stage.match_in(3)
         stage.match_in(4)
         await stage.run_until(lambda: bool(stage.events))

@@ -12,6 +12,7 @@ from streamguard.core.events import EventType
 from streamguard.core.types import Limits, Packet
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.screen import StreamScreen
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 from tests.core_fakes import entry
 from tests.runtime.fakes import FakeSource, FakeStore, packet, wait_for
@@ -56,7 +57,7 @@ def run_with(stage: Stage, change: Callable[[], None], *, until: Callable[[], bo
     live = Live(stage)
     stream = live.stream()
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         async with asyncio.TaskGroup() as tasks:
             screening = tasks.create_task(screen_once(stream, parts, stop))
             await live.until(lambda: live.n_judged() == 4)
@@ -132,7 +133,7 @@ def test_two_streams_look_for_the_same_entry() -> None:
     pair = [Live(stage), Live(stage)]
     streams = [live.stream(str(n)) for n, live in enumerate(pair)]
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         async with asyncio.TaskGroup() as tasks:
             for stream in streams:
                 tasks.create_task(screen_once(stream, parts, stop))
@@ -154,7 +155,7 @@ def test_a_session_that_ends_finishes_its_look_first() -> None:
     live = Live(stage)
     stream = live.stream()
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         async with asyncio.TaskGroup() as tasks:
             screen = StreamScreen(stream, parts, tasks)
             connecting = tasks.create_task(screen.connect(stop))

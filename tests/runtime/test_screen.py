@@ -22,6 +22,7 @@ from streamguard.core.timeline import Timeline
 from streamguard.core.types import GapReason, Limits, Match, Packet, Region
 from streamguard.runtime.feeder import Source
 from streamguard.runtime.parts import Parts
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 from tests.clock import FakeClock
 from tests.media import Recipe, shifted, video
@@ -164,7 +165,7 @@ def test_evidence_is_made_when_the_connection_is_lost_not_when_it_returns() -> N
     lost = FakeSource(keyframes(1), SourceUnavailable("gone"))
     stream = stage.stream(opener(lost))
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         from streamguard.runtime.screen import StreamScreen  # noqa: PLC0415
 
         async with asyncio.TaskGroup() as tasks:
@@ -248,7 +249,7 @@ def test_a_stop_ends_the_session_and_what_is_open_in_it() -> None:
     source = FakeSource(keyframes(10))
     stream = stage.stream(opener(source), location=LIVE)
 
-    async def test(parts: Parts, stop: asyncio.Event) -> Exception | None:
+    async def test(parts: Parts, stop: Stop) -> Exception | None:
         loop = asyncio.get_running_loop()
         held = threading.Event()
 
@@ -276,7 +277,7 @@ def test_a_stop_does_not_wait_for_a_read_that_blocks() -> None:
     source = FakeSource(keyframes(3))
     stream = stage.stream(opener(source), location=LIVE)
 
-    async def test(parts: Parts, stop: asyncio.Event) -> Exception | None:
+    async def test(parts: Parts, stop: Stop) -> Exception | None:
         loop = asyncio.get_running_loop()
 
         def block(each: Packet) -> None:
@@ -312,7 +313,7 @@ def test_screening_that_is_cancelled_closes_what_it_reads(location: Location) ->
     source = FakeSource(keyframes(3_000), on_read=on_read)
     stream = stage.stream(opener(source), location=location)
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         task = asyncio.create_task(screen_once(stream, parts, stop))
         while not reached.is_set():  # noqa: ASYNC110  # set by another thread, or by the task
             await asyncio.sleep(0)

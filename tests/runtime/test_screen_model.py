@@ -15,6 +15,7 @@ from streamguard.core.types import GapReason, Packet
 from streamguard.runtime import screen
 from streamguard.runtime.batcher import Batcher
 from streamguard.runtime.parts import Parts
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 from tests.fake_classifier import CATEGORY, FakeClassifier, picture
 from tests.runtime.fakes import FakeSource, FakeStore, packet
@@ -42,7 +43,7 @@ def screened(
     """Screen a file to its end, beside a classifier."""
     stream = stage.stream(lambda _: source, location=FILE)
 
-    async def watch(parts: Parts, stop: asyncio.Event) -> None:
+    async def watch(parts: Parts, stop: Stop) -> None:
         with Batcher(classifier, 1, parts.clock, parts.meter, hang_s=hang_s) as batcher:
             assert await screen_once(stream, replace(parts, batcher=batcher), stop) is None
 
@@ -93,7 +94,7 @@ def test_a_stop_does_not_wait_for_a_model_that_hangs(monkeypatch: pytest.MonkeyP
         begun.set()
         released.wait(PATIENCE_S)
 
-    async def watch(parts: Parts, stop: asyncio.Event) -> None:
+    async def watch(parts: Parts, stop: Stop) -> None:
         loop = asyncio.get_running_loop()
 
         def read(one: Packet) -> None:

@@ -28,6 +28,7 @@ from streamguard.core.timeline import Timeline
 from streamguard.core.types import GapReason
 from streamguard.runtime.feeder import Source
 from streamguard.runtime.parts import Parts
+from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import SESSION_PATIENCE_S, is_retriable, keep_screening
 from tests.media import Recipe, video
 from tests.runtime.fakes import FakeSource, packet
@@ -77,7 +78,7 @@ def refuses(stage: Stage, error: Exception = GONE, *, takes_s: float = 1.0) -> O
 def keep(stage: Stage, *streams_of: tuple[str, list[Opener]]) -> None:
     """Keep streams screened until each has come to the end of its script."""
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         loop = asyncio.get_running_loop()
         left = {stream_id for stream_id, _ in streams_of}
 
@@ -202,7 +203,7 @@ def test_one_streams_bug_in_the_event_loop_does_not_touch_another() -> None:
     stage = Stage()
     failures = [ZeroDivisionError("a bug on purpose")] * 2
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         def mint() -> UUID:
             if failures:
                 raise failures.pop()
@@ -231,7 +232,7 @@ def test_a_source_that_breaks_off_after_each_packet_is_not_tried_in_a_tight_loop
     brief = gives(stage, n=1, lasts_s=0.01)
     stream = stage.stream(*[brief] * 100_000)
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(0.5, stop.set)
         await keep_screening(stream, parts, stop)
@@ -258,7 +259,7 @@ def test_a_connection_that_was_good_for_long_is_taken_up_again_at_once() -> None
     loops: list[asyncio.AbstractEventLoop] = []
     openers = [timed(gives(stage, lasts_s=60.0)) for _ in range(6)]
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         loop = asyncio.get_running_loop()
         loops.append(loop)
         ending = _ending(lambda: loop.call_soon_threadsafe(stop.set))
@@ -283,7 +284,7 @@ def test_a_stop_closes_everything() -> None:
         sources.append(source)
         return source
 
-    async def test(parts: Parts, stop: asyncio.Event) -> None:
+    async def test(parts: Parts, stop: Stop) -> None:
         asyncio.get_running_loop().call_later(0.3, stop.set)
         async with asyncio.TaskGroup() as tasks:
             for stream_id in ("one", "two"):
@@ -337,7 +338,7 @@ def test_a_real_stream_that_is_cut_off_goes_on_in_the_same_session() -> None:
 
         stream = stage.stream(*[open_it] * 50)
 
-        async def test(parts: Parts, stop: asyncio.Event) -> None:
+        async def test(parts: Parts, stop: Stop) -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_screening(stream, parts, stop))
                 while not stage.told(EventType.STREAM_ENDED):  # noqa: ASYNC110  # a list sets no event

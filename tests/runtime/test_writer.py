@@ -10,9 +10,11 @@ from structlog.testing import capture_logs
 from loadtest.made_events import opened
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.account import Account
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Event
 from streamguard.core.ports import EventLog
+from streamguard.core.record import Row
 from streamguard.runtime.writer import MAX_BATCH, MAX_WAITING, LogWriter
 from tests.clock import FakeClock
 
@@ -29,14 +31,15 @@ class FakeLog:
     attempts: int = 0
     on_append: Callable[[], None] = lambda: None
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
+        assert not accounts
         self.attempts += 1
         self.on_append()
         if self.failures:
             self.failures -= 1
             raise LogUnavailable("the disk is full: free some space")
         self.batches.append(len(events))
-        self.committed += events
+        self.committed += [event for event in events if isinstance(event, Event)]
 
 
 @dataclass
@@ -46,14 +49,14 @@ class Written:
     writer: LogWriter
     meter: PrometheusMeter
     clock: FakeClock
-    told: list[Event]
+    told: list[Event | Row]
 
 
 def run(log: EventLog, test: Callable[[Written], Coroutine[Any, Any, None]]) -> Written:
     """Run a test beside a writer, then stop the writer and wait for it."""
 
     async def main() -> Written:
-        told: list[Event] = []
+        told: list[Event | Row] = []
         meter, clock = PrometheusMeter(), FakeClock(100.0)
         writer = LogWriter(log, clock, meter, told.extend)
         written = Written(writer, meter, clock, told)

@@ -1,0 +1,48 @@
+"""Starts worker processes.
+
+Rule: spawned, never forked; a worker gets one end of a socket, and of the environment only what a
+Python process needs: no secret of the deployment is in it.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+
+PASSED_ON = frozenset(
+    (
+        *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
+        *("PYTHONPATH", "PYTHONHOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"),
+        *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),
+    )
+)
+"""Variables that a worker inherits."""
+
+
+class WorkerProcess:
+    """One process and our end of its socket."""
+
+    def __init__(self) -> None:
+        """Start it; raises OSError where the machine has no room for another process."""
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+                [sys.executable, "-m", "streamguard.worker_main", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """Give how it ended, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """End it now, by SIGKILL; harmless where it has ended."""
+        self._process.kill()

@@ -1,0 +1,124 @@
+"""One worker process, as the supervisor knows it.
+
+Rule: it hears and says; what follows from that is decided by the supervisor.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol
+
+from streamguard.core.crew import Vitals
+from streamguard.core.ports import Clock
+from streamguard.runtime.board import StreamBeat
+from streamguard.runtime.link import Link
+from streamguard.runtime.stop import StopReason
+from streamguard.runtime.wire import (
+    Beat,
+    Begin,
+    Drain,
+    Ready,
+    Release,
+    Take,
+    ToSupervisor,
+    ToWorker,
+    WorkerPlan,
+)
+
+Phase = Literal["starting", "spare", "active", "leaving"]
+"""`leaving`: it lets its streams go, and ends."""
+
+
+class Process(Protocol):
+    """A worker process that was started."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    def exit_code(self) -> int | None:
+        """Give how it ended; None while it runs."""
+        ...
+
+    def kill(self) -> None:
+        """End it now."""
+        ...
+
+
+class Member:
+    """A worker and what it holds; on the event loop."""
+
+    def __init__(
+        self, number: int, process: Process, link: Link[ToSupervisor], clock: Clock
+    ) -> None:
+        self.number = number
+        self.process = process
+        self._link = link
+        self._clock = clock
+        self._started_s = self._beat_s = clock.monotonic()
+        self.phase: Phase = "starting"
+        self.left_s = 0.0
+        """Clock.monotonic() since when it lets its streams go, seconds."""
+        self.left_for: StopReason | None = None
+        """Why it lets them go."""
+        self.beat: Beat | None = None
+        """Its last sign of life."""
+        self.streams: dict[str, Take] = {}
+        """What it was told to screen, and has not released."""
+        self.n_pending = 0
+        """Batches of it that are not committed yet."""
+
+    @property
+    def vitals(self) -> Vitals:
+        """Say what is known of it."""
+        beat = self.beat
+        return Vitals(
+            started_s=self._started_s,
+            is_ready=self.phase != "starting",
+            beat_s=self._beat_s,
+            stuck_s=beat.stuck_s if beat else 0.0,
+            rss_bytes=beat.rss_bytes if beat else 0,
+        )
+
+    async def messages(self) -> AsyncIterator[ToSupervisor]:
+        """Give what it says, until it is gone; take note of its signs of life."""
+        async for message in self._link.messages():
+            self._beat_s = self._clock.monotonic()
+            match message:
+                case Beat():
+                    self.beat = message
+                case Ready() if self.phase == "starting":
+                    self.phase = "spare"
+                case _:
+                    pass
+            yield message
+
+    def begin(self, plan: WorkerPlan) -> None:
+        """Tell it what it screens with."""
+        self.say(Begin(plan))
+
+    def take(self, message: Take) -> None:
+        """Give it a stream."""
+        self.streams[message.stream_id] = message
+        self.say(message)
+
+    def release(self, stream_id: str, reason: StopReason) -> None:
+        """Ask it to let a stream go."""
+        self.say(Release(stream_id, reason))
+
+    def drain(self, reason: StopReason) -> None:
+        """Ask it to let all streams go, and to end."""
+        self.phase, self.left_for = "leaving", reason
+        self.left_s = self._clock.monotonic()
+        self.say(Drain(reason))
+
+    def say(self, message: ToWorker) -> None:
+        """Send a message."""
+        self._link.send(message)
+
+    def beats(self) -> dict[str, StreamBeat]:
+        """Give where its streams stood at its last sign of life."""
+        return {beat.stream_id: beat for beat in self.beat.streams} if self.beat else {}
+
+    def close(self) -> None:
+        """End the link."""
+        self._link.close()

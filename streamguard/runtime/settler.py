@@ -1,0 +1,63 @@
+"""Settles in the log what dead processes left behind.
+
+Rule: what is settled is committed before anybody goes on with a stream.
+"""
+
+import asyncio
+from collections.abc import Collection
+from typing import Protocol
+
+from streamguard.core.account import Account
+from streamguard.core.coverage_data import GapData
+from streamguard.core.ports import Clock, Meter
+from streamguard.core.settling import LeftOver, Now, closing, ending, gap_until
+from streamguard.runtime.writer import LogWriter
+
+
+class LeftOvers(Protocol):
+    """Where what has no end is kept."""
+
+    def left_over(self) -> LeftOver:
+        """Give the flags that never closed, and the sessions that never ended."""
+        ...
+
+
+class Settler:
+    """Closes orphaned flags, publishes what nobody saw; on the event loop."""
+
+    def __init__(
+        self, kept: LeftOvers, writer: LogWriter, source: str, clock: Clock, meter: Meter
+    ) -> None:
+        self._kept = kept
+        self._writer = writer
+        self._source = source
+        self._clock = clock
+        self._meter = meter
+
+    async def settle(self, stream_ids: Collection[str] | None = None) -> dict[str, Account]:
+        """Settle these streams, or all; give the accounts of their sessions, by stream."""
+        left = await asyncio.to_thread(self._kept.left_over)
+        now = self._now()
+        events, accounts = [], {}
+        for flag in left.flags:
+            event = closing(flag, now)
+            if stream_ids is None or event.partitionkey in stream_ids:
+                events.append(event)
+        for kept in left.sessions:
+            if stream_ids is not None and kept.account.stream_id not in stream_ids:
+                continue
+            gaps, account = gap_until(kept, self._source, now)
+            for gap in gaps:
+                assert isinstance(gap.data, GapData)  # noqa: S101  # as it is called
+                self._meter.gap(gap.data.detector, gap.data.reason, gap.data.length_s)
+            events += gaps
+            accounts[account.stream_id] = account
+        await self._writer.commit(events, tuple(accounts.values()))
+        return accounts
+
+    async def end(self, account: Account, reason: str) -> None:
+        """End a session that nobody goes on with."""
+        await self._writer.commit([ending(account, self._source, reason, self._now())])
+
+    def _now(self) -> Now:
+        return Now(self._clock.monotonic(), self._clock.wall())
