@@ -12,8 +12,9 @@ from streamguard.core.types import Packet, Sample
 from streamguard.runtime.mailbox import Mailbox
 from streamguard.runtime.notes import Item, Note
 
-BREATH_S = 0.05
-"""How long the loop is kept from its other tasks (signals, evidence, the log), seconds."""
+BREATH_S = 0.2
+"""How long the loop is kept from its other tasks (signals, evidence, the log), seconds; shorter, fewer
+samples are judged in a row."""
 
 Get = Callable[[], Awaitable[Item | None]]
 """Gives the next item to be judged; None where nothing has come in time."""
