@@ -13,8 +13,8 @@ from streamguard.runtime.mailbox import Mailbox
 from streamguard.runtime.notes import Item, Note
 
 BREATH_S = 0.2
-"""How long the loop is kept from its other tasks (signals, evidence, the log), seconds; shorter, fewer
-samples are judged in a row."""
+"""How long the loop is kept from its other tasks (signals, evidence, the log), seconds. Shorter,
+fewer samples are judged in a row."""
 
 Get = Callable[[], Awaitable[Item | None]]
 """Gives the next item to be judged; None where nothing has come in time."""
