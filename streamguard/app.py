@@ -76,7 +76,7 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
     n_threads = plan.n_threads or len(os.sched_getaffinity(0))
     with ExitStack() as stack:
         batcher = stack.enter_context(_batcher(plan, meter)) if plan.classifier else None
-        make_decoder = partial(PyavDecoder, clock)
+        make_decoder = partial(PyavDecoder, clock, plan.timeouts.limits.max_pixels)
         pool = stack.enter_context(DecodePool(n_threads, make_decoder, clock))
         meter.watch("decode_queue_age_seconds", "Age of the oldest packet to decode.", pool.age_s)
         async with writing(
@@ -182,7 +182,11 @@ def plan_of(
         store=open_store(evidence) if evidence else None,
         classifier=open_model(model, settings.model) if model else None,
         max_batch=settings.model.max_batch,
-        timeouts=SourceTimeouts(settings.source.open_timeout_s, settings.source.read_timeout_s),
+        timeouts=SourceTimeouts(
+            settings.source.open_timeout_s,
+            settings.source.read_timeout_s,
+            settings.limits.values,
+        ),
         hls_hosts=settings.source.hls_hosts,
         n_threads=settings.worker.decode_threads,
         stop_timeout_s=settings.worker.stop_timeout_s,

@@ -34,6 +34,7 @@ def worker_plan(settings: Settings) -> WorkerPlan:
         max_batch=model.max_batch,
         open_timeout_s=source.open_timeout_s,
         read_timeout_s=source.read_timeout_s,
+        limits=settings.limits.values,
         hls_hosts=source.hls_hosts,
         n_threads=worker.decode_threads or max(1, n_cores() // count),
         stop_timeout_s=worker.stop_timeout_s,

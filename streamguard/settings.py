@@ -33,6 +33,7 @@ from streamguard.exchange_section import (
 )
 from streamguard.ingest_section import ServerSection
 from streamguard.kafka_section import KafkaSection
+from streamguard.limits_section import LimitsSection
 from streamguard.section import Section
 from streamguard.stream_section import StreamSection
 from streamguard.toml_file import line_of, problem_in, read_toml
@@ -150,6 +151,7 @@ class Settings(BaseSettings):
     servers: tuple[ServerSection, ...] = ()
     """Ingest servers whose streams `run` finds and screens."""
     source: SourceSection = SourceSection()
+    limits: LimitsSection = LimitsSection()
     bank: BankSection = BankSection()
     hygiene: HygieneSection = HygieneSection()
     policy: PolicySection = PolicySection()

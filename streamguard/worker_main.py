@@ -184,7 +184,7 @@ def _plan(given: WorkerPlan, banks: LiveBanks, pipe: PipeLog) -> app.Plan:
         store=app.open_store(Path(given.evidence)) if given.evidence else None,
         classifier=model,
         max_batch=given.max_batch,
-        timeouts=SourceTimeouts(given.open_timeout_s, given.read_timeout_s),
+        timeouts=SourceTimeouts(given.open_timeout_s, given.read_timeout_s, given.limits),
         hls_hosts=given.hls_hosts,
         n_threads=given.n_threads,
         stop_timeout_s=given.stop_timeout_s,

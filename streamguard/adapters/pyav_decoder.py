@@ -19,11 +19,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from streamguard.core.errors import SourceCorrupt
+from streamguard.core.limits import MAX_PIXELS
 from streamguard.core.ports import Clock
 from streamguard.core.types import Codec, Frame, Packet
-
-MAX_PIXELS = 8192 * 4320
-"""Largest picture that is decoded: 8K. A bomb of a picture size must not take the memory."""
 
 MAX_CONTEXTS = 8
 """Codec contexts one thread keeps: one for each codec whose keyframes stand alone, few others."""
@@ -40,14 +38,17 @@ _UNSAID, _FULL = 0, 2  # AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_JPEG
 _DECODERS = {"av1": "libdav1d"}  # FFmpeg's own decoder of AV1 needs hardware
 
 
-def open_context(codec: Codec) -> VideoCodecContext:
-    """Make a decoder for one codec, hardened and single-threaded."""
+def open_context(codec: Codec, max_pixels: int = MAX_PIXELS) -> VideoCodecContext:
+    """Make a decoder for one codec, hardened and single-threaded.
+
+    A bomb of a picture size must not take the memory: beyond `max_pixels` none is decoded.
+    """
     context = CodecContext.create(_DECODERS.get(codec.name, codec.name), "r")
     assert isinstance(context, VideoCodecContext)  # noqa: S101  # only video streams are chosen
     context.thread_count = 1
     context.copy_opaque = True
     # the loop filter moves a hash by 2 bits at most and costs 13 % of decoding (measured)
-    context.options = {"skip_loop_filter": "all", "max_pixels": str(MAX_PIXELS)}
+    context.options = {"skip_loop_filter": "all", "max_pixels": str(max_pixels)}
     if codec.name not in IN_BAND:
         context.width, context.height = codec.width, codec.height
         if codec.extradata:
@@ -58,8 +59,8 @@ def open_context(codec: Codec) -> VideoCodecContext:
 class PyavInOrder:
     """Decodes one stream's packets in order; one thread at a time."""
 
-    def __init__(self, codec: Codec, clock: Clock) -> None:
-        self._context = open_context(codec)
+    def __init__(self, codec: Codec, clock: Clock, max_pixels: int = MAX_PIXELS) -> None:
+        self._context = open_context(codec, max_pixels)
         self._codec = codec
         self._reformatter = VideoReformatter()
         self._clock = clock
@@ -98,8 +99,9 @@ class PyavInOrder:
 class PyavDecoder:
     """The decoders of one pool thread."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, max_pixels: int = MAX_PIXELS) -> None:
         self._clock = clock
+        self._max_pixels = max_pixels
         self._reformatter = VideoReformatter()
         self._shared: OrderedDict[Codec | str, VideoCodecContext] = OrderedDict()
 
@@ -112,7 +114,7 @@ class PyavDecoder:
             SourceCorrupt: the packet cannot be decoded.
         """
         key = codec.name if codec.name in IN_BAND else codec
-        context = self._shared.pop(key, None) or open_context(codec)
+        context = self._shared.pop(key, None) or open_context(codec, self._max_pixels)
         try:
             pictures = [*context.decode(_av_packet(packet)), *context.decode(None)]
         except (av.FFmpegError, ValueError) as error:
@@ -127,7 +129,7 @@ class PyavDecoder:
 
     def in_order(self, codec: Codec) -> PyavInOrder:
         """Open a decoder for one stream's packets in order."""
-        return PyavInOrder(codec, self._clock)
+        return PyavInOrder(codec, self._clock, self._max_pixels)
 
 
 def luma_plane(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:

@@ -15,7 +15,6 @@ from av.stream import Discard
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from streamguard.adapters.pyav_decoder import MAX_PIXELS
 from streamguard.adapters.pyav_errors import translated
 from streamguard.adapters.pyav_index import Keyframe, keyframes_of
 from streamguard.adapters.pyav_options import (
@@ -33,6 +32,7 @@ from streamguard.core.errors import (
     SourceUnavailable,
     StreamguardError,
 )
+from streamguard.core.limits import MAX_PIXELS
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 
@@ -202,10 +202,24 @@ class Opened:
             raise (SourceUnavailable if where.is_live else SourceInvalid)(
                 f"{where.label} holds no video"
             )
+        self._check_limits(chosen)
         for stream in streams if where.is_live else ():
             if stream is not chosen:
                 stream.discard = Discard.all
         return chosen
+
+    def _check_limits(self, chosen: VideoStream) -> None:
+        """Refuse what is too much, and say by which setting."""
+        where, limits = self._location, self._timeouts.limits
+        width, height = chosen.codec_context.width, chosen.codec_context.height
+        if width * height > limits.max_pixels:
+            problem = f"pictures of {width}x{height}: more than limits.max_pixels"
+        elif where.is_live and len(self.container.streams) > limits.max_streams:
+            problem = "more streams in one than limits.max_streams"
+        else:
+            return
+        refusal = SourceUnavailable if where.is_live else SourceInvalid
+        raise refusal(f"{where.label} holds {problem} allows: refused")
 
 
 def _first_picture(container: InputContainer, index: int) -> VideoFrame:

@@ -53,8 +53,14 @@ def options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
         "protocol_whitelist": _PROTOCOLS.get(protocol, NO_PROTOCOL),
         "format_whitelist": live_formats if location.is_live else FILE_FORMATS,
     }
+    limits = timeouts.limits
+    chosen["max_pixels"] = str(limits.max_pixels)  # the first pictures are decoded when it opens
     if location.is_live:
-        chosen |= {"analyzeduration": "500000", "probesize": "131072"}
+        chosen |= {
+            "analyzeduration": str(int(limits.probe_s * 1e6)),
+            "probesize": str(limits.probe_bytes),
+            "max_streams": str(limits.max_streams + 1),  # one more, so that it is seen
+        }
     timeout_us = str(int(timeouts.read_s * 1e6))
     if protocol in RTSP:
         chosen |= {

@@ -4,6 +4,7 @@ Rule: single damaged packets are passed over, a burst ends the source; whatever 
 raised are ours, and never show the URL.
 """
 
+import sys
 from collections.abc import Callable, Collection, Iterator
 from fractions import Fraction
 from types import TracebackType
@@ -65,7 +66,10 @@ class PyavSource:
         self._sets = b""
         self._dts_us = 0
         self._ends: dict[int, tuple[int, Fraction]] = {}  # by stream: its last tick, their length
-        self._opened = Opened(location, clock, timeouts or SourceTimeouts(), hls_hosts)
+        timeouts = timeouts or SourceTimeouts()
+        most_bytes = timeouts.limits.max_packet_bytes
+        self._max_packet_bytes = most_bytes if location.is_live else sys.maxsize
+        self._opened = Opened(location, clock, timeouts, hls_hosts)
         timeline.wrap_ticks = self._opened.wrap_ticks
         context = self._opened.video.codec_context
         name = self._opened.codec_name
@@ -167,8 +171,21 @@ class PyavSource:
             if not is_live:
                 self._note_end(packet)
             if packet.stream_index == video:
+                self._check_size(packet.size)
                 self._opened.renew()
                 yield cast("AvPacket[VideoStream]", packet)
+
+    def _check_size(self, size: int) -> None:
+        """Refuse what would fill the rings of all streams.
+
+        Raises:
+            SourceCorrupt: a packet is larger than allowed.
+        """
+        if size > self._max_packet_bytes:
+            raise SourceCorrupt(
+                f"{self._location.label} sends a packet of {size} bytes: more than "
+                "limits.max_packet_bytes allows"
+            )
 
     def _note_end(self, packet: "AvPacket[Stream]") -> None:
         """Remember how far a stream of a file reaches."""

@@ -9,6 +9,7 @@ import struct
 import msgspec
 
 from streamguard.core.account import Account
+from streamguard.core.limits import Limits
 from streamguard.core.location import Location
 from streamguard.core.measured import Family
 from streamguard.core.policy import Policy
@@ -39,6 +40,7 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     max_batch: int
     open_timeout_s: float
     read_timeout_s: float
+    limits: Limits
     hls_hosts: tuple[str, ...]
     n_threads: int
     stop_timeout_s: float

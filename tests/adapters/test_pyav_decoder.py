@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamguard.adapters.pyav_decoder import MAX_CONTEXTS, MAX_PIXELS, PyavDecoder
+from streamguard.adapters.pyav_decoder import MAX_CONTEXTS, PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.core.errors import SourceCorrupt
+from streamguard.core.limits import MAX_PIXELS
 from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Codec, Frame, Packet

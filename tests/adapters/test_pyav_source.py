@@ -413,10 +413,7 @@ def test_a_file_that_is_not_there_is_a_mistake_of_the_caller(tmp_path: Path) -> 
             Read(missing)
 
 
-@pytest.mark.parametrize(("height", "quarter_turns"), [(4320, 1), (4336, 0)])
-def test_looking_how_a_picture_was_turned_keeps_to_the_bound_on_its_size(
-    path: Path, height: int, quarter_turns: int
-) -> None:
-    found = read(path, video("mp4", Recipe(size=(8192, height), n_frames=1, turned=90, seed=0)))
+def test_how_a_picture_was_turned_is_seen_up_to_the_bound_on_its_size(path: Path) -> None:
+    found = read(path, video("mp4", Recipe(size=(8192, 4320), n_frames=1, turned=90, seed=0)))
 
-    assert found.codec.quarter_turns == quarter_turns
+    assert found.codec.quarter_turns == 1

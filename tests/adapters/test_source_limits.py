@@ -1,0 +1,83 @@
+"""What a stranger may send of one stream; more is refused by a line that names the setting."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from streamguard.adapters.pyav_source import PyavSource
+from streamguard.adapters.source_timeouts import SourceTimeouts
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.core.errors import SourceCorrupt, SourceInvalid, SourceUnavailable
+from streamguard.core.limits import Limits
+from streamguard.core.location import parse_location
+from streamguard.core.timeline import Timeline
+from streamguard.core.types import Packet
+from streamguard.limits_section import LimitsSection
+from tests.media import Recipe, video
+from tests.servers import serving, whole
+
+RECIPE = Recipe(size=(160, 120), n_frames=50, audio_s=2.0)
+N_PIXELS = 160 * 120
+N_STREAMS = 2
+
+
+def taken(payload: bytes, limits: Limits) -> list[Packet]:
+    """Read a live stream within these bounds."""
+    with serving(whole(payload)) as server:
+        location = parse_location(server.url())
+        timeouts = SourceTimeouts(5.0, 5.0, limits)
+        with PyavSource(location, Timeline(), SystemClock(), timeouts) as source:
+            return list(source.packets())
+
+
+@pytest.mark.parametrize("container", ["mpegts", "flv"])
+def test_a_stream_at_every_bound_is_taken(container: str) -> None:
+    payload = video(container, RECIPE)
+    largest = max(len(packet.payload) for packet in taken(payload, Limits()))
+
+    found = taken(payload, Limits(N_PIXELS, N_STREAMS, largest))
+
+    assert len(found) == RECIPE.n_frames
+
+
+@pytest.mark.parametrize("container", ["mpegts", "flv"])
+def test_pictures_that_are_too_large_are_refused_when_a_stream_opens(container: str) -> None:
+    with pytest.raises(
+        SourceUnavailable, match=r"pictures of 160x120: more than limits\.max_pixels"
+    ):
+        taken(video(container, RECIPE), Limits(max_pixels=N_PIXELS - 1))
+
+
+@pytest.mark.parametrize("container", ["mpegts", "flv"])
+def test_more_streams_than_allowed_are_refused(container: str) -> None:
+    with pytest.raises(SourceUnavailable, match=r"more streams in one than limits\.max_streams"):
+        taken(video(container, RECIPE), Limits(max_streams=N_STREAMS - 1))
+
+
+def test_a_packet_that_is_too_large_ends_the_source() -> None:
+    payload = video("flv", RECIPE)
+    largest = max(len(packet.payload) for packet in taken(payload, Limits()))
+
+    with pytest.raises(SourceCorrupt, match=r"more than limits\.max_packet_bytes allows"):
+        taken(payload, Limits(max_packet_bytes=largest // 2))
+
+
+def test_a_file_has_the_bound_on_pixels_alone(tmp_path: Path) -> None:
+    """An operator chose it; a bomb of a picture is one all the same."""
+    path = tmp_path / "film.mp4"
+    path.write_bytes(video("mp4", RECIPE))
+
+    def n_packets(limits: Limits) -> int:
+        timeouts = SourceTimeouts(limits=limits)
+        with PyavSource(parse_location(str(path)), Timeline(), SystemClock(), timeouts) as source:
+            return len(list(source.packets()))
+
+    assert n_packets(Limits(N_PIXELS, max_streams=1, max_packet_bytes=1)) == RECIPE.n_frames
+    with pytest.raises(SourceInvalid, match=r"limits\.max_pixels"):
+        n_packets(Limits(N_PIXELS - 1))
+
+
+def test_the_configuration_has_every_bound_and_its_default() -> None:
+    assert LimitsSection().values == Limits()
+    assert {field.name for field in fields(Limits)} == set(LimitsSection.model_fields)
