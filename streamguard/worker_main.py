@@ -43,6 +43,7 @@ from streamguard.runtime.wire import (
     read_to_worker,
 )
 from streamguard.runtime.worker import keep_screening
+from streamguard.sandbox import confine
 from streamguard.settings import ModelSection
 
 BEAT_EVERY_S = 0.5
@@ -203,6 +204,7 @@ def _leave() -> NoReturn:
 
 def main() -> NoReturn:
     """Run as `python -m streamguard.worker_main FD`; the supervisor stops it, not the terminal."""
+    confine()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     process.configure_logging()
