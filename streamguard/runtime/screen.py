@@ -38,7 +38,7 @@ from streamguard.runtime.notes import (
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.pool import decode_at_once
 from streamguard.runtime.puller import Get, Puller
-from streamguard.runtime.ring import PacketRing
+from streamguard.runtime.ring import PacketRing, last_gop
 from streamguard.runtime.standing import Standing
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.teller import Teller
@@ -68,7 +68,7 @@ class StreamScreen:
         self._timeline = Timeline(before.epoch + 1 if before else 0)
         self._sampler = Sampler(stream.sampling)
         self._losses = LossLedger()
-        self._ring = PacketRing(lambda: self._session.watermark_us)
+        self._ring = PacketRing(lambda: self._session.watermark_us) if parts.store else last_gop()
         is_file = self._is_file = not stream.location.is_live
         decode = partial(decode_at_once, parts.make_decoder()) if is_file else parts.pool.offer
         self._mailbox: Mailbox[Sample, Note] = Mailbox(
