@@ -139,6 +139,12 @@ def test_of_look_alikes_past_the_most_weighed_the_nearest_are_kept() -> None:
     assert told(held.query(ZERO, "full")) == [("near", 2, 0), ("far", 50, 0)]
 
 
+def test_of_equal_look_alikes_past_the_most_weighed_the_first_are_kept() -> None:
+    held = bank(entry("a", [50] * MAX_NEAR, offsets_us=[0] * MAX_NEAR), entry("b", [50]))
+
+    assert told(held.query(ZERO, "full")) == [("a", 50, 0)]
+
+
 def test_look_alikes_that_were_removed_crowd_out_nothing() -> None:
     crowd = entry("removed", [2] * (MAX_NEAR + 1), offsets_us=[0] * (MAX_NEAR + 1))
     held = edit_bank(bank(crowd, entry("far", [50])), remove=["removed"])
