@@ -9,7 +9,7 @@ from streamguard.core.types import View
 from tests.core_fakes import Pdq, banks, film, flipped, picture, view
 
 FILM = 1000
-SIDES = tuple(view(picture(n)) for n in range(6))
+SIDES = tuple(view(picture(n)) for n in range(7))
 KNOWN = banks(film("film", FILM))
 
 
@@ -22,7 +22,7 @@ def looks(closer: Closer, *views: View, found: tuple[str, ...] = ()) -> list[Vie
     return [*closer.views(KNOWN, heard, {("known", name) for name in found})]
 
 
-@pytest.mark.parametrize(("n_bits", "n_sides"), [(32, 6), (61, 6), (62, 0)])
+@pytest.mark.parametrize(("n_bits", "n_sides"), [(32, 7), (61, 7), (62, 0)])
 def test_what_is_near_is_looked_at_closer(n_bits: int, n_sides: int) -> None:
     closer = Closer()
     looks(closer, seen(picture(1)))
@@ -34,11 +34,11 @@ def test_what_is_found_is_not() -> None:
     near = seen(flipped(picture(FILM), 40))
 
     assert looks(Closer(), near, found=("film",)) == []
-    assert len(looks(Closer(), near, found=("other",))) == 6
+    assert len(looks(Closer(), near, found=("other",))) == 7
 
 
 def test_the_nearest_view_is_chosen() -> None:
-    inset = tuple(view(picture(n), region="inset") for n in range(10, 16))
+    inset = tuple(view(picture(n), region="inset") for n in range(10, 17))
     full = seen(flipped(picture(FILM), 60))
     part = replace(seen(flipped(picture(FILM), 40), inset), region="inset")
 
@@ -59,14 +59,14 @@ def test_what_is_near_nothing_is_looked_at_now_and_then() -> None:
     assert looked == [0, LOOK_EVERY, 2 * LOOK_EVERY]
 
 
-def test_of_that_the_middles_of_the_whole_and_of_the_content_are_looked_at() -> None:
-    of_content = tuple(view(picture(n), region="content") for n in range(10, 16))
+def test_of_that_the_first_parts_of_the_whole_and_of_the_content_are_looked_at() -> None:
+    of_content = tuple(view(picture(n), region="content") for n in range(10, 17))
     content = replace(seen(picture(2), of_content), region="content")
     inset = replace(seen(picture(3)), region="inset")
 
     looked = looks(Closer(), seen(picture(1)), inset, content, content)
 
-    assert looked == [*SIDES[:2], *of_content[:2]]
+    assert looked == [*SIDES[:3], *of_content[:3]]
 
 
 def test_what_came_near_by_a_closer_look_is_looked_at_on() -> None:
@@ -76,7 +76,7 @@ def test_what_came_near_by_a_closer_look_is_looked_at_on() -> None:
     closer.came_near()
     n_looked = [len(looks(closer, seen(picture(1)))) for _ in range(LOOK_EVERY + 1)]
 
-    assert n_looked == [6] * LOOK_ON + [0] * (LOOK_EVERY - LOOK_ON - 1) + [2, 0]
+    assert n_looked == [7] * LOOK_ON + [0] * (LOOK_EVERY - LOOK_ON - 1) + [3, 0]
 
 
 def test_nothing_is_looked_at_where_nothing_may_speak() -> None:

@@ -203,7 +203,7 @@ def test_sides_hash_as_screening_hashes_them_mirrored_or_not(height: int, width:
 
     for turned, plane in ((0, picture), (MIRRORED, picture[:, ::-1])):
         (full,) = views_of(plane, full_range=False)
-        *middles, left, right, top, bottom = (side.pdq for side in full.sides())
+        _, *middles, left, right, top, bottom = (side.pdq for side in full.sides())
         across = (right, left) if turned else (left, right)
         for number, pdq in zip(SIDE_NUMBERS, (*middles, *across, top, bottom), strict=True):
             assert bits_apart(hashes[turned | number], pdq) <= SMALL_COPY_BITS

@@ -13,8 +13,8 @@ from tests.made_pictures import landscape
 
 PICTURE = landscape(360, 640)
 OVERLAY = landscape(360, 640, seed=9)
-ACROSS, DOWN, LEFT, RIGHT, TOP, BOTTOM = range(6)
-"""The parts without left and right, without top and bottom, and without one side."""
+RIM, ACROSS, DOWN, LEFT, RIGHT, TOP, BOTTOM = range(7)
+"""The parts without a rim, without left and right, without top and bottom, and without one side."""
 
 
 def sides(luma: NDArray[np.uint8]) -> tuple[View, ...]:
@@ -66,10 +66,22 @@ def test_a_camera_and_a_chat_on_the_other_side_leave_the_middle_alone() -> None:
     assert min(apart[DOWN:]) > 16
 
 
+@pytest.mark.parametrize(("percent", "is_match"), [(4, True), (5, True), (6, True), (8, False)])
+def test_a_frame_around_a_picture_is_left_out(percent: int, *, is_match: bool) -> None:
+    rows, columns = 360 * percent // 100, 640 * percent // 100
+    framed = landscape(360 + 2 * rows, 640 + 2 * columns, seed=9)
+    framed[rows:-rows, columns:-columns] = PICTURE
+    (full,) = views_of(PICTURE, full_range=True)
+
+    within = sides(framed)[RIM]
+
+    assert (bits_apart(within, full) <= MATCH_DISTANCE_BITS) is is_match
+
+
 def test_no_part_of_a_picture_matches_another() -> None:
     parts = sides(PICTURE)
 
-    assert [view.region for view in parts] == ["full"] * 6
+    assert [view.region for view in parts] == ["full"] * 7
     assert all(
         bits_apart(one, other) > MATCH_DISTANCE_BITS
         for i, one in enumerate(parts)
@@ -81,11 +93,11 @@ def test_no_part_of_a_picture_matches_another() -> None:
 def test_a_turned_picture_has_the_sides_of_its_axes_exchanged(seed: int) -> None:
     thumb = thumbnail(landscape(360, 640, seed))
 
-    across, down, left, right, top, bottom = sides_of(thumb, "full", full_range=True)
+    rim, across, down, left, right, top, bottom = sides_of(thumb, "full", full_range=True)
     exchanged = sides_of(np.ascontiguousarray(thumb.T), "full", full_range=True)
 
     assert [view.quality for view in exchanged] == [
-        view.quality for view in (down, across, top, bottom, left, right)
+        view.quality for view in (rim, down, across, top, bottom, left, right)
     ]
 
 
@@ -126,8 +138,8 @@ def test_a_picture_too_small_to_hash_has_no_sides() -> None:
 def test_each_region_has_parts_of_its_own() -> None:
     full, content = views_of(np.pad(PICTURE, 40, constant_values=16), full_range=True)
 
-    assert [side.region for side in content.sides()] == ["content"] * 6
+    assert [side.region for side in content.sides()] == ["content"] * 7
     assert [bits_apart(a, b) for a, b in zip(content.sides(), sides(PICTURE), strict=True)] == [
         0
-    ] * 6
+    ] * 7
     assert full.sides()[0].region == "full"
