@@ -19,12 +19,16 @@ from streamguard.runtime.writer import LogWriter
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who hears what workers say beside their events."""
+    """Who hears what workers say beside their events.
+
+    away: is told of a stream that stopped sending.
+    """
 
     hubs: Callable[[Iterable[str], Iterable[Found]], None]
     metrics: Callable[[int, tuple[Family, ...]], None]
     gone: Callable[[int], None]
     lost: Callable[[Trouble], None]
+    away: Callable[[str], None] = lambda _: None
 
 
 @dataclass(slots=True)
