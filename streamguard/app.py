@@ -35,6 +35,7 @@ from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.parts import Parts
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.rechecker import Rechecker
+from streamguard.runtime.scheduler import Scheduler, scheduling
 from streamguard.runtime.writer import LogWriter, OnCommit
 from streamguard.settings import ModelSection, Settings
 
@@ -49,6 +50,7 @@ class Plan:
     max_batch: pictures of one run of the model; 0 takes 1 on a CPU, 8 elsewhere.
     hls_hosts: whom HLS playlists may name beside their own host and port.
     n_threads: decode threads; 0 takes one for each core.
+    dense_share: how busy they may be with what spare time buys; 0 spends none.
     """
 
     deployment: str
@@ -62,6 +64,7 @@ class Plan:
     hls_hosts: tuple[str, ...] = ()
     n_threads: int = 0
     stop_timeout_s: float = 15.0
+    dense_share: float = 0.0
     on_commit: OnCommit = lambda _: None
 
 
@@ -78,10 +81,10 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
         batcher = stack.enter_context(_batcher(plan, meter)) if plan.classifier else None
         make_decoder = partial(PyavDecoder, clock, plan.timeouts.limits.max_pixels)
         pool = stack.enter_context(DecodePool(n_threads, make_decoder, clock))
+        scheduler = Scheduler(pool, clock, meter, plan.dense_share)
         meter.watch("decode_queue_age_seconds", "Age of the oldest packet to decode.", pool.age_s)
-        async with writing(
-            plan.event_log, clock, meter, plan.stop_timeout_s, plan.on_commit
-        ) as writer:
+        log_writer = writing(plan.event_log, clock, meter, plan.stop_timeout_s, plan.on_commit)
+        async with log_writer as writer, scheduling(scheduler):
             yield Parts(
                 source=f"/streamguard/{plan.deployment}",
                 open_location=partial(_open, clock, plan),
@@ -95,6 +98,7 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
                 meter=meter,
                 mint=uuid4,
                 rechecker=Rechecker(),
+                scheduler=scheduler,
                 batcher=batcher,
             )
 

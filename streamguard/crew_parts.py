@@ -38,6 +38,7 @@ def worker_plan(settings: Settings) -> WorkerPlan:
         hls_hosts=source.hls_hosts,
         n_threads=worker.decode_threads or max(1, n_cores() // count),
         stop_timeout_s=worker.stop_timeout_s,
+        dense_share=worker.dense_share,
     )
 
 

@@ -16,16 +16,13 @@ from streamguard.adapters.meter_values import FleetValues
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.admin.api import AdminApi
-from streamguard.admin.token import ensure_token
 from streamguard.app import writing
 from streamguard.core.banks import Banks
+from streamguard.core.coverage_data import StreamExcludedData
 from streamguard.core.crew import CrewRules
+from streamguard.core.events import stream_excluded_event
 from streamguard.core.hubs import HubRule
 from streamguard.crew_parts import n_cores, source_of, start_member, worker_plan
-from streamguard.discovery import registry_of, show
-from streamguard.exclusions import ExclusionRecord
-from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
 from streamguard.pruning import keep_pruned
@@ -36,7 +33,7 @@ from streamguard.runtime.parts import Stream
 from streamguard.runtime.settler import Settler
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.supervisor import Supervisor
-from streamguard.runtime.writer import OnCommit
+from streamguard.runtime.writer import LogWriter, OnCommit
 from streamguard.settings import Settings
 from streamguard.upkeep import keep_compact
 
@@ -44,18 +41,19 @@ log = structlog.get_logger()
 
 
 async def run(settings: Settings, stop: Stop) -> None:
-    """Screen what is configured, added and found until `stop`; see README for what it serves."""
+    """Screen the configured streams until `stop`; see README for what it serves."""
+    streams = streams_of(settings)
     banks = LiveBanks(settings.bank.paths)
     plan = worker_plan(settings)
     meter, clock = PrometheusMeter(), SystemClock()
-    registry = registry_of(settings, streams_of(settings), clock)
-    token_file = ensure_token(settings.admin.token_file, settings.log.file)
     fleet = FleetValues(meter.registry)
     shown = CollectorRegistry()
     shown.register(fleet)
-    show(registry, meter.registry)
-    meter.watch("streams_configured", "Streams to be screened.", lambda: len(registry.wanted()))
     with SqliteLog(settings.log.file) as event_log, banks.watched(meter):
+        n_streams = len(streams)
+        n_excluded = len(settings.streams) - n_streams
+        meter.watch("streams_configured", "Streams to be screened.", lambda: n_streams)
+        meter.watch("streams_excluded", "Streams not to be screened.", lambda: n_excluded)
         health = Health(stop, banks.problem)
         with HttpStatus(
             settings.http.host,
@@ -65,57 +63,30 @@ async def run(settings: Settings, stop: Stop) -> None:
             ready=health.ready,
             kafka=health.kafka,
         ) as status:
-            log.info("run_started", port=status.port, n_streams=len(registry.wanted()))
+            log.info("run_started", port=status.port, n_streams=n_streams)
             async with (
                 _publishing(settings, meter, health) as on_commit,
                 writing(
                     event_log, clock, meter, settings.worker.stop_timeout_s, on_commit
                 ) as writer,
             ):
-                source = source_of(settings)
-                hubs = _hub_keeper(settings, Told(source, writer.put), banks, meter)
-                settler = Settler(event_log, writer, source, clock, meter)
-                ears = Ears(
-                    hubs.heard, fleet.heard, fleet.left, meter.lost_worker, registry.look_for
-                )
+                hubs = _hub_keeper(settings, Told(source_of(settings), writer.put), banks, meter)
                 crew = Supervisor(
                     plan,
                     start_member,
                     settings.worker.count or n_cores(),
-                    SupervisorParts(writer, settler, clock, ears),
+                    SupervisorParts(
+                        writer,
+                        Settler(event_log, writer, source_of(settings), clock, meter),
+                        clock,
+                        Ears(hubs.heard, fleet.heard, fleet.left, meter.lost_worker),
+                    ),
                     CrewRules(max_rss_bytes=settings.worker.max_rss_mb << 20),
                 )
+                crew.want({stream.stream_id: stream for stream in streams})
                 health.writer, health.crew = writer, crew
-                record = ExclusionRecord(settings, writer, meter)
-                admin = AdminApi(settings.admin, token_file, crew, registry, clock, stop)
-                async with asyncio.TaskGroup() as tasks:
-                    keepers = [
-                        tasks.create_task(work)
-                        for work in (
-                            health.beat(),
-                            keep_pruned(
-                                settings.log.file, has_broker=bool(settings.kafka.bootstrap_servers)
-                            ),
-                            keep_compact(settings.bank.paths, banks),
-                            hubs.run(),
-                            registry.run(),
-                            _follow(registry, crew, record),
-                            admin.run(),
-                        )
-                    ]
-                    await crew.run(stop)
-                    for keeper in keepers:
-                        keeper.cancel()
+                await _keep(settings, banks, crew, hubs, health, stop)
             log.info("run_stopped")
-
-
-async def _follow(registry: Registry, crew: Supervisor, record: ExclusionRecord) -> None:
-    """Tell the crew what is to be screened, and the log what is not, whenever that changes."""
-    while True:
-        await registry.changed.wait()
-        registry.changed.clear()
-        crew.want({name: wanted.stream for name, wanted in registry.wanted().items()})
-        await record.note(registry.excluded())
 
 
 @asynccontextmanager
@@ -131,6 +102,30 @@ async def _publishing(
     async with publishing(settings, meter) as publisher:
         health.publisher = publisher
         yield lambda _: publisher.wake()
+
+
+async def _keep(
+    settings: Settings,
+    banks: LiveBanks,
+    crew: Supervisor,
+    hubs: HubKeeper,
+    health: Health,
+    stop: Stop,
+) -> None:
+    """Run the crew until `stop`, and what looks after the house meanwhile."""
+    async with asyncio.TaskGroup() as tasks:
+        has_broker = bool(settings.kafka.bootstrap_servers)
+        keepers = [
+            tasks.create_task(health.beat()),
+            tasks.create_task(keep_pruned(settings.log.file, has_broker=has_broker)),
+            tasks.create_task(keep_compact(settings.bank.paths, banks)),
+            tasks.create_task(hubs.run()),
+        ]
+        assert health.writer is not None  # noqa: S101  # set by the caller
+        await _put_on_record(settings, health.writer)
+        await crew.run(stop)
+        for keeper in keepers:
+            keeper.cancel()
 
 
 def _hub_keeper(
@@ -168,3 +163,13 @@ def streams_of(settings: Settings) -> list[Stream]:
         for section in settings.streams
         if section.not_screened is None
     ]
+
+
+async def _put_on_record(settings: Settings, writer: LogWriter) -> None:
+    """Publish which streams are not screened, and why."""
+    clock = SystemClock()
+    for section in settings.streams:
+        if section.not_screened is not None:
+            data = StreamExcludedData(stream_id=section.id, reason=section.not_screened)
+            event = stream_excluded_event(source_of(settings), data, recorded_s=clock.wall())
+            await writer.put([event], clock.monotonic())

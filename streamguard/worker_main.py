@@ -22,6 +22,7 @@ from streamguard import app, process
 from streamguard.adapters.meter_values import families_of
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.source_timeouts import SourceTimeouts
+from streamguard.core.schedule import Risk
 from streamguard.live_banks import LiveBanks
 from streamguard.runtime.hub_scout import HubScout
 from streamguard.runtime.link import Link
@@ -39,6 +40,7 @@ from streamguard.runtime.wire import (
     Released,
     Take,
     ToWorker,
+    Tune,
     WorkerPlan,
     read_to_worker,
 )
@@ -76,6 +78,10 @@ class Worker:
             self._link.send(Released(stream_id))
         else:
             stop.because(reason)
+
+    def tune(self, stream_id: str, risk: Risk) -> None:
+        """Take what people and servers know of a stream."""
+        self._parts.scheduler.tune(stream_id, risk)
 
     async def drain(self, reason: StopReason) -> None:
         """Let all streams go."""
@@ -148,6 +154,8 @@ async def _hear(
                 worker.take(message)
             case Release(stream_id, reason):
                 worker.release(stream_id, reason)
+            case Tune(stream_id, risk):
+                worker.tune(stream_id, risk)
             case Committed(number):
                 pipe.committed(number)
             case Drain(reason):
@@ -189,6 +197,7 @@ def _plan(given: WorkerPlan, banks: LiveBanks, pipe: PipeLog) -> app.Plan:
         hls_hosts=given.hls_hosts,
         n_threads=given.n_threads,
         stop_timeout_s=given.stop_timeout_s,
+        dense_share=given.dense_share,
     )
 
 

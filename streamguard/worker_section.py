@@ -19,6 +19,9 @@ class WorkerSection(Section):
     """Worker processes that screen; 0 takes one for each core. One more stands by."""
     decode_threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Threads of each worker that decode and hash; 0 shares the cores among the workers."""
+    dense_share: Annotated[float, Field(ge=0, le=0.75)] = 0.5
+    """How busy decoding may become, as a share of its threads' time, with what spare time buys: all
+    frames of the streams at risk instead of their keyframes; 0 buys nothing."""
     max_rss_mb: Annotated[int, Field(ge=128, le=1_048_576)] = 2048
     """Resident memory of a worker, MiB; one that takes more hands its streams on and ends."""
     stop_timeout_s: Seconds = 15.0

@@ -18,7 +18,7 @@ Way = Literal["sum", "max", "min"]
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
-ADD_UP = ("_connected", "_backlog")
+ADD_UP = ("_connected", "_backlog", "_sampled", "_shed")
 """Endings of gauges of which each process has a share; of others the largest counts."""
 
 ALL_MUST = ("_healthy", "_writable")

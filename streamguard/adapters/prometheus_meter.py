@@ -4,14 +4,17 @@ Rule: names carry base units, labels are closed sets and never a stream; bucket 
 promise, so that "how many kept it" is exact.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streamguard.core.crew import Trouble
+from streamguard.core.evasion import Evasion
 from streamguard.core.ports import DropReason, Stage
+from streamguard.core.sampling import Level
+from streamguard.core.schedule import Shed
 from streamguard.core.types import Detector, GapReason, Severity
 
 FLAG_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -74,6 +77,21 @@ class PrometheusMeter:
         self._lost_workers = self._counter(
             "workers_lost", "Worker processes that died or were given up.", reason=get_args(Trouble)
         )
+        self._evasions = self._counter(
+            "keyframe_evasion", "Streams whose keyframes began to hide something.", kind=Evasion
+        )
+        self._levels = Gauge(
+            "streamguard_streams_sampled",
+            "Streams by how much of them is decoded.",
+            ["level"],
+            registry=self.registry,
+        )
+        self._shed = Gauge(
+            "streamguard_load_shed",
+            "1 for what is left out under overload; each rung is what comes before it, and more.",
+            ["rung"],
+            registry=self.registry,
+        )
         self._ends = self._counter(
             "connections_lost", "Connections that an error ended.", reason=()
         )
@@ -122,6 +140,17 @@ class PrometheusMeter:
     def connected(self, change: int) -> None:
         """Count a connection that stands (1), or stands no more (-1)."""
         self._connected.inc(change)
+
+    def evaded(self, kind: Evasion) -> None:
+        """Count a stream whose keyframes began to hide what lies between them."""
+        self._evasions.labels(kind).inc()
+
+    def scheduled(self, n_streams: Mapping[Level, int], shed: Shed) -> None:
+        """Show how many streams have each level, and what is left out under overload."""
+        for level, count in n_streams.items():
+            self._levels.labels(level).set(count)
+        for rung in Shed:
+            self._shed.labels(rung).set(rung is shed)
 
     def reconnected(self, reason: str) -> None:
         """Count a connection that an error ended."""

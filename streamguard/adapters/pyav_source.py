@@ -20,6 +20,7 @@ from streamguard.adapters.annexb import parameter_sets
 from streamguard.adapters.pyav_demuxer import Demuxer
 from streamguard.adapters.pyav_open import Opened
 from streamguard.adapters.source_timeouts import SourceTimeouts
+from streamguard.core.access_unit import is_gradual
 from streamguard.core.budget import ErrorBudget
 from streamguard.core.errors import SourceCorrupt, SourceTruncated, StreamguardError
 from streamguard.core.location import Location
@@ -197,14 +198,16 @@ class PyavSource:
     def _packet(self, unit: "AvPacket[VideoStream]", payload: bytes) -> Packet:
         stamp = self._timeline.place(unit.pts, unit.dts, self._time_base)
         self._dts_us = stamp.dts_us
+        is_gradual_one = unit.is_keyframe and is_gradual(self.codec.name, payload)
         return Packet(
             stamp.epoch,
             stamp.pts_us,
             stamp.dts_us,
-            unit.is_keyframe,
+            unit.is_keyframe and not is_gradual_one,
             self._clock.monotonic(),
             payload,
             self._demuxer.n_passed_over,
+            is_gradual_one,
         )
 
     def _with_parameter_sets(

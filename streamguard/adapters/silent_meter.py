@@ -4,9 +4,12 @@ Rule: it keeps nothing. `screen` tells what matters in its events and ends; to c
 import what serves metrics would cost it as much as judging.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from streamguard.core.evasion import Evasion
 from streamguard.core.ports import DropReason, Stage
+from streamguard.core.sampling import Level
+from streamguard.core.schedule import Shed
 from streamguard.core.types import Detector, GapReason, Severity
 
 
@@ -44,6 +47,12 @@ class SilentMeter:
         """Let it go."""
 
     def connected(self, change: int) -> None:
+        """Let it go."""
+
+    def evaded(self, kind: Evasion) -> None:
+        """Let it go."""
+
+    def scheduled(self, n_streams: Mapping[Level, int], shed: Shed) -> None:
         """Let it go."""
 
     def reconnected(self, reason: str) -> None:

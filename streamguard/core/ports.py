@@ -4,18 +4,21 @@ Rule: a Protocol here has one real adapter at least; every implementation, fakes
 the same contract tests.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from streamguard.core.account import Account
+from streamguard.core.evasion import Evasion
 from streamguard.core.events import Event
 from streamguard.core.record import Row
+from streamguard.core.sampling import Level
+from streamguard.core.schedule import Shed
 from streamguard.core.types import Codec, Detector, Frame, GapReason, Packet, Severity
 
 Stage = Literal["queue", "decode", "hash", "mailbox", "match", "commit", "prepare", "model"]
 """The stretches between reading a packet and having its flag committed."""
 
-DropReason = Literal["lane_full", "mailbox_full", "decode_error", "stopped", "model_full"]
+DropReason = Literal["lane_full", "mailbox_full", "decode_error", "stopped", "model_full", "stale"]
 """Where a packet or sample that should have been screened was lost."""
 
 
@@ -123,6 +126,14 @@ class Meter(Protocol):
 
     def connected(self, change: int) -> None:
         """Count a connection that stands (1), or stands no more (-1)."""
+        ...
+
+    def evaded(self, kind: Evasion) -> None:
+        """Count a stream whose keyframes began to hide what lies between them."""
+        ...
+
+    def scheduled(self, n_streams: Mapping[Level, int], shed: Shed) -> None:
+        """Show how many streams have each level, and what is left out under overload."""
         ...
 
     def reconnected(self, reason: str) -> None:

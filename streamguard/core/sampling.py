@@ -4,8 +4,10 @@ Rule: every keyframe is decoded in every mode (the floor); `keyframes` never dec
 the stream's own; the caller does the decoding.
 """
 
+from collections import deque
 from enum import Enum, StrEnum, auto
 
+from streamguard.core.evasion import BlankKeyframes, Evasion, RareKeyframes
 from streamguard.core.types import Packet
 
 MAX_KEYFRAME_GAP_US = 2_500_000
@@ -28,6 +30,13 @@ that endless near misses cost a stream four times its floor."""
 CALM_KEYFRAMES = 3
 """So many keyframes in time, one after another, end the dense sampling that rare ones began."""
 
+MAX_CATCH_UP_US = 10_000_000
+"""A GOP that has gone on for longer is not caught up with: its packets would all come at once, and
+push what is new out of the lane."""
+
+MAX_EVASIONS = 16
+"""Evasions that wait to be counted; they are fetched twice a second."""
+
 
 class Sampling(StrEnum):
     """How much of a stream is decoded."""
@@ -37,12 +46,20 @@ class Sampling(StrEnum):
     DENSE = "dense"
 
 
+class Level(StrEnum):
+    """How much of a stream that is sampled by itself the machine can afford."""
+
+    FLOOR = "floor"  # keyframes alone, whatever lies between them
+    STANDARD = "standard"  # keyframes, long GOPs, and what a near miss or a blank keyframe asks for
+    DENSE = "dense"  # all of it: there is time to spare, and a risk
+
+
 class Step(Enum):
     """What to do with a packet."""
 
     SKIP = auto()
     KEYFRAME = auto()  # decode it alone, drain the decoder
-    CATCH_UP = auto()  # decode everything from this GOP's keyframe up to this packet, in order
+    CATCH_UP = auto()  # decode in order from where this GOP, or a refresh, began to this packet
     DENSE = auto()  # decode it in order, after its predecessors
 
 
@@ -58,6 +75,30 @@ class Sampler:
         self._dense_until: tuple[int, int] = (-1, 0)  # epoch and media time
         self._left_us = ALLOWANCE_US
         self._asked: tuple[int, int] = (-1, 0)
+        self._rare = RareKeyframes()
+        self._blank = BlankKeyframes()
+        self._evasions: deque[Evasion] = deque(maxlen=MAX_EVASIONS)
+        self.level = Level.STANDARD
+        """What the machine can afford; any thread may set it. The other modes go their own way."""
+
+    def judged(self, epoch: int, pts_us: int, *, is_keyframe: bool, is_blank: bool) -> None:
+        """Take note of what a sample showed, see BlankKeyframes.judged. One thread, any."""
+        if self._blank.judged(epoch, pts_us, is_keyframe=is_keyframe, is_blank=is_blank):
+            self._evasions.append(Evasion.BLANK_KEYFRAMES)
+
+    def take_evasions(self) -> list[Evasion]:
+        """Give the evasions that began since this was last asked; any thread."""
+        return [self._evasions.popleft() for _ in range(len(self._evasions))]
+
+    @property
+    def needs_all_frames(self) -> bool:
+        """Say whether also frames that no other frame needs are decoded, of what is decoded.
+
+        A long GOP is decoded only to be seen now and then: the others are enough.
+        """
+        epoch, until_us = self._dense_until
+        is_asked = epoch == self._epoch and (self._last_key_us or 0) < until_us
+        return self._mode is Sampling.DENSE or self.level is Level.DENSE or is_asked
 
     def request_dense(self, epoch: int, from_us: int) -> None:
         """Take a near miss at a media time; harmless in the other modes. One thread, any.
@@ -84,6 +125,10 @@ class Sampler:
         """
         if self._mode is not Sampling.AUTO:
             return self._mode is Sampling.KEYFRAMES
+        if self.level is not Level.STANDARD:
+            return self.level is Level.FLOOR
+        if self._blank.is_probing(self._epoch, self._last_key_us or 0):
+            return False
         epoch, until_us = self._dense_until
         is_asked = epoch == self._epoch and (self._last_key_us or 0) < until_us
         return not (is_asked or self._is_dense or self._rare_until_calm)
@@ -92,18 +137,31 @@ class Sampler:
         """Choose for the next packet, in the order of reading."""
         if packet.epoch != self._epoch:
             self._begin_epoch(packet.epoch)
-        if self._last_key_us is None and not packet.is_keyframe:
-            return Step.SKIP
+        evasion = self._rare.read(packet)
+        if evasion is not None:
+            self._evasions.append(evasion)
         wants_dense = self._wants_dense(packet)
         if packet.is_keyframe:
             self._last_key_us = packet.pts_us
             self._is_dense = wants_dense
             return Step.DENSE if wants_dense else Step.KEYFRAME
+        if self._is_dense and self._is_at_floor:
+            self._is_dense = False  # a GOP may last for minutes
         if wants_dense and not self._is_dense:
-            self._is_dense = True
-            return Step.CATCH_UP
+            return self._begin_between(packet)
         # a GOP whose decoding began goes on to its end: stopping midway would save little
         return Step.DENSE if self._is_dense else Step.SKIP
+
+    @property
+    def _is_at_floor(self) -> bool:
+        return self._mode is Sampling.AUTO and self.level is Level.FLOOR
+
+    def _begin_between(self, packet: Packet) -> Step:
+        """Begin to decode in order after a keyframe, or where the picture begins to be renewed."""
+        key_us = self._last_key_us
+        is_young = key_us is not None and packet.pts_us - key_us <= MAX_CATCH_UP_US
+        self._is_dense = is_young or packet.is_refresh
+        return Step.CATCH_UP if self._is_dense else Step.SKIP
 
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch = epoch
@@ -115,12 +173,16 @@ class Sampler:
         if self._mode is not Sampling.AUTO:
             return self._mode is Sampling.DENSE
         last_key_us = packet.pts_us if self._last_key_us is None else self._last_key_us
-        if packet.pts_us - last_key_us > MAX_KEYFRAME_GAP_US:
+        if packet.pts_us - last_key_us > MAX_KEYFRAME_GAP_US or packet.is_refresh:
             self._rare_until_calm = CALM_KEYFRAMES
         elif packet.is_keyframe and self._rare_until_calm:
             self._rare_until_calm -= 1
+        if self.level is not Level.STANDARD:
+            return self.level is Level.DENSE
         epoch, until_us = self._dense_until
-        return self._rare_until_calm > 0 or (packet.epoch == epoch and packet.pts_us < until_us)
+        is_asked = packet.epoch == epoch and packet.pts_us < until_us
+        is_probing = self._blank.is_probing(packet.epoch, packet.pts_us)
+        return self._rare_until_calm > 0 or is_asked or is_probing
 
 
 class FramePicker:

@@ -61,6 +61,8 @@ class Packet:
     read_at_s:   Clock.monotonic() when the demuxer handed it over, seconds.
     payload:     encoded bytes; H.264 and H.265 in Annex B form.
     n_passed_over: packets right before it that were not read, for nobody wanted them.
+    is_refresh:  no keyframe, but the picture begins to be made anew here, piece by piece: what is
+        decoded in order from it on is whole some frames later.
     """
 
     epoch: int
@@ -70,6 +72,12 @@ class Packet:
     read_at_s: float
     payload: bytes
     n_passed_over: int = 0
+    is_refresh: bool = False
+
+    @property
+    def is_start(self) -> bool:
+        """Say whether decoding in order may begin here."""
+        return self.is_keyframe or self.is_refresh
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,16 +19,12 @@ from streamguard.runtime.writer import LogWriter
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who hears what workers say beside their events.
-
-    away: is told of a stream that stopped sending.
-    """
+    """Who hears what workers say beside their events."""
 
     hubs: Callable[[Iterable[str], Iterable[Found]], None]
     metrics: Callable[[int, tuple[Family, ...]], None]
     gone: Callable[[int], None]
     lost: Callable[[Trouble], None]
-    away: Callable[[str], None] = lambda _: None
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from streamguard.core.access_unit import is_disposable
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import StreamguardError
 from streamguard.core.sampling import Sampler, Step
@@ -65,6 +66,7 @@ class Feeder:
         self._ring = ring
         self._sampler = sampler
         self._losses = losses
+        self._codec_name = ""
         self._stop = threading.Event()
         self.n_packets = 0
         self.newest: tuple[int, int] | None = None
@@ -103,6 +105,7 @@ class Feeder:
         error: Exception | None = None
         try:
             with self._open_source() as source:
+                self._codec_name = source.codec.name
                 self._lane.open(source.codec)
                 self._lane.note(SourceOpened(source.codec))
                 yield from self._read(source)
@@ -148,10 +151,14 @@ class Feeder:
                 self._lane.put(packet, in_order=False)
                 self._is_ahead = self._patience_s > 0
             case Step.DENSE:
-                self._lane.put(packet, in_order=True)
+                self._put_in_order(packet)
             case Step.CATCH_UP:
                 for earlier in self._ring.gop():
-                    self._lane.put(earlier, in_order=True)
+                    self._put_in_order(earlier, begins=earlier.is_start)
+
+    def _put_in_order(self, packet: Packet, *, begins: bool = False) -> None:
+        if self._sampler.needs_all_frames or not is_disposable(self._codec_name, packet.payload):
+            self._lane.put(packet, in_order=True, begins=begins)
 
     def _may_pass_over(self) -> bool:
         if self._is_ahead:

@@ -40,15 +40,20 @@ _GAP_REASONS: Mapping[DropReason, GapReason] = {
     "decode_error": GapReason.DECODE_ERROR,
     "stopped": GapReason.INTERRUPTED,
     "model_full": GapReason.OVERLOAD,
+    "stale": GapReason.OVERLOAD,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One packet to decode: alone (a keyframe), or after its predecessors."""
+    """One packet to decode: alone (a keyframe), or after its predecessors.
+
+    begins: what was decoded in order before does not lead here.
+    """
 
     packet: Packet
     in_order: bool
+    begins: bool = False
 
 
 class Lane:
@@ -105,18 +110,19 @@ class Lane:
             self._needs_keyframe = False
             self.failure = None
 
-    def put(self, packet: Packet, *, in_order: bool) -> None:
+    def put(self, packet: Packet, *, in_order: bool, begins: bool = False) -> None:
         """Queue a packet for decoding; the demux thread."""
         with self._lock:
             is_late = self._is_full() or packet.read_at_s - self._oldest_s() > MAX_AGE_S
             if is_late and not self._waits:
                 self._shed()
-            if self._is_closed or (self._needs_keyframe and not packet.is_keyframe):
+            if self._is_closed or (self._needs_keyframe and not packet.is_start):
                 self._drop(packet, "stopped" if self._is_closed else "lane_full")
                 return
+            begins = begins or (self._needs_keyframe and packet.is_refresh)
             self._needs_keyframe = False
             self._waiting_bytes += len(packet.payload)
-            was_idle = self._append(Work(packet, in_order))
+            was_idle = self._append(Work(packet, in_order, begins))
         if was_idle:
             self._on_ready(self)
 
@@ -235,6 +241,8 @@ class Lane:
         start_s = self._clock.monotonic()
         self._meter.stage("queue", start_s - work.packet.read_at_s)
         try:
+            if work.begins:
+                self._finish_order()
             if work.in_order:
                 self._in_order = self._in_order or decoder.in_order(self._codec)
                 frames = self._in_order.feed(work.packet)

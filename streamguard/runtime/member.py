@@ -62,8 +62,6 @@ class Member:
         """Why it lets them go."""
         self.beat: Beat | None = None
         """Its last sign of life."""
-        self.gone_away: tuple[str, ...] = ()
-        """Streams that stopped sending between its last two signs of life."""
         self.streams: dict[str, Take] = {}
         """What it was told to screen, and has not released."""
         self.n_pending = 0
@@ -87,14 +85,6 @@ class Member:
             self._beat_s = self._clock.monotonic()
             match message:
                 case Beat():
-                    before = self.beats()
-                    self.gone_away = tuple(
-                        beat.stream_id
-                        for beat in message.streams
-                        if beat.state == "away"
-                        and beat.stream_id in before
-                        and before[beat.stream_id].state != "away"
-                    )
                     self.beat = message
                 case Ready() if self.phase == "starting":
                     self.phase = "spare"

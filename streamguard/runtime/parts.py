@@ -23,6 +23,7 @@ from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.feeder import Source
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.rechecker import Rechecker
+from streamguard.runtime.scheduler import Scheduler
 from streamguard.runtime.writer import LogWriter
 
 OpenLocation = Callable[[Location, Timeline], AbstractContextManager[Source]]
@@ -85,6 +86,7 @@ class Parts:
     batcher: the way to the model; None without one.
     hubs:    watches for entries that match too many streams; None where one stream is all.
     rechecker: looks for new bank entries in what was shown.
+    scheduler: says how much of each stream is decoded.
     banks:  gives the newest snapshot; cheap, for every sample.
     mint:   gives fresh flag and session ids.
     keeps_accounts: another process may have to go on with these sessions.
@@ -103,6 +105,7 @@ class Parts:
     meter: Meter
     mint: Callable[[], UUID]
     rechecker: Rechecker
+    scheduler: Scheduler
     batcher: Batcher | None = None
     hubs: Hubs | None = None
     keeps_accounts: bool = False

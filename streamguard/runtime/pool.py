@@ -26,6 +26,8 @@ class DecodePool:
         self._work = threading.Condition()
         self._is_stopping = False
         self._busy_since_s: dict[int, float] = {}  # by thread: what it is at now
+        self._busy_s = [0.0] * n_threads  # by thread: all that it was at before
+        self.n_threads = n_threads
         self._threads = [
             threading.Thread(target=self._run, args=(n,), name=f"decode-{n}", daemon=True)
             for n in range(n_threads)
@@ -68,6 +70,12 @@ class DecodePool:
         since_s = min(tuple(self._busy_since_s.values()), default=None)
         return 0.0 if since_s is None else self._clock.monotonic() - since_s
 
+    def busy_s(self) -> float:
+        """Seconds that all threads together have worked so far."""
+        now_s = self._clock.monotonic()
+        working_s = sum(now_s - since_s for since_s in tuple(self._busy_since_s.values()))
+        return sum(self._busy_s) + working_s
+
     def _run(self, number: int) -> None:
         decoder = self._make_decoder()
         while True:
@@ -79,7 +87,8 @@ class DecodePool:
                 _, _, lane = heapq.heappop(self._ready)
             self._busy_since_s[number] = self._clock.monotonic()
             has_more = _work(lane, decoder)
-            del self._busy_since_s[number]
+            since_s = self._busy_since_s.pop(number)
+            self._busy_s[number] += self._clock.monotonic() - since_s
             if has_more:
                 self.offer(lane)
 

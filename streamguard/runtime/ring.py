@@ -1,6 +1,7 @@
 """The last seconds of a stream, as packets in memory: for catching up and for evidence.
 
-Rule: bounded in media time and in bytes; whole GOPs leave, so it always begins with a keyframe.
+Rule: bounded in media time and in bytes; whole GOPs leave, so it always begins with a keyframe, or
+where a picture without keyframes begins to be renewed.
 It never touches a disk.
 """
 
@@ -45,12 +46,12 @@ class PacketRing:
                 self._previous, self._previous_bytes = tuple(self._packets), self._size_bytes
                 self._packets.clear()
                 self._keyframes = self._size_bytes = 0
-            if not self._packets and not packet.is_keyframe:
+            if not self._packets and not packet.is_start:
                 return
             self._packets.append(packet)
-            self._keyframes += packet.is_keyframe
+            self._keyframes += packet.is_start
             self._size_bytes += len(packet.payload)
-            if packet.is_keyframe or self.size_bytes > self._max_bytes:
+            if packet.is_start or self.size_bytes > self._max_bytes:
                 self._evict(packet.pts_us)
 
     def gop(self) -> tuple[Packet, ...]:
@@ -59,7 +60,7 @@ class PacketRing:
             found: list[Packet] = []
             for packet in reversed(self._packets):
                 found.append(packet)
-                if packet.is_keyframe:
+                if packet.is_start:
                     break
             return tuple(reversed(found))
 
@@ -73,7 +74,7 @@ class PacketRing:
         held = next((run for run in runs if run and run[0].epoch == epoch), ())
         first = 0
         for index, packet in enumerate(held):
-            if packet.is_keyframe and packet.pts_us <= start_us:
+            if packet.is_start and packet.pts_us <= start_us:
                 first = index
         return tuple(packet for packet in held[first:] if packet.dts_us <= end_us)
 
@@ -112,7 +113,7 @@ class PacketRing:
 
     def _second_keyframe_us(self) -> int:
         """Give the time from which the ring would still reach back if its first GOP left."""
-        keyframes = (packet.pts_us for packet in self._packets if packet.is_keyframe)
+        keyframes = (packet.pts_us for packet in self._packets if packet.is_start)
         next(keyframes)
         return next(keyframes)
 
@@ -120,7 +121,7 @@ class PacketRing:
         dropped = self._packets.popleft()
         self._keyframes -= 1
         self._size_bytes -= len(dropped.payload)
-        while not self._packets[0].is_keyframe:
+        while not self._packets[0].is_start:
             self._size_bytes -= len(self._packets.popleft().payload)
 
 

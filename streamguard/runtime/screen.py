@@ -70,6 +70,7 @@ class StreamScreen:
         self._losses = LossLedger()
         self._ring = PacketRing(lambda: self._session.watermark_us) if parts.store else last_gop()
         is_file = self._is_file = not stream.location.is_live
+        self._watched = parts.scheduler.watch(stream.stream_id, self._sampler, is_live=not is_file)
         decode = partial(decode_at_once, parts.make_decoder()) if is_file else parts.pool.offer
         self._mailbox: Mailbox[Sample, Note] = Mailbox(
             sys.maxsize if is_file else MAILBOX_SAMPLES, on_drop=self._dropped
@@ -262,8 +263,7 @@ class StreamScreen:
         judgement = self._session.sampled(sample, now_s)
         meter.stage("match", self._parts.clock.monotonic() - now_s)
         meter.sampled(is_judged=judgement.is_judged)
-        if judgement.is_near_miss:
-            self._sampler.request_dense(sample.epoch, sample.pts_us)
+        self._watched.judged(sample, judgement)
         await self.teller.apply(judgement, sample.read_at_s)
 
     def _let_go(self, feeder: Feeder) -> None:

@@ -150,8 +150,6 @@ class Supervisor:
                     self._spawn(self._commit(member, message))
                 case Beat():
                     self._parts.ears.hubs(message.seen, message.found)
-                    for stream_id in member.gone_away:
-                        self._parts.ears.away(stream_id)
                 case Metrics(families):
                     self._parts.ears.metrics(number, families)
                 case Released(stream_id):

@@ -15,6 +15,7 @@ from streamguard.core.measured import Family
 from streamguard.core.policy import Policy
 from streamguard.core.record import Row
 from streamguard.core.sampling import Sampling
+from streamguard.core.schedule import Risk
 from streamguard.runtime.board import StreamBeat
 from streamguard.runtime.hub_scout import Found
 from streamguard.runtime.parts import Stream
@@ -44,6 +45,7 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     hls_hosts: tuple[str, ...]
     n_threads: int
     stop_timeout_s: float
+    dense_share: float
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):
@@ -84,6 +86,13 @@ class Release(msgspec.Struct, frozen=True, tag=True):
     reason: StopReason
 
 
+class Tune(msgspec.Struct, frozen=True, tag=True):
+    """What people and servers know of the risk of a stream."""
+
+    stream_id: str
+    risk: Risk
+
+
 class Committed(msgspec.Struct, frozen=True, tag=True):
     """The batch of this number is on disk."""
 
@@ -96,7 +105,7 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     reason: StopReason
 
 
-ToWorker = Begin | Take | Release | Committed | Drain
+ToWorker = Begin | Take | Release | Tune | Committed | Drain
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

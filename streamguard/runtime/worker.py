@@ -55,6 +55,7 @@ async def keep_screening(stream: Stream, parts: Parts, stop: Stop) -> None:
             await tries.pause(stop)
         stream = replace(stream, before=None)
     parts.board.left(stream.stream_id)
+    parts.scheduler.forget(stream.stream_id)
 
 
 async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: Stop) -> None:

@@ -1,16 +1,20 @@
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamguard.core.evasion import Evasion
 from streamguard.core.sampling import (
     ALLOWANCE_SHARE,
     ALLOWANCE_US,
     CALM_KEYFRAMES,
+    MAX_CATCH_UP_US,
     MAX_KEYFRAME_GAP_US,
     NEAR_MISS_DENSE_US,
     FramePicker,
+    Level,
     Sampler,
     Sampling,
     Step,
@@ -363,3 +367,115 @@ def test_picker_never_takes_a_time_twice_or_goes_back(
     taken = [(e, t) for e, t, is_keyframe in frames if picker.wants(e, t, is_keyframe=is_keyframe)]
 
     assert taken == sorted(set(taken))
+
+
+def refresh(pts_us: int) -> Packet:
+    return replace(packet(pts_us), is_refresh=True)
+
+
+def test_what_is_dense_by_risk_is_decoded_whole() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.level = Level.DENSE
+
+    assert steps(sampler, map(packet, [1, 2])) == [Step.CATCH_UP, Step.DENSE]
+    assert sampler.step(packet(SECOND, is_keyframe=True)) is Step.DENSE
+    assert not sampler.wants_keyframes_alone
+    assert sampler.needs_all_frames
+
+
+def test_at_the_floor_keyframes_are_all_whatever_lies_between() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.request_dense(0, 0)
+    sampler.level = Level.FLOOR
+
+    taken = steps(sampler, [*map(packet, [1, 2_500_001]), packet(9 * SECOND, is_keyframe=True)])
+
+    assert taken == [Step.SKIP, Step.SKIP, Step.KEYFRAME]
+    assert sampler.wants_keyframes_alone
+
+
+def test_a_long_gop_is_left_in_its_middle_and_caught_up_with_while_it_is_young() -> None:
+    sampler = begun(Sampling.AUTO)
+    steps(sampler, map(packet, [3 * SECOND]))
+    sampler.level = Level.FLOOR
+    at_floor = sampler.step(packet(4 * SECOND))
+    sampler.level = Level.STANDARD
+
+    again = steps(sampler, map(packet, [MAX_CATCH_UP_US, MAX_CATCH_UP_US + 1]))
+
+    assert at_floor is Step.SKIP
+    assert again == [Step.CATCH_UP, Step.DENSE]
+
+
+def test_a_long_gop_that_is_too_old_is_gone_on_with_at_its_next_keyframe() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.level = Level.FLOOR
+    sampler.step(packet(4 * SECOND))
+    sampler.level = Level.STANDARD
+
+    taken = steps(
+        sampler, [packet(MAX_CATCH_UP_US + 1), packet(20 * SECOND, is_keyframe=True), packet(21)]
+    )
+
+    assert taken == [Step.SKIP, Step.DENSE, Step.DENSE]
+
+
+@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("mode", [Sampling.KEYFRAMES, Sampling.DENSE])
+def test_the_other_modes_know_no_level(mode: Sampling, level: Level) -> None:
+    sampler = begun(mode)
+    sampler.level = level
+
+    taken = steps(sampler, map(packet, [1, 3 * SECOND]))
+
+    assert taken[1] is (Step.SKIP if mode is Sampling.KEYFRAMES else Step.DENSE)
+
+
+def test_only_what_is_asked_for_needs_every_frame() -> None:
+    long_gop, near_miss = begun(Sampling.AUTO), begun(Sampling.AUTO)
+    long_gop.step(packet(3 * SECOND))
+    near_miss.request_dense(0, 0)
+
+    assert not long_gop.needs_all_frames
+    assert near_miss.needs_all_frames
+    assert begun(Sampling.DENSE).needs_all_frames
+
+
+def test_a_picture_that_is_renewed_piece_by_piece_is_decoded_from_there() -> None:
+    sampler = Sampler(Sampling.AUTO)
+
+    taken = steps(sampler, [packet(0), refresh(SECOND), packet(2 * SECOND), refresh(3 * SECOND)])
+
+    assert taken == [Step.SKIP, Step.CATCH_UP, Step.DENSE, Step.DENSE]
+    assert sampler.take_evasions() == [Evasion.INTRA_REFRESH]
+    assert sampler.take_evasions() == []
+
+
+def test_at_the_floor_and_by_keyframes_alone_a_renewed_picture_is_left() -> None:
+    floor, keyframes = Sampler(Sampling.AUTO), Sampler(Sampling.KEYFRAMES)
+    floor.level = Level.FLOOR
+
+    taken = [each.step(refresh(0)) for each in (floor, keyframes)]
+    floor.level = Level.STANDARD
+
+    assert taken == [Step.SKIP, Step.SKIP]
+    assert floor.step(packet(1)) is Step.SKIP
+    assert floor.step(refresh(2)) is Step.CATCH_UP
+
+
+def test_a_stretched_gop_is_decoded_and_told_of() -> None:
+    sampler = begun(Sampling.AUTO)
+
+    taken = steps(sampler, [packet(t * SECOND) for t in range(1, 251)])
+
+    assert taken == [*[Step.SKIP] * 2, Step.CATCH_UP, *[Step.DENSE] * 247]
+    assert sampler.take_evasions() == [Evasion.STRETCHED_GOP]
+
+
+def test_what_lies_behind_a_blank_keyframe_is_decoded_at_once() -> None:
+    sampler = begun(Sampling.AUTO)
+    sampler.judged(0, 0, is_keyframe=True, is_blank=True)
+
+    assert not sampler.wants_keyframes_alone
+    assert steps(sampler, map(packet, [1, 2])) == [Step.CATCH_UP, Step.DENSE]
+    assert not sampler.needs_all_frames

@@ -24,6 +24,7 @@ from streamguard.runtime.feeder import Source
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.rechecker import Rechecker
+from streamguard.runtime.scheduler import Scheduler
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.writer import LogWriter
 from tests.clock import FakeClock
@@ -93,6 +94,7 @@ class Stage:
                     meter=self.meter,
                     mint=lambda: UUID(int=next(ids)),
                     rechecker=Rechecker(),
+                    scheduler=Scheduler(pool, self.clock, self.meter, 0.5),
                 )
                 async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
                     tasks.create_task(writer.run())
