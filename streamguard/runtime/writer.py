@@ -25,6 +25,10 @@ MAX_BATCH = 256
 
 RETRY_S = 0.5
 
+ACCOUNTS_WAIT_S = 0.2
+"""How long accounts wait for each other: those of 160 streams would else make 320 commits a second,
+and flags wait behind them."""
+
 OnCommit = Callable[[Sequence[Event | Row]], None]
 """Is told of what was committed together."""
 
@@ -63,6 +67,7 @@ class LogWriter:
         self._on_commit = on_commit
         self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue(MAX_WAITING)
         self._n_in_hand = 0
+        self._accounts: dict[str, Account] = {}  # the newest of each stream, waiting for others
         self.is_healthy = True
         """False while the log cannot be written."""
 
@@ -79,13 +84,17 @@ class LogWriter:
 
     async def settled(self) -> None:
         """Wait until all that was handed over before is committed."""
+        self._queue_accounts()
         committed = asyncio.Event()
         await self._queue.put(Outgoing(None, 0.0, committed))
         await committed.wait()
 
     async def keep(self, account: Account) -> None:
         """Hand over how far a session has come with the events that were handed over before."""
-        await self._queue.put(Outgoing(account, 0.0))
+        is_first = not self._accounts
+        self._accounts[account.stream_id] = account
+        if is_first:
+            self._queue_accounts_later()
 
     def backlog(self) -> int:
         """Count the events that are not committed yet."""
@@ -104,7 +113,19 @@ class LogWriter:
 
     async def stop(self) -> None:
         """Let `run` end after all that was handed over before is committed."""
+        self._queue_accounts()
         await self._queue.put(None)
+
+    def _queue_accounts(self) -> None:
+        """Let the accounts that wait follow all events that they may speak of."""
+        while self._accounts and not self._queue.full():
+            _, account = self._accounts.popitem()
+            self._queue.put_nowait(Outgoing(account, 0.0))
+        if self._accounts:  # the log cannot be written
+            self._queue_accounts_later()
+
+    def _queue_accounts_later(self) -> None:
+        asyncio.get_running_loop().call_later(ACCOUNTS_WAIT_S, self._queue_accounts)
 
     async def _next_batch(self) -> tuple[list[Outgoing], bool]:
         batch: list[Outgoing] = []

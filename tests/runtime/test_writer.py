@@ -28,17 +28,18 @@ class FakeLog:
     failures: int = 0
     committed: list[Event] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
+    accounts: list[list[str]] = field(default_factory=list)
     attempts: int = 0
     on_append: Callable[[], None] = lambda: None
 
     def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
-        assert not accounts
         self.attempts += 1
         self.on_append()
         if self.failures:
             self.failures -= 1
             raise LogUnavailable("the disk is full: free some space")
         self.batches.append(len(events))
+        self.accounts.append([account.stream_id for account in accounts])
         self.committed += [event for event in events if isinstance(event, Event)]
 
 
@@ -119,6 +120,43 @@ def test_order_is_kept_while_the_log_cannot_be_written(failures: int) -> None:
     assert written.told == EVENTS[:6]
     assert written.writer.is_healthy
     assert [line["event"] for line in lines] == ["log_unavailable", "log_recovered"]
+
+
+def account(stream_id: str, n_packets: int = 0) -> Account:
+    """Give an account of a stream."""
+    return Account(stream_id, "session", "", "rtmp", ("hash",), 0, 0, 0.0, 0.0, n_packets)
+
+
+def test_accounts_of_many_streams_are_committed_together() -> None:
+    log = FakeLog()
+
+    async def test(written: Written) -> None:
+        for number in range(100):
+            await written.writer.keep(account(f"s{number}"))
+            await asyncio.sleep(0)
+        await until(lambda: bool(log.accounts))
+
+    run(log, test)
+
+    assert [sorted(stream_ids) for stream_ids in log.accounts] == [
+        sorted(f"s{number}" for number in range(100))
+    ]
+
+
+def test_an_account_follows_the_events_that_it_speaks_of() -> None:
+    log = FakeLog()
+
+    async def test(written: Written) -> None:
+        await written.writer.keep(account("s", 1))
+        await written.writer.put(EVENTS[:600], 0.0)
+        await written.writer.keep(account("s", 2))
+        await written.writer.settled()
+        assert log.committed == EVENTS[:600]
+        assert log.accounts[-1] == ["s"]
+
+    run(log, test)
+
+    assert not any(log.accounts[:-1])
 
 
 def test_what_is_not_committed_yet_is_the_backlog() -> None:
