@@ -8,11 +8,12 @@ side, and two of them, as streamers combine them, within the quarters at two opp
 Measured on 13 copies of scenes that hardly move (a tree in the wind, a code editor, a city, water)
 under a camera of 25 % in each corner, a chat of 22 %, a banner of 15 % or a logo: whole pictures
 are 38 to 74 bits off, the nearest part 0 to 10. On 15 copies of such scenes under a camera and a
-chat or a banner the nearest part without one side is 28 to 90 bits off, and 0 to 32 without two.
+chat or a banner the nearest without a quarter at one side is 28 to 90 bits off, and 0 to 32 without
+two.
 A frame around the picture is left out on the stream's side alone: of 45 keyframes of eight clips at
 90 % within another stream 39 are within 31 bits of a whole picture then, the median 18.
 Of 4,959 pairs of a content and another, or an unrelated scene, no parts came within 58 bits, and
-within 68 where one side is left out; whole pictures came within 76.
+within 62 where one side is left out; whole pictures came within 76.
 """
 
 from functools import lru_cache
