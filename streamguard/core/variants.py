@@ -80,7 +80,7 @@ them. `overlays` makes what a camera, a chat or a banner over the picture leaves
 DEFAULT_RECIPES = (MIRROR, CROPS, OVERLAYS)
 """What a new bank asks for: re-uploaders mirror and cut because it gets them past exact matchers,
 and show clips beside themselves.
-It takes 35 times the hashes of the whole pictures, 43,000 a minute of video, of which `overlays`
+It takes 36 times the hashes of the whole pictures, 45,000 a minute of video, of which `overlays`
 are a seventh: ten million for four hours. A bank of hundreds of hours should ask for less."""
 
 PATTERNS = (
