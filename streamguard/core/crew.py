@@ -58,9 +58,9 @@ def trouble_with(vitals: Vitals, rules: CrewRules, now_s: float) -> Trouble | No
     return "fat" if vitals.rss_bytes > rules.max_rss_bytes else None
 
 
-def least_loaded(loads: Mapping[int, int]) -> int | None:
-    """Choose who gets the next stream, by how many each has; None where nobody is there."""
-    return min(loads, key=lambda number: (loads[number], number), default=None)
+def least_loaded(loads: Mapping[int, int]) -> int:
+    """Choose who gets the next stream, by how many each has, of at least one."""
+    return min(loads, key=lambda number: (loads[number], number))
 
 
 class CrashBrake:

@@ -22,6 +22,10 @@ from streamguard.runtime.wire import Batch, Beat, Committed, Metrics, Released, 
 LOOK_EVERY_S = 0.1
 """How often what is wanted is compared with what is, seconds."""
 
+TOGETHER_S = 5.0
+"""How long the first worker that is ready waits for the others before it takes streams: it would
+take all of them, and the others none. They are ready within a second of each other (measured)."""
+
 ORPHAN_S = 30.0
 """How long a session that another process left behind waits for its stream to be wanted again."""
 
@@ -51,6 +55,8 @@ class Supervisor:
         self._n_started = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_start_s = 0.0
+        self._together_by_s: float | None = None
+        self._was_complete = False
 
     def want(self, streams: Mapping[str, Stream]) -> None:
         """Say which streams are to be screened from now on, by id."""
@@ -213,14 +219,22 @@ class Supervisor:
     def _assign(self) -> None:
         """Give what nobody holds to whoever has least."""
         active = {m.number: m for m in self.members if m.phase == "active"}
+        if not active or not self._is_time(len(active)):
+            return
         held = {stream_id for member in self.members for stream_id in member.streams}
         for stream_id, stream in self._wanted.items():
             if stream_id in held or stream_id in self._state.settling:
                 continue
             number = least_loaded({n: len(m.streams) for n, m in active.items()})
-            if number is None:
-                return
             active[number].take(take(replace(stream, before=self._before(stream))))
+
+    def _is_time(self, n_active: int) -> bool:
+        """Say whether to begin: with the whole crew, or after waiting for it long enough."""
+        now_s = self._parts.clock.monotonic()
+        if self._together_by_s is None:
+            self._together_by_s = now_s + TOGETHER_S
+        self._was_complete |= n_active >= self._n_workers or now_s >= self._together_by_s
+        return self._was_complete
 
     def _before(self, stream: Stream) -> Account | None:
         """Give the account that this publish of a stream has, if another process kept one."""
