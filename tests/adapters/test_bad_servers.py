@@ -1,0 +1,117 @@
+"""Servers that misbehave in the ways that users of such programs report, one after another."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from loadtest.rtmp import RtmpServer
+from streamguard.adapters.pyav_source import PyavSource
+from streamguard.adapters.source_timeouts import SourceTimeouts
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.core.errors import SourceUnavailable
+from streamguard.core.location import parse_location
+from streamguard.core.timeline import Timeline
+from tests.freezing_proxy import freezing_proxy
+from tests.media import Recipe, video
+from tests.servers import HOST, Answer, Connection, paced, serving, silent, status
+
+pytestmark = pytest.mark.integration
+pytest_plugins = ["tests.rtmp"]
+
+TS = video("mpegts", Recipe())
+TIMEOUTS = SourceTimeouts(open_s=1.0, read_s=1.0)
+BOUND_S = 2 * TIMEOUTS.open_s + TIMEOUTS.read_s + 2.0
+"""Opening is armed twice; two seconds are for a slow machine."""
+
+
+def open_source(url: str) -> PyavSource:
+    return PyavSource(parse_location(url), Timeline(), SystemClock(), TIMEOUTS)
+
+
+@contextmanager
+def fails_in_time() -> Iterator[None]:
+    begun_s = time.monotonic()
+    with pytest.raises(SourceUnavailable):
+        yield
+    assert time.monotonic() - begun_s < BOUND_S
+
+
+def halting(connection: Connection) -> None:
+    """Shake hands as an RTMP server does, and say nothing more."""
+    hello = connection.receive()
+    connection.send(b"\x03" + bytes(1536) + hello[1:1537])
+    connection.wait()
+
+
+@pytest.mark.parametrize("answer", [silent, halting], ids=["no handshake", "handshake alone"])
+def test_an_rtmp_server_that_hangs_is_given_up(answer: Answer) -> None:
+    with serving(answer) as server, fails_in_time():
+        open_source(f"rtmp://{HOST}:{server.port}/live/a")
+
+
+def test_an_rtmp_server_that_is_gone_without_a_word_is_given_up(
+    rtmp: RtmpServer, real_clips: dict[str, Path], requires_ffmpeg: Path
+) -> None:
+    """What a pulled cable or a killed host leaves: a connection that stays, and nothing on it."""
+    with (
+        rtmp.publish(real_clips["bikes"], "a"),
+        freezing_proxy(rtmp.port) as proxy,
+        open_when_it_comes(f"rtmp://{HOST}:{proxy.port}/live/a") as source,
+    ):
+        packets = source.packets()
+        next(packets)
+        proxy.freeze()
+
+        with fails_in_time():
+            list(packets)
+
+
+def test_an_rtmp_publisher_that_leaves_is_told_or_given_up(
+    rtmp: RtmpServer, real_clips: dict[str, Path], requires_ffmpeg: Path
+) -> None:
+    """The server keeps its players when a publisher leaves, and tells them nothing."""
+    with (
+        rtmp.publish(real_clips["bikes"], "a") as publisher,
+        open_when_it_comes(rtmp.url("a")) as source,
+    ):
+        packets = source.packets()
+        next(packets)
+        publisher.kill()
+
+        with fails_in_time():
+            list(packets)
+
+
+def test_a_trickle_of_video_is_no_stream() -> None:
+    """Each byte comes in time, no picture ever does."""
+    begin, rest = TS[: len(TS) // 2], TS[len(TS) // 2 :]
+    pieces = [rest[at : at + 1] for at in range(1000)]
+
+    with (
+        serving(paced([begin, *pieces], 0.05)) as server,
+        open_source(server.url()) as source,
+        fails_in_time(),
+    ):
+        list(source.packets())
+
+
+@pytest.mark.parametrize("line", ["429 Too Many Requests", "500 Internal Server Error"])
+def test_a_server_that_is_too_busy_is_unavailable(line: str) -> None:
+    with serving(status(line)) as server, fails_in_time():
+        open_source(server.url())
+
+    assert len(server.requests) == 1  # FFmpeg itself does not try again
+
+
+def open_when_it_comes(url: str) -> PyavSource:
+    """Open a stream that somebody has just begun to publish."""
+    until_s = time.monotonic() + 20.0
+    while True:
+        try:
+            return open_source(url)
+        except SourceUnavailable:
+            if time.monotonic() > until_s:
+                raise
