@@ -20,6 +20,7 @@ NAMES = {
     "soak": "an hour of streams that come and go: memory, threads, descriptors",
     "harm": "what publishers and their server feel of streamguard: on, off, or stopped",
     "peers": "CPU and recall beside other ways: camera recorders, pdqhash, vPDQ",
+    "discovery": "from a publish, which nobody announces, to the first flag of what is shown",
     "rtmp_latency": "live over RTMP: from reading a packet to its flag being in the log",
     "kafka_latency": "live over RTMP: from reading a packet to its flag being in Apache Kafka",
     "kafka_outage": "Apache Kafka killed under many flags: all arrive, in the order of streams",

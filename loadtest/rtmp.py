@@ -103,17 +103,24 @@ def find_nginx() -> tuple[Path, Path]:
 
 @contextmanager
 def rtmp_server(
-    nginx: Path, module: Path, folder: Path, *, n_processes: int = 1, extra: str = ""
+    nginx: Path,
+    module: Path,
+    folder: Path,
+    *,
+    ports: tuple[int, int] | None = None,
+    n_processes: int = 1,
+    extra: str = "",
 ) -> Iterator[RtmpServer]:
     """Run a server until the end of the `with`.
 
+    ports: for RTMP and for the page that tells what is published; free ones without it.
     n_processes: more than one is a mistake of configuration: each knows its own streams alone.
     extra: further directives of the application `live`.
 
     Raises:
         ProgramUnavailable: it did not come up.
     """
-    port, stat_port = free_ports(2)
+    port, stat_port = ports or free_ports(2)
     configuration = folder / "nginx.conf"
     text = _CONFIGURATION.format(
         module=module,

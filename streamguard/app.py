@@ -36,6 +36,7 @@ from streamguard.runtime.parts import Parts
 from streamguard.runtime.pool import DecodePool
 from streamguard.runtime.rechecker import Rechecker
 from streamguard.runtime.scheduler import Scheduler, scheduling
+from streamguard.runtime.turns import Turns
 from streamguard.runtime.writer import LogWriter, OnCommit
 from streamguard.settings import ModelSection, Settings
 
@@ -87,7 +88,7 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
         async with log_writer as writer, scheduling(scheduler):
             yield Parts(
                 source=f"/streamguard/{plan.deployment}",
-                open_location=partial(_open, clock, plan),
+                open_location=Turns(clock).staggered(partial(_open, clock, plan)),
                 banks=plan.banks,
                 policy=plan.policy,
                 pool=pool,

@@ -3,12 +3,15 @@
 Rule: whatever could be wrong with it is found before anything starts.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from prometheus_client import CollectorRegistry
 
 from streamguard.adapters.discovery_meter import ServerFigures, show_discovery
+from streamguard.core.coverage_data import StreamExcludedData
+from streamguard.core.events import stream_excluded_event
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock
@@ -26,10 +29,16 @@ from streamguard.ingest.watch import MakeStream, ServerWatch, Watched
 from streamguard.ingest_section import ServerSection
 from streamguard.policy_file import load_policy
 from streamguard.runtime.parts import Stream
+from streamguard.runtime.supervisor import Supervisor
+from streamguard.runtime.writer import LogWriter
 from streamguard.settings import Settings
 
 SECRET_SUFFIX, ADDED_SUFFIX = ".secret", ".streams.json"
 """What the names of our own files end in; they begin as the event log's, and lie beside it."""
+
+
+LOOK_EVERY_S = 0.25
+"""How often it is seen whether a source was lost: workers tell it twice a second."""
 
 
 def registry_of(settings: Settings, configured: Iterable[Stream], clock: Clock) -> Registry:
@@ -47,6 +56,58 @@ def registry_of(settings: Settings, configured: Iterable[Stream], clock: Clock) 
 def show(registry: Registry, metrics: CollectorRegistry) -> None:
     """Export how discovery does."""
     show_discovery(metrics, [_figures(watch) for watch in registry.watches])
+
+
+class Record:
+    """Puts on record what is not screened, once, and again when it is there anew."""
+
+    def __init__(self, source: str, writer: LogWriter, clock: Clock) -> None:
+        self._source = source
+        self._writer = writer
+        self._clock = clock
+        self._told: Mapping[str, str] = {}
+
+    async def tell(self, excluded: Mapping[str, str]) -> None:
+        """Publish what is new among what is not screened: reasons by stream id."""
+        now_s = self._clock.wall()
+        events = [
+            stream_excluded_event(
+                self._source,
+                StreamExcludedData(stream_id=stream_id, reason=reason),
+                recorded_s=now_s,
+            )
+            for stream_id, reason in excluded.items()
+            if self._told.get(stream_id) != reason
+        ]
+        self._told = excluded
+        if events:
+            await self._writer.put(events, self._clock.monotonic())
+
+
+async def keep_wanted(
+    registry: Registry, crew: Supervisor, record: Record, named: Mapping[str, str]
+) -> None:
+    """Tell the crew what is wanted, and the record what is not, whenever that changes.
+
+    named: why streams of the configuration are not screened, by id.
+    """
+    while True:
+        registry.changed.clear()
+        crew.want({one: wanted.stream for one, wanted in registry.wanted().items()})
+        await record.tell({**registry.excluded(), **named})
+        await registry.changed.wait()
+
+
+async def ask_about_lost(registry: Registry, crew: Supervisor) -> None:
+    """Ask the server of each stream whose source is lost, once, whether its publish has ended."""
+    known: set[str] = set()
+    while True:
+        beats = [beat for member in crew.members for beat in member.beats().values()]
+        lost = {beat.stream_id for beat in beats if beat.state == "away"}
+        for stream_id in lost - known:
+            registry.look_for(stream_id)
+        known = lost
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _secret(settings: Settings) -> bytes:

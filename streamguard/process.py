@@ -94,7 +94,8 @@ def configure_logging() -> None:
             else structlog.processors.format_exc_info,
             *([] if is_terminal else [structlog.processors.JSONRenderer()]),
         ],
-        # found anew for each line: whoever replaces sys.stderr gets what follows
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        # found anew for each line: whoever replaces sys.stderr gets what follows; a line is one
+        # write, for several processes share it
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

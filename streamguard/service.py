@@ -18,11 +18,11 @@ from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.app import writing
 from streamguard.core.banks import Banks
-from streamguard.core.coverage_data import StreamExcludedData
 from streamguard.core.crew import CrewRules
-from streamguard.core.events import stream_excluded_event
 from streamguard.core.hubs import HubRule
 from streamguard.crew_parts import n_cores, source_of, start_member, worker_plan
+from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
+from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
 from streamguard.pruning import keep_pruned
@@ -33,7 +33,7 @@ from streamguard.runtime.parts import Stream
 from streamguard.runtime.settler import Settler
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.supervisor import Supervisor
-from streamguard.runtime.writer import LogWriter, OnCommit
+from streamguard.runtime.writer import OnCommit
 from streamguard.settings import Settings
 from streamguard.upkeep import keep_compact
 
@@ -42,18 +42,23 @@ log = structlog.get_logger()
 
 async def run(settings: Settings, stop: Stop) -> None:
     """Screen the configured streams until `stop`; see README for what it serves."""
-    streams = streams_of(settings)
+    clock = SystemClock()
+    registry = registry_of(settings, streams_of(settings), clock)
     banks = LiveBanks(settings.bank.paths)
     plan = worker_plan(settings)
-    meter, clock = PrometheusMeter(), SystemClock()
+    meter = PrometheusMeter()
+    show(registry, meter.registry)
     fleet = FleetValues(meter.registry)
     shown = CollectorRegistry()
     shown.register(fleet)
     with SqliteLog(settings.log.file) as event_log, banks.watched(meter):
-        n_streams = len(streams)
-        n_excluded = len(settings.streams) - n_streams
-        meter.watch("streams_configured", "Streams to be screened.", lambda: n_streams)
-        meter.watch("streams_excluded", "Streams not to be screened.", lambda: n_excluded)
+        n_excluded = sum(one.not_screened is not None for one in settings.streams)
+        meter.watch("streams_configured", "Streams to be screened.", lambda: len(registry.wanted()))
+        meter.watch(
+            "streams_excluded",
+            "Streams not to be screened.",
+            lambda: n_excluded + len(registry.excluded()),
+        )
         health = Health(stop, banks.problem)
         with HttpStatus(
             settings.http.host,
@@ -63,7 +68,7 @@ async def run(settings: Settings, stop: Stop) -> None:
             ready=health.ready,
             kafka=health.kafka,
         ) as status:
-            log.info("run_started", port=status.port, n_streams=n_streams)
+            log.info("run_started", port=status.port, n_streams=len(registry.wanted()))
             async with (
                 _publishing(settings, meter, health) as on_commit,
                 writing(
@@ -83,9 +88,8 @@ async def run(settings: Settings, stop: Stop) -> None:
                     ),
                     CrewRules(max_rss_bytes=settings.worker.max_rss_mb << 20),
                 )
-                crew.want({stream.stream_id: stream for stream in streams})
                 health.writer, health.crew = writer, crew
-                await _keep(settings, banks, crew, hubs, health, stop)
+                await _keep(settings, banks, crew, hubs, registry, health, stop)
             log.info("run_stopped")
 
 
@@ -109,6 +113,7 @@ async def _keep(
     banks: LiveBanks,
     crew: Supervisor,
     hubs: HubKeeper,
+    registry: Registry,
     health: Health,
     stop: Stop,
 ) -> None:
@@ -122,7 +127,11 @@ async def _keep(
             tasks.create_task(hubs.run()),
         ]
         assert health.writer is not None  # noqa: S101  # set by the caller
-        await _put_on_record(settings, health.writer)
+        record = Record(source_of(settings), health.writer, SystemClock())
+        named = {one.id: one.not_screened for one in settings.streams if one.not_screened}
+        keepers.append(tasks.create_task(registry.run()))
+        keepers.append(tasks.create_task(ask_about_lost(registry, crew)))
+        keepers.append(tasks.create_task(keep_wanted(registry, crew, record, named)))
         await crew.run(stop)
         for keeper in keepers:
             keeper.cancel()
@@ -163,13 +172,3 @@ def streams_of(settings: Settings) -> list[Stream]:
         for section in settings.streams
         if section.not_screened is None
     ]
-
-
-async def _put_on_record(settings: Settings, writer: LogWriter) -> None:
-    """Publish which streams are not screened, and why."""
-    clock = SystemClock()
-    for section in settings.streams:
-        if section.not_screened is not None:
-            data = StreamExcludedData(stream_id=section.id, reason=section.not_screened)
-            event = stream_excluded_event(source_of(settings), data, recorded_s=clock.wall())
-            await writer.put([event], clock.monotonic())

@@ -33,8 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Screen the configured streams until told to stop."""
     process.configure_logging()
     settings = load_settings(arguments.config)
-    if not settings.streams:
-        raise ConfigError(f"{arguments.config} names no streams: add a [[streams]] table")
+    if not settings.streams and not settings.servers:
+        raise ConfigError(
+            f"{arguments.config} names no streams: add a [[streams]] or a [[servers]] table"
+        )
 
     async def watched(stop: Stop) -> int:
         await service.run(settings, stop)

@@ -210,7 +210,9 @@ def test_services_find_each_other() -> None:
     assert settings.kafka.bootstrap_servers == "kafka:9092"
     assert "INSIDE://kafka:9092" in kafka["KAFKA_ADVERTISED_LISTENERS"].split(",")
     assert settings.kafka.replication_factor == 1
-    assert [s.location.label for s in settings.streams] == ["rtmp source at ingest"]
+    assert [(s.api, s.pull) for s in settings.servers] == [
+        ("http://ingest:8080/stat", "rtmp://ingest:1935")
+    ]
     assert targets == [{"targets": [f"streamguard:{settings.http.port}"]}]
     assert SERVICES["grafana"]["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
     assert {"ingest", "kafka", "prometheus", "streamguard"} <= set(SERVICES)

@@ -19,6 +19,7 @@ from streamguard.core.sampling import Sampling
 from streamguard.core.timeline import Timeline
 from streamguard.runtime.batcher import Batcher
 from streamguard.runtime.board import Board
+from streamguard.runtime.doors import Doors
 from streamguard.runtime.evidence import EvidenceStore
 from streamguard.runtime.feeder import Source
 from streamguard.runtime.pool import DecodePool
@@ -91,6 +92,7 @@ class Parts:
     mint:   gives fresh flag and session ids.
     keeps_accounts: another process may have to go on with these sessions.
     board:  shows where each stream stands.
+    doors:  finds out when a server that was down is back.
     """
 
     source: str
@@ -110,3 +112,4 @@ class Parts:
     hubs: Hubs | None = None
     keeps_accounts: bool = False
     board: Board = field(default_factory=Board)
+    doors: Doors = field(default_factory=Doors)

@@ -6,7 +6,6 @@ process lives; a bug ends that stream's session, is logged with its traceback, a
 
 import asyncio
 import random
-from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -20,7 +19,8 @@ from streamguard.runtime.screen import StreamScreen
 from streamguard.runtime.stop import Stop
 
 SESSION_PATIENCE_S = 30.0
-"""A stream that stays away so long has ended: what comes later is another session."""
+"""A stream that stays away so long has ended: what comes later is another session. Of a stream that
+was found, discovery says when it has ended: it is released then."""
 
 HEALTHY_S = 30.0
 """A connection that lasted so long was good: what ends it is a first failure again."""
@@ -64,11 +64,12 @@ async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: Stop) -> 
     while True:
         ended = await screen.connect(stop)
         tries.count(ended)
-        is_over = stop.is_set() or not screen.has_begun or not is_retriable(ended.error)
-        if is_over or tries.away_s() > SESSION_PATIENCE_S:
+        if stop.is_set() or not screen.has_begun or tries.is_over(ended.error):
             break
         await screen.away(_gap_reason(ended.error), ended.read_until_s)
         await tries.pause(stop)
+        if stop.is_set():
+            break
     if screen.has_begun:
         await screen.finish(_reason(ended.error, stop))
     await tries.pause(stop)
@@ -103,16 +104,18 @@ class _Tries:
         elif self._n_failures == 1 or self._n_failures % REPORT_EVERY == 0:
             log.warning("source_lost", stream_id=stream_id, problem=str(error))
 
-    def away_s(self) -> float:
-        """Seconds since the stream last sent something."""
-        return self._parts.clock.monotonic() - self._lost_at_s
+    def is_over(self, error: Exception | None) -> bool:
+        """Say whether the session ends with this connection; None is the end of the stream."""
+        if self._stream.session_key:
+            return error is not None and not is_retriable(error)
+        away_s = self._parts.clock.monotonic() - self._lost_at_s
+        return not is_retriable(error) or away_s > SESSION_PATIENCE_S
 
     async def pause(self, stop: Stop) -> None:
         """Wait before the next try, or for a stop."""
         seconds = delay_s(self._n_failures, random.random())  # noqa: S311  # spreads, hides nothing
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await stop.wait()
+        if await self._parts.doors.wait(self._stream.location, seconds, stop):
+            self._n_failures = 1  # the server is back; its publishers may take a little longer
         self._tried_at_s = self._parts.clock.monotonic()
 
 
@@ -135,9 +138,9 @@ def _gap_reason(error: Exception | None) -> GapReason:
 
 def _reason(error: Exception | None, stop: Stop) -> str:
     """Say in one word why a session ended."""
-    if error is None or (stop.is_set() and stop.reason == "moved"):
-        return stop.reason if stop.is_set() else "ended"
-    return _reason_of(error)
+    if stop.is_set() and (error is None or stop.reason != "interrupted"):
+        return stop.reason
+    return "ended" if error is None else _reason_of(error)
 
 
 def _reason_of(error: Exception) -> str:

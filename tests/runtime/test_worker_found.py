@@ -1,0 +1,132 @@
+"""Streams that were found are kept screened: discovery says when they end, no connection does."""
+
+import asyncio
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from streamguard.core.errors import SourceInvalid, SourceUnavailable
+from streamguard.core.events import EventType
+from streamguard.core.location import Location
+from streamguard.core.timeline import Timeline
+from streamguard.core.types import GapReason
+from streamguard.runtime.doors import Doors
+from streamguard.runtime.parts import Parts
+from streamguard.runtime.stop import Stop, StopReason
+from streamguard.runtime.worker import SESSION_PATIENCE_S, keep_screening
+from tests.runtime.fakes import FakeSource, packet
+from tests.runtime.stage import Opener, Stage
+
+GONE = SourceUnavailable("gone: is it up and publishing?")
+
+
+class NoWaiting(Doors):
+    """Lets no time pass, and keeps what was asked for; `back` says at which waits a server is."""
+
+    def __init__(self, back: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.waits_s: list[float] = []
+        self._back = back
+
+    async def wait(self, location: Location, seconds: float, stop: asyncio.Event) -> bool:
+        self.waits_s.append(seconds)
+        return len(self.waits_s) in self._back
+
+
+def gives(stage: Stage, error: Exception | None) -> Opener:
+    """Open a source of one keyframe that then ends or fails."""
+
+    def open_it(timeline: Timeline) -> FakeSource:
+        stamp = timeline.place(0, 0, Fraction(1))
+        one = packet(stamp.pts_us, epoch=stamp.epoch, read_at_s=stage.clock.now_s)
+        return FakeSource([one], error)
+
+    return open_it
+
+
+def refuses(stage: Stage, *, takes_s: float) -> Opener:
+    """Fail to open after some seconds."""
+
+    def open_it(_: Timeline) -> FakeSource:
+        stage.clock.advance(takes_s)
+        raise GONE
+
+    return open_it
+
+
+def keep(
+    stage: Stage, *openers: Opener, reason: StopReason = "ended", doors: Doors | None = None
+) -> None:
+    """Keep a stream that was found screened to the end of its script; then release it."""
+
+    async def test(parts: Parts, stop: Stop) -> None:
+        loop = asyncio.get_running_loop()
+
+        def release(_: Timeline) -> FakeSource:
+            loop.call_soon_threadsafe(stop.because, reason)
+            raise GONE
+
+        stream = replace(stage.stream(*openers, *[release] * 100), session_key="publish-1")
+        await keep_screening(stream, replace(parts, doors=doors or NoWaiting()), stop)
+
+    stage.run(test)
+
+
+def session_ids(stage: Stage) -> set[str]:
+    return {data.stream.session_id for data in stage.told(EventType.STREAM_STARTED)}
+
+
+@pytest.mark.parametrize("error", [None, GONE], ids=["end", "loss"])
+def test_a_connection_that_ends_does_not_end_a_publish_that_goes_on(
+    error: Exception | None,
+) -> None:
+    stage = Stage()
+
+    keep(stage, gives(stage, error), gives(stage, error))
+
+    assert len(session_ids(stage)) == 1
+    assert [data.stream.epoch for data in stage.told(EventType.STREAM_STARTED)] == [0, 1]
+    [ended] = stage.told(EventType.STREAM_ENDED)
+    assert ended.reason == "ended"
+
+
+def test_a_publish_goes_on_however_long_we_are_kept_from_it() -> None:
+    stage = Stage()
+    away = [refuses(stage, takes_s=SESSION_PATIENCE_S)] * 3
+
+    keep(stage, gives(stage, GONE), *away, gives(stage, GONE))
+
+    assert len(session_ids(stage)) == 1
+    gaps = stage.told(EventType.COVERAGE_GAP)
+    away_s = sum(gap.length_s for gap in gaps if gap.reason is GapReason.SOURCE_UNAVAILABLE)
+    assert away_s >= 3 * SESSION_PATIENCE_S
+
+
+def test_what_can_never_be_screened_ends_its_session() -> None:
+    stage = Stage()
+
+    keep(stage, gives(stage, SourceInvalid("no video")), gives(stage, GONE))
+
+    assert len(session_ids(stage)) == 2
+
+
+def test_our_own_stop_does_not_say_that_a_publish_ended() -> None:
+    stage = Stage()
+
+    keep(stage, gives(stage, GONE), reason="interrupted")
+
+    [ended] = stage.told(EventType.STREAM_ENDED)
+    assert ended.reason == "source_unavailable"
+
+
+def test_a_server_that_is_back_is_tried_as_if_it_had_failed_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamguard.runtime.worker.random.random", lambda: 0.5)
+    stage, doors = Stage(), NoWaiting(back=(8,))
+
+    keep(stage, *[refuses(stage, takes_s=0.0)] * 10, doors=doors)
+
+    assert doors.waits_s[:8] == [0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 7.5]
+    assert doors.waits_s[8:10] == [0.125, 0.25]
