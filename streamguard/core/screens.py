@@ -142,5 +142,7 @@ def _leans(corners: NDArray[np.float64], content: Rectangle) -> bool:
     """Say whether a corner lies far enough from the rectangle's."""
     sides = [(x, y) for y in (content.y0, content.y1) for x in (content.x0, content.x1)]
     size = (content.x1 - content.x0, content.y1 - content.y0)
-    off = np.abs(corners - np.array(sides)) / size
-    return bool(MIN_LEAN_SHARE < off.max() <= MAX_LEAN_SHARE)
+    off = np.abs(corners - np.array(sides))
+    lean = (off / size).max()
+    # edges are placed between pixels, half of one off: in a tiny picture that is a share like another
+    return bool(off.max() > 1 and MIN_LEAN_SHARE < lean <= MAX_LEAN_SHARE)

@@ -43,7 +43,7 @@ from streamguard.runtime.standing import Standing
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.teller import Teller
 
-TICK_S = 0.2
+TICK_S = 0.4
 """How often the clock is looked at while no sample comes, seconds."""
 
 MAILBOX_SAMPLES = 32

@@ -15,7 +15,7 @@ from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
 from streamguard.runtime.notes import Note
 
-KEEP_EVERY_S = 0.5
+KEEP_EVERY_S = 0.4
 """How often the log hears of it: what is published of a process that died is at most this, and a
 commit, longer than the truth."""
 
