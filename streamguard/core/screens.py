@@ -144,5 +144,5 @@ def _leans(corners: NDArray[np.float64], content: Rectangle) -> bool:
     size = (content.x1 - content.x0, content.y1 - content.y0)
     off = np.abs(corners - np.array(sides))
     lean = (off / size).max()
-    # edges are placed between pixels, half of one off: in a tiny picture that is a share like another
+    # an edge is placed half a pixel off, which is much of a tiny picture
     return bool(off.max() > 1 and MIN_LEAN_SHARE < lean <= MAX_LEAN_SHARE)

@@ -1,0 +1,59 @@
+"""When a worker is given up, who gets a stream, and how fast others are started."""
+
+from dataclasses import replace
+
+import pytest
+
+from streamguard.core.crew import CrashBrake, CrewRules, Trouble, Vitals, least_loaded, trouble_with
+
+RULES = CrewRules(silent_s=5, stuck_s=10, ready_s=60, drain_s=10, max_rss_bytes=1000)
+WELL = Vitals(started_s=0, is_ready=True, beat_s=100, stuck_s=0, rss_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("vitals", "now_s", "trouble"),
+    [
+        (WELL, 105.0, None),
+        (WELL, 105.1, "silent"),
+        (replace(WELL, stuck_s=10.0), 101.0, None),
+        (replace(WELL, stuck_s=10.1), 101.0, "stuck"),
+        (replace(WELL, rss_bytes=1001), 101.0, "fat"),
+        (replace(WELL, is_ready=False), 60.0, None),
+        (replace(WELL, is_ready=False), 60.1, "never_ready"),
+    ],
+)
+def test_a_worker_is_given_up_where_a_bound_is_passed(
+    vitals: Vitals, now_s: float, trouble: Trouble | None
+) -> None:
+    assert trouble_with(vitals, RULES, now_s) == trouble
+
+
+def test_a_worker_that_is_not_ready_is_not_silent() -> None:
+    """It loads banks and a model, and says nothing meanwhile."""
+    assert trouble_with(replace(WELL, is_ready=False, beat_s=0), RULES, 50.0) is None
+
+
+def test_a_stream_goes_to_whoever_has_least_and_of_equals_to_the_first() -> None:
+    assert least_loaded({3: 2, 1: 1, 2: 1}) == 1
+    assert least_loaded({}) is None
+
+
+def test_a_few_deaths_hold_no_start_back_and_more_hold_it_back_ever_longer() -> None:
+    brake = CrashBrake()
+    delays = []
+    for death in range(12):
+        brake.died(float(death))
+        delays.append(brake.delay_s(float(death)))
+
+    assert delays[:4] == [0.0] * 4
+    assert delays[4:9] == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert delays[9:] == [CrashBrake.MOST_S] * 3
+
+
+def test_deaths_are_forgotten_after_a_minute() -> None:
+    brake = CrashBrake()
+    for _ in range(10):
+        brake.died(0.0)
+
+    assert brake.delay_s(59.9) == CrashBrake.MOST_S
+    assert brake.delay_s(60.0) == 0.0
