@@ -19,6 +19,7 @@ NAMES = {
     "scaling": "two workers beside one, on files in the page cache",
     "soak": "an hour of streams that come and go: memory, threads, descriptors",
     "harm": "what publishers and their server feel of streamguard: on, off, or stopped",
+    "hostile": "thousands of damaged sources: an error or frames, no hang, no leak, no crash",
     "peers": "CPU and recall beside other ways: camera recorders, pdqhash, vPDQ",
     "discovery": "from a publish, which nobody announces, to the first flag of what is shown",
     "rtmp_latency": "live over RTMP: from reading a packet to its flag being in the log",

@@ -19,9 +19,9 @@ from streamguard.adapters.pyav_errors import translated
 from streamguard.adapters.pyav_index import Keyframe, keyframes_of
 from streamguard.adapters.pyav_options import (
     METADATA_ERRORS,
+    file_options,
     forced_format,
     options,
-    stream_options,
     wrap_ticks,
 )
 from streamguard.adapters.source_timeouts import SourceTimeouts
@@ -249,8 +249,7 @@ def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -
     return av.open(
         location.url,
         format=forced_format(path) if path else None,
-        options=given,
-        stream_options=stream_options(path) if path else None,  # type: ignore[arg-type]  # PyAV's stub says a list of str
+        options=given | (file_options(path) if path else {}),
         timeout=(timeouts.open_s, timeouts.read_s),
         metadata_errors=METADATA_ERRORS,
     )

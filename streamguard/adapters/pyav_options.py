@@ -80,7 +80,6 @@ def options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
 
 
 _MP4_START = b"ftyp"  # after four bytes of length. Source: ISO/IEC 14496-12, 4.3
-_MOST_STREAMS = 16  # of an MP4; those beyond have their first pictures decoded
 
 
 def forced_format(path: Path) -> str | None:
@@ -89,15 +88,16 @@ def forced_format(path: Path) -> str | None:
         return "jpeg_pipe" if file.read(len(_JPEG_START)) == _JPEG_START else None
 
 
-def stream_options(path: Path) -> list[dict[str, str]] | None:
+def file_options(path: Path) -> dict[str, str]:
     """Keep FFmpeg from decoding an MP4's first pictures, 17 ms for 1080p, when it opens it.
 
     All that it would learn is their pixel format: sizes and times stand in the file's index. What
-    other formats leave out is reckoned from pictures.
+    other formats leave out is reckoned from pictures. PyAV hands these options to the decoders of
+    all streams; options for each stream it refuses where a damaged file turns out to have none.
     """
     with path.open("rb") as file:
         is_mp4 = file.read(8)[4:] == _MP4_START
-    return [{"skip_frame": "all"}] * _MOST_STREAMS if is_mp4 else None
+    return {"skip_frame": "all"} if is_mp4 else {}
 
 
 def wrap_ticks(format_name: str) -> int | None:

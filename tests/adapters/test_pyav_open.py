@@ -10,9 +10,9 @@ from streamguard.adapters.pyav_open import Opened
 from streamguard.adapters.pyav_options import (
     FILE_FORMATS,
     NO_PROTOCOL,
+    file_options,
     forced_format,
     options,
-    stream_options,
     wrap_ticks,
 )
 from streamguard.adapters.source_timeouts import SourceTimeouts
@@ -203,6 +203,6 @@ def test_only_an_mp4_is_opened_without_decoding(tmp_path: Path, container: str) 
     path = tmp_path / "some.video"
     path.write_bytes(video(container, Recipe(bf=2)))
 
-    assert stream_options(path) is None
+    assert file_options(path) == {}
     path.write_bytes(b"")
-    assert stream_options(path) is None
+    assert file_options(path) == {}

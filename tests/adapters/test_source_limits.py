@@ -78,6 +78,14 @@ def test_a_file_has_the_bound_on_pixels_alone(tmp_path: Path) -> None:
         n_packets(Limits(N_PIXELS - 1))
 
 
+def test_a_file_that_says_it_is_mp4_and_has_no_stream_holds_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"\0\0\0\x08ftyp\0\0\0\x08moov")
+
+    with pytest.raises(SourceInvalid):
+        PyavSource(parse_location(str(path)), Timeline(), SystemClock())
+
+
 def test_the_configuration_has_every_bound_and_its_default() -> None:
     assert LimitsSection().values == Limits()
     assert {field.name for field in fields(Limits)} == set(LimitsSection.model_fields)
