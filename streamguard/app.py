@@ -139,6 +139,7 @@ def _batcher(plan: Plan, meter: Exporter) -> Batcher:
     assert classifier is not None  # noqa: S101  # callers looked
     max_batch = plan.max_batch or classifier.best_batch
     batcher = Batcher(classifier, max_batch, SystemClock(), meter)
+    batcher.warm()
     spec = classifier.spec
     meter.describe_model(spec.name, spec.version, classifier.provider)
     meter.watch("model_queue_age_seconds", "Age of the oldest picture to score.", batcher.age_s)

@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from streamguard.core.batching import WINDOW_S, earliest, padded, sizes_up_to
 from streamguard.core.errors import ModelError
 from streamguard.core.model import ModelSpec, Picture, Scores
 from streamguard.core.ports import Clock, Meter
@@ -24,10 +25,11 @@ MAX_WAITING = 64
 """Pictures that wait for the model; the oldest goes when another comes."""
 
 MAX_PER_STREAM = 2
-"""Pictures of one stream that wait: a stream that is sampled densely must not crowd out others."""
+"""Pictures of one stream that wait, so that a batch holds no more of it either: a stream that is
+sampled densely must not crowd out others."""
 
 TTL_S = 2.0
-"""A picture that waited so long comes too late: the next one says more."""
+"""A picture that was read so long ago comes too late: the next one says more."""
 
 HANG_S = 10.0
 """A run that takes so long hangs; the model counts as broken until it returns."""
@@ -88,7 +90,7 @@ class Batcher:
     ) -> None:
         """max_batch: pictures of one run; 1 is fastest on a CPU, more pay on a GPU."""
         self._classifier = classifier
-        self._max_batch = max_batch
+        self._sizes = sizes_up_to(max_batch)
         self._clock = clock
         self._meter = meter
         self.hang_s = hang_s
@@ -102,6 +104,21 @@ class Batcher:
         self.problem: str | None = None
         """What was wrong when the model last answered, or did not; None while it answers well."""
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+
+    def warm(self) -> None:
+        """Prepare the model for each size of batch, before it starts; what it refuses is out."""
+        box = self.spec.input
+        picture = np.zeros((box.height, box.width, 3), np.uint8)
+        for index, size in enumerate(self._sizes):
+            try:
+                self._classifier.run([picture] * size)
+            except ModelError as error:
+                if index == 0:
+                    self._tell_problem(str(error))
+                else:
+                    log.warning("model_batch_refused", model=self.spec.name, size=size)
+                    self._sizes = self._sizes[:index]
+                return
 
     @property
     def spec(self) -> ModelSpec:
@@ -169,7 +186,7 @@ class Batcher:
             self._in_flight = batch
             self._running_since_s = self._clock.monotonic()
         for question in stale:
-            self._meter.dropped("model_full")
+            self._meter.dropped("stale")
             question.answer(GapReason.OVERLOAD)
         answers = self._answers(batch)
         with self._changed:
@@ -186,10 +203,15 @@ class Batcher:
             self.work()
 
     def _has_work(self) -> bool:
-        """Wait for a question; False when it is time to stop."""
+        """Wait for a question, and a moment for more of them; False when it is time to stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_stopping)
+            if self._sizes[-1] > 1:
+                self._changed.wait_for(self._need_not_wait, WINDOW_S)
             return not self._is_stopping
+
+    def _need_not_wait(self) -> bool:
+        return len(self._waiting) >= self._sizes[-1] or self._is_stopping
 
     def _must_wait(self, stream_id: str) -> bool:
         n_own = sum(question.stream_id == stream_id for question in self._waiting)
@@ -228,14 +250,18 @@ class Batcher:
         return lost
 
     def _take_batch(self) -> tuple[list[Question], list[Question]]:
-        """Take the oldest pictures, and apart from them those that waited too long."""
+        """Take the most urgent pictures, and apart from them those that come too late."""
         late_s = self._clock.monotonic() - TTL_S
+        waiting = tuple(self._waiting)
         batch: list[Question] = []
         stale: list[Question] = []
-        while self._waiting and len(batch) < self._max_batch:
-            question = self._waiting.popleft()
-            is_fresh = question.waits or question.asked_at_s >= late_s
+        for place in earliest([question.read_at_s for question in waiting]):  # and all live as long
+            if len(batch) == self._sizes[-1]:
+                break
+            question = waiting[place]
+            is_fresh = question.waits or question.read_at_s >= late_s
             (batch if is_fresh else stale).append(question)
+            self._waiting.remove(question)
         return batch, stale
 
     def _answers(self, batch: Sequence[Question]) -> list[Scores | GapReason]:
@@ -244,7 +270,7 @@ class Batcher:
             return []
         start_s = self._clock.monotonic()
         try:
-            rows = self._classifier.run([question.picture for question in batch])
+            rows = self._classifier.run(padded([one.picture for one in batch], self._sizes))
         except ModelError as error:
             if len(batch) > 1:
                 return [answer for question in batch for answer in self._answers([question])]
@@ -254,7 +280,7 @@ class Batcher:
         if self.problem is not None:
             log.info("model_recovered", model=self.spec.name)
         self.problem = None
-        return [self._scores(question, row) for question, row in zip(batch, rows, strict=True)]
+        return [self._scores(question, row) for question, row in zip(batch, rows, strict=False)]
 
     def _scores(self, question: Question, row: NDArray[np.float32]) -> Scores:
         spec = self.spec

@@ -1,17 +1,20 @@
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.system_clock import SystemClock
+from streamguard.core.errors import ModelError
 from streamguard.core.model import Scores
 from streamguard.core.types import GapReason
 from streamguard.runtime.batcher import (
@@ -46,7 +49,15 @@ class Desk:
     def __post_init__(self) -> None:
         self.batcher = Batcher(self.classifier, self.max_batch, self.clock, self.meter)
 
-    def ask(self, name: str, value: int = 50, *, stream: str = "a", waits: bool = False) -> None:
+    def ask(
+        self,
+        name: str,
+        value: int = 50,
+        *,
+        stream: str = "a",
+        waits: bool = False,
+        read_at_s: float | None = None,
+    ) -> None:
         """Ask about a picture; its answer goes into `answers` under this name."""
         now_s = self.clock.monotonic()
         self.batcher.ask(
@@ -54,7 +65,7 @@ class Desk:
                 stream_id=stream,
                 epoch=3,
                 pts_us=7_000_000,
-                read_at_s=1.5,
+                read_at_s=now_s if read_at_s is None else read_at_s,
                 asked_at_s=now_s,
                 picture=picture(value),
                 waits=waits,
@@ -70,19 +81,18 @@ class Desk:
             for name, answer in self.answers
         ]
 
-    @property
-    def n_dropped(self) -> float:
+    def dropped(self, reason: str) -> float:
         name = "streamguard_samples_dropped_total"
-        return self.meter.registry.get_sample_value(name, {"reason": "model_full"}) or 0.0
+        return self.meter.registry.get_sample_value(name, {"reason": reason}) or 0.0
 
 
 def test_who_asks_gets_the_scores_of_the_categories() -> None:
     desk = Desk()
-    desk.ask("first", 75)
+    desk.ask("first", 75, read_at_s=-1.5)
 
     desk.batcher.work()
 
-    assert desk.answers == [("first", Scores(3, 7_000_000, 1.5, {CATEGORY: 0.75}))]
+    assert desk.answers == [("first", Scores(3, 7_000_000, -1.5, {CATEGORY: 0.75}))]
     assert desk.meter.registry.get_sample_value(
         "streamguard_stage_seconds_count", {"stage": "model"}
     )
@@ -94,7 +104,7 @@ def test_a_live_stream_that_is_sampled_densely_keeps_its_newest_pictures() -> No
         desk.ask(f"{number}", number)
 
     assert desk.said == [("0", OVERLOAD)]
-    assert desk.n_dropped == 1
+    assert desk.dropped("model_full") == 1
     desk.batcher.work()
     desk.batcher.work()
     assert desk.said[1:] == [("1", pytest.approx(0.01)), ("2", pytest.approx(0.02))]
@@ -141,7 +151,7 @@ def test_a_live_picture_is_scored_until_it_is_too_old() -> None:
     desk.batcher.work()
 
     assert desk.said == [("in time", 0.5), ("too late", OVERLOAD)]
-    assert desk.n_dropped == 1
+    assert desk.dropped("stale") == 1
 
 
 def test_a_picture_of_a_file_never_gets_too_old() -> None:
@@ -464,3 +474,107 @@ def test_every_question_is_answered_exactly_once(
         else answer in (OVERLOAD, MODEL_ERROR)
         for _, answer in desk.answers
     )
+
+
+def test_the_earliest_read_goes_first_whoever_asked_first() -> None:
+    desk = Desk(max_batch=2)
+    for name, read_at_s in (("late", 0.3), ("early", 0.1), ("between", 0.2)):
+        desk.ask(name, stream=name, read_at_s=read_at_s)
+
+    desk.batcher.work()
+
+    assert [name for name, _ in desk.said] == ["early", "between"]
+
+
+def test_a_picture_that_was_read_too_long_ago_is_stale_though_just_asked_about() -> None:
+    desk = Desk()
+    desk.clock.advance(10)
+    now_s = desk.clock.monotonic()
+    desk.ask("stale", stream="a", read_at_s=now_s - TTL_S - 0.001)
+    desk.ask("fresh", stream="b", read_at_s=now_s - TTL_S)
+
+    desk.batcher.work()
+
+    assert desk.said == [("stale", OVERLOAD), ("fresh", 0.5)]
+
+
+def test_a_batch_holds_no_more_than_its_share_of_one_stream() -> None:
+    desk = Desk(max_batch=4)
+    for number in range(9):
+        desk.ask(f"loud {number}", stream="loud")
+    desk.ask("quiet", stream="quiet")
+    desk.answers.clear()
+
+    desk.batcher.work()
+
+    assert [name for name, _ in desk.said] == ["loud 7", "loud 8", "quiet"]
+
+
+def test_batches_are_filled_up_to_a_size_that_the_model_knows() -> None:
+    desk = Desk(max_batch=8)
+    for number in range(5):
+        desk.ask(f"{number}", number, stream=f"{number}")
+
+    desk.batcher.work()
+
+    assert desk.classifier.n_pictures == [8]
+    assert desk.said == [(f"{number}", pytest.approx(number / 100)) for number in range(5)]
+
+
+def test_the_model_is_prepared_for_each_size_before_anybody_asks() -> None:
+    desk = Desk(max_batch=6)
+
+    desk.batcher.warm()
+
+    assert desk.classifier.n_pictures == [1, 2, 4, 6]
+    assert desk.batcher.is_healthy()
+
+
+class SmallClassifier(FakeClassifier):
+    """Takes no more than so many pictures at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def run(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        if len(pictures) > self.most:
+            raise ModelError("too many")
+        return super().run(pictures)
+
+
+def test_sizes_that_the_model_refuses_are_left_out() -> None:
+    desk = Desk(max_batch=8, classifier=SmallClassifier(2))
+
+    with structlog.testing.capture_logs() as logged:
+        desk.batcher.warm()
+    for number in range(3):
+        desk.ask(f"{number}", stream=f"{number}")
+    desk.batcher.work()
+
+    assert [(line["event"], line["size"]) for line in logged] == [("model_batch_refused", 4)]
+    assert desk.classifier.n_pictures == [1, 2, 2]
+    assert desk.batcher.is_healthy()
+
+
+def test_a_model_that_cannot_run_at_all_is_told_of_at_the_start() -> None:
+    desk = Desk(classifier=SmallClassifier(0))
+
+    desk.batcher.warm()
+
+    assert desk.batcher.problem == "too many"
+
+
+def test_pictures_that_come_within_a_moment_are_run_together() -> None:
+    answered = threading.Semaphore(0)
+    classifier = FakeClassifier()
+
+    with Batcher(classifier, 2, SystemClock(), PrometheusMeter()) as batcher:
+        with batcher._changed:  # both come before it can look
+            for stream in "ab":
+                asked = question(lambda _: answered.release())
+                batcher.ask(replace(asked, stream_id=stream))
+        for _ in range(2):
+            assert answered.acquire(timeout=PATIENCE_S)
+
+    assert classifier.n_pictures == [2]

@@ -422,3 +422,24 @@ def test_a_reader_of_little_patience_goes_on_unjudged() -> None:
         assert feeder.n_packets == 6
 
     on_loop(test)
+
+
+H264_UNNEEDED, H264_NEEDED = b"\x00\x00\x01\x01x", b"\x00\x00\x01\x41x"
+
+
+@pytest.mark.parametrize("mode", [Sampling.AUTO, Sampling.DENSE])
+def test_of_a_long_gop_frames_that_no_other_needs_are_left_out(mode: Sampling) -> None:
+    async def test(bench: Bench) -> None:
+        times_us = range(SECOND_US, 6 * SECOND_US, SECOND_US)
+        payloads = [H264_UNNEEDED if us % (2 * SECOND_US) else H264_NEEDED for us in times_us]
+        between = [
+            packet(us, is_keyframe=False, payload=payload)
+            for us, payload in zip(times_us, payloads, strict=True)
+        ]
+
+        feed(bench, FakeSource([packet(0), *between]), mode)
+
+        [decoded] = bench.decoder.ordered
+        assert len(decoded) == (3 if mode is Sampling.AUTO else 6)
+
+    on_loop(test)

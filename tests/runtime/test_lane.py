@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -403,5 +405,37 @@ def test_the_floor_is_the_earliest_packet_that_has_no_sample_yet() -> None:
 
         bench.work_off()
         assert bench.lane.floor_us() is None
+
+    on_loop(test)
+
+
+def renewed(pts_us: int) -> Packet:
+    """Give a packet with which the picture begins to be renewed."""
+    return replace(packet(pts_us, is_keyframe=False, read_at_s=0.0), is_refresh=True)
+
+
+def test_what_begins_in_order_is_decoded_without_what_came_before() -> None:
+    async def test(bench: Bench) -> None:
+        for pts_us, begins in ((0, True), (1, False), (5, True)):
+            bench.lane.put(renewed(pts_us), in_order=True, begins=begins)
+
+        bench.work_off()
+
+        assert [[p.pts_us for p in run] for run in bench.decoder.ordered] == [[0, 1], [5]]
+
+    on_loop(test)
+
+
+def test_after_a_loss_decoding_begins_anew_where_the_picture_is_renewed() -> None:
+    async def test(bench: Bench) -> None:
+        bench.lane.put(renewed(0), in_order=True, begins=True)
+        bench.work_off()
+        for index in range(1, MAX_WAITING + 2):
+            bench.lane.put(packet(index, is_keyframe=False, read_at_s=0.0), in_order=True)
+
+        bench.lane.put(renewed(MAX_WAITING + 2), in_order=True)
+        bench.work_off()
+
+        assert [run[0].pts_us for run in bench.decoder.ordered] == [0, MAX_WAITING + 2]
 
     on_loop(test)

@@ -206,3 +206,26 @@ def test_each_thread_has_a_decoder_of_its_own_and_all_end_with_the_pool() -> Non
     assert during == {"decode-0", "decode-1", "decode-2"}
     assert set(threading.enumerate()) == before
     assert len(decoders) == 3
+
+
+def test_what_its_threads_have_worked_is_added_up() -> None:
+    clock, begun, may_end = FakeClock(), threading.Event(), threading.Event()
+
+    class SlowDecoder(FakeDecoder):
+        def keyframe(self, codec: Codec, packet: Packet) -> Frame:
+            begun.set()
+            wait_for(may_end)
+            return super().keyframe(codec, packet)
+
+    async def test() -> list[float]:
+        with DecodePool(1, SlowDecoder, clock) as pool:
+            lane, _ = lane_of(pool, clock)
+            lane.put(packet(0), in_order=False)
+            wait_for(begun)
+            clock.advance(2.0)
+            busy_s = [pool.busy_s()]
+            may_end.set()
+        clock.advance(5.0)
+        return [*busy_s, pool.busy_s()]
+
+    assert asyncio.run(test()) == [2.0, 2.0]

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -249,3 +250,12 @@ def test_it_says_what_it_still_holds(epoch: int, second: int, *, is_held: bool) 
 
 def test_an_empty_ring_holds_nothing() -> None:
     assert not ring_of([]).holds(0, 0)
+
+
+def test_where_a_picture_begins_to_be_renewed_is_as_good_a_beginning_as_a_keyframe() -> None:
+    ring = PacketRing()
+    for pts_us in range(4):
+        ring.add(replace(packet(pts_us, is_keyframe=False), is_refresh=pts_us in {1, 3}))
+
+    assert [each.pts_us for each in ring.gop()] == [3]
+    assert [each.pts_us for each in ring.between(0, 2, 9)] == [1, 2, 3]

@@ -1,0 +1,133 @@
+"""Streams whose keyframes are rare, missing or blank, from their packets to their account."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamguard.adapters.pyav_decoder import PyavDecoder
+from streamguard.core.evasion import Evasion
+from streamguard.core.events import EventType
+from streamguard.core.sampling import Level, Sampler, Sampling
+from streamguard.core.types import Codec, Packet
+from streamguard.runtime.worker import screen_once
+from tests.clock import FakeClock
+from tests.media import Recipe, filmed, packets, video
+from tests.runtime.fakes import FakeSource
+from tests.runtime.stage import FILE, Stage
+
+Clip = tuple[Codec, list[Packet]]
+FPS, GOP = 25, 50
+ROUND = 100
+
+
+@lru_cache
+def refreshed(container: str = "mpegts") -> Clip:
+    """Give 12 s that are renewed every 4 s, joined 0.4 s after the only keyframe.
+
+    Ten blocks wide, of which each frame renews one column, they are whole 0.4 s later.
+    """
+    params = f"keyint={ROUND}:min-keyint={ROUND}:intra-refresh=1:scenecut=0:threads=1:ref=1"
+    recipe = Recipe(n_frames=12 * FPS, gop=ROUND, options=(("x264-params", params),))
+    codec, all_packets = packets(video(container, recipe))
+    return codec, all_packets[10:]
+
+
+@lru_cache
+def stretched() -> Clip:
+    """Give 250 s of one GOP."""
+    return packets(video("mpegts", Recipe(n_frames=1000, gop=1000, fps=4, size=(96, 64))))
+
+
+@lru_cache
+def blacked() -> Clip:
+    """Give 12 s whose keyframes are black, and nothing else is."""
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 256, (12 * FPS, 6, 8), dtype=np.uint8)
+    pictures = [np.kron(one, np.ones((20, 20), np.uint8)) for one in coarse]
+    for number in range(0, len(pictures), GOP):
+        pictures[number][:] = 16
+    return packets(filmed(pictures, GOP, 28))
+
+
+@lru_cache
+def black() -> Clip:
+    """Give a minute that shows nothing."""
+    return packets(video("mpegts", Recipe(n_frames=240, gop=8, fps=4, seed=0)))
+
+
+def account(clip: Clip, sampling: Sampling) -> Any:  # what the event holds
+    """Screen a clip; give the account of its session."""
+    stage = Stage(make_decoder=lambda: PyavDecoder(FakeClock()))
+    codec, given = clip
+    source = FakeSource(given, codec=codec)
+    stream = stage.stream(lambda _: source, location=FILE, sampling=sampling)
+    error = stage.run(lambda parts, stop: screen_once(stream, parts, stop))
+    assert error is None
+    [ended] = stage.told(EventType.STREAM_ENDED)
+    return ended
+
+
+def met(clip: Clip) -> list[Evasion]:
+    """Give the evasions that a stream's packets alone show."""
+    sampler = Sampler(Sampling.AUTO)
+    for each in clip[1]:
+        sampler.step(each)
+    return sampler.take_evasions()
+
+
+@pytest.mark.parametrize("container", ["mpegts", "flv", "mp4"])
+def test_a_picture_that_is_renewed_piece_by_piece_is_screened_once_it_is_whole(
+    container: str,
+) -> None:
+    """It is whole 4.0 s after we came; the verdict on that reaches 2.5 s back."""
+    clip = refreshed(container)
+
+    ended = account(clip, Sampling.AUTO)
+
+    assert met(clip) == [Evasion.INTRA_REFRESH]
+    assert ended.n_samples >= 4 * 7
+    assert ended.gap_ms == pytest.approx(1_500, abs=100)
+
+
+def test_keyframes_alone_never_screen_what_has_none() -> None:
+    ended = account(refreshed(), Sampling.KEYFRAMES)
+
+    assert (ended.n_samples, ended.screened_ms) == (0, 0)
+
+
+def test_a_stretched_gop_is_screened_whole() -> None:
+    clip = stretched()
+
+    ended = account(clip, Sampling.AUTO)
+
+    assert met(clip) == [Evasion.STRETCHED_GOP]
+    assert ended.gap_ms == 0
+    assert ended.screened_ms > 249_000
+
+
+def test_between_black_keyframes_it_looks_at_once() -> None:
+    clip = blacked()
+
+    alone, ended = account(clip, Sampling.KEYFRAMES), account(clip, Sampling.AUTO)
+
+    assert alone.screened_ms == 0
+    assert ended.gap_ms == 0
+    assert met(clip) == []  # it shows in what the keyframes show, not in the packets
+
+
+def test_a_black_stream_is_looked_into_now_and_then_and_stays_a_gap() -> None:
+    ended = account(black(), Sampling.AUTO)
+
+    assert ended.screened_ms == 0
+    assert 30 < ended.n_samples < 150  # of 30 keyframes and 240 frames
+
+
+def test_at_the_floor_a_stretched_gop_is_a_gap() -> None:
+    sampler = Sampler(Sampling.AUTO)
+    sampler.level = Level.FLOOR
+    taken = [sampler.step(each).name for each in stretched()[1]]
+
+    assert taken[0] == "KEYFRAME"
+    assert set(taken[1:]) == {"SKIP"}
