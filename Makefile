@@ -29,9 +29,10 @@ lint: $(VENV) ## check style and spelling
 types: $(VENV) ## check types
 	.venv/bin/mypy
 
-bench: $(KERNELS) $(PARTS) ## short load tests: the bank, recall, CPU; what is not here is left out
+bench: $(KERNELS) $(PARTS) ## short load tests: the bank, recall, hostile sources, CPU; what is not here is left out
 	$(PYTHON) -m loadtest bank_bench --entries 100000 --json
 	$(PYTHON) -m loadtest recall --short || [ $$? = 3 ]
+	$(PYTHON) -m loadtest hostile --cases 10000
 	$(PYTHON) -m loadtest cpu --minutes 0.5 --rounds 1 --no-large-bank || [ $$? = 3 ]
 
 check: lint types test bench ## what CI runs

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,8 @@ DEADLINE_S = 5.0
 
 START_S = 60.0
 """A process has to import its libraries and make its clips."""
+
+SCREENING = (sys.executable, "-X", "faulthandler", "-m", "loadtest.hostile_child")
 
 _TOLD_BYTES = 4000
 
@@ -41,7 +44,9 @@ class ScreenedBy:
 class Watched:
     """One process at a time; a context manager, one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = SCREENING, deadline_s: float = DEADLINE_S) -> None:
+        self._command = command
+        self._deadline_s = deadline_s
         self._held: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -59,13 +64,13 @@ class Watched:
     def ask(self, line: str) -> ScreenedBy:
         """Let the process screen a case."""
         began_s = time.monotonic()
-        answer = self._said(line, DEADLINE_S)
+        answer = self._said(line, self._deadline_s)
         seconds = time.monotonic() - began_s
         if answer is None:
             is_hanging = self._process.poll() is None
             told = self._end()
             self._start()
-            what = f"hung for {DEADLINE_S:.0f} s" if is_hanging else f"died: {told}"
+            what = f"hung for {self._deadline_s:g} s" if is_hanging else f"died: {told}"
             return ScreenedBy(None, what, seconds)
         held = {name: answer[name] for name in self._held}
         more = [f"{held[name] - most} {name}" for name, most in self._held.items()]
@@ -80,7 +85,7 @@ class Watched:
             RuntimeError: it did not find frames in all of them: nothing would be shown by it.
         """
         self._process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-m", "loadtest.hostile_child"],
+            self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -15,6 +15,10 @@ import m3u8
 MAX_RENDITIONS = 100
 """Real ladders have ten at most, times a few codecs and groups of sound."""
 
+MAX_LINES = 20_000
+"""Sixteen hours of segments of 6 s, two lines each. A playlist is parsed up to twice a second and
+other threads wait, at 2 to 8 us a line (measured): a megabyte of short lines took 1.1 s."""
+
 MIN_HEIGHT = 360
 """A hash looks at 64 x 64 pixels, a model at 224 x 224: the smallest rendition that serves."""
 
@@ -136,12 +140,14 @@ def parse_playlist(text: str, base: httpx.URL) -> Ladder | SegmentList:
     """Read a playlist that was fetched from `base`.
 
     Raises:
-        PlaylistInvalid: it is none, is encrypted, offers no video or too many renditions.
+        PlaylistInvalid: it is none, is encrypted, too long, offers no video or too many renditions.
     """
     if not text.lstrip("\ufeff \t\r\n").startswith("#EXTM3U"):
         raise PlaylistInvalid("is none: it does not begin with #EXTM3U")
     if text.count(_RENDITION) > MAX_RENDITIONS:
         raise PlaylistInvalid(f"names more than {MAX_RENDITIONS} renditions")
+    if len(text.splitlines()) > MAX_LINES:  # as the parser counts them: not by line feeds alone
+        raise PlaylistInvalid(f"has more than {MAX_LINES} lines")
     try:
         found: dict[str, Any] = m3u8.parse(text, custom_tags_parser=_is_done)
     except (ValueError, LookupError, ArithmeticError, AttributeError, TypeError):

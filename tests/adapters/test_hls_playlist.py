@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streamguard.adapters.hls_playlist import (
     MAX_DURATION_S,
+    MAX_LINES,
     MAX_RENDITIONS,
     Ladder,
     PlaylistInvalid,
@@ -93,6 +94,20 @@ def test_a_ladder_may_have_so_many_renditions_and_no_more() -> None:
     for number in (MAX_RENDITIONS + 1, 10_000):
         with pytest.raises(PlaylistInvalid, match=r"^names more than 100 renditions$"):
             ladder(*heights(*range(1, number + 1)))
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n", "\x85"])
+def test_a_playlist_may_have_so_many_lines_and_no_more(line_end: str) -> None:
+    """Whatever the parser takes for the end of a line counts."""
+    lines = ["#EXTM3U", *["#EXTINF:1,", "a.ts"] * ((MAX_LINES - 1) // 2)]
+    lines += [""] * (MAX_LINES - len(lines))
+
+    found = parse_playlist(line_end.join([*lines, ""]), BASE)
+
+    assert isinstance(found, SegmentList)
+    assert len(found.segments) == (MAX_LINES - 1) // 2
+    with pytest.raises(PlaylistInvalid, match=r"^has more than 20000 lines$"):
+        parse_playlist(line_end.join([*lines, "", ""]), BASE)
 
 
 def test_segments_are_numbered_and_resolved_against_their_playlist() -> None:

@@ -80,7 +80,8 @@ def test_a_file_has_the_bound_on_pixels_alone(tmp_path: Path) -> None:
 
 def test_a_file_that_says_it_is_mp4_and_has_no_stream_holds_no_video(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    path.write_bytes(b"\0\0\0\x08ftyp\0\0\0\x08moov")
+    brand = b"\0\0\0\x10ftypisom\0\0\0\0"
+    path.write_bytes(brand + b"\0\0\0\x74moov\0\0\0\x6cmvhd" + bytes(100))
 
     with pytest.raises(SourceInvalid):
         PyavSource(parse_location(str(path)), Timeline(), SystemClock())
