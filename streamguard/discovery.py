@@ -16,6 +16,7 @@ from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock
 from streamguard.core.published import RenditionRule
+from streamguard.core.schedule import Risk
 from streamguard.ingest.added import AddedStreams
 from streamguard.ingest.asking import Service
 from streamguard.ingest.mediamtx import MediaMtx, Pull
@@ -93,7 +94,9 @@ async def keep_wanted(
     """
     while True:
         registry.changed.clear()
-        crew.want({one: wanted.stream for one, wanted in registry.wanted().items()})
+        all_wanted = registry.wanted()
+        crew.want({one: wanted.stream for one, wanted in all_wanted.items()})
+        crew.know({one: Risk(n_viewers=wanted.n_viewers) for one, wanted in all_wanted.items()})
         await record.tell({**registry.excluded(), **named})
         await registry.changed.wait()
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from streamguard.core.crew import Vitals
 from streamguard.core.ports import Clock
+from streamguard.core.schedule import Risk
 from streamguard.runtime.board import StreamBeat
 from streamguard.runtime.link import Link
 from streamguard.runtime.stop import StopReason
@@ -20,6 +21,7 @@ from streamguard.runtime.wire import (
     Take,
     ToSupervisor,
     ToWorker,
+    Tune,
     WorkerPlan,
 )
 
@@ -64,6 +66,7 @@ class Member:
         """Its last sign of life."""
         self.streams: dict[str, Take] = {}
         """What it was told to screen, and has not released."""
+        self._risks: dict[str, Risk] = {}  # what it was told last
         self.n_pending = 0
         """Batches of it that are not committed yet."""
 
@@ -98,8 +101,15 @@ class Member:
 
     def take(self, message: Take) -> None:
         """Give it a stream."""
+        self._risks.pop(message.stream_id, None)
         self.streams[message.stream_id] = message
         self.say(message)
+
+    def tune(self, stream_id: str, risk: Risk) -> None:
+        """Tell it what is known of the risk of a stream, where that is news."""
+        if self._risks.get(stream_id, Risk()) != risk:
+            self._risks[stream_id] = risk
+            self.say(Tune(stream_id, risk))
 
     def release(self, stream_id: str, reason: StopReason) -> None:
         """Ask it to let a stream go."""

@@ -13,6 +13,7 @@ import structlog
 
 from streamguard.core.account import Account
 from streamguard.core.crew import CrashBrake, CrewRules, least_loaded, trouble_with
+from streamguard.core.schedule import Risk
 from streamguard.runtime.crew_state import CrewState, Orphan, SupervisorParts
 from streamguard.runtime.member import Member
 from streamguard.runtime.parts import Stream
@@ -52,6 +53,7 @@ class Supervisor:
         self._state = CrewState()
         self._brake = CrashBrake()
         self._wanted: Mapping[str, Stream] = {}
+        self._risks: Mapping[str, Risk] = {}
         self._n_started = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_start_s = 0.0
@@ -61,6 +63,10 @@ class Supervisor:
     def want(self, streams: Mapping[str, Stream]) -> None:
         """Say which streams are to be screened from now on, by id."""
         self._wanted = streams
+
+    def know(self, risks: Mapping[str, Risk]) -> None:
+        """Say what people and servers know of the risk of streams, by id, from now on."""
+        self._risks = risks
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -103,6 +109,9 @@ class Supervisor:
         self._fill(now_s)
         self._release()
         self._assign()
+        for member in self.members:
+            for stream_id in member.streams:
+                member.tune(stream_id, self._risks.get(stream_id, Risk()))
         await self._bury(now_s)
 
     def _watch(self, member: Member, now_s: float) -> None:

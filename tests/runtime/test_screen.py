@@ -410,3 +410,28 @@ def test_a_flag_of_a_real_file_has_a_clip_and_a_still(tmp_path: Path) -> None:
     states = [data.evidence.state for data in stage.told(EventType.FLAG_UPDATED)]
     assert states[-1] == "ready"
     assert {each.name for each in root.rglob("*") if each.is_file()} == {"clip.mp4", "still.jpg"}
+
+
+@pytest.mark.parametrize("is_new_epoch", [False, True])
+def test_a_publisher_that_falls_silent_leaves_no_gap(*, is_new_epoch: bool) -> None:
+    """Its own time stands still meanwhile, or begins anew: `Timeline` breaks beyond 10 s."""
+    stage = Stage()
+    before = keyframes(3)
+    resumed_us = 66 * SECOND_US if is_new_epoch else 6 * SECOND_US
+    after = [
+        packet(resumed_us + each.pts_us, epoch=int(is_new_epoch), read_at_s=NOW_S + 60)
+        for each in keyframes(3)
+    ]
+
+    def fall_silent(each: Packet) -> None:
+        if each is after[0]:
+            stage.clock.advance(60.0)
+
+    source = FakeSource([*before, *after], on_read=fall_silent)
+    error = screen(stage, source, sampling=Sampling.AUTO)
+
+    assert error is None
+    assert stage.told(EventType.COVERAGE_GAP) == []
+    [ended] = stage.told(EventType.STREAM_ENDED)
+    assert (ended.n_samples, ended.gap_ms) == (6, 0)
+    assert ended.screened_ms == (8_000 if is_new_epoch else 10_000)
