@@ -17,7 +17,7 @@ from streamguard.core.schedule import Risk
 from streamguard.runtime.crew_state import CrewState, Orphan, SupervisorParts
 from streamguard.runtime.member import Member
 from streamguard.runtime.parts import Stream
-from streamguard.runtime.stop import Stop
+from streamguard.runtime.stop import Stop, StopReason
 from streamguard.runtime.wire import Batch, Beat, Committed, Metrics, Released, WorkerPlan, take
 
 LOOK_EVERY_S = 0.1
@@ -216,14 +216,17 @@ class Supervisor:
         self._state.orphans[account.stream_id] = Orphan(account, until_s)
 
     def _release(self) -> None:
-        """Ask for what is not wanted any more, or is another publish by now."""
+        """Ask for what is not wanted any more, is another publish by now, or is elsewhere."""
         for member in self.members:
             for stream_id, held in member.streams.items():
                 wanted = self._wanted.get(stream_id)
                 is_same = wanted is not None and replace(wanted, before=held.before) == held.stream
-                if not is_same and stream_id not in self._state.releasing:
-                    self._state.releasing[stream_id] = "ended"
-                    member.release(stream_id, "ended")
+                if is_same or stream_id in self._state.releasing:
+                    continue
+                has_moved = wanted is not None and wanted.session_key == held.session_key != ""
+                reason: StopReason = "moved" if has_moved else "ended"
+                self._state.releasing[stream_id] = reason
+                member.release(stream_id, reason)
 
     def _assign(self) -> None:
         """Give what nobody holds to whoever has least."""

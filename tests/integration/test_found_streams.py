@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.encoding import Form, Scene, encode_copy
+from loadtest.encoding import Form, Scene, encode_copy, ffmpeg
 from loadtest.programs import running
 from loadtest.rtmp import HOST, RtmpServer, free_ports, rtmp_server
 from streamguard.core.event_data import utc_seconds
@@ -48,6 +48,7 @@ pull = "rtmp://{host}:{port}"
 include = ["live/*"]
 exclude = ["live/test*"]
 exclude_reason = "a test card"
+renditions = ["_360p"]
 """
 
 
@@ -154,6 +155,24 @@ def test_what_is_excluded_is_on_record_and_not_screened(
 
     assert excluded["data"]["reason"] == "a test card"
     assert excluded["data"]["stream_id"] != started["data"]["stream"]["stream_id"]
+
+
+def test_a_broadcast_is_screened_once_and_goes_on_by_the_rendition_that_serves_best(
+    tmp_path: Path, known_bank: Path, rtmp: RtmpServer, clip: Path
+) -> None:
+    """The source has 540 lines; a copy of 360 comes up beside it, and goes away again."""
+    larger = tmp_path / "larger.mp4"
+    ffmpeg("-i", clip, "-vf", "scale=960:540", "-preset", "ultrafast", "-g", "25", "-an", larger)
+    with screening(tmp_path, known_bank, rtmp) as run, following(tmp_path) as events:
+        with rtmp.publish(larger, "a"):
+            source = first(events, "stream.started")["data"]
+            with rtmp.publish(clip, "a_360p"):
+                smaller = first(events, "stream.started", 2)["data"]
+            again = first(events, "stream.started", 3)["data"]
+        run.stop(signal.SIGTERM)
+
+    assert [one["height"] for one in (source, smaller, again)] == [540, 360, 540]
+    assert len({one["stream"]["session_id"] for one in (source, smaller, again)}) == 1
 
 
 def test_an_api_that_is_down_ends_no_stream(
