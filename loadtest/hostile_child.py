@@ -8,6 +8,7 @@ import json
 import resource
 import sys
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import suppress
 from functools import partial
@@ -36,6 +37,9 @@ TIMEOUTS = SourceTimeouts(open_s=1.0, read_s=1.0)
 
 MAX_FRAMES = 200
 """A source that gives so many is well: a playlist may promise hours."""
+
+ENOUGH_S = 2.0
+"""One that has given frames for so long is, too: those of 8K take a third of a second each."""
 
 WHOLE = "whole"
 """Asks for one undamaged case of each kind."""
@@ -69,13 +73,15 @@ class Screener:
 
     def outcome(self, case: Case, *, in_order: bool) -> tuple[str, int]:
         """Screen a case to its end; give the error it ended in, or none, and how many frames."""
-        n_frames, end = 0, ""
+        n_frames, end, began_s = 0, "", time.monotonic()
         memory = RegionMemory()
         try:
             frames = self._frames(self._where(case), in_order=in_order)
             for frame in islice(frames, MAX_FRAMES):
                 views_of(frame.luma, full_range=frame.full_range, memory=memory)
                 n_frames += 1
+                if time.monotonic() > began_s + ENOUGH_S:
+                    break
             frames.close()
         except StreamguardError as error:
             end = error.reason

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from streamguard.core.errors import SourceCorrupt
-from streamguard.core.limits import MAX_PIXELS
+from streamguard.core.limits import MAX_PIXELS, MAX_SIDE
 from streamguard.core.ports import Clock
 from streamguard.core.types import Codec, Frame, Packet
 
@@ -146,6 +146,8 @@ def luma_plane(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np
 def _frame(
     picture: VideoFrame, packet: Packet, codec: Codec, reformatter: VideoReformatter, clock: Clock
 ) -> Frame:
+    if max(picture.width, picture.height) > MAX_SIDE:
+        raise SourceCorrupt(f"a picture has a side of more than {MAX_SIDE} pixels")
     is_full = _is_full_range(picture)
     luma = luma_plane(picture, reformatter)
     if codec.quarter_turns:

@@ -32,7 +32,7 @@ from streamguard.core.errors import (
     SourceUnavailable,
     StreamguardError,
 )
-from streamguard.core.limits import MAX_PIXELS
+from streamguard.core.limits import MAX_PIXELS, MAX_SIDE
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 
@@ -212,8 +212,11 @@ class Opened:
         """Refuse what is too much, and say by which setting."""
         where, limits = self._location, self._timeouts.limits
         width, height = chosen.codec_context.width, chosen.codec_context.height
+        size = f"pictures of {width}x{height}"
         if width * height > limits.max_pixels:
-            problem = f"pictures of {width}x{height}: more than limits.max_pixels"
+            problem = f"{size}: more than limits.max_pixels"
+        elif max(width, height) > MAX_SIDE:
+            problem = f"{size}: a longer side than {MAX_SIDE}, the most that streamguard"
         elif where.is_live and len(self.container.streams) > limits.max_streams:
             problem = "more streams in one than limits.max_streams"
         else:

@@ -25,7 +25,7 @@ from streamguard.core.budget import ErrorBudget
 from streamguard.core.errors import SourceCorrupt, SourceTruncated, StreamguardError
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
-from streamguard.core.timeline import Timeline
+from streamguard.core.timeline import MAX_TIME_US, Timeline
 from streamguard.core.types import Codec, Packet
 
 TRUNCATION_SLACK_US = 1_000_000
@@ -227,7 +227,7 @@ class PyavSource:
             return
         container = self._opened.container
         duration_us = container.duration  # microseconds, None where the format has none
-        if not duration_us:
+        if not duration_us or duration_us > MAX_TIME_US:
             return
         start_us = container.start_time or 0
         ends_us = (int(end * tick_s * 1_000_000) for end, tick_s in self._ends.values())

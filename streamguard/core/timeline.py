@@ -17,6 +17,10 @@ MAX_LEAD_US = 2_500_000
 """A picture is shown at most so long after (or before) its decode time: 16 frames held back at
 6.4 fps. A PTS farther away is damaged, or made to let all later frames seem old."""
 
+MAX_TIME_US = 1 << 53
+"""285 years: some count from 1970. Beyond it times are damage, and neither FFmpeg's 64 bits nor the
+numbers of JSON hold what is reckoned with them."""
+
 FALLBACK_STEP_US = 33_333
 """Assumed distance of two packets without timestamps: one frame at 30 fps."""
 
@@ -59,7 +63,7 @@ class Timeline:
         self._last_dts_us = None
 
     def place(self, pts: int | None, dts: int | None, time_base: Fraction) -> Stamp:
-        """Place one packet; either timestamp, or both, may be missing.
+        """Place one packet; either timestamp, or both, may be missing, or beyond MAX_TIME_US.
 
         Args:
             pts: raw presentation time in ticks of `time_base`.
@@ -68,11 +72,11 @@ class Timeline:
 
         """
         raw = dts if dts is not None else pts
-        if raw is None:
+        raw_us = None if raw is None else _us(raw, time_base)
+        if raw is None or raw_us is None or abs(raw_us) > MAX_TIME_US:
             dts_us = 0 if self._last_dts_us is None else self._last_dts_us + self._step_us
             self._last_dts_us = dts_us
             return Stamp(self._epoch, dts_us, dts_us)
-        raw_us = _us(raw, time_base)
         dts_us = self._follow(self._unwrap(raw, raw_us, time_base), raw_us)
         if self._last_dts_us is not None and dts_us > self._last_dts_us:
             # a pause is no measure: what is assumed must not go beyond what jitter may take back

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from streamguard.adapters.pyav_decoder import MAX_CONTEXTS, PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.core.errors import SourceCorrupt
-from streamguard.core.limits import MAX_PIXELS
+from streamguard.core.limits import MAX_PIXELS, MAX_SIDE
 from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Codec, Frame, Packet
 from tests.clock import FakeClock
-from tests.media import Recipe, damaged, packets, plain_decode, source_frame, video
+from tests.media import Recipe, damaged, image, packets, plain_decode, source_frame, video
 
 AS_HERE = {"skip_loop_filter": "all"}
 """What this decoder leaves out, in a plain decoder too."""
@@ -184,6 +184,19 @@ def test_pictures_are_decoded_up_to_8k_and_not_beyond(height: int) -> None:
     else:
         with pytest.raises(SourceCorrupt):
             decoded(payload)
+
+
+@pytest.mark.parametrize("longer", [MAX_SIDE, MAX_SIDE + 16])
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_a_side_may_be_so_long_and_no_longer(longer: int, *, is_wide: bool) -> None:
+    size = (longer, 16) if is_wide else (16, longer)
+    payload = image("bmp", size)
+
+    if longer <= MAX_SIDE:
+        assert decoded(payload, "bmp").luma.shape == size[::-1]
+    else:
+        with pytest.raises(SourceCorrupt, match="a side of more than 16384 pixels"):
+            decoded(payload, "bmp")
 
 
 @pytest.mark.parametrize("is_full", [False, True], ids=["limited", "full"])

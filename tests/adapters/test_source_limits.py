@@ -9,12 +9,12 @@ from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import SourceCorrupt, SourceInvalid, SourceUnavailable
-from streamguard.core.limits import Limits
+from streamguard.core.limits import MAX_SIDE, Limits
 from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Packet
 from streamguard.limits_section import LimitsSection
-from tests.media import Recipe, video
+from tests.media import Recipe, image, video
 from tests.servers import serving, whole
 
 RECIPE = Recipe(size=(160, 120), n_frames=50, audio_s=2.0)
@@ -47,6 +47,19 @@ def test_pictures_that_are_too_large_are_refused_when_a_stream_opens(container: 
         SourceUnavailable, match=r"pictures of 160x120: more than limits\.max_pixels"
     ):
         taken(video(container, RECIPE), Limits(max_pixels=N_PIXELS - 1))
+
+
+@pytest.mark.parametrize("longer", [MAX_SIDE, MAX_SIDE + 16])
+def test_pictures_may_have_a_side_so_long_and_no_longer(tmp_path: Path, longer: int) -> None:
+    path = tmp_path / "strip"
+    path.write_bytes(image("bmp", (longer, 16)))
+
+    if longer <= MAX_SIDE:
+        with PyavSource(parse_location(str(path)), Timeline(), SystemClock()) as source:
+            assert source.codec.width == longer
+    else:
+        with pytest.raises(SourceInvalid, match="pictures of 16400x16: a longer side than 16384"):
+            PyavSource(parse_location(str(path)), Timeline(), SystemClock())
 
 
 @pytest.mark.parametrize("container", ["mpegts", "flv"])

@@ -10,6 +10,7 @@ from streamguard.core.timeline import (
     FLV_WRAP_TICKS,
     MAX_FORWARD_US,
     MAX_LEAD_US,
+    MAX_TIME_US,
     MPEGTS_WRAP_TICKS,
     Stamp,
     Timeline,
@@ -65,6 +66,22 @@ def test_packet_without_times_follows_by_an_assumed_frame() -> None:
     stamps = place([(5_000_000, 5_000_000), (None, None)])
 
     assert stamps[1] == Stamp(0, 5_033_333, 5_033_333)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("is_decode", [True, False])
+def test_a_time_beyond_all_bounds_counts_as_missing(sign: int, *, is_decode: bool) -> None:
+    tick = Fraction(1, 1_000_000)
+
+    def placed(ticks: int) -> int:
+        return (
+            Timeline()
+            .place(None if is_decode else ticks, ticks if is_decode else None, tick)
+            .dts_us
+        )
+
+    assert placed(sign * MAX_TIME_US) == sign * MAX_TIME_US
+    assert placed(sign * (MAX_TIME_US + 1)) == 0
 
 
 def test_packet_without_times_follows_by_the_step_before_it() -> None:
