@@ -98,6 +98,18 @@ def _add_service_verbs(verbs: Verbs) -> None:
         "streamguard run --config streamguard.toml",
     )
     run.add_argument("--config", type=Path, metavar="FILE", required=True)
+    top = add_verb(
+        verbs,
+        "top",
+        "admin.top.top",
+        "show where each stream of a running deployment stands, live in the terminal",
+        "streamguard top --config /etc/streamguard/config.toml",
+    )
+    top.add_argument("--config", type=Path, metavar="FILE", help="that of the running deployment")
+    top.add_argument("--url", metavar="URL", help="its admin API, else as configured")
+    top.add_argument("--token-file", type=Path, metavar="FILE", help="holds the token of that API")
+    top.add_argument("--once", action="store_true", help="print the table once")
+    top.add_argument("--json", action="store_true", help="print once what the API says")
     events = add_verb(
         verbs,
         "events",

@@ -16,6 +16,8 @@ from streamguard.adapters.meter_values import FleetValues
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
+from streamguard.admin.api import AdminApi
+from streamguard.admin.token import ensure_token
 from streamguard.app import writing
 from streamguard.core.banks import Banks
 from streamguard.core.crew import CrewRules
@@ -41,19 +43,19 @@ log = structlog.get_logger()
 
 
 async def run(settings: Settings, stop: Stop) -> None:
-    """Screen the configured streams until `stop`; see README for what it serves."""
-    clock = SystemClock()
-    registry = registry_of(settings, streams_of(settings), clock)
+    """Screen what is configured, added and found until `stop`; see README for what it serves."""
     banks = LiveBanks(settings.bank.paths)
     plan = worker_plan(settings)
-    meter = PrometheusMeter()
-    show(registry, meter.registry)
+    meter, clock = PrometheusMeter(), SystemClock()
+    registry = registry_of(settings, streams_of(settings), clock)
+    token_file = ensure_token(settings.admin.token_file, settings.log.file)
     fleet = FleetValues(meter.registry)
     shown = CollectorRegistry()
     shown.register(fleet)
+    show(registry, meter.registry)
+    meter.watch("streams_configured", "Streams to be screened.", lambda: len(registry.wanted()))
     with SqliteLog(settings.log.file) as event_log, banks.watched(meter):
         n_excluded = sum(one.not_screened is not None for one in settings.streams)
-        meter.watch("streams_configured", "Streams to be screened.", lambda: len(registry.wanted()))
         meter.watch(
             "streams_excluded",
             "Streams not to be screened.",
@@ -75,21 +77,20 @@ async def run(settings: Settings, stop: Stop) -> None:
                     event_log, clock, meter, settings.worker.stop_timeout_s, on_commit
                 ) as writer,
             ):
-                hubs = _hub_keeper(settings, Told(source_of(settings), writer.put), banks, meter)
+                source = source_of(settings)
+                hubs = _hub_keeper(settings, Told(source, writer.put), banks, meter)
+                settler = Settler(event_log, writer, source, clock, meter)
+                ears = Ears(hubs.heard, fleet.heard, fleet.left, meter.lost_worker)
                 crew = Supervisor(
                     plan,
                     start_member,
                     settings.worker.count or n_cores(),
-                    SupervisorParts(
-                        writer,
-                        Settler(event_log, writer, source_of(settings), clock, meter),
-                        clock,
-                        Ears(hubs.heard, fleet.heard, fleet.left, meter.lost_worker),
-                    ),
+                    SupervisorParts(writer, settler, clock, ears),
                     CrewRules(max_rss_bytes=settings.worker.max_rss_mb << 20),
                 )
                 health.writer, health.crew = writer, crew
-                await _keep(settings, banks, crew, hubs, registry, health, stop)
+                admin = AdminApi(settings.admin, token_file, crew, registry, clock, stop)
+                await _keep(settings, banks, crew, hubs, registry, admin, health, stop)
             log.info("run_stopped")
 
 
@@ -114,6 +115,7 @@ async def _keep(
     crew: Supervisor,
     hubs: HubKeeper,
     registry: Registry,
+    admin: AdminApi,
     health: Health,
     stop: Stop,
 ) -> None:
@@ -132,6 +134,7 @@ async def _keep(
         keepers.append(tasks.create_task(registry.run()))
         keepers.append(tasks.create_task(ask_about_lost(registry, crew)))
         keepers.append(tasks.create_task(keep_wanted(registry, crew, record, named)))
+        keepers.append(tasks.create_task(admin.run()))
         await crew.run(stop)
         for keeper in keepers:
             keeper.cancel()

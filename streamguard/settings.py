@@ -23,6 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from streamguard.admin_section import AdminSection
 from streamguard.core.coverage_data import MAX_BANKS
 from streamguard.core.errors import ConfigError
 from streamguard.exchange_section import (
@@ -160,6 +161,7 @@ class Settings(BaseSettings):
     model: ModelSection = ModelSection()
     evidence: EvidenceSection = EvidenceSection()
     http: HttpSection = HttpSection()
+    admin: AdminSection = AdminSection()
     worker: WorkerSection = WorkerSection()
     exchange: dict[ExchangeName, ExchangeSection] = {}
     """The exchanges whose hash lists `bank sync` follows."""

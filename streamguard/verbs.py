@@ -14,7 +14,6 @@ from streamguard import app, process, service
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
@@ -33,10 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Screen the configured streams until told to stop."""
     process.configure_logging()
     settings = load_settings(arguments.config)
-    if not settings.streams and not settings.servers:
-        raise ConfigError(
-            f"{arguments.config} names no streams: add a [[streams]] or a [[servers]] table"
-        )
 
     async def watched(stop: Stop) -> int:
         await service.run(settings, stop)

@@ -98,6 +98,13 @@ class LogUnavailable(StreamguardError):
     exit_code = 3
 
 
+class AdminUnavailable(StreamguardError):
+    """Nobody answers at the admin API of a deployment."""
+
+    reason = "admin"
+    exit_code = 3
+
+
 class RecordsUnavailable(StreamguardError):
     """The records behind a bank cannot be read or written: a full disk, no permission, damage."""
 

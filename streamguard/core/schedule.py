@@ -83,6 +83,10 @@ class Risk:
     n_viewers: int | None = None
 
 
+NO_RISK = Risk()
+"""Nothing is known."""
+
+
 class Suspicion:
     """What is known of the risk of one session; one thread."""
 

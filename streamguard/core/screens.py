@@ -6,8 +6,10 @@ where it was last seen.
 Measured on copies of 38 contents, filmed from 3 and from 6 degrees aside in a dark room, soft and
 grainy, x264 veryfast at crf 28, by keyframes: of 366 frames the upright rectangle within the room
 lies within a match of the content's own hashes in 5 % (median 56 bits), what is between the four
-sides, turned straight, in 96 % (median 12; true corners do no better); in 4 % a side was not seen.
-A picture of 360p takes 0.17 ms, and 0.15 ms to be turned straight (one core, AMD EPYC).
+sides, turned straight, in 96 % of those that were found (median 12), between the true corners in
+98 %; in 4 % a side was not seen. Of 35 pictures drawn at up to 20 degrees to the side, 10 upwards
+and 5 of roll, in a plain room with grain, all match. A picture of 360p or 1080p takes 0.17 ms, and
+0.13 ms to be turned straight (one core, AMD EPYC).
 """
 
 import numpy as np

@@ -50,7 +50,8 @@ class Health:
             return "the event log cannot be written"
         if self.crew is None or not self.crew.is_ready:
             return "no worker is ready yet"
-        return self._banks() or self.crew.problem()
+        problems = (member.beat.problem for member in self.crew.members if member.beat)
+        return self._banks() or next(filter(None, problems), None)
 
     def kafka(self) -> str | None:
         """Say what is wrong with publishing, if anything; screening goes on without it."""

@@ -13,7 +13,7 @@ import structlog
 
 from streamguard.core.account import Account
 from streamguard.core.crew import CrashBrake, CrewRules, least_loaded, trouble_with
-from streamguard.core.schedule import Risk
+from streamguard.core.schedule import NO_RISK, Risk
 from streamguard.runtime.crew_state import CrewState, Orphan, SupervisorParts
 from streamguard.runtime.member import Member
 from streamguard.runtime.parts import Stream
@@ -54,6 +54,7 @@ class Supervisor:
         self._brake = CrashBrake()
         self._wanted: Mapping[str, Stream] = {}
         self._risks: Mapping[str, Risk] = {}
+        self._said: dict[str, Risk] = {}
         self._n_started = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_start_s = 0.0
@@ -65,8 +66,18 @@ class Supervisor:
         self._wanted = streams
 
     def know(self, risks: Mapping[str, Risk]) -> None:
-        """Say what people and servers know of the risk of streams, by id, from now on."""
+        """Say what servers know of the risk of streams, by id, from now on."""
         self._risks = risks
+        self._said = {one: risk for one, risk in self._said.items() if one in self._wanted}
+
+    def tune(self, stream_id: str, risk: Risk) -> None:
+        """Say what people know of the risk of a stream, from now on."""
+        self._said[stream_id] = risk
+
+    def risk_of(self, stream_id: str) -> Risk:
+        """Give what people and servers know of a stream."""
+        said, known = (one.get(stream_id, NO_RISK) for one in (self._said, self._risks))
+        return replace(said, n_viewers=known.n_viewers)
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -77,11 +88,6 @@ class Supervisor:
     def is_ready(self) -> bool:
         """Say whether a worker can take streams."""
         return any(member.phase == "active" for member in self.members)
-
-    def problem(self) -> str | None:
-        """Say what a worker says is wrong with it, if anything."""
-        problems = (member.beat.problem for member in self.members if member.beat)
-        return next(filter(None, problems), None)
 
     def n_held(self) -> int:
         """Count the streams that are in the hands of a worker."""
@@ -111,7 +117,7 @@ class Supervisor:
         self._assign()
         for member in self.members:
             for stream_id in member.streams:
-                member.tune(stream_id, self._risks.get(stream_id, Risk()))
+                member.tune(stream_id, self.risk_of(stream_id))
         await self._bury(now_s)
 
     def _watch(self, member: Member, now_s: float) -> None:
