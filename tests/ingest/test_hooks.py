@@ -3,12 +3,15 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from streamguard.ingest.hooks import Hooks
 from tests.ingest.openapi import Description
@@ -28,7 +31,7 @@ SRS_CALL = {
 
 
 @asynccontextmanager
-async def served(hooks: Hooks) -> AsyncIterator[str]:
+async def served(hooks: ASGIApp) -> AsyncIterator[str]:
     """Run it on a free port; give the URL to which a path is to be added."""
     config = uvicorn.Config(hooks, HOST, 0, lifespan="off", log_level="critical", ws="none")
     server = uvicorn.Server(config)
@@ -44,12 +47,18 @@ async def served(hooks: Hooks) -> AsyncIterator[str]:
         await server.shutdown()
 
 
+def _mounted(look_now: Callable[[str], None]) -> ASGIApp:
+    """Put the hooks where the admin API has them, and everywhere else as well."""
+    hooks = Hooks(look_now)
+    return Starlette(routes=[Mount("/hooks", hooks), Mount("/", hooks)])
+
+
 def call(path: str, body: bytes = b"") -> tuple[httpx.Response, list[str], float]:
     """Call a hook; give the answer, the hints that it gave, and the fastest of ten answers."""
     hints: list[str] = []
 
     async def calling() -> tuple[httpx.Response, float]:
-        async with served(Hooks(hints.append)) as base, httpx.AsyncClient() as client:
+        async with served(_mounted(hints.append)) as base, httpx.AsyncClient() as client:
             took_s = []
             for _ in range(10):
                 begun_s = time.perf_counter()
