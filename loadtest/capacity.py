@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         insert_every_s=options.insert_every,
         origin_options=("--frame-by-frame",) if options.frame_by_frame else (),
         model_pack=PACK if options.classifier else None,
+        keeps_evidence=options.evidence,
         more=f"[worker]\n{options.worker}\n" if options.worker else "",
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +90,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--profile", choices=PROFILES, default="1080p30")
     parser.add_argument("--gop", type=int, choices=GOPS_S, default=2, help="seconds")
     parser.add_argument("--classifier", action="store_true", help="a model on every keyframe, too")
+    parser.add_argument("--evidence", action="store_true", help="keep clips and stills of flags")
     parser.add_argument("--sampling", choices=("auto", "keyframes", "dense"))
     parser.add_argument("--seconds", type=float, default=30.0, help="of each run's window")
     parser.add_argument("--start", type=int, help="first number of streams")
@@ -153,8 +155,9 @@ def _short(figures: Figures) -> Figures:
 def _print(options: argparse.Namespace, load: Load, runs: Sequence[Figures], found: Figures) -> int:
     """Print the object, and the search's way on stderr."""
     kind = {"profile": load.profile, "gop_s": load.gop_s, "sampling": load.sampling}
+    kind |= {"classifier": options.classifier, "evidence": options.evidence}
     n_cores = len(os.sched_getaffinity(0))
-    more = {"classifier": options.classifier, "cores_given": n_cores, "files": runs[0]["files"]}
+    more = {"cores_given": n_cores, "files": runs[0]["files"]}
     if "answer" in found:
         print(found["answer"], file=sys.stderr)
     tried = [{"streams": run["streams"], "is_carried": is_carried(run)} for run in runs]

@@ -25,7 +25,7 @@ from loadtest.programs import ProgramUnavailable, output_of, running, stop, stre
 from loadtest.rtmp import free_port
 
 GRACE_S = 3.0
-"""How long after the window flags of clips within it are waited for, and keyframes judged."""
+"""How long after the last GOP of the window flags are waited for, and keyframes judged."""
 
 CONNECT_S = 60.0
 """How long streams may take to connect; those that have not by then are not covered."""
@@ -39,6 +39,7 @@ class Load:
     """What is to be screened, and how.
 
     insert_every_s: mean distance of two known clips on one stream; 0 for none.
+    keeps_evidence: clips and stills of flags, for which each stream's last 15 s stay in memory.
     more: further lines of the configuration, beginning with the table they are in.
     """
 
@@ -48,6 +49,7 @@ class Load:
     insert_every_s: float = 25.0
     origin_options: tuple[str, ...] = ()
     model_pack: Path | None = None
+    keeps_evidence: bool = False
     more: str = ""
 
 
@@ -137,7 +139,7 @@ def measure(n_streams: int, load: Load, seconds: float, bank: Path) -> dict[str,
         before = run.take()
         run.follow(seconds)
         after = run.take()
-        run.follow(GRACE_S)
+        run.follow(load.gop_s + GRACE_S)
         for process in (run.screening, run.origin):
             stop(process)
         while run.log.read():  # the last gaps and accounts
@@ -229,12 +231,13 @@ def _wait_listening(origin: Popen[bytes], log: Path) -> None:
 
 
 def _configuration(n_streams: int, load: Load, bank: Path, folder: Path, port: int) -> str:
-    """Write static streams, no evidence, and no end to how often an entry may match."""
+    """Write static streams, and no end to how often an entry may match."""
     streams = [
         f'[[streams]]\nid = "{n:04}"\nurl = "http://127.0.0.1:{port}/{n:04}.ts"\n'
         f'sampling = "{load.sampling}"'
         for n in range(n_streams)
     ]
+    evidence = f'[evidence]\ndirectory = "{folder / "evidence"}"' if load.keeps_evidence else ""
     model = f'[model]\npack = "{load.model_pack}"' if load.model_pack else ""
     return "\n".join(
         [
@@ -243,6 +246,7 @@ def _configuration(n_streams: int, load: Load, bank: Path, folder: Path, port: i
             f'[bank]\npaths = ["{bank}"]\n[hygiene]\nhub_max_share = 1.0',
             f'[log]\nfile = "{folder / "events.db"}"\n[http]\nport = 0',
             model,
+            evidence,
             load.more,
         ]
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loadtest.live_run import Load, build_bank, live
 from loadtest.origin_content import GOPS_S, PROFILES
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--churn", type=float, default=1.0, help="starts and ends a second")
     parser.add_argument("--profile", choices=PROFILES, default="360p30")
     parser.add_argument("--gop", type=int, choices=GOPS_S, default=2, help="seconds")
+    parser.add_argument("--evidence", action="store_true", help="keep clips and stills of flags")
     parser.add_argument("--worker", metavar="TOML", help="lines for the section [worker]")
     parser.add_argument("--json", action="store_true", help="the default: one object, last line")
     options = parser.parse_args(arguments)
@@ -61,6 +63,7 @@ def _run(options: argparse.Namespace) -> tuple[list[tuple[float, Usage]], dict[s
         profile=options.profile,
         gop_s=options.gop,
         insert_every_s=60.0,
+        keeps_evidence=options.evidence,
         origin_options=("--churn", str(options.churn)),
         more=f"[worker]\n{options.worker}\n" if options.worker else "",
     )
@@ -100,16 +103,21 @@ def _figures(samples: Sequence[tuple[float, Usage]]) -> dict[str, Any]:
     settled = samples[n:] or samples
     minutes = np.array([at_s / 60 for at_s, _ in settled])
     held_mb = np.array([usage.rss_bytes / 2**20 for _, usage in settled])
-    slope = float(np.polyfit(minutes, held_mb, 1)[0]) if len(settled) > 1 else 0.0
+    slope, half = _slope(minutes, held_mb), len(settled) // 2
     early, late = [usage for _, usage in settled[:n]], [usage for _, usage in settled[-n:]]
     return {
         "rss_mb_start": round(held_mb[0], 1),
         "rss_mb_end": round(held_mb[-1], 1),
         "rss_mb_most": round(held_mb.max(), 1),
         "slope_mb_min": round(slope, 3),
+        "last_half_slope_mb_min": round(_slope(minutes[half:], held_mb[half:]), 3),
         "threads": [_mean([u.n_threads for u in part]) for part in (early, late)],
         "descriptors": [_mean([u.n_descriptors for u in part]) for part in (early, late)],
     }
+
+
+def _slope(minutes: NDArray[np.float64], held_mb: NDArray[np.float64]) -> float:
+    return float(np.polyfit(minutes, held_mb, 1)[0]) if len(minutes) > 1 else 0.0
 
 
 def _mean(values: Sequence[int]) -> float:
