@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from loadtest.capacity_chart import draw_capacity
 from loadtest.live_run import Load, build_bank, measure
 from loadtest.origin_content import GOPS_S, PROFILES
 from loadtest.programs import ROOT
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
 
         if options.at:
             runs = [run(int(n)) for n in options.at.split(",")]
-            return _print(options, load, runs, {"at": [_short(figures) for figures in runs]})
+            return _print(options, load, runs, {})
         guess = options.start or (
             FIRST_GUESS_MODEL if options.classifier else FIRST_GUESS[options.profile]
         )
@@ -99,6 +100,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--worker", metavar="TOML", help="lines for the section [worker]")
     parser.add_argument("--insert-every", type=float, default=25.0, help="mean, seconds")
     parser.add_argument("--frame-by-frame", action="store_true", help="the origin's way to send")
+    parser.add_argument("--chart", type=Path, metavar="PNG", help="draw all runs there")
     parser.add_argument("--json", action="store_true", help="the default: one object, last line")
     return parser.parse_args(arguments)
 
@@ -160,6 +162,9 @@ def _print(options: argparse.Namespace, load: Load, runs: Sequence[Figures], fou
     more = {"cores_given": n_cores, "files": runs[0]["files"]}
     if "answer" in found:
         print(found["answer"], file=sys.stderr)
-    tried = [{"streams": run["streams"], "is_carried": is_carried(run)} for run in runs]
+    if options.chart:
+        what = f"{load.profile}, GOP {load.gop_s} s{', with a model' * options.classifier}"
+        draw_capacity(runs, f"Live streams of {what}, on {n_cores} cores", options.chart)
+    tried = [{"is_carried": is_carried(run), **_short(run)} for run in runs]
     print(json.dumps({**kind, **found, **more, "runs": tried}))
     return 1 if found.get("pass") is False else 0
