@@ -19,6 +19,7 @@ from typing import NoReturn
 import structlog
 
 from streamguard import app, process
+from streamguard.adapters.heap import heap_trimmer
 from streamguard.adapters.meter_values import families_of
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.source_timeouts import SourceTimeouts
@@ -50,6 +51,8 @@ from streamguard.settings import ModelSection
 
 BEAT_EVERY_S = 0.5
 BEATS_PER_METRICS = 2
+TRIM_EVERY_S = 30.0
+"""How often free memory goes back to the machine: holes of a minute's packets are 20 MB."""
 
 log = structlog.get_logger()
 
@@ -132,7 +135,9 @@ async def work(end: socket.socket) -> None:
             link.send(Ready(plan.classifier.provider if plan.classifier else None))
             hearing = tasks.create_task(_hear(messages, worker, pipe, drained))
             beating = tasks.create_task(_beat(link, worker, banks, meter))
+            trimming = tasks.create_task(_trim())
             await worker.drain(await drained)
+        trimming.cancel()
         beating.cancel()
         link.send(worker.beat(banks.problem()))
         link.send(Metrics(families_of(meter.registry)))
@@ -176,6 +181,13 @@ async def _beat(
             link.send(Metrics(families_of(meter.registry)))
         n_beats += 1
         await asyncio.sleep(BEAT_EVERY_S)
+
+
+async def _trim() -> None:
+    trim = heap_trimmer()
+    while True:
+        await asyncio.sleep(TRIM_EVERY_S)
+        await asyncio.to_thread(trim)
 
 
 def _plan(given: WorkerPlan, banks: LiveBanks, pipe: PipeLog) -> app.Plan:
