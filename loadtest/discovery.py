@@ -127,8 +127,6 @@ def _configuration(server: RtmpServer, folder: Path) -> str:
     return f"""
 [http]
 port = 0
-[admin]
-port = 0
 [bank]
 paths = ["{folder / "bank"}"]
 [log]

@@ -59,7 +59,8 @@ def environment() -> dict[str, str]:
     """
     refused = ("STREAMGUARD_", "PYTHONDONTWRITEBYTECODE")
     inherited = {k: v for k, v in os.environ.items() if not k.upper().startswith(refused)}
-    return inherited | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(BYTECODE)}
+    ours = {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(BYTECODE)}
+    return inherited | ours | {"STREAMGUARD_ADMIN__PORT": "0"}  # several may run side by side
 
 
 def streamguard(*arguments: str | Path) -> list[str]:

@@ -36,9 +36,13 @@ Row = dict[str, Any]
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Give this process's environment without settings of streamguard, and with `variables`."""
+    """Give this process's environment without settings of streamguard, and with `variables`.
+
+    The admin API takes any free port: several may run beside each other.
+    """
     inherited = {k: v for k, v in os.environ.items() if not k.upper().startswith("STREAMGUARD_")}
-    return {**inherited, "PYTHONPATH": str(ROOT), **variables}
+    ours = {"PYTHONPATH": str(ROOT), "STREAMGUARD_ADMIN__PORT": "0"}
+    return {**inherited, **ours, **variables}
 
 
 def command(*arguments: str | Path) -> list[str]:

@@ -34,8 +34,6 @@ SLACK_S = 3.0
 SERVER = """
 [http]
 port = 0
-[admin]
-port = 0
 [bank]
 paths = ["{bank}"]
 [log]
