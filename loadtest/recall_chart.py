@@ -34,8 +34,7 @@ def draw_chart(rows: Sequence[Row], modes: Sequence[str], out: Path) -> None:
                 continue
             top, right = y + place * BAR, LEFT + WIDE * found.part
             draw.rectangle((LEFT, top, right, top + BAR - 2), COLOURS[place % len(COLOURS)])
-            text = f"{100 * found.part:.0f} %"
-            draw.text((right + 4, top - 2), text, INK, ImageFont.load_default(10))
+            draw.text((right + 4, top - 2), found.told, INK, ImageFont.load_default(10))
     picture.save(out)
 
 

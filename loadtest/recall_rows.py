@@ -85,6 +85,12 @@ class Share:
         """Give the share, 0..1; 1 of none."""
         return self.n_found / self.n_pairs if self.n_pairs else 1.0
 
+    @property
+    def told(self) -> str:
+        """Tell it in percent, and 100 only where all were found."""
+        tenths = 1000 * self.n_found // self.n_pairs if self.n_pairs else 1000
+        return f"{tenths / 10:g} %"
+
 
 def share(rows: Iterable[Row]) -> Share:
     """Count the pairs found."""

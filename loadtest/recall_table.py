@@ -44,7 +44,7 @@ def _table(title: str, rows: Sequence[Row], key: Callable[[Row], str]) -> Iterat
 def _cell(found: Share) -> str:
     if not found.n_pairs:
         return ""
-    return f"{100 * found.part:.0f} % ({found.n_found}/{found.n_pairs})"
+    return f"{found.told} ({found.n_found}/{found.n_pairs})"
 
 
 def _first_flags(modes: Iterable[Sequence[Row]]) -> str:

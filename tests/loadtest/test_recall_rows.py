@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from loadtest.recall_rows import BARS, OTHERS, VPDQ, Row, grouped, judged, share, summary
+from loadtest.recall_rows import BARS, OTHERS, VPDQ, Row, Share, grouped, judged, share, summary
 from loadtest.recall_table import misses, tables
 
 ROW = Row(
@@ -29,6 +29,13 @@ def test_a_pair_is_found_once_its_content_is_named() -> None:
 def test_a_share_counts_pairs() -> None:
     assert share([FOUND, LATE, ROW]).part == 2 / 3
     assert share([]).part == 1.0
+
+
+def test_a_share_is_told_as_all_only_where_nothing_is_missing() -> None:
+    assert Share(1_999, 2_000).told == "99.9 %"
+    assert Share(2_000, 2_000).told == "100 %"
+    assert Share(57, 100).told == "57 %"
+    assert Share(0, 0).told == "100 %"
 
 
 def test_a_bar_is_kept_at_its_bound_and_missed_below() -> None:
