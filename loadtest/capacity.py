@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.capacity_chart import draw_capacity
-from loadtest.live_run import Load, build_bank, measure
+from loadtest.live_measure import measure
+from loadtest.live_run import Load, build_bank
 from loadtest.origin_content import GOPS_S, PROFILES
 from loadtest.programs import ROOT
 

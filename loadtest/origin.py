@@ -13,12 +13,12 @@ import argparse
 import heapq
 import json
 import math
+import os
 import random
 import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -62,13 +62,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--frame-by-frame", action="store_true", help="instead of 100 ms at once")
     parser.add_argument("--aligned", action="store_true", help="all keyframes at one instant")
     parser.add_argument("--churn", type=float, default=0, help="starts and ends a second")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where keyframes are told")
+    parser.add_argument("--report", type=Path, default=os.devnull, metavar="FILE")
     options = parser.parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)
     sources, known = _files(options.profile, options.gop)
-    with _report(options.report) as report:
+    with options.report.open("w") as report:
         origin = Origin(options, [*sources.values()], known, report)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, origin.stop)
         with Door(options.port) as door:
             print(f"listening {door.port}", flush=True)
             origin.serve(door.visitors)
@@ -83,15 +83,6 @@ def _files(profile: str, gop_s: int) -> tuple[dict[str, Path], Path]:
     return sources, encoded(KNOWN, known_clip(), profile, gop_s)
 
 
-@contextmanager
-def _report(file: Path | None) -> Iterator[TextIO | None]:
-    if file is None:
-        yield None
-        return
-    with file.open("w") as report:
-        yield report
-
-
 class Origin:
     """The streams, and the clock that they go by."""
 
@@ -100,11 +91,12 @@ class Origin:
         options: argparse.Namespace,
         sources: Sequence[Path],
         known: Path,
-        report: TextIO | None,
+        report: TextIO,
     ) -> None:
         """Read all files into memory."""
         self._options = options
         self._report = report
+        self._is_stopping = False
         self._told: list[str] = []
         self._off: deque[int] = deque()
         self._random = random.Random(options.streams)
@@ -129,23 +121,25 @@ class Origin:
         end_s, tell_s = self._began_s + self._options.seconds, self._began_s + TOLD_EVERY_S
         churn_s = 1 / self._options.churn if self._options.churn else math.inf
         change_s = self._began_s + churn_s
-        try:
-            while (now_s := time.monotonic()) < end_s:
-                while due[0][0] <= now_s:
-                    at_s, number = due[0]
-                    heapq.heapreplace(due, (at_s + n_frames / RATE, number))
-                    self._streams[number].send(n_frames)
-                    self._late_ms.append((now_s - at_s) * 1000)
-                self._let_in(visitors)
-                if now_s >= tell_s:
-                    tell_s += TOLD_EVERY_S
-                    self._write()
-                if now_s >= change_s:
-                    change_s += churn_s
-                    self._change()
-                time.sleep(max(NAP_S, due[0][0] - time.monotonic()))
-        except KeyboardInterrupt:
-            self._write()
+        while not self._is_stopping and (now_s := time.monotonic()) < end_s:
+            while due[0][0] <= now_s:
+                at_s, number = due[0]
+                heapq.heapreplace(due, (at_s + n_frames / RATE, number))
+                self._streams[number].send(n_frames)
+                self._late_ms.append((now_s - at_s) * 1000)
+            self._let_in(visitors)
+            if now_s >= tell_s:
+                tell_s += TOLD_EVERY_S
+                self._write()
+            if now_s >= change_s:
+                change_s += churn_s
+                self._change()
+            time.sleep(max(NAP_S, due[0][0] - time.monotonic()))
+        self._write()
+
+    def stop(self, *_: object) -> None:
+        """Let `serve` end; a signal's handler."""
+        self._is_stopping = True
 
     def _phases(self) -> Iterator[tuple[float, int]]:
         """Spread the beginnings of the streams over a GOP."""
@@ -178,13 +172,11 @@ class Origin:
 
     def _tell(self, kind: str, stream: str, pts_ticks: int, sent_s: float) -> None:
         self._n_clips += kind == "clip"
-        if self._report:
-            self._told.append(f"{kind} {stream} {pts_ticks} {sent_s:.6f}\n")
+        self._told.append(f"{kind} {stream} {pts_ticks} {sent_s:.6f}\n")
 
     def _write(self) -> None:
-        if self._report:
-            self._report.writelines(self._told)
-            self._report.flush()
+        self._report.writelines(self._told)
+        self._report.flush()
         self._told.clear()
 
     def account(self) -> dict[str, object]:

@@ -5,7 +5,7 @@
 The last line of stdout is JSON: [[seconds, content], ...], each a frame that matched an original.
 
 Rule: the methods are others', the parts the fastest at hand: where a peer leaves open what hashes,
-it gets streamguard's own hash and faiss's flat index, which flatters it.
+it gets streamguard's own hash and faiss's flat index, which flatters it; pdqhash is the reference.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.programs import find
-from loadtest.vpdq_method import MIN_QUERY_PERCENT, features, matched_percent
+from loadtest.vpdq_method import MIN_QUERY_PERCENT, Feature, features, matched_percent
 from streamguard.core.pdq import hash_luma
 from streamguard.core.types import HASH_BYTES, MATCH_DISTANCE_BITS, MIN_QUALITY
 
@@ -112,7 +112,7 @@ def vpdq(video: Path, hash_list: Path) -> Found:
         (name, features(Path(path)))
         for path, name in (line.split("\t") for line in hash_list.read_text().splitlines())
     ]
-    seen = features(video)
+    seen = _vpdq_features(video)
     found: Found = []
     for at in range(len(seen)):
         window = [each for each in seen[at:] if each.at_us < seen[at].at_us + VPDQ_WINDOW_S * 1e6]
@@ -120,6 +120,24 @@ def vpdq(video: Path, hash_list: Path) -> Found:
             if matched_percent(window, original) >= MIN_QUERY_PERCENT:
                 found.append((seen[at].at_us / 1e6, name))
     return found
+
+
+def _vpdq_features(video: Path) -> list[Feature]:
+    """Decode all and hash a frame a second, as vPDQ does: whole, by the reference hash."""
+    import pdqhash  # noqa: PLC0415  # as above
+
+    made = []
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        stream.thread_count = 1
+        step = max(1, int(stream.average_rate or 30))
+        for number, frame in enumerate(container.decode(stream)):
+            if number % step == 0:
+                bits, quality = pdqhash.compute(frame.to_ndarray(format="rgb24"))
+                if quality >= MIN_QUALITY:
+                    at_us = round(number / step * 1e6)
+                    made.append(Feature(number, at_us, quality, np.packbits(bits)))
+    return made
 
 
 METHODS: dict[str, Callable[[Path, Path], Found]] = {
