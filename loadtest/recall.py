@@ -36,7 +36,7 @@ SHORT_CONTENTS = ("bikes", "bigbuckbunny", "carphone_pristine")
 SHORT_TRANSFORMS = ("crf28-360p", "speed-1.25", "letterbox", "mirror", "within-5s")
 """What --short takes."""
 
-CHARTED = ("frames/auto", "frames/keyframes", "imported/dense", "vpdq/whole")
+CHARTED = ("frames/auto", "frames/keyframes", "seconds/dense", "imported/dense", "vpdq/whole")
 
 
 def main(arguments: Sequence[str]) -> int:
