@@ -16,6 +16,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
@@ -38,7 +39,10 @@ from streamguard.runtime.rechecker import Rechecker
 from streamguard.runtime.scheduler import Scheduler, scheduling
 from streamguard.runtime.turns import Turns
 from streamguard.runtime.writer import LogWriter, OnCommit
-from streamguard.settings import ModelSection, Settings
+from streamguard.sections import ModelSection, Screening
+
+if TYPE_CHECKING:
+    from streamguard.settings import Settings
 
 log = structlog.get_logger()
 
@@ -168,7 +172,7 @@ async def _flush(writer: LogWriter, writing: asyncio.Task[None], timeout_s: floa
 
 
 def plan_of(
-    settings: Settings,
+    settings: "Screening | Settings",
     banks: Callable[[], Banks],
     policy: Policy,
     event_log: EventLog,

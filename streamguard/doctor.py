@@ -20,7 +20,8 @@ from streamguard.core.check import Check, State, exit_code_of, fail_by, ok, warn
 from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.kafka_section import KafkaSection
 from streamguard.policy_file import load_policy
-from streamguard.settings import ModelSection, Settings, load_settings
+from streamguard.sections import ModelSection
+from streamguard.settings import Settings, load_settings
 
 N_RUNS = 5
 SLOW_MODEL_S = 0.25

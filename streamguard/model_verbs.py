@@ -16,7 +16,7 @@ from streamguard.app import open_model
 from streamguard.core.errors import ConfigError, ModelError, StreamguardError
 from streamguard.core.model import Picture
 from streamguard.model_pack import MANIFEST, load_pack
-from streamguard.settings import ModelSection
+from streamguard.sections import ModelSection
 
 OK = "ok"
 

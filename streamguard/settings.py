@@ -8,10 +8,9 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_origin
+from typing import Any, Self, get_origin
 
 from pydantic import (
-    Field,
     ValidationError,
     field_validator,
     model_validator,
@@ -24,7 +23,6 @@ from pydantic_settings import (
 )
 
 from streamguard.admin_section import AdminSection
-from streamguard.core.coverage_data import MAX_BANKS
 from streamguard.core.errors import ConfigError
 from streamguard.exchange_section import (
     ExchangeName,
@@ -36,6 +34,17 @@ from streamguard.ingest_section import ServerSection
 from streamguard.kafka_section import KafkaSection
 from streamguard.limits_section import LimitsSection
 from streamguard.section import Section
+from streamguard.sections import (
+    BankSection,
+    Deployment,
+    EvidenceSection,
+    HttpSection,
+    HygieneSection,
+    LogSection,
+    ModelSection,
+    PolicySection,
+    SourceSection,
+)
 from streamguard.stream_section import StreamSection
 from streamguard.toml_file import line_of, problem_in, read_toml
 from streamguard.worker_section import WorkerSection
@@ -47,92 +56,6 @@ TEST_PREFIX = "STREAMGUARD_TEST_"  # read by the tests only
 ANY_EXCHANGE = "*"
 _EXCHANGE = re.compile(f"^({PREFIX}EXCHANGE{NESTED})[A-Z0-9]+(?:_[A-Z0-9]+)*({NESTED}.*)")
 """A variable that sets one setting of one exchange, whose name it holds."""
-
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Seconds = Annotated[float, Field(gt=0, le=600)]
-HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?$")]
-
-
-class Deployment(Section):
-    """Who is screening."""
-
-    name: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")] = "streamguard"
-    """Names this deployment in the source of every event."""
-    secret_file: Path | None = None
-    """What names the streams that are found, so that their paths stay secret: 32 bytes or more;
-    without it one is made beside the event log, once, and must be kept with it."""
-
-
-class SourceSection(Section):
-    """How streams are opened and read."""
-
-    open_timeout_s: Seconds = 5.0
-    """Seconds to connect, and again to see the first packets."""
-    read_timeout_s: Seconds = 10.0
-    """Seconds without a video packet after which a stream has stopped sending."""
-    hls_hosts: tuple[HostName, ...] = ()
-    """Hosts, as host or host:port, that HLS playlists may name beside the one they come from."""
-
-
-class BankSection(Section):
-    """What to look for."""
-
-    paths: Annotated[tuple[Path, ...], Field(max_length=MAX_BANKS)] = ()
-    """Bank directories, made by `streamguard bank build`."""
-
-
-class HygieneSection(Section):
-    """What keeps logos, intros and bad hashes of a list from flooding the reviewers."""
-
-    hub_max_share: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """Share of an hour's distinct streams; an entry that matches more is set aside; 1: never."""
-    hub_min_streams: Annotated[int, Field(ge=2, le=10_000)] = 20
-    """Distinct streams that must match an entry before its share says anything."""
-    hub_hold_s: Annotated[float, Field(gt=0, le=2_592_000)] = 86_400.0
-    """Seconds that an entry stays aside if nobody lets it in before: `bank release`."""
-
-
-class PolicySection(Section):
-    """What counts, and how urgent it is."""
-
-    file: Path | None = None
-    """Policy file (TOML); without one every match is P1 at the standard distance."""
-
-
-class LogSection(Section):
-    """Where events become durable."""
-
-    file: Path = Path("streamguard.db")
-    """The event log, an SQLite file; it and its directory are made private."""
-
-
-class ModelSection(Section):
-    """What judges content that no bank knows."""
-
-    pack: Path | None = None
-    """Directory of a model pack; without one no model runs."""
-    providers: Annotated[tuple[Literal["cuda", "cpu"], ...], Field(min_length=1)] = ("cuda", "cpu")
-    """What may run the model, in the order of preference; without cpu a GPU is required."""
-    threads: Annotated[int, Field(ge=1, le=64)] = 1
-    """CPU threads of one run; streams give parallelism enough."""
-    max_batch: Annotated[int, Field(ge=0, le=256)] = 0
-    """Pictures of one run; 0 takes 1 on a CPU, where batches gain nothing, and 8 on a GPU."""
-
-
-class EvidenceSection(Section):
-    """What a reviewer can look at."""
-
-    directory: Path | None = None
-    """Where clips and stills of flags are kept; without it no picture is ever stored."""
-
-
-class HttpSection(Section):
-    """Metrics and health."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on; loopback unless you protect it otherwise."""
-    port: Port = 9108
-    """Port for /metrics, /livez and /readyz; 0 takes any free one."""
 
 
 class Settings(BaseSettings):

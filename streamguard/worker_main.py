@@ -47,7 +47,7 @@ from streamguard.runtime.wire import (
 )
 from streamguard.runtime.worker import keep_screening
 from streamguard.sandbox import confine
-from streamguard.settings import ModelSection
+from streamguard.sections import ModelSection
 
 BEAT_EVERY_S = 0.5
 BEATS_PER_METRICS = 2
