@@ -46,7 +46,7 @@ http {{
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  server {{ listen {host}:{stat_port}; location = /stat {{ rtmp_stat all; }} }}
+  server {{ listen {host}:{stat_port}{spread}; location = /stat {{ rtmp_stat all; }} }}
 }}
 """
 
@@ -128,6 +128,7 @@ def rtmp_server(
         port=port,
         stat_port=stat_port,
         n_processes=n_processes,
+        spread=" reuseport" if n_processes > 1 else "",  # else one of them may take all
         extra=extra,
     )
     configuration.write_text(text)

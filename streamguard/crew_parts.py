@@ -7,6 +7,8 @@ import os
 
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.worker_spawn import WorkerProcess
+from streamguard.app import open_store
+from streamguard.model_pack import load_pack
 from streamguard.policy_file import load_policy
 from streamguard.runtime.link import Link
 from streamguard.runtime.member import Member
@@ -19,10 +21,16 @@ def worker_plan(settings: Settings) -> WorkerPlan:
 
     Raises:
         ConfigError: the policy file is wrong.
+        EvidenceUnavailable: the directory for evidence cannot be used.
+        ModelError: the model pack is wrong.
     """
     worker, source, model = settings.worker, settings.source, settings.model
     count = worker.count or n_cores()
     evidence = settings.evidence.directory
+    if evidence:
+        open_store(evidence)  # what cannot work is found here, not by one worker after another
+    if model.pack:
+        load_pack(model.pack)
     return WorkerPlan(
         deployment=settings.deployment.name,
         bank_paths=tuple(str(path) for path in settings.bank.paths),

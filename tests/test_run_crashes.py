@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamguard.adapters.sqlite_log import SqliteLog
-from tests.processes import Row, Running, metric, on_time, short_type, transport_stream, until
+from tests.processes import Row, Running, on_time, short_type, transport_stream, until
 from tests.servers import serving
 from tests.test_run import configure, events_in, wait_for_events
 
@@ -94,7 +94,7 @@ def test_a_worker_that_is_killed_hands_its_stream_to_the_spare_and_the_gap_is_th
                 for e in events_in(log_file)
             )
         )
-        until(lambda: metric(run, "flags_total") > 1)
+        until(lambda: len([e for e in events_in(log_file) if short_type(e) == "flag.opened"]) > 1)
         code = run.stop(signal.SIGTERM)
 
     events = events_in(log_file)
@@ -109,6 +109,7 @@ def test_a_supervisor_that_is_killed_takes_its_workers_along_and_the_next_one_se
 ) -> None:
     config, log_file = one_worker(tmp_path, known_bank, channel), tmp_path / "log.db"
     with Running("run", "--config", config, cwd=tmp_path) as run:
+        run.wait_for(run.log, event="run_started")
         wait_for_events(log_file, ("known", "flag.opened"))
         workers = children_of(run.process.pid)
         run.process.kill()

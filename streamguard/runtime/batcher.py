@@ -153,7 +153,7 @@ class Batcher:
         """Queue a picture; any thread. A file's waits for its turn, a live stream's never."""
         with self._changed:
             answers = self._abandon_if_hanging()
-            while question.waits and self._must_wait(question.stream_id):
+            while question.waits and self._must_wait():
                 self._changed.wait(self.hang_s)
                 answers += self._abandon_if_hanging()
             if self._is_stopping:
@@ -213,9 +213,9 @@ class Batcher:
     def _need_not_wait(self) -> bool:
         return len(self._waiting) >= self._sizes[-1] or self._is_stopping
 
-    def _must_wait(self, stream_id: str) -> bool:
-        n_own = sum(question.stream_id == stream_id for question in self._waiting)
-        is_full = n_own >= MAX_PER_STREAM or len(self._waiting) >= MAX_WAITING
+    def _must_wait(self) -> bool:
+        """Say whether a file has to wait: its hashes are judged by the thread that asks."""
+        is_full = len(self._waiting) >= MAX_WAITING
         return is_full and not (self._is_abandoned or self._is_stopping)
 
     def _make_room(self, question: Question) -> list[Question]:

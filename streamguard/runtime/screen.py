@@ -169,18 +169,18 @@ class StreamScreen:
         await self.teller.finish_evidence(self._codec)
         now_s = self._parts.clock.monotonic()
         if reason == "moved":
-            await self._parts.writer.keep(self.standing.account())
+            await self._parts.writer.keep(self.standing.account(), at_once=True)
             return
         standing = self.standing
         events = self._session.ended(reason, standing.n_packets, standing.n_dropped, now_s)
         await self.teller.tell(events, now_s)
 
-    async def _keep_account(self) -> None:
+    async def _keep_account(self, *, at_once: bool = False) -> None:
         """Let the log know how far the session has come, now and then."""
         if self._parts.keeps_accounts and self.has_begun:
-            account = self.standing.due(self._parts.clock.monotonic())
+            account = self.standing.due(self._parts.clock.monotonic(), at_once=at_once)
             if account is not None:
-                await self._parts.writer.keep(account)
+                await self._parts.writer.keep(account, at_once=at_once)
 
     async def _take(
         self, item: Judged | None, feeder: Feeder, now_s: float, *, is_stopping: bool
@@ -202,6 +202,7 @@ class StreamScreen:
                     epoch, first_us, read_at_s, self._codec, sampling
                 )
                 await self.teller.tell(events, read_at_s)
+                await self._keep_account(at_once=True)
             case EpochEnded():
                 await self._end_epoch(item, now_s, is_stopping=is_stopping)
             case Scores() | NotScored() | ScoringEnded():

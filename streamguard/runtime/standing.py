@@ -56,9 +56,9 @@ class Standing:
         self._n_before += n_packets
         self.feeder = None
 
-    def due(self, now_s: float) -> Account | None:
+    def due(self, now_s: float, *, at_once: bool = False) -> Account | None:
         """Give the account where the log should hear of it again."""
-        if now_s - self._kept_s < KEEP_EVERY_S:
+        if now_s - self._kept_s < KEEP_EVERY_S and not at_once:
             return None
         self._kept_s = now_s
         return self.account()

@@ -89,8 +89,14 @@ class LogWriter:
         await self._queue.put(Outgoing(None, 0.0, committed))
         await committed.wait()
 
-    async def keep(self, account: Account) -> None:
-        """Hand over how far a session has come with the events that were handed over before."""
+    async def keep(self, account: Account, *, at_once: bool = False) -> None:
+        """Hand over how far a session has come with the events that were handed over before.
+
+        at_once: it is the first word of a timeline: no event of that may be committed before it.
+        """
+        if at_once:
+            await self._queue.put(Outgoing(account, 0.0))
+            return
         is_first = not self._accounts
         self._accounts[account.stream_id] = account
         if is_first:

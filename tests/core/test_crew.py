@@ -35,7 +35,6 @@ def test_a_worker_that_is_not_ready_is_not_silent() -> None:
 
 def test_a_stream_goes_to_whoever_has_least_and_of_equals_to_the_first() -> None:
     assert least_loaded({3: 2, 1: 1, 2: 1}) == 1
-    assert least_loaded({}) is None
 
 
 def test_a_few_deaths_hold_no_start_back_and_more_hold_it_back_ever_longer() -> None:

@@ -368,12 +368,12 @@ def test_a_file_that_waits_for_a_hanging_model_is_let_go() -> None:
     answers: Answers = []
 
     with made(FakeClassifier(hold), hang_s=0.02) as batcher:
-        for _ in range(MAX_PER_STREAM + 2):  # the first is being run, the last has no room
+        for _ in range(MAX_WAITING + 2):  # the first is being run, the last has no room
             batcher.ask(question(answers.append, waits=True))
-        assert answers == [MODEL_ERROR] * (MAX_PER_STREAM + 2)
+        assert answers == [MODEL_ERROR] * (MAX_WAITING + 2)
         hold.released.set()
 
-    assert answers == [MODEL_ERROR] * (MAX_PER_STREAM + 2)
+    assert answers == [MODEL_ERROR] * (MAX_WAITING + 2)
 
 
 def test_at_a_stop_what_waits_is_answered() -> None:
@@ -417,7 +417,7 @@ def test_a_file_that_waits_is_let_go_at_a_stop() -> None:
     classifier = FakeClassifier()
     batcher = made(classifier)
     classifier.during = until_stop(batcher)
-    n_asked = MAX_PER_STREAM + 2
+    n_asked = MAX_WAITING + 2
 
     def ask() -> None:
         for _ in range(n_asked):
@@ -452,7 +452,7 @@ def test_every_question_is_answered_exactly_once(
     def act(action: tuple[Any, ...]) -> None:
         match action:
             case ("ask", stream, value, waits):
-                if not (waits and desk.batcher._must_wait(f"{stream}")):
+                if not (waits and desk.batcher._must_wait()):
                     asked.append(next(names))
                     desk.ask(asked[-1], value, stream=f"{stream}", waits=waits)
             case ("advance", seconds):
