@@ -18,6 +18,7 @@ from streamguard.ingest.nginx_rtmp import Connections, NginxRtmp, Processes
 from streamguard.ingest.stat_page import Publish, StatPage
 from tests.conftest import NginxRtmp as Programs
 from tests.ingest.watching import Watching, watching
+from tests.processes import until
 from tests.servers import Answer, Connection, refusing_port, serving, silent, status, whole
 
 pytest_plugins = ["tests.rtmp"]
@@ -82,12 +83,13 @@ def test_several_processes_of_nginx_are_found_out(
 ) -> None:
     program, module = requires_nginx_rtmp.program, requires_nginx_rtmp.module
     with rtmp_server(program, module, tmp_path, n_processes=2) as rtmp, watching_server(rtmp) as it:
-        for _ in range(200):  # the kernel chooses who answers: each time anew
-            it.look()
-            if "worker_processes 1" in (it.watch.problem or ""):
-                break
 
-        assert "worker_processes 1" in (it.watch.problem or "")
+        def is_found_out() -> bool:
+            """Ask again: the kernel chooses who answers, each time anew."""
+            it.look()
+            return "worker_processes 1" in (it.watch.problem or "")
+
+        until(is_found_out)
 
 
 @pytest.mark.parametrize(
