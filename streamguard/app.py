@@ -5,6 +5,9 @@ source (adapters/pyav_source) → demux thread (runtime/feeder) → ring and lan
 coverage) → writer (runtime/writer) → event log (adapters/sqlite_log) → Kafka (kafka_parts,
 runtime/publisher), where it is configured.
 
+Under `run` this is a worker (worker_main): its log is a pipe to the supervisor (service,
+runtime/supervisor), which commits what comes by it, and publishes.
+
 Rule: upstream stops first (sources, lanes, judgement), then the log is flushed, then Kafka gets
 what it can, then metrics end.
 """
