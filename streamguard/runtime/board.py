@@ -21,7 +21,6 @@ class StreamBeat:
     read_until_s: Clock.monotonic() when the newest packet was read, seconds; None before the first.
     lag_s:        how long the oldest packet that is not judged yet has waited, seconds.
     is_dense:     more than keyframes is decoded.
-    keyframe_gap_us: media time between the last two keyframes; 0 where it is not known.
     problem:      what was wrong when the last try failed; "" where all is well.
     """
 
@@ -37,7 +36,6 @@ class StreamBeat:
     n_flags: int = 0
     lag_s: float = 0.0
     is_dense: bool = False
-    keyframe_gap_us: int = 0
     codec: str = ""
     width: int = 0
     height: int = 0
