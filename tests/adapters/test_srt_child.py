@@ -22,7 +22,7 @@ from streamguard.core.timeline import Timeline
 from tests.clock import FakeClock
 from tests.live_servers import HOST, udp_port
 from tests.media import audio_ts
-from tests.processes import DEADLINE_S, ROOT, environment
+from tests.processes import DEADLINE_S, ROOT, environment, until
 
 pytestmark = pytest.mark.integration
 
@@ -242,7 +242,7 @@ def test_the_child_ends_with_us_although_its_stream_is_silent(requires_srt_tools
     ) as parent:
         assert parent.stdout
         pid = int(parent.stdout.readline())
-        assert is_running(pid)
+        until(lambda: PROGRAM.startswith(Path(f"/proc/{pid}/comm").read_text().strip()))
         parent.send_signal(signal.SIGKILL)
 
     deadline_s = time.monotonic() + DEADLINE_S
