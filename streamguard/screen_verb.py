@@ -5,7 +5,6 @@ short.
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from dataclasses import replace
@@ -16,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from streamguard import app, process
 from streamguard.adapters.silent_meter import SilentMeter
-from streamguard.adapters.stdout_log import StdoutLog
+from streamguard.adapters.stdout_log import StdoutLog, when_reader_leaves
 from streamguard.core.errors import ConfigError
 from streamguard.core.event_data import Name
 from streamguard.core.location import Location, parse_location
@@ -46,9 +45,8 @@ def screen(arguments: argparse.Namespace) -> int:
     stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
 
     async def watched(stop: Stop) -> int:
-        loop = asyncio.get_running_loop()
-        event_log = StdoutLog(sys.stdout, lambda: loop.call_soon_threadsafe(stop.set))
-        plan = app.plan_of(settings, banks, policy, event_log, evidence, model)
+        when_reader_leaves(sys.stdout, stop.set)
+        plan = app.plan_of(settings, banks, policy, StdoutLog(sys.stdout), evidence, model)
         plan = replace(plan, n_threads=1)  # one stream decodes one packet at a time
         async with app.assembled(plan, SilentMeter()) as parts:
             error = await screen_once(stream, parts, stop)

@@ -4,7 +4,9 @@ Rule: one event a line, handed to the system before it counts as committed. What
 half of goes on from there: no line is broken, none is written twice.
 """
 
+import asyncio
 import os
+import stat
 from collections.abc import Callable, Sequence
 from typing import IO
 
@@ -17,10 +19,8 @@ from streamguard.core.record import Row, row_of
 class StdoutLog:
     """An event log that is a pipe to somebody else."""
 
-    def __init__(self, stream: IO[str], on_gone: Callable[[], object] = lambda: None) -> None:
-        """Write to `stream`; `on_gone` is called, in the writing thread, when its reader leaves."""
+    def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._on_gone = on_gone
         self._rest = b""  # lines, the first perhaps without its beginning, that are not out yet
         self._seen: set[str] = set()  # their ids, and those of all before: a few in a minute
 
@@ -39,7 +39,26 @@ class StdoutLog:
             while self._rest:
                 self._rest = self._rest[os.write(self._stream.fileno(), self._rest) :]
         except BrokenPipeError:
-            self._rest = b""
-            self._on_gone()
+            self._rest = b""  # `when_reader_leaves` tells whom it concerns
         except OSError as error:
             raise LogUnavailable(f"standard output cannot be written: {error.strerror}") from None
+
+
+def when_reader_leaves(stream: IO[str], call: Callable[[], object]) -> None:
+    """Call once, on the running event loop, when nobody reads a stream's pipe or socket any more.
+
+    A quiet stream may write nothing for hours after its reader has left. Nothing is called for a
+    file or a terminal. Source: epoll(7), the writing end of a pipe is reported as soon as its
+    reading end is closed.
+    """
+    descriptor = stream.fileno()
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(descriptor)
+        call()
+
+    loop.add_reader(descriptor, gone)

@@ -1,14 +1,18 @@
+import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from loadtest.made_events import opened
-from streamguard.adapters.stdout_log import StdoutLog
+from streamguard.adapters.stdout_log import StdoutLog, when_reader_leaves
 from streamguard.core.errors import LogUnavailable
+from tests.processes import DEADLINE_S
 
 
 def test_each_event_is_one_line_of_json_after_what_was_printed_before(tmp_path: Path) -> None:
@@ -33,15 +37,49 @@ def test_what_was_appended_has_reached_the_reader() -> None:
         assert reader.readline() == f"{opened(1).to_json()}\n"
 
 
-def test_a_reader_that_has_gone_is_told_and_no_error() -> None:
+def socket_pair() -> tuple[int, int]:
+    one, other = socket.socketpair()
+    return one.detach(), other.detach()
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    stream, told = os.fdopen(writing, "w"), []
 
-    StdoutLog(stream, lambda: told.append("gone")).append([opened(1)])
+    with os.fdopen(writing, "w") as stream:
+        StdoutLog(stream).append([opened(1)])
+        StdoutLog(stream).append([opened(2)])
 
-    assert told == ["gone"]
-    stream.close()
+
+@pytest.mark.parametrize("pair", [os.pipe, socket_pair])
+def test_a_reader_that_leaves_is_told_although_nothing_is_written(
+    pair: Callable[[], tuple[int, int]],
+) -> None:
+    reading, writing = pair()
+
+    async def watched() -> bool:
+        gone = asyncio.Event()
+        when_reader_leaves(stream, gone.set)
+        await asyncio.sleep(0)
+        was_gone = gone.is_set()
+        os.close(reading)
+        async with asyncio.timeout(DEADLINE_S):
+            await gone.wait()
+        return was_gone
+
+    with os.fdopen(writing, "w") as stream:
+        assert not asyncio.run(watched())
+
+
+def test_a_file_has_no_reader_that_could_leave(tmp_path: Path) -> None:
+    async def watched() -> bool:
+        gone = asyncio.Event()
+        when_reader_leaves(stream, gone.set)
+        await asyncio.sleep(0)
+        return gone.is_set()
+
+    with (tmp_path / "events.jsonl").open("w") as stream:
+        assert not asyncio.run(watched())
 
 
 @pytest.mark.integration
