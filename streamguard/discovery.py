@@ -49,7 +49,8 @@ def registry_of(settings: Settings, configured: Iterable[Stream], clock: Clock) 
         ConfigError: a file that it needs is missing, damaged or cannot be made.
     """
     log_file = settings.log.file
-    added = AddedStreams(log_file.with_name(log_file.name + ADDED_SUFFIX))
+    banks = {path.resolve().name for path in settings.bank.paths}
+    added = AddedStreams(log_file.with_name(log_file.name + ADDED_SUFFIX), banks)
     servers = [_watched(server, clock) for server in settings.servers]
     return Registry(configured, servers, _secret(settings), added, clock)
 

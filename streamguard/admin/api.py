@@ -27,13 +27,17 @@ from streamguard.core.errors import ConfigError, LogUnavailable
 from streamguard.core.ports import Clock
 from streamguard.ingest.hooks import Hooks
 from streamguard.ingest.registry import Registry
-from streamguard.policy_file import load_policy
 from streamguard.runtime.parts import Stream
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.supervisor import Supervisor
 from streamguard.stream_section import StreamSection
+from streamguard.toml_file import problem_in
 
 MAX_BODY_BYTES = 64 * 1024
+
+CONFIGURED_ALONE = frozenset(("url_file", "policy_file", "not_screened"))
+"""What is said of a stream in the configuration, and not here: files of this machine are not for
+whoever holds a token to name, and what is added is there to be screened."""
 
 REPORTED_S = 600.0
 """How long a report by a trusted flagger makes us look closer, seconds (our choice: longer than the
@@ -103,6 +107,7 @@ class AdminApi:
             server_header=False,
             lifespan="off",
         )
+        log.info("admin_started", port=self.port)
         try:
             await _Server(config).serve([self._socket])
         finally:
@@ -141,10 +146,7 @@ class AdminApi:
     async def _add(self, request: Request) -> JSONResponse:
         """Screen one more stream, after a restart as well."""
         section = await _section_of(request)
-        policy = load_policy(section.policy_file) if section.policy_file else None
-        self._registry.add(
-            Stream(section.id, section.location, section.sampling, section.banks, policy)
-        )
+        self._registry.add(Stream(section.id, section.location, section.sampling, section.banks))
         log.info("stream_added", stream_id=section.id)
         return JSONResponse({"id": section.id}, 201)
 
@@ -204,15 +206,19 @@ class _Refused(Exception):  # it is caught here
 
 async def _section_of(request: Request) -> StreamSection:
     """Read the stream of a request; its URL may hold a key, so no problem quotes it."""
-    body = await _body(request)
     try:
-        return StreamSection.model_validate(json.loads(body))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _Refused(400, f"{where or 'stream'}: {first['msg']}") from None
+        said = json.loads(await _body(request))
     except (ValueError, RecursionError):
         raise _Refused(400, "the body is no JSON") from None
+    keys: set[str] = set(said) if isinstance(said, dict) else set()
+    for name in sorted(CONFIGURED_ALONE & keys):
+        raise _Refused(400, f"{name}: for the configuration alone; give id, url, sampling, banks")
+    if "url" not in keys:
+        raise _Refused(400, "give a JSON object with id and url")
+    try:
+        return StreamSection.model_validate(said)
+    except ValidationError as error:
+        raise _Refused(400, problem_in(None, error)) from None
 
 
 async def _body(request: Request) -> bytes:

@@ -5,7 +5,7 @@ written over: a crash leaves the old list or the new one.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,30 @@ FORMAT = 1
 class AddedStreams:
     """The file; its owner calls it from one task."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, banks: Collection[str] = ()) -> None:
+        """banks: names of those that there are."""
         self._file = file
+        self._banks = banks
+
+    def check(self, stream: Stream) -> None:
+        """Refuse a stream that would be held against nothing, and count as screened.
+
+        Raises:
+            ConfigError: it names a bank that is not there.
+        """
+        unknown = sorted(set(stream.banks or ()) - set(self._banks))
+        if unknown:
+            raise ConfigError(
+                f"stream {stream.stream_id!r} names the bank {unknown[0]!r}: there is none in"
+                " [bank] paths"
+            )
 
     def load(self) -> dict[str, Stream]:
         """Read what was saved, by stream id; empty where nothing was.
 
         Raises:
-            ConfigError: the file is damaged, of another edition or cannot be read.
+            ConfigError: the file is damaged, of another edition or cannot be read, or a stream
+                names a bank that is there no more.
         """
         try:
             text = self._file.read_text(encoding="utf-8")
@@ -44,10 +60,14 @@ class AddedStreams:
             kept = json.loads(text)
             if kept["format"] != FORMAT:
                 raise problem
-            return {one["id"]: _stream(one) for one in kept["streams"]}
+            streams = {one["id"]: _stream(one) for one in kept["streams"]}
         except (ValueError, KeyError, TypeError, RecursionError, StreamguardError):
-            pass
-        raise problem  # out here the library's error, which may hold a URL, is gone
+            streams = None
+        if streams is None:
+            raise problem  # out here the library's error, which may hold a URL, is gone
+        for stream in streams.values():
+            self._check_kept(stream)
+        return streams
 
     def save(self, streams: Iterable[Stream]) -> None:
         """Replace what was saved; on disk when it returns.
@@ -62,6 +82,14 @@ class AddedStreams:
         except OSError as error:
             problem = f"{self._file}: cannot be written, errno {error.errno}: is the disk full?"
             raise LogUnavailable(problem) from None
+
+    def _check_kept(self, stream: Stream) -> None:
+        try:
+            self.check(stream)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{self._file}: the added {error}; take it out of this file"
+            ) from None
 
 
 def _row(stream: Stream) -> dict[str, Any]:

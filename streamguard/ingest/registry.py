@@ -111,9 +111,10 @@ class Registry:
         """Screen one more stream, after a restart as well.
 
         Raises:
-            ConfigError: its id is taken, or there are too many.
+            ConfigError: its id is taken, there are too many, or it names a bank that is not there.
             LogUnavailable: it could not be saved; it is not screened.
         """
+        self._file.check(stream)
         if stream.stream_id in self._wanted or stream.stream_id in self._excluded:
             raise ConfigError(f"there is a stream with the id {stream.stream_id!r} already")
         if len(self._added) >= MAX_ADDED:

@@ -70,7 +70,7 @@ class Deployment:
     def __init__(self, folder: Path) -> None:
         self.token_file = ensure_token(None, folder / "log.db")
         self.stop = Stop()
-        added = AddedStreams(folder / "log.db.streams.json")
+        added = AddedStreams(folder / "log.db.streams.json", {"known"})
         self.registry = Registry([], [], b"", added, FakeClock())
         parts: Any = None
         crew = Supervisor(PLAN, self._start, 1, parts, CrewRules())
@@ -154,8 +154,12 @@ def test_a_stream_is_added_listed_without_its_address_and_removed(deployment: De
     ("body", "problem"),
     [
         (b"no json", "the body is no JSON"),
-        (b"[]", "stream:"),
-        (b'{"id": "x"}', "stream:"),
+        (b"[]", "give a JSON object with id and url"),
+        (b'{"id": "x"}', "give a JSON object with id and url"),
+        (b'{"id": "x", "url": "rtmp://h/secret", "smapling": 1}', "smapling: there is no such"),
+        (b'{"id": "x", "url_file": "/etc/secret"}', "url_file: for the configuration alone"),
+        (b'{"id": "x", "url": "rtmp://h/secret", "policy_file": "a"}', "policy_file: for the"),
+        (b'{"id": "x", "not_screened": "why"}', "not_screened: for the configuration alone"),
         (b'{"id": "x", "url": "gopher://secret"}', "cannot screen gopher:// sources"),
         (b'{"id": "x", "url": "rtmp://h/secret", "sampling": "often"}', "sampling:"),
         (b'{"id": "x", "url": "secret.mp4"}', "a file is screened by"),
@@ -170,6 +174,18 @@ def test_a_stream_that_makes_no_sense_is_refused_and_its_address_not_repeated(
     assert problem in answer.json()["problem"]
     assert "secret" not in answer.text
     assert not deployment.registry.wanted()
+
+
+def test_a_stream_that_would_be_held_against_nothing_is_refused(deployment: Deployment) -> None:
+    bodies = [{"id": "x", "url": KEYED_URL, "banks": [name]} for name in ("none", "known")]
+
+    unknown, known = (
+        deployment.client.post("/v1/streams", headers=deployment.headers(), json=body)
+        for body in bodies
+    )
+
+    assert (unknown.status_code, known.status_code) == (409, 201)
+    assert "names the bank 'none': there is none" in unknown.json()["problem"]
 
 
 def test_a_body_that_is_too_long_is_not_read(deployment: Deployment) -> None:

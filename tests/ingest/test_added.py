@@ -17,19 +17,28 @@ def added(stream_id: str) -> Stream:
 
 
 def test_what_was_saved_is_read_again(tmp_path: Path) -> None:
-    file = AddedStreams(tmp_path / "streams.json")
+    file = AddedStreams(tmp_path / "streams.json", {"known"})
 
     file.save([added("a"), added("b")])
 
     assert file.load() == {"a": added("a"), "b": added("b")}
 
 
+def test_a_stream_whose_bank_is_there_no_more_is_not_held_against_nothing(tmp_path: Path) -> None:
+    AddedStreams(tmp_path / "streams.json", {"known"}).save([added("a")])
+
+    with pytest.raises(ConfigError, match="the added stream 'a' names the bank 'known'") as refusal:
+        AddedStreams(tmp_path / "streams.json", {"other"}).load()
+
+    assert "take it out of this file" in str(refusal.value)
+
+
 def test_before_anything_was_saved_there_is_nothing(tmp_path: Path) -> None:
-    assert AddedStreams(tmp_path / "streams.json").load() == {}
+    assert AddedStreams(tmp_path / "streams.json", {"known"}).load() == {}
 
 
 def test_the_file_holds_keys_and_so_is_its_owner_s_alone(tmp_path: Path) -> None:
-    AddedStreams(tmp_path / "streams.json").save([added("a")])
+    AddedStreams(tmp_path / "streams.json", {"known"}).save([added("a")])
 
     assert stat.S_IMODE((tmp_path / "streams.json").stat().st_mode) == 0o600
 
@@ -57,7 +66,7 @@ def test_a_damaged_file_is_refused_without_showing_it(tmp_path: Path, text: str)
 
 
 def test_a_list_that_cannot_be_saved_leaves_the_old_one(tmp_path: Path) -> None:
-    file = AddedStreams(tmp_path / "streams.json")
+    file = AddedStreams(tmp_path / "streams.json", {"known"})
     file.save([added("a")])
     (tmp_path / "streams.json.new").mkdir()
 

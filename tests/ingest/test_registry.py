@@ -35,7 +35,7 @@ class Site:
     ) -> None:
         self.provider = FakeProvider()
         watched = Watched(self.provider, stream, paths or PathFilter(), interval_s=interval_s)
-        file = AddedStreams(folder / FILE)
+        file = AddedStreams(folder / FILE, {"known"})
         self.registry = Registry(streams, [watched], SECRET, file, FakeClock())
 
     def look(self) -> None:
