@@ -13,7 +13,6 @@ what it can, then metrics end.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from uuid import uuid4
 
 import structlog
 
+from streamguard.adapters.cores import n_cores
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
@@ -84,7 +84,7 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
         LogUnavailable: at the end, events could not be committed in time.
     """
     clock = SystemClock()
-    n_threads = plan.n_threads or len(os.sched_getaffinity(0))
+    n_threads = plan.n_threads or n_cores()
     with ExitStack() as stack:
         batcher = stack.enter_context(_batcher(plan, meter)) if plan.classifier else None
         make_decoder = partial(PyavDecoder, clock, plan.timeouts.limits.max_pixels)

@@ -3,8 +3,7 @@
 Rule: what a worker gets holds no key and no credential but those within read URLs.
 """
 
-import os
-
+from streamguard.adapters.cores import n_cores
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.worker_spawn import WorkerProcess
 from streamguard.app import open_store
@@ -14,6 +13,7 @@ from streamguard.runtime.link import Link
 from streamguard.runtime.member import Member
 from streamguard.runtime.wire import WorkerPlan, read_to_supervisor
 from streamguard.settings import Settings
+from streamguard.worker_section import WorkerSection
 
 
 def worker_plan(settings: Settings) -> WorkerPlan:
@@ -24,8 +24,8 @@ def worker_plan(settings: Settings) -> WorkerPlan:
         EvidenceUnavailable: the directory for evidence cannot be used.
         ModelError: the model pack is wrong.
     """
-    worker, source, model = settings.worker, settings.source, settings.model
-    count = worker.count or n_cores()
+    source, model = settings.source, settings.model
+    _, n_threads = crew_of(settings.worker)
     evidence = settings.evidence.directory
     if evidence:
         open_store(evidence)  # what cannot work is found here, not by one worker after another
@@ -44,10 +44,16 @@ def worker_plan(settings: Settings) -> WorkerPlan:
         read_timeout_s=source.read_timeout_s,
         limits=settings.limits.values,
         hls_hosts=source.hls_hosts,
-        n_threads=worker.decode_threads or max(1, n_cores() // count),
-        stop_timeout_s=worker.stop_timeout_s,
-        dense_share=worker.dense_share,
+        n_threads=n_threads,
+        stop_timeout_s=settings.worker.stop_timeout_s,
+        dense_share=settings.worker.dense_share,
     )
+
+
+def crew_of(worker: WorkerSection) -> tuple[int, int]:
+    """Give how many workers screen, and how many decode threads each of them has."""
+    count = worker.count or n_cores()
+    return count, worker.decode_threads or max(1, n_cores() // count)
 
 
 async def start_member(number: int) -> Member:
@@ -60,8 +66,3 @@ async def start_member(number: int) -> Member:
 def source_of(settings: Settings) -> str:
     """Name this deployment as the source of events."""
     return f"/streamguard/{settings.deployment.name}"
-
-
-def n_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0))

@@ -127,7 +127,7 @@ def _secret(settings: Settings) -> bytes:
 def _watched(server: ServerSection, clock: Clock) -> Watched:
     policy = load_policy(server.policy_file) if server.policy_file else None
     return Watched(
-        _provider(server, clock),
+        provider_of(server, clock),
         _maker(server, policy),
         PathFilter(server.include, server.exclude, server.exclude_reason),
         RenditionRule(server.renditions, server.transcoders),
@@ -135,7 +135,12 @@ def _watched(server: ServerSection, clock: Clock) -> Watched:
     )
 
 
-def _provider(server: ServerSection, clock: Clock) -> Provider:
+def provider_of(server: ServerSection, clock: Clock) -> Provider:
+    """Make what asks a server; on the event loop that will run it.
+
+    Raises:
+        ConfigError: the password cannot be read.
+    """
     service = Service(
         server.name, server.api.rstrip("/"), server.user, server.password, server.timeout_s
     )

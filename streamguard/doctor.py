@@ -15,12 +15,16 @@ import numpy as np
 
 from streamguard.adapters import disk_probe, host_probe, library_probe
 from streamguard.adapters.bank_live import open_bank
+from streamguard.admin.token import read_token
 from streamguard.app import open_model
 from streamguard.core.check import Check, State, exit_code_of, fail_by, ok, warn
 from streamguard.core.errors import ConfigError, StreamguardError
+from streamguard.crew_parts import crew_of
 from streamguard.kafka_section import KafkaSection
 from streamguard.policy_file import load_policy
+from streamguard.sandbox import MAX_DESCRIPTORS
 from streamguard.sections import ModelSection
+from streamguard.server_check import checked_servers
 from streamguard.settings import Settings, load_settings
 
 N_RUNS = 5
@@ -64,13 +68,21 @@ def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
         yield fail_by("settings", error, "correct it; what follows goes by the defaults")
         settings = Settings.model_construct()
     else:
-        yield ok("settings", f"{config or 'defaults'}, {len(settings.streams)} streams")
+        yield ok("settings", f"{config or 'defaults'}: {_size(settings)}")
     yield from _named(settings)
-    yield from _machine(settings)
+    n_streams = len(settings.streams)
+    for check, n_published in checked_servers(settings.servers):
+        yield check
+        n_streams += n_published
+    yield from _machine(settings, n_streams)
     packs = models or ((settings.model.pack,) if settings.model.pack else ())
     yield from (model(pack, settings.model) for pack in packs)
     if settings.kafka.bootstrap_servers:
         yield broker(settings.kafka)
+
+
+def _size(settings: Settings) -> str:
+    return f"{len(settings.streams)} streams, {len(settings.servers)} ingest servers"
 
 
 def _named(settings: Settings) -> Iterator[Check]:
@@ -79,6 +91,11 @@ def _named(settings: Settings) -> Iterator[Check]:
         load_policy(settings.policy.file)
     except StreamguardError as error:
         yield fail_by("policy", error, "correct the file that [policy] names")
+    if settings.admin.token_file:
+        try:
+            read_token(settings.admin.token_file)
+        except ConfigError as error:
+            yield fail_by("token", error, "put it there, or let `run` make one of its own")
     for directory in settings.bank.paths:
         try:
             n_hashes = open_bank(directory).n_hashes
@@ -88,14 +105,17 @@ def _named(settings: Settings) -> Iterator[Check]:
             yield ok("bank", f"{directory}: {n_hashes} hashes")
 
 
-def _machine(settings: Settings) -> Iterator[Check]:
+def _machine(settings: Settings, n_streams: int) -> Iterator[Check]:
     """Look at the machine as the settings mean to use it."""
+    n_workers, threads_each = crew_of(settings.worker)
     yield disk_probe.disk("log", settings.log.file.parent)
     if settings.evidence.directory:
         yield disk_probe.disk("evidence", settings.evidence.directory)
     yield host_probe.port(settings.http.host, settings.http.port)
-    yield host_probe.open_files(len(settings.streams))
-    yield host_probe.cores(settings.worker.decode_threads, len(settings.streams))
+    yield host_probe.port(settings.admin.host, settings.admin.port, host_probe.ADMIN)
+    yield host_probe.open_files(-(-n_streams // n_workers), MAX_DESCRIPTORS)
+    yield host_probe.cores(n_workers, threads_each, n_streams)
+    yield host_probe.memory(n_workers, settings.worker.max_rss_mb)
 
 
 def model(directory: Path, section: ModelSection) -> Check:

@@ -22,7 +22,7 @@ from streamguard.app import writing
 from streamguard.core.banks import Banks
 from streamguard.core.crew import CrewRules
 from streamguard.core.hubs import HubRule
-from streamguard.crew_parts import n_cores, source_of, start_member, worker_plan
+from streamguard.crew_parts import crew_of, source_of, start_member, worker_plan
 from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
 from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
@@ -84,7 +84,7 @@ async def run(settings: Settings, stop: Stop) -> None:
                 crew = Supervisor(
                     plan,
                     start_member,
-                    settings.worker.count or n_cores(),
+                    crew_of(settings.worker)[0],
                     SupervisorParts(writer, settler, clock, ears),
                     CrewRules(max_rss_bytes=settings.worker.max_rss_mb << 20),
                 )

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from streamguard.adapters.host_probe import judged_memory
+from streamguard.core.check import State
 from streamguard.settings import Settings, load_settings
 from tests.conftest import IN_CI, NginxRtmp
 from tests.processes import ROOT
@@ -224,6 +226,16 @@ def test_stop_has_time_to_finish() -> None:
     grace_s = float(SERVICES["streamguard"]["stop_grace_period"].removesuffix("s"))
 
     assert grace_s > settings.worker.stop_timeout_s
+
+
+def test_workers_are_ended_by_us_before_the_container_is_full() -> None:
+    settings = load_settings(DOCKER / "streamguard.toml")
+    limits = SERVICES["streamguard"]["deploy"]["resources"]["limits"]
+    limit_mb = int(limits["memory"].removesuffix("g")) << 10
+
+    check = judged_memory(limit_mb, int(limits["cpus"]) + 1, settings.worker.max_rss_mb)
+
+    assert check.state is State.OK
 
 
 # ---- real programs

@@ -1,4 +1,5 @@
 import json
+import os
 import resource
 import socket
 import tomllib
@@ -9,6 +10,7 @@ import av
 import pytest
 
 from streamguard.adapters import library_probe
+from streamguard.adapters.cores import granted, n_cores
 from streamguard.adapters.disk_probe import (
     FEW_BYTES,
     SLOW_SYNC_S,
@@ -19,13 +21,15 @@ from streamguard.adapters.disk_probe import (
     judged,
 )
 from streamguard.adapters.host_probe import (
+    ADMIN,
     MOST_DRIFT_S,
     NOT_BEFORE,
     clock,
-    granted,
     judged_clock,
     judged_cores,
     judged_files,
+    judged_memory,
+    memory_mb,
     open_files,
     port,
 )
@@ -33,11 +37,22 @@ from streamguard.core.check import CONFIGURATION, DEPENDENCY, Check, State, exit
 from streamguard.doctor import broker, examine, line_of
 from streamguard.kafka_section import KafkaSection
 from streamguard.kernels.compiled import kernels
+from streamguard.server_check import N_QUESTIONS
 from tests.kernel_paths import needs_kernels
 from tests.processes import Running, environment, streamguard
 from tests.servers import refusing_port, serving, whole
 
 HOST = "127.0.0.1"
+SRS_LISTS_TWO = json.dumps(
+    {
+        "code": 0,
+        "server": "s",
+        "streams": [
+            {"name": f"sk_secret{n}", "app": "live", "publish": {"active": True, "cid": "c"}}
+            for n in range(2)
+        ],
+    }
+).encode()
 
 
 def named(checks: list[Check], name: str) -> Check:
@@ -277,24 +292,33 @@ def test_address_that_is_not_of_this_machine_fails() -> None:
     assert (check.state, check.exit_code) == (State.FAIL, CONFIGURATION)
 
 
-@pytest.mark.parametrize(
-    ("limit", "state"), [(128 + 80, State.OK), (128 + 79, State.FAIL), (None, State.OK)]
-)
-def test_open_files_must_do_for_the_streams(limit: int | None, state: State) -> None:
+def test_admin_api_of_a_stranger_fails_and_names_its_own_section() -> None:
+    with serving(whole(b"no token of ours")) as stranger:
+        check = port(HOST, stranger.port, ADMIN)
+
+    assert (check.name, check.exit_code) == ("admin", CONFIGURATION)
+    assert "[admin]" in check.remedy
+    assert stranger.requests == ["GET /v1/streams HTTP/1.1"]
+
+
+@pytest.mark.parametrize(("limit", "state"), [(128 + 80, State.OK), (128 + 79, State.FAIL)])
+def test_open_files_must_do_for_the_streams_of_a_worker(limit: int, state: State) -> None:
     check = judged_files(limit, n_streams=10)
 
     assert check.state is state
-    assert ("LimitNOFILE=208" in check.remedy) == (state is State.FAIL)
+    assert ("raise the limit to 208" in check.remedy) == (state is State.FAIL)
 
 
-def test_open_files_are_read_from_this_process() -> None:
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+def test_open_files_are_what_a_worker_may_open_and_the_machine_allows() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-    assert str(limit if limit != resource.RLIM_INFINITY else "none") in open_files(1).what
+    assert open_files(1, most=200).what.startswith("200 a worker")
+    if hard != resource.RLIM_INFINITY:
+        assert open_files(1, most=hard + 1).what.startswith(f"{hard} a worker")
 
 
 @pytest.mark.parametrize(
-    ("n_cores", "n_threads", "n_streams", "state"),
+    ("n_cores", "n_workers", "n_streams", "state"),
     [
         (2.0, 2, 160, State.OK),
         (2.0, 2, 161, State.WARN),
@@ -305,10 +329,15 @@ def test_open_files_are_read_from_this_process() -> None:
         (float("inf"), 64, 10_000, State.OK),
     ],
 )
-def test_cores_must_do_for_threads_and_streams(
-    n_cores: float, n_threads: int, n_streams: int, state: State
+def test_cores_must_do_for_workers_and_streams(
+    n_cores: float, n_workers: int, n_streams: int, state: State
 ) -> None:
-    assert judged_cores(n_cores, n_threads, n_streams).state is state
+    assert judged_cores(n_cores, n_workers, 1, n_streams).state is state
+
+
+def test_decode_threads_of_all_workers_count() -> None:
+    assert judged_cores(4.0, 2, 2, 1).state is State.OK
+    assert judged_cores(4.0, 2, 3, 1).state is State.WARN
 
 
 @pytest.mark.parametrize(
@@ -317,6 +346,32 @@ def test_cores_must_do_for_threads_and_streams(
 )
 def test_quota_of_a_container_counts_as_cores(quota: str, cores: float) -> None:
     assert granted(quota) == cores
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("50000 100000", 1), ("100000 100000", 1)])
+def test_a_part_of_a_core_is_one_worker(tmp_path: Path, quota: str, expected: int) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+
+    assert n_cores(tmp_path / "cpu.max") == expected
+
+
+def test_without_a_quota_all_cores_count(tmp_path: Path) -> None:
+    assert n_cores(tmp_path / "none") == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("", 2048), ("max\n", 2048), ("1073741824\n", 1024)]
+)
+def test_memory_is_what_a_container_is_granted(limit: str, expected: int) -> None:
+    assert memory_mb("MemTotal:        2097152 kB\nMemFree: 1 kB\n", limit) == expected
+
+
+@pytest.mark.parametrize(("max_rss_mb", "state"), [(1024, State.OK), (1025, State.WARN)])
+def test_workers_may_not_take_more_memory_than_there_is(max_rss_mb: int, state: State) -> None:
+    check = judged_memory(2048, 2, max_rss_mb)
+
+    assert check.state is state
+    assert ("max_rss_mb = 768" in check.remedy) == (state is State.WARN)
 
 
 # ---- the whole
@@ -335,7 +390,9 @@ def test_what_the_settings_name_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(
         f"[bank]\npaths = ['{tmp_path}/bank']\n[policy]\nfile = '{tmp_path}/p.toml'\n"
         f"[evidence]\ndirectory = '{tmp_path}/evidence'\n[log]\nfile = '{tmp_path}/l/x.db'\n"
-        "[http]\nport = 0\n[worker]\ndecode_threads = 200\n"
+        f"[http]\nport = 0\n[admin]\nport = 0\ntoken_file = '{tmp_path}/token'\n"
+        "[worker]\ncount = 2\ndecode_threads = 100\n[[servers]]\nname = 'edge'\n"
+        f"kind = 'nginx_rtmp'\napi = 'http://{HOST}:{refusing_port()}/stat'\npull = 'rtmp://{HOST}'\n"
     )
 
     checks = list(examine(tmp_path / "c.toml", []))
@@ -345,8 +402,24 @@ def test_what_the_settings_name_is_looked_at(tmp_path: Path) -> None:
     assert named(checks, "policy").exit_code == CONFIGURATION
     assert named(checks, "log").what.startswith(f"{tmp_path}/l (to be made in {tmp_path})")
     assert named(checks, "evidence").what.startswith(f"{tmp_path}/evidence (to be made")
-    assert "200 decode threads" in named(checks, "cores").what
+    assert "200 decode threads in 2 workers" in named(checks, "cores").what
+    assert named(checks, "token").exit_code == CONFIGURATION
+    assert named(checks, "server").exit_code == DEPENDENCY
     assert exit_code_of(checks) == CONFIGURATION
+
+
+def test_what_is_published_is_counted_and_not_named(tmp_path: Path) -> None:
+    with serving(whole(SRS_LISTS_TWO)) as server:
+        (tmp_path / "c.toml").write_text(
+            f"[[servers]]\nname = 'edge'\nkind = 'srs'\napi = 'http://{HOST}:{server.port}'\n"
+            f"pull = 'rtmp://{HOST}'\n"
+        )
+        checks = list(examine(tmp_path / "c.toml", []))
+
+    assert named(checks, "server") == ok("server", "edge answers: 2 published")
+    assert named(checks, "cores").what.endswith("2 streams")
+    assert "sk_secret" not in str(checks)
+    assert len(server.requests) == N_QUESTIONS
 
 
 def test_every_failure_and_warning_says_what_to_do(tmp_path: Path) -> None:

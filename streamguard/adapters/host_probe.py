@@ -1,19 +1,21 @@
-"""Looks at the machine: clock, port, open files and cores.
+"""Looks at the machine: clock, ports, open files, cores and memory.
 
 Rule: it only reads; no probe takes longer than a few seconds.
 """
 
-import os
 import resource
 import shutil
 import socket
 import subprocess
 import time
 import urllib.request
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 
+from streamguard.adapters.cores import cores_granted
 from streamguard.core.check import CONFIGURATION, Check, fail, ok, warn
 
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,36 +27,58 @@ DRIFT_OVER_S, MOST_DRIFT_S = 0.2, 0.02
 FILES_ANYWAY, FILES_A_STREAM = 128, 8
 """Open files: of the process itself, and of a stream with its evidence."""
 
+MEMORY, CGROUP_MEMORY = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+
 STREAMS_A_CORE = 80
 """Live 1080p30 streams by keyframes alone. Source: the load test's bound of 160 on two cores."""
 
-CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What is served on a port.
+
+    name:    of the check.
+    section: of the configuration that says where.
+    path, sign: what a streamguard that runs says there.
+    """
+
+    name: str
+    section: str
+    path: str
+    sign: bytes
 
 
-def port(host: str, number: int) -> Check:
-    """Say whether metrics and health can be served, or are being served already."""
+METRICS = Served("port", "http", "/metrics", b"streamguard_")
+ADMIN = Served("admin", "admin", "/v1/streams", b"give the token")
+
+
+def port(host: str, number: int, served: Served = METRICS) -> Check:
+    """Say whether something can be served, or is being served already."""
     where = f"{host}:{number}"
     try:
         socket.create_server((host, number)).close()
     except OSError as error:
-        if _is_ours(host, number):
-            return ok("port", f"{where} is served by a streamguard that runs")
+        if _is_ours(host, number, served):
+            return ok(served.name, f"{where} is served by a streamguard that runs")
         return fail(
-            "port",
+            served.name,
             f"{where} cannot be had ({error.strerror})",
-            "set another [http] host or port, or end what listens there",
+            f"set another [{served.section}] host or port, or end what listens there",
             CONFIGURATION,
         )
-    return ok("port", f"{where} is free" if number else f"{host}, any free one")
+    return ok(served.name, f"{where} is free" if number else f"{host}, any free one")
 
 
-def _is_ours(host: str, number: int) -> bool:
-    """Ask whoever listens for metrics of streamguard's."""
+def _is_ours(host: str, number: int, served: Served) -> bool:
+    """Ask whoever listens for what streamguard says there."""
     reachable = "127.0.0.1" if host in {"", "0.0.0.0"} else host  # noqa: S104  # compared, not bound
-    url = f"http://{reachable}:{number}/metrics"
+    url = f"http://{reachable}:{number}{served.path}"
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # http, just above
-            return b"streamguard_" in answer.read(1 << 20)
+            return served.sign in answer.read(1 << 20)
+    except HTTPError as refusal:
+        with refusal:
+            return served.sign in refusal.read(1 << 10)
     except (OSError, HTTPException, ValueError):
         return False
 
@@ -91,43 +115,61 @@ def _is_synchronised() -> bool | None:
     return {"yes": True, "no": False}.get(done.stdout.strip())
 
 
-def open_files(n_streams: int) -> Check:
-    """Hold the limit of open files against the streams."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return judged_files(None if limit == resource.RLIM_INFINITY else limit, n_streams)
+def open_files(n_streams: int, most: int) -> Check:
+    """Hold the limit of open files against the streams of one worker.
+
+    most: beyond which a worker opens none, whatever the machine allows.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return judged_files(most if hard == resource.RLIM_INFINITY else min(hard, most), n_streams)
 
 
-def judged_files(limit: int | None, n_streams: int) -> Check:
-    """Say whether so many open files will do; None is no limit."""
+def judged_files(limit: int, n_streams: int) -> Check:
+    """Say whether a worker may open enough files for so many streams."""
     needed = FILES_ANYWAY + FILES_A_STREAM * n_streams
-    what = f"limit {limit or 'none'}, {needed} needed for {n_streams} streams"
-    if limit is not None and limit < needed:
-        return fail("open files", what, f"raise it: `ulimit -n {needed}`, or LimitNOFILE={needed}")
+    what = f"{limit} a worker, {needed} needed for its {n_streams} streams"
+    if limit < needed:
+        remedy = f"raise the limit to {needed} (`ulimit -Hn`, LimitNOFILE=), or spread the streams"
+        return fail("open files", what, remedy)
     return ok("open files", what)
 
 
-def cores(decode_threads: int, n_streams: int) -> Check:
-    """Hold decode threads and streams against the cores.
-
-    decode_threads: as configured; 0 is one for each core that may be used.
-    """
-    n_seen = len(os.sched_getaffinity(0))
-    quota = CGROUP_QUOTA.read_text() if CGROUP_QUOTA.exists() else ""
-    return judged_cores(min(float(n_seen), granted(quota)), decode_threads or n_seen, n_streams)
+def cores(n_workers: int, threads_each: int, n_streams: int) -> Check:
+    """Hold workers, their decode threads and streams against the cores."""
+    return judged_cores(cores_granted(), n_workers, threads_each, n_streams)
 
 
-def granted(quota: str) -> float:
-    """Give the cores that a cgroup's cpu.max grants: "MICROSECONDS PERIOD", or "max PERIOD"."""
-    share, _, period = quota.strip().partition(" ")
-    return int(share) / int(period) if share.isdigit() else float("inf")
-
-
-def judged_cores(n_cores: float, n_threads: int, n_streams: int) -> Check:
+def judged_cores(n_cores: float, n_workers: int, threads_each: int, n_streams: int) -> Check:
     """Say whether so many cores will do."""
-    what = f"{n_cores:g} cores, {n_threads} decode threads, {n_streams} streams"
-    if n_threads > max(1.0, n_cores):
+    threads = f"{n_workers * threads_each} decode threads in {n_workers} workers"
+    what = f"{n_cores:g} cores, {threads}, {n_streams} streams"
+    if n_workers * threads_each > max(1.0, n_cores):
         fit = max(1, int(n_cores))
-        return warn("cores", what, f"set [worker] decode_threads = {fit}: more only wait")
+        remedy = f"set [worker] count and decode_threads for {fit} in all: more only wait"
+        return warn("cores", what, remedy)
     if n_streams > STREAMS_A_CORE * n_cores:
         return warn("cores", what, f"spread the streams: a core screens about {STREAMS_A_CORE}")
     return ok("cores", what)
+
+
+def memory(n_workers: int, max_rss_mb: int) -> Check:
+    """Hold what workers may take against the memory."""
+    limit = CGROUP_MEMORY.read_text() if CGROUP_MEMORY.exists() else ""
+    return judged_memory(memory_mb(MEMORY.read_text(), limit), n_workers, max_rss_mb)
+
+
+def memory_mb(meminfo: str, limit: str) -> int:
+    """Give the memory that there is, MiB: of the machine, or as a cgroup's memory.max grants."""
+    of_machine = int(meminfo.partition("MemTotal:")[2].split()[0]) >> 10
+    granted = limit.strip()
+    return min(of_machine, int(granted) >> 20) if granted.isdigit() else of_machine
+
+
+def judged_memory(there_mb: int, n_workers: int, max_rss_mb: int) -> Check:
+    """Say whether a worker that grows is ended by us, and not by the kernel, with whom it likes."""
+    what = f"{there_mb} MiB, {n_workers} workers of {max_rss_mb} MiB at most"
+    if n_workers * max_rss_mb > there_mb:
+        fit = there_mb * 3 // 4 // n_workers
+        remedy = f"set [worker] max_rss_mb = {fit}, or the kernel ends whom it likes"
+        return warn("memory", what, remedy)
+    return ok("memory", what)
