@@ -55,6 +55,19 @@ def registry_of(settings: Settings, configured: Iterable[Stream], clock: Clock) 
     return Registry(configured, servers, _secret(settings), added, clock)
 
 
+def check(settings: Settings) -> None:
+    """Read the files that the settings name for discovery; nothing is made.
+
+    Raises:
+        ConfigError: one cannot be read, or is wrong.
+    """
+    if settings.deployment.secret_file:
+        read_secret(settings.deployment.secret_file)
+    for server in settings.servers:
+        load_policy(server.policy_file)
+        server.read_password()
+
+
 def show(registry: Registry, metrics: CollectorRegistry) -> None:
     """Export how discovery does."""
     show_discovery(metrics, [_figures(watch) for watch in registry.watches])
@@ -142,7 +155,7 @@ def provider_of(server: ServerSection, clock: Clock) -> Provider:
         ConfigError: the password cannot be read.
     """
     service = Service(
-        server.name, server.api.rstrip("/"), server.user, server.password, server.timeout_s
+        server.name, server.api.rstrip("/"), server.user, server.read_password(), server.timeout_s
     )
     match server.kind:
         case "nginx_rtmp":

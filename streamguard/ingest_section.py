@@ -78,9 +78,8 @@ class ServerSection(Section):
             raise ValueError("password_file needs a user")
         return self
 
-    @property
-    def password(self) -> str | None:
-        """The password, if there is one.
+    def read_password(self) -> str | None:
+        """Give the password, if there is one.
 
         Raises:
             ConfigError: its file cannot be read.

@@ -10,10 +10,11 @@ import sys
 import time
 from typing import Any, Literal
 
-from streamguard import app, process, service
+from streamguard import app, discovery, process, service
 from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
+from streamguard.admin.token import read_token
 from streamguard.core.location import parse_location
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
@@ -45,6 +46,9 @@ def check_config(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.file)
     load_policy(settings.policy.file)
     service.streams_of(settings)
+    discovery.check(settings)
+    if settings.admin.token_file:
+        read_token(settings.admin.token_file)
     LiveBanks(settings.bank.paths)
     if settings.model.pack:
         app.open_model(settings.model.pack, settings.model)

@@ -19,7 +19,7 @@ from streamguard.ingest.registry import Registry
 from streamguard.ingest.srs import Srs
 from streamguard.ingest.watch import Listed
 from streamguard.settings import Settings, load_settings
-from tests.processes import ROOT
+from tests.processes import ROOT, streamguard
 
 EXAMPLE = ROOT / "configs" / "discovery.toml"
 SERVER = {
@@ -135,3 +135,25 @@ def test_a_password_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="server edge: the password_file cannot be read"):
         registry(settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("user = 'a'\npassword_file = 'none'", "server edge: the password_file cannot be read"),
+        ("policy_file = 'none.toml'", "none.toml cannot be read"),
+        ("[deployment]\nsecret_file = 'none'", "none: the secret of this deployment"),
+        ("[admin]\ntoken_file = 'none'", "none: the token of the admin API cannot be read"),
+    ],
+)
+def test_check_config_reads_the_files_that_it_names(
+    tmp_path: Path, setting: str, problem: str
+) -> None:
+    server = "\n".join(f"{name} = '{value}'" for name, value in SERVER.items())
+    (tmp_path / "c.toml").write_text(f"[[servers]]\n{server}\n{setting}\n")
+
+    done = streamguard("check-config", "c.toml", cwd=tmp_path)
+
+    assert (done.code, done.out) == (2, "")
+    assert problem in done.problem
+    assert [file.name for file in tmp_path.iterdir()] == ["c.toml"]
