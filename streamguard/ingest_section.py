@@ -4,11 +4,12 @@ Rule: a credential comes by a file of its own, never in an address; whatever is 
 screening is named with its reason.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from streamguard.core.coverage_data import MAX_BANKS
 from streamguard.core.errors import ConfigError
@@ -19,10 +20,40 @@ from streamguard.section import Section
 
 ServerKind = Literal["nginx_rtmp", "mediamtx", "srs"]
 
-Address = Annotated[str, Field(pattern=r"^https?://[^@?#\s]+$", max_length=1024)]
-Pull = Annotated[str, Field(pattern=r"^(rtmp|rtsp)://[^@?#/\s]+$", max_length=1024)]
+
+def _spelt(pattern: str, remedy: str) -> AfterValidator:
+    """Refuse what is spelt otherwise, and say how it is spelt."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError(remedy)
+        return text
+
+    return AfterValidator(check)
+
+
+ServerName = Annotated[
+    str,
+    _spelt(r"[a-z0-9][a-z0-9_]{0,31}", "give up to 32 small letters, digits and underscores"),
+]
+Address = Annotated[
+    str,
+    _spelt(
+        r"https?://[^@?#/\s][^@?#\s]{0,1023}",
+        "give http://host:port/path or https://…, without user, password, query or fragment",
+    ),
+]
+Pull = Annotated[
+    str,
+    _spelt(
+        r"(rtmp|rtsp)://[^@?#/\s]{1,1024}",
+        "give rtmp://host:port or rtsp://host:port, without application, name or credentials",
+    ),
+]
 Pattern = Annotated[str, Field(min_length=1, max_length=256)]
-Suffix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
+Suffix = Annotated[
+    str, _spelt(r"[A-Za-z0-9._-]{1,32}", "give up to 32 letters, digits and any of . _ -")
+]
 
 PULLED_BY = {"nginx_rtmp": "rtmp", "mediamtx": "rtsp", "srs": "rtmp"}
 """The protocol by which streams of each kind of server are pulled."""
@@ -31,7 +62,7 @@ PULLED_BY = {"nginx_rtmp": "rtmp", "mediamtx": "rtsp", "srs": "rtmp"}
 class ServerSection(Section):
     """An ingest server; everything that is published there is screened, unless said otherwise."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,31}$")]
+    name: ServerName
     """Names the server in stream ids, logs and metrics."""
     kind: ServerKind
     """nginx_rtmp: nginx with its RTMP module; mediamtx: MediaMTX 1.x; srs: SRS 5 or later."""

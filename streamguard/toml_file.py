@@ -43,6 +43,8 @@ def problem_in(file: Path | None, error: ValidationError) -> str:
         what = "there is no such setting; is it misspelt?"
     elif first["type"] == "tuple_type":
         what = "a list is needed: values in [ ], or tables in [[ ]]"
+    elif first["type"] == "model_type":
+        what = f"a section is needed: settings below [{field}]"
     if file is None:
         return f"{field}: {what}"
     line = line_of(file, first["loc"])

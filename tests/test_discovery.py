@@ -103,13 +103,14 @@ def test_how_discovery_does_can_be_scraped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "problem"),
     [
-        ("name", "Edge", "name"),
+        ("name", "Edge", "give up to 32 small letters"),
         ("name", "edge-1", "name"),
         ("kind", "wowza", "kind"),
-        ("api", "http://user:key@h/stat", "api"),
+        ("api", "http://user:key@h/stat", "give http://host:port/path"),
+        ("api", "http:///stat", "give http://host:port/path"),
         ("api", "ftp://h/stat", "api"),
         ("pull", "rtsp://127.0.0.1:8554", "pulled by rtmp://"),
-        ("pull", "rtmp://127.0.0.1/live", "pull"),
+        ("pull", "rtmp://127.0.0.1/live", "give rtmp://host:port"),
         ("password_file", "secret", "needs a user"),
         ("renditions", ["_720p "], "renditions"),
         ("include", [], "include"),

@@ -94,10 +94,15 @@ def test_a_file_that_cannot_be_read_is_named(name: str, why: str, tmp_path: Path
     assert str(caught.value) == f"{tmp_path / name} cannot be read: {why}"
 
 
+class Inner(BaseModel):
+    key: int
+
+
 class Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     many: tuple[int, ...]
+    inner: Inner | None = None
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,7 @@ class Table(BaseModel):
         ({}, "many: Field required"),
         ({"many": "SECRET"}, "many: a list is needed: values in [ ], or tables in [[ ]]"),
         ({"many": [1, "SECRET"]}, "many.1: Input should be a valid integer"),
+        ({"many": [], "inner": "SECRET"}, "inner: a section is needed: settings below [inner]"),
         ({"many": [], "more": "SECRET"}, "more: there is no such setting; is it misspelt?"),
     ],
 )
