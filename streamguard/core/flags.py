@@ -49,6 +49,8 @@ class SessionContext:
     wall_of: turns Clock.monotonic() seconds into seconds since 1970 UTC.
     banks:   names of the banks that the stream is held against.
     session_key: tells one publish from the next, by discovery; "" where there is none.
+    found_s: Clock.monotonic() since when the session is accounted for, packets or none; None where
+        that begins with its first packet.
     """
 
     source: str
@@ -58,6 +60,7 @@ class SessionContext:
     wall_of: Callable[[float], float]
     banks: tuple[str, ...] = ()
     session_key: str = ""
+    found_s: float | None = None
 
     def first_account(self, detectors: tuple[Detector, ...]) -> Account:
         """Give the account of a session of which nothing was read yet."""
@@ -69,8 +72,8 @@ class SessionContext:
             detectors=detectors,
             epoch=0,
             newest_us=0,
-            accounted_s=0.0,
-            accounted_wall_s=0.0,
+            accounted_s=self.found_s or 0.0,
+            accounted_wall_s=self.wall_of(self.found_s or 0.0),
         )
 
     def ref(self, epoch: int) -> StreamRef:

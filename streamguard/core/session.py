@@ -63,6 +63,8 @@ class Session:
         self._hashes.newest_us = before.newest_us if before else 0
         self._before = before or context.first_account(self._detectors)
         self._away_until_s = self._before.accounted_s
+        self.is_new = before is None
+        """Nothing of it was read yet, by anybody."""
         self._missing_us = 0
         self._n_samples = self._n_flags = 0
 
@@ -87,7 +89,7 @@ class Session:
     @property
     def screened_us(self) -> int:
         """Media time that every detector has screened so far, microseconds."""
-        return min(self._screened_and_gap_us(detector)[0] for detector in self._detectors)
+        return min(self._screened_and_gap_us(who)[0] for who in self._detectors)
 
     @property
     def is_scoring(self) -> bool:
@@ -97,12 +99,17 @@ class Session:
     def epoch_began(
         self, epoch: int, first_us: int, read_at_s: float, codec: Codec, sampling: Sampling
     ) -> list[Event]:
-        """Take note of the first packet of a timeline."""
-        self._epoch = epoch
-        self._hashes.begin(epoch, first_us, read_at_s)
+        """Take note of the first packet of a timeline, which in a new session reaches back."""
+        # how much of what came before the first verdict reaches is not known yet
+        since_s = min(self._away_until_s or read_at_s, read_at_s) if self.is_new else read_at_s
+        since_us = first_us - int((read_at_s - since_s) * 1e6)
+        if since_us < first_us:
+            self._losses.note(epoch, since_us, GapReason.SOURCE_UNAVAILABLE)
+        self._epoch, self.is_new = epoch, False
+        self._hashes.begin(epoch, since_us, since_s)
         if self._make_judge:
             model = Track("classifier", LossLedger(upstream=self._losses), self._mint)
-            model.begin(epoch, first_us, read_at_s)
+            model.begin(epoch, since_us, since_s)
             self._scoring[epoch] = (model, self._make_judge())
         return [self._announcer.started(epoch, first_us, read_at_s, codec, sampling)]
 
@@ -159,8 +166,7 @@ class Session:
             shown_us = next((t for t in times_us if is_held(segment.epoch, t)), None)
             events += self._flags.recall(segment, now_s, is_held=shown_us is not None)
             if self._has_evidence and shown_us is not None:
-                request = EvidenceRequest(segment.flag_id, segment.epoch, shown_us, now_s)
-                requests.append(request)
+                requests.append(EvidenceRequest(segment.flag_id, segment.epoch, shown_us, now_s))
             self._n_flags += 1
         return Judgement(events, requests, is_judged=True, shadows=once_each(found.shadows))
 
@@ -168,20 +174,17 @@ class Session:
         """Judge a sample by a model's scores; they may come after the timeline has ended."""
         if scores.epoch not in self._scoring:
             return Judgement([], [], is_judged=False)
-        track, judge = self._scoring[scores.epoch]
-        track.was_read(scores.pts_us, scores.read_at_s)
-        changes = track.judged(scores.epoch, scores.pts_us, judge.judge(scores), now_s)
-        return Judgement(
-            events=self._tell(track, changes, now_s),
-            requests=self._requests(changes, now_s),
-            is_judged=True,
-        )
+        (track, judge), pts_us = self._scoring[scores.epoch], scores.pts_us
+        track.was_read(pts_us, scores.read_at_s)
+        changes = track.judged(scores.epoch, pts_us, judge.judge(scores), now_s)
+        events, requests = self._tell(track, changes, now_s), self._requests(changes, now_s)
+        return Judgement(events, requests, is_judged=True)
 
     def not_scored(self, epoch: int, pts_us: int, reason: GapReason, now_s: float) -> list[Event]:
         """Take note of a sample that the model did not score: it is not clean."""
         if epoch not in self._scoring:
             return []
-        track, _ = self._scoring[epoch]
+        track = self._scoring[epoch][0]
         return self._tell(track, track.not_judged(epoch, pts_us, reason, now_s), now_s)
 
     def scoring_ended(
@@ -222,9 +225,8 @@ class Session:
 
     def was_away(self, since_s: float, now_s: float, reason: GapReason) -> list[Event]:
         """Publish the stretch for which there was no connection: the publisher may have gone on."""
-        newest_us = self._hashes.newest_us
         self._away_until_s = now_s
-        gap = Gap(self._epoch, newest_us, newest_us, reason)
+        gap = Gap(self._epoch, self.newest_us, self.newest_us, reason)
         return [self._announcer.gap(who, gap, (since_s, now_s), now_s) for who in self._detectors]
 
     def was_cut_short(self, missing_us: int, now_s: float) -> list[Event]:
@@ -240,7 +242,7 @@ class Session:
 
     def ended(self, reason: str, n_packets: int, n_dropped: int, now_s: float) -> list[Event]:
         """Close the account; the last event of the session."""
-        account = self.account((self._hashes.newest_us, now_s), n_packets, n_dropped)
+        account = self.account((self.newest_us, now_s), n_packets, n_dropped)
         return [self._announcer.ended(account, reason, now_s)]
 
     def account(self, newest: tuple[int, float], n_packets: int, n_dropped: int) -> Account:
@@ -283,10 +285,8 @@ class Session:
         return ("hash", "classifier") if self._make_judge else ("hash",)
 
     def _screened_and_gap_us(self, detector: Detector) -> tuple[int, int]:
-        if detector == "hash":
-            tracks = [self._hashes]
-        else:
-            tracks = [*self._ended_tracks, *(track for track, _ in self._scoring.values())]
+        scoring = [*self._ended_tracks, *(track for track, _ in self._scoring.values())]
+        tracks = [self._hashes] if detector == "hash" else scoring
         coverages = [track.coverage for track in tracks]
         return sum(c.screened_us for c in coverages), sum(c.gap_us for c in coverages)
 

@@ -6,7 +6,7 @@ for as long as its server says so. What is not screened is told as well, with th
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamguard.core.errors import ConfigError
 from streamguard.core.naming import session_text, stream_id_of
@@ -152,7 +152,8 @@ class Registry:
                     continue  # it is screened already, under the name it was given
                 stream_id = stream_id_of(self._secret, name, one.path)
                 session = session_text(self._secret, one.session)
-                stream = make(stream_id, one.location, session)
+                made = make(stream_id, one.location, session)
+                stream = replace(made, found_s=watch.found_s[one.session])
                 wanted[stream_id] = Wanted(stream, True, one.n_viewers)  # noqa: FBT003
         self._wanted = wanted | {one: Wanted(stream) for one, stream in fixed.items()}
         self._excluded = excluded

@@ -70,6 +70,8 @@ class ServerWatch:
         self.listed = Listed()
         self.problem: str | None = f"server {watched.provider.name}: it has not been asked yet"
         """What is wrong with discovery; None while it works."""
+        self.found_s: dict[SessionKey, float] = {}
+        """Clock.monotonic() when each publish that is screened was first listed, seconds."""
         self.answered_at_s: float | None = None
         """Clock.monotonic() of the last answer; None before the first one."""
 
@@ -109,9 +111,11 @@ class ServerWatch:
         if self.problem is not None:
             log.info("discovery_gained", server=self.name, n_published=len(snapshot))
         self.problem = None
-        self.answered_at_s = self._clock.monotonic()
+        self.answered_at_s = now_s = self._clock.monotonic()
         listed = _sorted_out(self.watched, snapshot)
         if listed != self.listed:
+            sessions = [one.session for one in listed.broadcasts]
+            self.found_s = {one: self.found_s.get(one, now_s) for one in sessions}
             self.listed = listed
             self._on_listed()
 

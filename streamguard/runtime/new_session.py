@@ -30,6 +30,7 @@ def new_session(stream: Stream, parts: Parts, losses: LossLedger) -> Session:
         wall_of=lambda at_s: at_s + ahead_s,
         banks=stream.held_against(parts.banks()).names,
         session_key=stream.session_key,
+        found_s=stream.found_s,
     )
     return Session(
         context,

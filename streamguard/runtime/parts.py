@@ -53,6 +53,8 @@ class Stream:
     session_key: tells one publish from the next, by discovery; "" where only a lost connection
         tells that one has ended.
     before: the account that another process kept of this session; None for a new one.
+    found_s: Clock.monotonic() since when a server lists this publish: from then on it is accounted
+        for, whether or not it can be opened; None where nobody says that there is one.
     """
 
     stream_id: str
@@ -62,6 +64,7 @@ class Stream:
     policy: Policy | None = None
     session_key: str = ""
     before: Account | None = None
+    found_s: float | None = field(default=None, compare=False)
 
     @property
     def patience_s(self) -> float:

@@ -90,14 +90,15 @@ class StreamScreen:
         self._is_connected = False
         self.standing = Standing(self._session, self._lane, self._mailbox, self._sampler)
         """How far the session has come."""
-        self.has_begun = before is not None
-        """A first packet came: the session has been announced."""
+        self.has_begun = before is not None or stream.found_s is not None
+        """It is accounted for: a first packet came, or a server lists the publish."""
 
     async def go_on(self) -> None:
-        """Go on with what another process began: nobody looked since."""
-        before = self._stream.before
-        if before is not None:
-            await self.away(GapReason.INTERRUPTED, before.accounted_s)
+        """Go on with what another process began, or a server listed: nobody looked since."""
+        if self._stream.before is not None:
+            await self.away(GapReason.INTERRUPTED, self._stream.before.accounted_s)
+        elif self._stream.found_s is not None:
+            await self.away(GapReason.SOURCE_UNAVAILABLE, self._stream.found_s)
 
     async def away(self, reason: GapReason, read_until_s: float | None) -> None:
         """Take note that nothing comes; `read_until_s` as for Teller.away."""
@@ -188,7 +189,7 @@ class StreamScreen:
         """Judge one item from the mailbox, or the passing of time."""
         match item:
             case None:
-                await self.teller.tell(self._session.idle(self._horizon_us(feeder), now_s), now_s)
+                await self.teller.idle(self._horizon_us(feeder), now_s)
             case Sample():
                 await self._judge(item, now_s)
             case SourceOpened(codec):
@@ -196,11 +197,9 @@ class StreamScreen:
                 self._count_connected(1)
             case EpochBegan(epoch, first_us, read_at_s):
                 self.has_begun = True
-                await self.teller.back()
-                sampling = self._stream.sampling
-                events = self._session.epoch_began(
-                    epoch, first_us, read_at_s, self._codec, sampling
-                )
+                await self.teller.began()
+                read_as = (self._codec, self._stream.sampling)
+                events = self._session.epoch_began(epoch, first_us, read_at_s, *read_as)
                 await self.teller.tell(events, read_at_s)
                 await self._keep_account(at_once=True)
             case EpochEnded():

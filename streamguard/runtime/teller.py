@@ -19,7 +19,8 @@ from streamguard.runtime.parts import Parts
 from streamguard.runtime.ring import PacketRing
 
 AWAY_PIECE_S = 10.0
-"""While a source is away its gap is published in pieces of this length, seconds."""
+"""While a source is away its gap is published in pieces of this length, seconds; one that ends in a
+pause between two tries is told with the next of them, 15 s later at most."""
 
 log = structlog.get_logger()
 
@@ -74,9 +75,18 @@ class Teller:
         now_s = self._parts.clock.monotonic()
         since_s, _ = self._away or (now_s if read_until_s is None else read_until_s, reason)
         self._away = (since_s, reason)
-        if now_s - since_s >= AWAY_PIECE_S:
-            await self.back()
-            self._away = (now_s, reason)
+        await self._tell_away(now_s)
+
+    async def idle(self, horizon_us: int | None, now_s: float) -> None:
+        """Tell of what the passing of time brings; `horizon_us` as for Session.idle."""
+        await self._tell_away(now_s)
+        await self.tell(self._session.idle(horizon_us, now_s), now_s)
+
+    async def began(self) -> None:
+        """Take note that packets come, before the session hears of their timeline."""
+        if self._session.is_new:
+            self._away = None  # what is not published yet lies in this timeline
+        await self.back()
 
     async def back(self) -> None:
         """Publish what is left of the stretch without packets, if there was one."""
@@ -85,6 +95,13 @@ class Teller:
         (since_s, reason), self._away = self._away, None
         now_s = self._parts.clock.monotonic()
         await self.tell(self._session.was_away(since_s, now_s, reason), now_s)
+
+    async def _tell_away(self, now_s: float) -> None:
+        """Publish a piece of the stretch without packets where that is long enough."""
+        if self._away is not None and now_s - self._away[0] >= AWAY_PIECE_S:
+            _, reason = self._away
+            await self.back()
+            self._away = (now_s, reason)
 
     def advance_evidence(self, codec: Codec, newest: tuple[int, int] | None) -> None:
         """Start the evidence whose packets have all been read.

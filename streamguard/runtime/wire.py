@@ -55,7 +55,7 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
 
 
 class Take(msgspec.Struct, frozen=True, tag=True):
-    """Screen a stream from now on; `before` is what another worker kept of its session."""
+    """Screen a stream from now on; the fields are those of Stream."""
 
     stream_id: str
     location: Location
@@ -64,6 +64,7 @@ class Take(msgspec.Struct, frozen=True, tag=True):
     policy: Policy | None
     session_key: str
     before: Account | None
+    found_s: float | None
 
     @property
     def stream(self) -> Stream:
@@ -76,6 +77,7 @@ class Take(msgspec.Struct, frozen=True, tag=True):
             self.policy,
             self.session_key,
             self.before,
+            self.found_s,
         )
 
 
@@ -184,4 +186,5 @@ def take(stream: Stream) -> Take:
         stream.policy,
         stream.session_key,
         stream.before,
+        stream.found_s,
     )

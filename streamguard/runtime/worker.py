@@ -52,8 +52,9 @@ async def keep_screening(stream: Stream, parts: Parts, stop: Stop) -> None:
                 await _screen_session(screen, tries, stop)
         except Exception as bug:  # noqa: BLE001  # one stream's, and no other's
             tries.count(Ended(bug, 0, None))
-            await tries.pause(stop)
-        stream = replace(stream, before=None)
+        found_s = None if stream.found_s is None else parts.clock.monotonic()
+        stream = replace(stream, before=None, found_s=found_s)
+        await tries.pause(stop)
     parts.board.left(stream.stream_id)
     parts.scheduler.forget(stream.stream_id)
 
@@ -72,7 +73,6 @@ async def _screen_session(screen: StreamScreen, tries: "_Tries", stop: Stop) -> 
             break
     if screen.has_begun:
         await screen.finish(_reason(ended.error, stop))
-    await tries.pause(stop)
 
 
 class _Tries:

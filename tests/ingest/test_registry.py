@@ -36,7 +36,8 @@ class Site:
         self.provider = FakeProvider()
         watched = Watched(self.provider, stream, paths or PathFilter(), interval_s=interval_s)
         file = AddedStreams(folder / FILE, {"known"})
-        self.registry = Registry(streams, [watched], SECRET, file, FakeClock())
+        self.clock = FakeClock()
+        self.registry = Registry(streams, [watched], SECRET, file, self.clock)
 
     def look(self) -> None:
         asyncio.run(self.registry.watches[0].look())
@@ -95,6 +96,30 @@ def test_a_path_that_somebody_else_takes_over_is_another_session(site: Site) -> 
     (second,) = site.registry.wanted().values()
     assert second.stream.stream_id == first.stream.stream_id
     assert second.session_key != first.session_key
+
+
+def found_s(site: Site) -> list[float | None]:
+    return [wanted.stream.found_s for _, wanted in sorted(site.registry.wanted().items())]
+
+
+def test_a_publish_was_found_when_it_was_first_listed(site: Site) -> None:
+    site.clock.advance(1.0)
+    site.lists("live/a")
+    site.clock.advance(5.0)
+
+    site.lists("live/a", "live/b")
+
+    assert set(found_s(site)) == {1.0, 6.0}
+
+
+def test_a_path_that_somebody_else_takes_over_was_found_then(site: Site) -> None:
+    site.clock.advance(1.0)
+    site.lists("live/a", publisher="7")
+    site.clock.advance(5.0)
+
+    site.lists("live/a", publisher="8")
+
+    assert found_s(site) == [6.0]
 
 
 def test_a_server_that_does_not_answer_ends_no_stream(site: Site) -> None:

@@ -28,6 +28,7 @@ pytest_plugins = ["tests.rtmp"]
 KEY = "sk_publishers-own-key"
 GOP_S = 1.0
 BOUND_S = 2.0 + GOP_S
+LONGEST_PAUSE_S = 15.0
 SLACK_S = 3.0
 """For ffmpeg's own start, and for a machine that does much else."""
 
@@ -142,6 +143,30 @@ def test_a_publish_is_found_screened_and_ended_with_its_publisher(
     gaps = [event["data"] for event in events.out if short_type(event) == "coverage.gap"]
     assert [gap for gap in gaps if gap["reason"] == "source_unavailable"] == []
     assert KEY not in f"{run.log}{run.out}{events.out}"
+
+
+def test_a_publish_that_refuses_to_be_played_is_a_gap_while_it_lasts(
+    tmp_path: Path, known_bank: Path, requires_nginx_rtmp: NginxRtmp, clip: Path
+) -> None:
+    """A piece is told meanwhile; after a restart of ours the same session goes on from there."""
+    nginx = requires_nginx_rtmp
+    (tmp_path / "rtmp").mkdir()
+    server = rtmp_server(nginx.program, nginx.module, tmp_path / "rtmp", extra="deny play all;")
+    with server as rtmp, rtmp.publish(clip, KEY):
+        with screening(tmp_path, known_bank, rtmp) as run, following(tmp_path) as events:
+            first(events, "coverage.gap")
+            run.process.kill()
+        with screening(tmp_path, known_bank, rtmp) as run, following(tmp_path) as events:
+            again = first(events, "coverage.gap", 2)
+            run.stop(signal.SIGTERM)
+
+    gap = first(events, "coverage.gap")["data"]
+    assert gap["reason"] == "source_unavailable"
+    length_s = utc_seconds(gap["end_time"]) - utc_seconds(gap["start_time"])
+    assert 10.0 <= length_s < 10.0 + LONGEST_PAUSE_S + SLACK_S
+    assert again["data"]["stream"]["session_id"] == gap["stream"]["session_id"]
+    assert again["data"]["start_time"] == gap["end_time"]
+    assert of_kind(events, "stream.started") == []
 
 
 def test_what_is_excluded_is_on_record_and_not_screened(

@@ -1,14 +1,19 @@
 """Streams that were found are kept screened: discovery says when they end, no connection does."""
 
 import asyncio
-from dataclasses import replace
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import pytest
 
+from streamguard.core.account import Account
+from streamguard.core.coverage import REACH_US
 from streamguard.core.errors import SourceInvalid, SourceUnavailable
-from streamguard.core.events import EventType
+from streamguard.core.events import Event, EventType
 from streamguard.core.location import Location
+from streamguard.core.record import Row
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import GapReason
 from streamguard.runtime.doors import Doors
@@ -16,9 +21,23 @@ from streamguard.runtime.parts import Parts
 from streamguard.runtime.stop import Stop, StopReason
 from streamguard.runtime.worker import SESSION_PATIENCE_S, keep_screening
 from tests.runtime.fakes import FakeSource, packet
-from tests.runtime.stage import Opener, Stage
+from tests.runtime.stage import EventList, Opener, Stage
 
 GONE = SourceUnavailable("gone: is it up and publishing?")
+
+
+@dataclass
+class Kept(EventList):
+    """A log that keeps accounts, and says when the first event came."""
+
+    accounts: list[Account] = field(default_factory=list)
+    told: threading.Event = field(default_factory=threading.Event)
+
+    def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
+        super().append(events)
+        self.accounts += accounts
+        if self.events:
+            self.told.set()
 
 
 class NoWaiting(Doors):
@@ -67,8 +86,11 @@ def keep(
             loop.call_soon_threadsafe(stop.because, reason)
             raise GONE
 
-        stream = replace(stage.stream(*openers, *[release] * 100), session_key="publish-1")
-        await keep_screening(stream, replace(parts, doors=doors or NoWaiting()), stop)
+        made = stage.stream(*openers, *[release] * 100)
+        stream = replace(made, session_key="publish-1", found_s=stage.clock.now_s)
+        keeps = isinstance(stage.log, Kept)
+        mine = replace(parts, doors=doors or NoWaiting(), keeps_accounts=keeps)
+        await keep_screening(stream, mine, stop)
 
     stage.run(test)
 
@@ -130,3 +152,81 @@ def test_a_server_that_is_back_is_tried_as_if_it_had_failed_once(
 
     assert doors.waits_s[:8] == [0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 7.5]
     assert doors.waits_s[8:10] == [0.125, 0.25]
+
+
+def away_s(stage: Stage) -> list[float]:
+    """Give the lengths of the stretches that a publish could not be read."""
+    gaps = stage.told(EventType.COVERAGE_GAP)
+    return [gap.length_s for gap in gaps if gap.reason is GapReason.SOURCE_UNAVAILABLE]
+
+
+def test_a_publish_that_can_never_be_opened_is_a_gap_from_when_it_was_found() -> None:
+    stage = Stage()
+
+    keep(stage, *[refuses(stage, takes_s=4.0)] * 7)
+
+    assert away_s(stage) == [12.0, 12.0, 4.0]  # told while it lasts, once a piece is ten seconds
+    assert stage.value("gap_seconds_total", detector="hash", reason="source_unavailable") == 28.0
+    [ended] = stage.told(EventType.STREAM_ENDED)
+    assert (ended.reason, ended.n_packets) == ("ended", 0)
+    assert {gap.stream.session_id for gap in stage.told(EventType.COVERAGE_GAP)} == {
+        ended.stream.session_id
+    }
+
+
+def test_a_publish_that_is_opened_late_is_a_gap_until_then() -> None:
+    stage = Stage()
+
+    keep(stage, *[refuses(stage, takes_s=4.0)] * 2, gives(stage, GONE))
+
+    first, *_ = away_s(stage)
+    assert first == 8.0 - REACH_US / 1e6
+    assert len(session_ids(stage)) == 1
+
+
+def test_a_publish_that_is_opened_at_once_has_no_gap_before_it() -> None:
+    stage = Stage()
+
+    keep(stage, gives(stage, GONE))
+
+    assert sum(away_s(stage)) == 0.0
+
+
+def test_a_connection_that_hangs_hides_no_gap_while_it_hangs() -> None:
+    log = Kept()
+    stage = Stage(log=log)
+    was_told: list[bool] = []
+
+    def hangs(_: Timeline) -> FakeSource:
+        stage.clock.advance(11.0)
+        was_told.append(log.told.wait(10.0))
+        raise GONE
+
+    keep(stage, hangs)
+
+    assert was_told == [True]
+    assert away_s(stage)[0] == 11.0
+
+
+def test_a_publish_is_accounted_for_before_anything_of_it_was_read() -> None:
+    log = Kept()
+    stage = Stage(log=log)
+    found_s = stage.clock.now_s
+
+    keep(stage, refuses(stage, takes_s=4.0))
+
+    assert {account.session_key for account in log.accounts} == {"publish-1"}
+    assert log.accounts[0].accounted_s == found_s
+
+
+def test_what_follows_a_session_that_a_bug_ended_is_accounted_for_as_well() -> None:
+    stage = Stage()
+
+    def fails(_: Timeline) -> FakeSource:
+        raise ZeroDivisionError
+
+    keep(stage, fails, refuses(stage, takes_s=4.0))
+
+    first, second = stage.told(EventType.STREAM_ENDED)
+    assert (first.reason, second.reason) == ("internal", "ended")
+    assert away_s(stage) == [0.0, 4.0]
