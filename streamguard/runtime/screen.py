@@ -103,7 +103,7 @@ class StreamScreen:
     async def away(self, reason: GapReason, read_until_s: float | None) -> None:
         """Take note that nothing comes; `read_until_s` as for Teller.away."""
         await self.teller.away(reason, read_until_s)
-        await self._keep_account()
+        await self._keep_account(at_once=True)
 
     async def connect(self, stop: Stop) -> Ended:
         """Screen one connection, from opening to its end or to a stop.
@@ -189,7 +189,8 @@ class StreamScreen:
         """Judge one item from the mailbox, or the passing of time."""
         match item:
             case None:
-                await self.teller.idle(self._horizon_us(feeder), now_s)
+                told = await self.teller.idle(self._horizon_us(feeder), now_s)
+                await self._keep_account(at_once=told)
             case Sample():
                 await self._judge(item, now_s)
             case SourceOpened(codec):

@@ -77,10 +77,15 @@ class Teller:
         self._away = (since_s, reason)
         await self._tell_away(now_s)
 
-    async def idle(self, horizon_us: int | None, now_s: float) -> None:
-        """Tell of what the passing of time brings; `horizon_us` as for Session.idle."""
-        await self._tell_away(now_s)
+    async def idle(self, horizon_us: int | None, now_s: float) -> bool:
+        """Tell of what the passing of time brings; `horizon_us` as for Session.idle.
+
+        Returns:
+            A piece of the stretch without packets was published: the account is to follow it.
+        """
+        was_told = await self._tell_away(now_s)
         await self.tell(self._session.idle(horizon_us, now_s), now_s)
+        return was_told
 
     async def began(self) -> None:
         """Take note that packets come, before the session hears of their timeline."""
@@ -96,12 +101,14 @@ class Teller:
         now_s = self._parts.clock.monotonic()
         await self.tell(self._session.was_away(since_s, now_s, reason), now_s)
 
-    async def _tell_away(self, now_s: float) -> None:
+    async def _tell_away(self, now_s: float) -> bool:
         """Publish a piece of the stretch without packets where that is long enough."""
-        if self._away is not None and now_s - self._away[0] >= AWAY_PIECE_S:
-            _, reason = self._away
-            await self.back()
-            self._away = (now_s, reason)
+        if self._away is None or now_s - self._away[0] < AWAY_PIECE_S:
+            return False
+        _, reason = self._away
+        await self.back()
+        self._away = (now_s, reason)
+        return True
 
     def advance_evidence(self, codec: Codec, newest: tuple[int, int] | None) -> None:
         """Start the evidence whose packets have all been read.

@@ -22,6 +22,7 @@ from streamguard.core.timeline import Timeline
 from streamguard.core.types import GapReason, Limits, Match, Packet, Region
 from streamguard.runtime.feeder import Source
 from streamguard.runtime.parts import Parts
+from streamguard.runtime.screen import TICK_S
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 from tests.clock import FakeClock
@@ -256,7 +257,7 @@ def test_a_stop_ends_the_session_and_what_is_open_in_it() -> None:
         def stop_at_third(each: Packet) -> None:
             if each.pts_us == 4 * SECOND_US:
                 loop.call_soon_threadsafe(stop.set)
-                loop.call_later(0.3, held.set)
+                loop.call_later(2 * TICK_S, held.set)  # by then the stop has been seen
                 wait_for(held)
 
         source.on_read = stop_at_third
