@@ -96,9 +96,11 @@ def test_a_service_screens_its_streams_and_drains_at_sigterm(
     assert {kind for kind in other if kind.startswith("flag.")} == set()
     assert (closed["close_reason"], closed["evidence"]["state"]) == ("interrupted", "ready")
     assert {data["reason"] for data in ended.values()} == {"interrupted"}
-    assert [row["event"] for row in run.log if row["event"] != "worker_active"] == [
+    workers = ("worker_active", "worker_ended")
+    assert [row["event"] for row in run.log if row["event"] not in workers] == [
         *("run_started", "stop_begun", "streams_closed", "run_stopped")
     ]
+    assert {row["code"] for row in run.log if row["event"] == "worker_ended"} == {0}
 
 
 def test_an_entry_that_is_added_while_a_service_runs_is_found_and_one_removed_is_not(

@@ -87,7 +87,7 @@ def test_a_worker_that_is_killed_hands_its_stream_to_the_spare_and_the_gap_is_th
         until(lambda: len(children_of(run.process.pid)) > 1)
         os.kill(first["pid"], signal.SIGKILL)
         killed_s = wall_s()
-        run.wait_for(run.log, event="worker_died")
+        died = run.wait_for(run.log, event="worker_died")
         until(
             lambda: any(
                 short_type(e) == "stream.started" and e["data"]["stream"]["epoch"] == 1
@@ -98,7 +98,7 @@ def test_a_worker_that_is_killed_hands_its_stream_to_the_spare_and_the_gap_is_th
         code = run.stop(signal.SIGTERM)
 
     events = events_in(log_file)
-    assert code == 0
+    assert (code, died["code"]) == (0, -signal.SIGKILL)
     assert open_flags(log_file) == 0
     assert_nothing_is_hidden(events, killed_s)
     assert seconds(second_epoch(events)["start_time"]) - killed_s < 5
@@ -138,8 +138,10 @@ def test_a_worker_that_shows_no_sign_of_life_is_killed(
         wait_for_events(tmp_path / "log.db", ("known", "stream.started"))
         os.kill(first["pid"], signal.SIGSTOP)
         given_up = run.wait_for(run.log, event="worker_given_up")
-        run.wait_for(run.log, event="worker_died", worker=first["worker"])
+        ended = run.wait_for(run.log, event="worker_ended", worker=first["worker"])
         until(lambda: len([row for row in run.log if row["event"] == "worker_active"]) > 1)
         run.stop(signal.SIGTERM)
 
     assert (given_up["worker"], given_up["trouble"]) == (first["worker"], "silent")
+    assert ended["code"] == -signal.SIGKILL
+    assert not [row for row in run.log if row["event"] == "worker_died"]

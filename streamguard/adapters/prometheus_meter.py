@@ -75,7 +75,10 @@ class PrometheusMeter:
             "streamguard_streams_connected", "Streams being read.", registry=self.registry
         )
         self._lost_workers = self._counter(
-            "workers_lost", "Worker processes that died or were given up.", reason=get_args(Trouble)
+            "workers_lost",
+            "Worker processes that died or were given up; the counts of its last second go with "
+            "each, events do not.",
+            reason=get_args(Trouble),
         )
         self._evasions = self._counter(
             "keyframe_evasion", "Streams whose keyframes began to hide something.", kind=Evasion

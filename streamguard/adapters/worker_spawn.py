@@ -39,9 +39,16 @@ class WorkerProcess:
         """Its number."""
         return self._process.pid
 
-    def exit_code(self) -> int | None:
-        """Give how it ended, negative for a signal; None while it runs."""
-        return self._process.poll()
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end, and collect it; None where it runs on; in any thread.
+
+        Returns:
+            How it ended: negative for a signal.
+        """
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
 
     def kill(self) -> None:
         """End it now, by SIGKILL; harmless where it has ended."""

@@ -6,7 +6,7 @@ path and publisher, so that a path which somebody else takes over is another ses
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from streamguard.core.location import Location
@@ -115,19 +115,3 @@ def _rank(published: Published, suffix: str) -> tuple[int, int, str]:
     if height is None:
         return 2, 0, path
     return (0, height, path) if height >= LOWEST_HEIGHT else (1, -height, path)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What has to change so that what runs is what is wanted, as stream ids in order."""
-
-    release: tuple[str, ...]
-    take: tuple[str, ...]
-
-
-def reconcile(wanted: Mapping[str, str], running: Mapping[str, str]) -> Difference:
-    """Compare two sets of sessions, each by stream id; a stream of another session is both."""
-    return Difference(
-        release=tuple(sorted(one for one in running if wanted.get(one) != running[one])),
-        take=tuple(sorted(one for one in wanted if running.get(one) != wanted[one])),
-    )

@@ -9,6 +9,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
 
+import msgspec
+
 from streamguard.runtime.wire import HEADER, MAX_MESSAGE_BYTES, ToSupervisor, ToWorker, framed
 
 M = TypeVar("M", bound=ToSupervisor | ToWorker)
@@ -46,7 +48,7 @@ class Link(Generic[M]):
                 if length > MAX_MESSAGE_BYTES:
                     return
                 yield self._read(await self._reader.readexactly(length))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, msgspec.MsgspecError):
             return
 
     async def flushed(self) -> None:

@@ -6,7 +6,7 @@ Rule: it hears and says; what follows from that is decided by the supervisor.
 from collections.abc import AsyncIterator
 from typing import Literal, Protocol
 
-from streamguard.core.crew import Vitals
+from streamguard.core.crew import Trouble, Vitals
 from streamguard.core.ports import Clock
 from streamguard.core.schedule import Risk
 from streamguard.runtime.board import StreamBeat
@@ -37,12 +37,12 @@ class Process(Protocol):
         """Its number."""
         ...
 
-    def exit_code(self) -> int | None:
-        """Give how it ended; None while it runs."""
+    def wait(self, timeout_s: float) -> int | None:
+        """Give how it ended, negative for a signal; None where it runs on; in any thread."""
         ...
 
     def kill(self) -> None:
-        """End it now."""
+        """End it now; harmless where it has ended."""
         ...
 
 
@@ -62,6 +62,10 @@ class Member:
         """Clock.monotonic() since when it lets its streams go, seconds."""
         self.left_for: StopReason | None = None
         """Why it lets them go."""
+        self.trouble: Trouble | None = None
+        """Why it was given up; it has been told and counted."""
+        self.is_killed = False
+        """It was killed by us: the end of its link is on its way."""
         self.beat: Beat | None = None
         """Its last sign of life."""
         self.streams: dict[str, Take] = {}
@@ -81,6 +85,16 @@ class Member:
             stuck_s=beat.stuck_s if beat else 0.0,
             rss_bytes=beat.rss_bytes if beat else 0,
         )
+
+    @property
+    def is_active(self) -> bool:
+        """Say whether it takes streams."""
+        return self.phase == "active" and not self.is_killed
+
+    @property
+    def was_expected(self) -> bool:
+        """Say whether its end follows from what we did."""
+        return self.is_killed or self.phase == "leaving"
 
     async def messages(self) -> AsyncIterator[ToSupervisor]:
         """Give what it says, until it is gone; take note of its signs of life."""
@@ -120,6 +134,11 @@ class Member:
         self.phase, self.left_for = "leaving", reason
         self.left_s = self._clock.monotonic()
         self.say(Drain(reason))
+
+    def kill(self) -> None:
+        """End its process now."""
+        self.is_killed = True
+        self.process.kill()
 
     def say(self, message: ToWorker) -> None:
         """Send a message."""

@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import structlog
 
-from streamguard.core.account import Account
-from streamguard.core.crew import CrashBrake, CrewRules, least_loaded, trouble_with
+from streamguard.core.crew import CrashBrake, CrewRules, trouble_with
 from streamguard.core.schedule import NO_RISK, Risk
-from streamguard.runtime.crew_state import CrewState, Orphan, SupervisorParts
+from streamguard.runtime.crew_state import SupervisorParts
 from streamguard.runtime.member import Member
 from streamguard.runtime.parts import Stream
-from streamguard.runtime.stop import Stop, StopReason
-from streamguard.runtime.wire import Batch, Beat, Committed, Metrics, Released, WorkerPlan, take
+from streamguard.runtime.placing import Placing
+from streamguard.runtime.stop import Stop
+from streamguard.runtime.wire import Batch, Beat, Committed, Metrics, Released, WorkerPlan
 
 LOOK_EVERY_S = 0.1
 """How often what is wanted is compared with what is, seconds."""
@@ -27,8 +27,13 @@ TOGETHER_S = 5.0
 """How long the first worker that is ready waits for the others before it takes streams: it would
 take all of them, and the others none. They are ready within a second of each other (measured)."""
 
-ORPHAN_S = 30.0
-"""How long a session that another process left behind waits for its stream to be wanted again."""
+EXIT_S = 2.0
+"""How long a worker whose link is over has to end by itself, seconds: it takes 0.1 s to leave the
+interpreter (measured); one that is killed earlier would be a crash in the log."""
+
+KILLED_S = 10.0
+"""How long the kernel may take to end a process that was killed: freeing 2 GiB takes 0.2 s; one
+that is blocked in a disk's driver takes until the disk answers."""
 
 log = structlog.get_logger()
 
@@ -44,15 +49,15 @@ class Supervisor:
         parts: SupervisorParts,
         rules: CrewRules,
     ) -> None:
-        """start: starts a worker process, by its number."""
+        """start: starts a worker process, by its number; raises OSError where there is no room."""
         self._plan = plan
         self._start = start
         self._n_workers = n_workers
         self._parts = parts
         self._rules = rules
-        self._state = CrewState()
+        self._members: dict[int, Member] = {}
+        self._placing = Placing(parts.settler, parts.clock)
         self._brake = CrashBrake()
-        self._wanted: Mapping[str, Stream] = {}
         self._risks: Mapping[str, Risk] = {}
         self._said: dict[str, Risk] = {}
         self._n_started = 0
@@ -60,15 +65,17 @@ class Supervisor:
         self._next_start_s = 0.0
         self._together_by_s: float | None = None
         self._was_complete = False
+        self._is_stopping = False
 
     def want(self, streams: Mapping[str, Stream]) -> None:
         """Say which streams are to be screened from now on, by id."""
-        self._wanted = streams
+        self._placing.wanted = streams
 
     def know(self, risks: Mapping[str, Risk]) -> None:
         """Say what servers know of the risk of streams, by id, from now on."""
+        wanted = self._placing.wanted
         self._risks = risks
-        self._said = {one: risk for one, risk in self._said.items() if one in self._wanted}
+        self._said = {one: risk for one, risk in self._said.items() if one in wanted}
 
     def tune(self, stream_id: str, risk: Risk) -> None:
         """Say what people know of the risk of a stream, from now on."""
@@ -82,12 +89,12 @@ class Supervisor:
     @property
     def members(self) -> tuple[Member, ...]:
         """The workers, those that are starting among them."""
-        return tuple(self._state.members.values())
+        return tuple(self._members.values())
 
     @property
     def is_ready(self) -> bool:
         """Say whether a worker can take streams."""
-        return any(member.phase == "active" for member in self.members)
+        return any(member.is_active for member in self.members)
 
     def n_held(self) -> int:
         """Count the streams that are in the hands of a worker."""
@@ -95,11 +102,9 @@ class Supervisor:
 
     async def run(self, stop: Stop) -> None:
         """Keep the crew and the streams until `stop`; then let all close in order."""
-        accounts = await self._parts.settler.settle()
-        for account in accounts.values():
-            self._leave_orphan(account)
+        await self._placing.settle()
         while not stop.is_set():
-            await self._look()
+            await self.look()
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await stop.wait()
@@ -107,42 +112,45 @@ class Supervisor:
                 pass
         await self._drain()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Compare what is wanted with what is, and mend the difference."""
         now_s = self._parts.clock.monotonic()
         for member in self.members:
             self._watch(member, now_s)
         self._promote()
         self._fill(now_s)
-        self._release()
+        self._placing.release(self.members)
         self._assign()
         for member in self.members:
             for stream_id in member.streams:
                 member.tune(stream_id, self.risk_of(stream_id))
-        await self._bury(now_s)
+        await self._placing.bury()
 
     def _watch(self, member: Member, now_s: float) -> None:
-        """Give up a worker that is in trouble; the end of its link does the rest."""
+        """Give up a worker that is in trouble, once; the end of its link does the rest."""
+        if member.is_killed:
+            return
         if member.phase == "leaving":
-            is_done = not member.streams and member.n_pending == 0
-            if now_s - member.left_s > self._rules.drain_s and not is_done:
-                member.process.kill()
+            if now_s - member.left_s > self._rules.drain_s:
+                log.warning("worker_cut_short", worker=member.number, n_streams=len(member.streams))
+                member.kill()
             return
-        trouble = trouble_with(member.vitals, self._rules, now_s)
-        if trouble is None:
+        member.trouble = trouble_with(member.vitals, self._rules, now_s)
+        if member.trouble is None:
             return
-        log.error("worker_given_up", worker=member.number, trouble=trouble)
-        self._parts.ears.lost(trouble)
-        if trouble == "fat" and member.phase == "active" and self._spare() is not None:
+        log.error("worker_given_up", worker=member.number, trouble=member.trouble)
+        self._parts.ears.lost(member.trouble)
+        if member.trouble == "fat" and member.is_active and self._spare() is not None:
             member.drain("moved")
         else:
-            member.process.kill()
+            member.kill()
 
     def _spare(self) -> Member | None:
-        return next((m for m in self.members if m.phase == "spare"), None)
+        return next((m for m in self.members if m.phase == "spare" and not m.is_killed), None)
 
     def _promote(self) -> None:
         """Let a spare stand in where an active worker is missing."""
-        n_active = sum(member.phase == "active" for member in self.members)
+        n_active = sum(member.is_active for member in self.members)
         while n_active < self._n_workers and (spare := self._spare()) is not None:
             spare.phase = "active"
             n_active += 1
@@ -161,9 +169,16 @@ class Supervisor:
 
     async def _serve(self, number: int) -> None:
         """Start a worker, and hear it to its end."""
-        member = await self._start(number)
-        self._state.members[number] = member
+        try:
+            member = await self._start(number)
+        except OSError as error:
+            log.error("worker_not_started", worker=number, problem=error.strerror)  # noqa: TRY400  # expected: the message says it all
+            self._brake.died(self._parts.clock.monotonic())
+            return
+        self._members[number] = member
         member.begin(self._plan)
+        if self._is_stopping:
+            member.drain("interrupted")
         async for message in member.messages():
             match message:
                 case Batch():
@@ -174,77 +189,48 @@ class Supervisor:
                 case Metrics(families):
                     self._parts.ears.metrics(number, families)
                 case Released(stream_id):
-                    self._released(member, stream_id)
+                    self._placing.released(member, stream_id)
                 case _:
                     pass
-        await self._died(member)
+        await self._gone(member)
 
     async def _commit(self, member: Member, batch: Batch) -> None:
         await self._parts.writer.commit(batch.rows, batch.accounts)
-        for account in batch.accounts:
-            self._state.accounts[account.stream_id] = account
+        self._placing.keep(batch.accounts)
         member.n_pending -= 1
         member.say(Committed(batch.number))
 
-    def _released(self, member: Member, stream_id: str) -> None:
-        member.streams.pop(stream_id, None)
-        account = self._state.accounts.pop(stream_id, None)
-        reason = self._state.releasing.pop(stream_id, None)
-        if account is not None and "moved" in {reason, member.left_for}:
-            self._leave_orphan(account)
-
-    async def _died(self, member: Member) -> None:
-        """Take over from a worker that is gone."""
-        state, streams = self._state, tuple(member.streams)
-        state.settling.update(streams)
-        member.process.kill()
+    async def _gone(self, member: Member) -> None:
+        """Take over from a worker whose link is over."""
         member.close()
-        del state.members[member.number]
+        del self._members[member.number]
         self._parts.ears.gone(member.number)
+        self._spawn(self._collect(member, len(member.streams), was_expected=member.was_expected))
         if member.phase != "leaving":
             self._brake.died(self._parts.clock.monotonic())
+        if not member.was_expected:
             self._parts.ears.lost("died")
-            code = member.process.exit_code()
-            log.error("worker_died", worker=member.number, n_streams=len(streams), code=code)
-        if streams:
+        if member.streams:
             self._promote()
-            accounts = await self._parts.settler.settle(streams)
-            for account in accounts.values():
-                self._leave_orphan(account)
-        for stream_id in streams:
-            state.accounts.pop(stream_id, None)
-            state.releasing.pop(stream_id, None)
-            state.settling.discard(stream_id)
+            await self._placing.settle_for(member)
         self._assign()
 
-    def _leave_orphan(self, account: Account) -> None:
-        until_s = self._parts.clock.monotonic() + ORPHAN_S
-        self._state.orphans[account.stream_id] = Orphan(account, until_s)
-
-    def _release(self) -> None:
-        """Ask for what is not wanted any more, is another publish by now, or is elsewhere."""
-        for member in self.members:
-            for stream_id, held in member.streams.items():
-                wanted = self._wanted.get(stream_id)
-                is_same = wanted is not None and replace(wanted, before=held.before) == held.stream
-                if is_same or stream_id in self._state.releasing:
-                    continue
-                has_moved = wanted is not None and wanted.session_key == held.session_key != ""
-                reason: StopReason = "moved" if has_moved else "ended"
-                self._state.releasing[stream_id] = reason
-                member.release(stream_id, reason)
+    async def _collect(self, member: Member, n_streams: int, *, was_expected: bool) -> None:
+        """Wait for the end of a process; leave no zombie, and say how it ended."""
+        code = await asyncio.to_thread(member.process.wait, EXIT_S)
+        if code is None:
+            member.kill()
+            code = await asyncio.to_thread(member.process.wait, KILLED_S)
+        if was_expected:
+            log.info("worker_ended", worker=member.number, code=code)
+        else:
+            log.error("worker_died", worker=member.number, n_streams=n_streams, code=code)
 
     def _assign(self) -> None:
-        """Give what nobody holds to whoever has least."""
-        active = {m.number: m for m in self.members if m.phase == "active"}
-        if not active or not self._is_time(len(active)):
-            return
-        held = {stream_id for member in self.members for stream_id in member.streams}
-        for stream_id, stream in self._wanted.items():
-            if stream_id in held or stream_id in self._state.settling:
-                continue
-            number = least_loaded({n: len(m.streams) for n, m in active.items()})
-            active[number].take(take(replace(stream, before=self._before(stream))))
+        """Give out what nobody holds, once there is a crew to share it."""
+        n_active = sum(member.is_active for member in self.members)
+        if n_active and not self._is_stopping and self._is_time(n_active):
+            self._placing.assign(self.members)
 
     def _is_time(self, n_active: int) -> bool:
         """Say whether to begin: with the whole crew, or after waiting for it long enough."""
@@ -254,40 +240,24 @@ class Supervisor:
         self._was_complete |= n_active >= self._n_workers or now_s >= self._together_by_s
         return self._was_complete
 
-    def _before(self, stream: Stream) -> Account | None:
-        """Give the account that this publish of a stream has, if another process kept one."""
-        orphan = self._state.orphans.get(stream.stream_id)
-        if orphan is None or orphan.account.session_key != stream.session_key:
-            return None
-        del self._state.orphans[stream.stream_id]
-        return orphan.account
-
-    async def _bury(self, now_s: float) -> None:
-        """End the sessions that nobody goes on with."""
-        for stream_id, orphan in tuple(self._state.orphans.items()):
-            stream = self._wanted.get(stream_id)
-            is_other = stream is not None and stream.session_key != orphan.account.session_key
-            if is_other or now_s > orphan.until_s:
-                del self._state.orphans[stream_id]
-                await self._parts.settler.end(orphan.account, "interrupted")
-
     async def _drain(self) -> None:
         """Let all workers close their streams and flush; those that cannot are killed."""
-        n_streams = self.n_held()
-        log.info("stop_begun", n_streams=n_streams)
+        self._is_stopping = True
+        log.info("stop_begun", n_streams=self.n_held())
         for member in self.members:
-            member.drain("interrupted")
+            if member.phase != "leaving":
+                member.drain("interrupted")
         patience_s = self._plan.stop_timeout_s + self._rules.drain_s
         try:
             async with asyncio.timeout(patience_s):
-                while self.members or self._tasks:
+                while self._tasks:
                     await asyncio.wait(tuple(self._tasks), return_when="FIRST_COMPLETED")
         except TimeoutError:
             for member in self.members:
-                member.process.kill()
-            await asyncio.wait(tuple(self._tasks))
-        for orphan in self._state.orphans.values():
-            await self._parts.settler.end(orphan.account, "interrupted")
+                member.kill()
+            while self._tasks:
+                await asyncio.wait(tuple(self._tasks))
+        await self._placing.end_orphans()
         log.info("streams_closed")
 
     def _spawn(self, work: Awaitable[None]) -> None:

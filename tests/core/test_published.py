@@ -1,6 +1,3 @@
-from hypothesis import given
-from hypothesis import strategies as st
-
 from streamguard.core.location import Location
 from streamguard.core.published import (
     Broadcast,
@@ -8,7 +5,6 @@ from streamguard.core.published import (
     RenditionRule,
     SessionKey,
     broadcasts,
-    reconcile,
 )
 
 RULE = RenditionRule(("_src", "_720p", "_360p", "_160p"))
@@ -113,25 +109,3 @@ def test_a_path_is_shown_nowhere() -> None:
     shown = repr(publish("live/sk_secret")) + repr(one_of(publish("live/sk_secret")))
 
     assert "sk_secret" not in shown
-
-
-def test_another_session_is_released_and_taken() -> None:
-    difference = reconcile({"a": "2", "b": "1"}, {"a": "1", "b": "1", "c": "1"})
-
-    assert difference.release == ("a", "c")
-    assert difference.take == ("a",)
-
-
-@given(
-    wanted=st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("123")),
-    running=st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("123")),
-)
-def test_what_runs_after_releasing_and_taking_is_what_is_wanted(
-    wanted: dict[str, str], running: dict[str, str]
-) -> None:
-    difference = reconcile(wanted, running)
-
-    kept = {one: key for one, key in running.items() if one not in difference.release}
-    taken = {one: wanted[one] for one in difference.take}
-    assert not kept.keys() & taken.keys()
-    assert kept | taken == wanted

@@ -19,7 +19,7 @@ class NoProcess:
 
     pid = 1
 
-    def exit_code(self) -> int | None:
+    def wait(self, timeout_s: float) -> int | None:
         return None
 
     def kill(self) -> None:

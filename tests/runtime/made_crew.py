@@ -1,0 +1,271 @@
+"""A supervisor over workers that do what a test says: real links, a log in memory, a clock by hand.
+
+Rule: a worker here keeps the manners of a real one: what it is told it remembers, and when its
+process ends its link is over.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.account import Account
+from streamguard.core.crew import CrewRules, Trouble
+from streamguard.core.events import Event
+from streamguard.core.limits import Limits
+from streamguard.core.policy import Policy
+from streamguard.core.record import Row, row_of
+from streamguard.core.sampling import Sampling
+from streamguard.core.settling import Kept, LeftOver
+from streamguard.runtime.crew_state import Ears, SupervisorParts
+from streamguard.runtime.link import Link
+from streamguard.runtime.member import Member
+from streamguard.runtime.parts import Stream
+from streamguard.runtime.settler import Settler
+from streamguard.runtime.stop import Stop
+from streamguard.runtime.supervisor import Supervisor
+from streamguard.runtime.wire import (
+    Batch,
+    Beat,
+    Drain,
+    Ready,
+    Release,
+    Released,
+    Take,
+    ToWorker,
+    WorkerPlan,
+    read_to_supervisor,
+    read_to_worker,
+)
+from streamguard.runtime.writer import LogWriter
+from tests.clock import FakeClock
+from tests.runtime.stage import LIVE
+
+PATIENCE_S = 20.0
+KILLED = -9
+
+PLAN = WorkerPlan(
+    deployment="test",
+    bank_paths=(),
+    policy=Policy(),
+    evidence=None,
+    model_pack=None,
+    model_providers=(),
+    model_threads=1,
+    max_batch=0,
+    open_timeout_s=1.0,
+    read_timeout_s=1.0,
+    limits=Limits(),
+    hls_hosts=(),
+    n_threads=1,
+    stop_timeout_s=1.0,
+    dense_share=0.0,
+)
+
+
+def streams(*names: str, session_key: str = "publish-1") -> dict[str, Stream]:
+    """Describe live streams, by id."""
+    return {one: Stream(one, LIVE, Sampling.AUTO, session_key=session_key) for one in names}
+
+
+def account_of(stream: Stream, clock: FakeClock) -> Account:
+    """Give the account of a stream that is screened up to now."""
+    return Account(
+        stream_id=stream.stream_id,
+        session_id=f"session of {stream.stream_id}",
+        session_key=stream.session_key,
+        protocol="http",
+        detectors=("hash",),
+        epoch=0,
+        newest_us=0,
+        accounted_s=clock.monotonic(),
+        accounted_wall_s=clock.wall(),
+    )
+
+
+class MemoryLog:
+    """An event log in memory, and what has no end in it."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.accounts: dict[str, Account] = {}
+
+    def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
+        self.accounts |= {account.stream_id: account for account in accounts}
+        for row in map(row_of, events):
+            self.rows.append(row)
+            if row.type.endswith("stream.ended.v1"):
+                self.accounts.pop(row.key, None)
+
+    def left_over(self) -> LeftOver:
+        return LeftOver((), tuple(map(Kept, self.accounts.values())))
+
+    def told(self, stream_id: str) -> list[str]:
+        """Say in a word or two what was told of a stream: "coverage.gap"..."""
+        types = (row.type for row in self.rows if row.key == stream_id)
+        return [one.removeprefix("org.streamguard.").removesuffix(".v1") for one in types]
+
+
+class ScriptedProcess:
+    """A process that ends when it is told to, or is killed."""
+
+    def __init__(self, pid: int, on_end: Callable[[], None]) -> None:
+        self.pid = pid
+        self._on_end = on_end
+        self._ended = threading.Event()
+        self.code: int | None = None
+        self.n_kills = 0
+        self.was_collected = False
+
+    def end(self, code: int) -> None:
+        if self.code is None:
+            self.code = code
+            self._ended.set()
+            self._on_end()
+
+    def kill(self) -> None:
+        self.n_kills += 1
+        self.end(KILLED)
+
+    def wait(self, timeout_s: float) -> int | None:
+        self.was_collected = self._ended.wait(timeout_s)
+        return self.code
+
+
+class ScriptedWorker:
+    """The other end of a link: remembers what it is told, says what a test has it say."""
+
+    def __init__(self, number: int, link: Link[ToWorker], clock: FakeClock) -> None:
+        self.number = number
+        self.link = link
+        self.process = ScriptedProcess(1000 + number, link.close)
+        self.heard: list[ToWorker] = []
+        self.drains_well = True
+        self._clock = clock
+        self._n_batches = 0
+        self._task = asyncio.create_task(self._hear())
+
+    @property
+    def taken(self) -> list[str]:
+        return [one.stream_id for one in self.heard if isinstance(one, Take)]
+
+    @property
+    def asked_to_release(self) -> list[tuple[str, str]]:
+        return [(one.stream_id, one.reason) for one in self.heard if isinstance(one, Release)]
+
+    async def _hear(self) -> None:
+        async for message in self.link.messages():
+            self.heard.append(message)
+            if isinstance(message, Drain) and self.drains_well:
+                for stream_id in self.taken:
+                    self.link.send(Released(stream_id))
+                await self.link.flushed()
+                self.process.end(0)
+
+    def beat(self, *, rss_bytes: int = 0, stuck_s: float = 0.0) -> None:
+        self.link.send(Beat(rss_bytes, 0, 0, stuck_s, 0.0, "", (), (), ()))
+
+    def account_for(self, wanted: Iterable[Stream]) -> None:
+        """Say how far sessions have come."""
+        self._n_batches += 1
+        accounts = tuple(account_of(stream, self._clock) for stream in wanted)
+        self.link.send(Batch(self._n_batches, (), accounts))
+
+    async def gone(self) -> None:
+        self.process.end(0)
+        await self._task
+
+
+@dataclass
+class Rig:
+    """A supervisor, and all that it works with."""
+
+    supervisor: Supervisor
+    clock: FakeClock
+    log: MemoryLog
+    meter: PrometheusMeter
+    stop: Stop
+    workers: dict[int, ScriptedWorker]
+    lost: list[Trouble] = field(default_factory=list)
+
+    async def until(self, claim: Callable[[], bool]) -> None:
+        """Let messages pass until it is so."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not claim():  # noqa: ASYNC110  # each turn lets the loop hand messages on
+                await asyncio.sleep(0)
+
+    async def look_until(self, claim: Callable[[], bool], step_s: float = 0.0) -> None:
+        """Let the supervisor look, and time pass in such steps, until it is so."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not claim():
+                await asyncio.sleep(0)
+                self.clock.advance(step_s)
+                await self.supervisor.look()
+
+    async def ready(self, *numbers: int) -> None:
+        """Let workers be ready, and be put to use where they are needed."""
+        await self.until(lambda: set(numbers) <= set(self.numbers()))
+        for number in numbers:
+            self.workers[number].link.send(Ready(None))
+        await self.until(lambda: all(self.member(n).phase != "starting" for n in numbers))
+        await self.supervisor.look()
+
+    async def kept(self, number: int, wanted: Iterable[Stream]) -> None:
+        """Let a worker say how far sessions have come, and the log know."""
+        wanted = tuple(wanted)
+        self.workers[number].account_for(wanted)
+        await self.until(lambda: all(one.stream_id in self.log.accounts for one in wanted))
+
+    def member(self, number: int) -> Member:
+        return next(one for one in self.supervisor.members if one.number == number)
+
+    def numbers(self) -> list[int]:
+        return [member.number for member in self.supervisor.members]
+
+    def holds(self) -> dict[int, set[str]]:
+        """Say which streams each worker has."""
+        return {one.number: set(one.streams) for one in self.supervisor.members if one.streams}
+
+    async def die(self, number: int, code: int = -11) -> None:
+        """Let a process die, and the supervisor take over."""
+        self.workers[number].process.end(code)
+        await self.until(lambda: number not in self.numbers())
+        await self.until(lambda: self.workers[number].process.was_collected)
+
+
+@contextlib.asynccontextmanager
+async def crew(n_workers: int, rules: CrewRules | None = None) -> AsyncIterator[Rig]:
+    """Make a supervisor of so many workers that are not ready yet; end all at the end."""
+    clock, log, meter = FakeClock(1_000.0), MemoryLog(), PrometheusMeter()
+    workers: dict[int, ScriptedWorker] = {}
+    lost: list[Trouble] = []
+
+    async def start(number: int) -> Member:
+        ours, its = socket.socketpair()
+        worker = ScriptedWorker(number, await Link.over(its, read_to_worker), clock)
+        workers[number] = worker
+        link = await Link.over(ours, read_to_supervisor)
+        return Member(number, worker.process, link, clock)
+
+    writer = LogWriter(log, clock, meter)
+    running = asyncio.create_task(writer.run())
+    settler = Settler(log, writer, "/streamguard/test", clock, meter)
+    ears = Ears(lambda *_: None, lambda *_: None, lambda *_: None, lost.append)
+    parts = SupervisorParts(writer, settler, clock, ears)
+    supervisor = Supervisor(PLAN, start, n_workers, parts, rules or CrewRules())
+    rig = Rig(supervisor, clock, log, meter, Stop(), workers, lost)
+    try:
+        await supervisor.look()
+        await rig.until(lambda: len(workers) == n_workers + 1)
+        yield rig
+    finally:
+        rig.stop.because("interrupted")
+        async with asyncio.timeout(PATIENCE_S):
+            await supervisor.run(rig.stop)
+        for worker in workers.values():
+            await worker.gone()
+        await writer.stop()
+        await running

@@ -1,0 +1,242 @@
+"""What a supervisor does when workers get ready, die, hang and grow, and when it is to stop."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from streamguard.core.crew import CrashBrake, CrewRules, Trouble
+from streamguard.runtime.placing import ORPHAN_S
+from streamguard.runtime.supervisor import TOGETHER_S
+from streamguard.runtime.wire import HEADER, Drain, Released, Take
+from tests.runtime.made_crew import KILLED, Rig, crew, streams
+
+RULES = CrewRules(silent_s=5, stuck_s=10, ready_s=60, drain_s=10, max_rss_bytes=1000)
+FOUR = streams("a", "b", "c", "d")
+
+
+def with_crew(n_workers: int, test: Callable[[Rig], Coroutine[Any, Any, None]]) -> None:
+    """Run a test with a crew of so many workers that take streams, and their spare."""
+
+    async def main() -> None:
+        async with crew(n_workers, RULES) as rig:
+            await test(rig)
+
+    asyncio.run(main())
+
+
+def test_the_first_worker_that_is_ready_waits_for_the_others() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(FOUR)
+        await rig.ready(1)
+        rig.clock.advance(TOGETHER_S - 0.1)
+        await rig.supervisor.look()
+        alone = rig.holds()
+        await rig.ready(2)
+
+        assert alone == {}
+        assert {number: len(held) for number, held in rig.holds().items()} == {1: 2, 2: 2}
+
+    with_crew(2, test)
+
+
+def test_the_first_worker_begins_without_the_others_when_they_take_too_long() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(FOUR)
+        await rig.ready(1)
+        rig.clock.advance(TOGETHER_S)
+        await rig.supervisor.look()
+
+        assert rig.holds() == {1: set(FOUR)}
+
+    with_crew(2, test)
+
+
+def test_the_spare_takes_over_from_a_worker_that_died_and_goes_on_with_its_sessions() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(FOUR)
+        await rig.ready(1, 2)
+        await rig.kept(1, FOUR.values())
+        rig.clock.advance(1.0)
+        await rig.die(1)
+        await rig.until(lambda: len(rig.workers[2].taken) == 4)
+        taken = [one for one in rig.workers[2].heard if isinstance(one, Take)]
+
+        assert {one.before.session_id for one in taken if one.before} == {
+            f"session of {name}" for name in FOUR
+        }
+        assert {one.before.accounted_s for one in taken if one.before} == {1_001.0}
+        assert rig.log.told("a") == ["coverage.gap"]
+        assert rig.lost == ["died"]
+
+    with_crew(1, test)
+
+
+def test_another_worker_is_started_for_the_one_that_died() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.ready(1, 2)
+        await rig.die(1)
+        await rig.supervisor.look()
+        await rig.until(lambda: rig.numbers() == [2, 3])
+
+    with_crew(1, test)
+
+
+def test_what_is_not_wanted_any_more_is_released_and_asked_for_once() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(FOUR)
+        await rig.ready(1, 2)
+        rig.supervisor.want(streams("b", "c", "d"))
+        await rig.supervisor.look()
+        await rig.supervisor.look()
+        await rig.until(lambda: bool(rig.workers[1].asked_to_release))
+
+        assert rig.workers[1].asked_to_release == [("a", "ended")]
+
+    with_crew(1, test)
+
+
+def test_another_publish_of_a_stream_is_another_session() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(streams("a"))
+        await rig.ready(1, 2)
+        await rig.kept(1, streams("a").values())
+        rig.supervisor.want(streams("a", session_key="publish-2"))
+        await rig.supervisor.look()
+        await rig.until(lambda: rig.workers[1].asked_to_release == [("a", "ended")])
+        rig.workers[1].link.send(Released("a"))
+        await rig.look_until(lambda: rig.workers[1].taken == ["a", "a"])
+        last = rig.workers[1].heard[-1]
+
+        assert isinstance(last, Take)
+        assert (last.session_key, last.before) == ("publish-2", None)
+
+    with_crew(1, test)
+
+
+def test_a_session_that_nobody_wants_after_its_worker_died_is_ended_in_the_log() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(streams("a"))
+        await rig.ready(1)
+        await rig.kept(1, streams("a").values())
+        rig.supervisor.want({})
+        await rig.die(1)
+        await rig.look_until(lambda: rig.log.told("a") == ["coverage.gap", "stream.ended"], 0.5)
+
+        assert rig.clock.monotonic() > 1_000.0 + ORPHAN_S
+
+    with_crew(1, test)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "trigger"),
+    [("silent", {}), ("stuck", {"stuck_s": 10.1}), ("fat", {"rss_bytes": 1001})],
+)
+def test_a_worker_that_is_given_up_is_counted_once_by_its_trouble(
+    trouble: Trouble, trigger: dict[str, Any]
+) -> None:
+    async def test(rig: Rig) -> None:
+        await rig.ready(1)
+        rig.workers[1].beat(**trigger)
+        if not trigger:
+            rig.clock.advance(5.1)
+        await rig.until(lambda: not trigger or rig.member(1).beat is not None)
+        await rig.supervisor.look()
+        await rig.supervisor.look()
+        await rig.until(lambda: rig.workers[1].process.was_collected)
+        await rig.until(lambda: 1 not in rig.numbers())
+
+        assert rig.lost == [trouble]
+        assert rig.workers[1].process.n_kills == 1
+
+    with_crew(1, test)
+
+
+def test_a_worker_that_grew_too_fat_hands_its_streams_to_the_spare_in_order() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(streams("a"))
+        await rig.ready(1, 2)
+        await rig.kept(1, streams("a").values())
+        rig.workers[1].beat(rss_bytes=1001)
+        await rig.until(lambda: rig.member(1).beat is not None)
+        await rig.supervisor.look()
+        await rig.until(lambda: 1 not in rig.numbers())
+        await rig.until(lambda: rig.workers[2].taken == ["a"])
+        (taken,) = (one for one in rig.workers[2].heard if isinstance(one, Take))
+
+        assert Drain("moved") in rig.workers[1].heard
+        assert (taken.before is not None, rig.log.told("a")) == (True, [])
+        assert (rig.workers[1].process.code, rig.workers[1].process.n_kills) == (0, 0)
+        assert rig.lost == ["fat"]
+
+    with_crew(1, test)
+
+
+def test_a_worker_that_does_not_get_done_with_leaving_is_cut_short() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(streams("a"))
+        await rig.ready(1, 2)
+        rig.workers[1].drains_well = False
+        rig.workers[1].beat(rss_bytes=1001)
+        await rig.until(lambda: rig.member(1).beat is not None)
+        await rig.supervisor.look()
+        rig.clock.advance(RULES.drain_s)
+        rig.workers[2].beat()
+        await rig.until(lambda: rig.member(2).beat is not None)
+        await rig.supervisor.look()
+        still = rig.workers[1].process.code
+        rig.clock.advance(0.1)
+        await rig.supervisor.look()
+        await rig.until(lambda: rig.workers[2].taken == ["a"])
+
+        assert (still, rig.workers[1].process.code) == (None, KILLED)
+
+    with_crew(1, test)
+
+
+def test_a_worker_that_says_what_makes_no_sense_has_its_link_cut() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(streams("a"))
+        await rig.ready(1, 2)
+        rig.workers[1].link._writer.write(HEADER.pack(3) + b"\x93no")  # no message says this
+        await rig.until(lambda: rig.workers[2].taken == ["a"])
+        rig.workers[1].process.end(0)
+        await rig.until(lambda: rig.workers[1].process.was_collected)
+
+    with_crew(1, test)
+
+
+def test_workers_that_die_again_and_again_are_held_back_and_streams_wait() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(streams("a"))
+        for number in range(1, CrashBrake.FREE + 2):
+            await rig.ready(number)
+            await rig.die(number)
+            await rig.supervisor.look()
+        last = CrashBrake.FREE + 2
+        await rig.until(lambda: rig.numbers() == [last])
+        rig.clock.advance(0.4)
+        await rig.supervisor.look()
+        early = set(rig.workers)
+        rig.clock.advance(0.1)
+        await rig.supervisor.look()
+        await rig.until(lambda: rig.numbers() == [last, last + 1])
+
+        assert max(early) == last
+
+    with_crew(1, test)
+
+
+def test_a_stop_lets_all_workers_close_their_streams_and_collects_them() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(FOUR)
+        await rig.ready(1, 2, 3)
+        rig.stop.because("interrupted")
+        await rig.supervisor.run(rig.stop)
+
+        assert [one.process.code for one in rig.workers.values()] == [0, 0, 0]
+        assert all(one.process.was_collected for one in rig.workers.values())
+        assert rig.supervisor.members == ()
+
+    with_crew(2, test)
