@@ -89,9 +89,23 @@ async def run(settings: Settings, stop: Stop) -> None:
                     CrewRules(max_rss_bytes=settings.worker.max_rss_mb << 20),
                 )
                 health.writer, health.crew = writer, crew
+                _show_crew(crew, meter)
                 admin = AdminApi(settings.admin, token_file, crew, registry, clock, stop)
                 await _keep(settings, banks, crew, hubs, registry, admin, health, stop)
             log.info("run_stopped")
+
+
+def _show_crew(crew: Supervisor, meter: PrometheusMeter) -> None:
+    """Export how the crew does."""
+
+    def n_active() -> int:
+        return sum(member.is_active for member in crew.members)
+
+    def most_rss_bytes() -> int:
+        return max((member.beat.rss_bytes for member in crew.members if member.beat), default=0)
+
+    meter.watch("workers_active", "Workers that screen; one more stands by.", n_active)
+    meter.watch("worker_rss_bytes", "Resident memory of the largest worker.", most_rss_bytes)
 
 
 @asynccontextmanager

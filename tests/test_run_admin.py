@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import Running, on_time, streamguard, transport_stream, until
+from tests.processes import Running, metric, on_time, streamguard, transport_stream, until
 from tests.servers import refusing_port, serving
 
 pytestmark = pytest.mark.integration
@@ -79,6 +79,7 @@ def test_a_stream_comes_and_goes_while_a_service_runs_and_its_url_is_nowhere(
             "top", "--url", f"http://127.0.0.1:{api.port}", "--token-file", api.token_file
         )
         commands = worker_commands(run)
+        n_active, rss_bytes = metric(run, "workers_active"), metric(run, "worker_rss_bytes")
         removed = api.ask("DELETE", "/v1/streams/lobby")
         until(lambda: api.row("lobby").get("id") is None)
         kept = (tmp_path / "log.db.streams.json").read_text()
@@ -87,6 +88,8 @@ def test_a_stream_comes_and_goes_while_a_service_runs_and_its_url_is_nowhere(
     assert (added[0], again[0], pinned[0], removed[0], code) == (201, 409, 200, 200, 0)
     assert (row["codec"], row["is_pinned"], row["is_discovered"]) == ("h264", True, False)
     assert row["session_id"]
+    assert n_active == 1
+    assert 20 << 20 < rss_bytes < 1 << 30
     assert dark["state"] == "connecting"
     assert [worker["phase"] for worker in workers[1]["workers"]].count("active") == 1
     assert "1 of 2 streams screened" in drawn.out

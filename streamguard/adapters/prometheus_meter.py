@@ -95,6 +95,10 @@ class PrometheusMeter:
             ["rung"],
             registry=self.registry,
         )
+        for level in Level:
+            self._levels.labels(level)
+        for rung in Shed:
+            self._shed.labels(rung)
         self._ends = self._counter(
             "connections_lost", "Connections that an error ended.", reason=()
         )
