@@ -67,6 +67,11 @@ class Coverage:
         """Media time before which all is screened, or in a published gap."""
         return self._accounted_us
 
+    def screened_until(self, newest_us: int) -> int:
+        """Give the media time screened so far, of what has come: a verdict reaches beyond that."""
+        is_going_on = self._epoch is not None  # what has ended was taken back
+        return self.screened_us - max(0, self._accounted_us - newest_us) * is_going_on
+
     def begin(self, epoch: int, first_us: int) -> None:
         """Begin the account of an epoch at its first packet."""
         self._epoch = epoch

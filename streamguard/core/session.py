@@ -89,7 +89,7 @@ class Session:
     @property
     def screened_us(self) -> int:
         """Media time that every detector has screened so far, microseconds."""
-        return min(self._screened_and_gap_us(who)[0] for who in self._detectors)
+        return min(self._by_detector(lambda track: track.coverage.screened_us))
 
     @property
     def is_scoring(self) -> bool:
@@ -253,10 +253,11 @@ class Session:
         n_packets, n_dropped: of this process.
         """
         before, (newest_us, read_until_s) = self._before, newest
-        gaps_us = [self._screened_and_gap_us(detector)[1] for detector in self._detectors]
+        gaps_us = self._by_detector(lambda track: track.coverage.gap_us)
+        screened_us = self._by_detector(lambda one: one.screened_until(self._epoch, newest_us))
         tracks = [self._hashes, *(track for track, _ in self._scoring.values())]
-        read_s = min(read_until_s, *(track.accounted_s(newest_us) for track in tracks))
-        accounted_s = max(self._away_until_s, read_s)
+        told_s = (track.accounted_s(newest_us) for track in tracks)
+        accounted_s = max(self._away_until_s, min(read_until_s, *told_s))
         return replace(
             before,
             detectors=self._detectors,
@@ -268,27 +269,25 @@ class Session:
             n_samples=before.n_samples + self._n_samples,
             n_flags=before.n_flags + self._n_flags,
             n_dropped=before.n_dropped + n_dropped,
-            screened_us=before.screened_us + self.screened_us,
+            screened_us=before.screened_us + min(screened_us),
             gap_us=before.gap_us + max(gaps_us) + self._missing_us,
         )
 
     def _tell(self, track: Track, changes: Changes, now_s: float) -> list[Event]:
         segments, gaps = changes
         told = [event for change in segments for event in self._flags.change(change, now_s)]
-        for gap in gaps:
-            instants_s = track.instants_s(gap, now_s)
-            told.append(self._announcer.gap(track.detector, gap, instants_s, now_s))
-        return told
+        tell = self._announcer.gap
+        return told + [tell(track.detector, g, track.instants_s(g, now_s), now_s) for g in gaps]
 
     @property
     def _detectors(self) -> tuple[Detector, ...]:
         return ("hash", "classifier") if self._make_judge else ("hash",)
 
-    def _screened_and_gap_us(self, detector: Detector) -> tuple[int, int]:
+    def _by_detector(self, count: Callable[[Track], int]) -> list[int]:
+        """Add up something over the timelines of each detector."""
         scoring = [*self._ended_tracks, *(track for track, _ in self._scoring.values())]
-        tracks = [self._hashes] if detector == "hash" else scoring
-        coverages = [track.coverage for track in tracks]
-        return sum(c.screened_us for c in coverages), sum(c.gap_us for c in coverages)
+        tracks: dict[Detector, list[Track]] = {"hash": [self._hashes], "classifier": scoring}
+        return [sum(map(count, tracks[who])) for who in self._detectors]
 
     def _requests(self, changes: Changes, now_s: float) -> list[EvidenceRequest]:
         opened = [change.segment for change in changes[0] if isinstance(change, SegmentOpened)]

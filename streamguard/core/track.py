@@ -53,6 +53,12 @@ class Track:
         at_us, at_s = self._anchor
         return at_s + (min(self.coverage.accounted_us, newest_us) - at_us) / 1e6
 
+    def screened_until(self, epoch: int, newest_us: int) -> int:
+        """Give the media time screened, of what has come; newest_us: of the newest epoch."""
+        return self.coverage.screened_until(
+            newest_us if epoch == self._began[0] else self.newest_us
+        )
+
     def instants_s(self, gap: Gap, now_s: float) -> tuple[float, float]:
         """Estimate when a gap's media were read, as if they came as fast as they are shown.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from streamguard.core.errors import ConfigError
+from streamguard.core.location import Location
 from streamguard.core.naming import session_text, stream_id_of
 from streamguard.core.ports import Clock
 from streamguard.ingest.added import AddedStreams
@@ -142,13 +143,13 @@ class Registry:
         wanted: dict[str, Wanted] = {}
         excluded: dict[str, str] = {}
         fixed = {**self._added, **self._configured}
-        urls = {(one.location.url, one.location.rtmp_name) for one in fixed.values()}
+        addresses = {_address(one.location) for one in fixed.values()}
         for watch in self._watches:
             name, make = watch.name, watch.watched.make
             for path, reason in watch.listed.left_out.items():
                 excluded[stream_id_of(self._secret, name, path)] = reason
             for one in watch.listed.broadcasts:
-                if (one.location.url, one.location.rtmp_name) in urls:
+                if _address(one.location) in addresses:
                     continue  # it is screened already, under the name it was given
                 stream_id = stream_id_of(self._secret, name, one.path)
                 session = session_text(self._secret, one.session)
@@ -158,3 +159,9 @@ class Registry:
         self._wanted = wanted | {one: Wanted(stream) for one, stream in fixed.items()}
         self._excluded = excluded
         self.changed.set()
+
+
+def _address(location: Location) -> str:
+    """Write out where a stream is, its name on an RTMP server included."""
+    name = location.rtmp_name
+    return f"{location.url}/{name[1]}" if name else location.url

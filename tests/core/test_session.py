@@ -319,6 +319,26 @@ def test_media_time_is_screened_as_verdicts_come() -> None:
     assert held.screened_us == SECOND + REACH_US
 
 
+def test_an_account_that_goes_on_claims_no_media_that_has_not_come() -> None:
+    held = begun()
+    judge(held, sample(SECOND, picture(1)))
+
+    early = held.account((SECOND + 400_000, 1.4), 50, 0)
+    late = held.account((SECOND + REACH_US + 1, 3.6), 100, 0)
+
+    assert (early.screened_us, late.screened_us) == (SECOND + 400_000, SECOND + REACH_US)
+
+
+def test_an_account_between_two_timelines_claims_all_of_the_first() -> None:
+    held = begun()
+    judge(held, sample(SECOND, picture(1)))
+    held.epoch_ended(0, 2 * SECOND, "epoch_ended", 2.0)
+
+    kept = held.account((2 * SECOND, 2.0), 50, 0)
+
+    assert kept.screened_us == 2 * SECOND
+
+
 def test_a_gap_of_live_media_is_told_by_the_clock_of_its_reading() -> None:
     held = begun()
     judge(held, sample(0, picture(1), read_at_s=0.5))

@@ -1,11 +1,12 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from streamguard.core.errors import ConfigError
-from streamguard.core.location import parse_location
+from streamguard.core.location import Location, parse_location
 from streamguard.core.sampling import Sampling
 from streamguard.ingest.added import AddedStreams
 from streamguard.ingest.paths import NOT_INCLUDED, PathFilter
@@ -185,6 +186,18 @@ def test_a_found_stream_that_is_configured_too_is_screened_once(tmp_path: Path) 
 
     assert len(site.ids) == 2
     assert "camera-1" in site.ids
+
+
+def test_a_found_stream_whose_name_no_url_need_hold_is_screened_once_if_configured(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path, configured("camera-1", "rtmp://ingest/live/a"))
+    where = Location("rtmp", "rtmp://ingest/live", "rtmp source at ingest", ("live", "a"))
+
+    site.provider.listed = [replace(published("live/a", "1"), location=where)]
+    site.look()
+
+    assert site.ids == {"camera-1"}
 
 
 def test_an_added_stream_is_wanted_after_a_restart_as_well(tmp_path: Path) -> None:
