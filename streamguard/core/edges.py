@@ -87,20 +87,32 @@ class LineMemory:
             one before, or is now less NEW_COST, whichever is most: a new layout shows at once, and
             a known one through pictures that hide it.
         """
-        last = lines.density if self._last is None else self._last
-        is_blank = lines.density.sum() < MIN_MARKED_SHARE * lines.density.size
+        now = lines.density
+        last = now if self._last is None else self._last
+        is_blank = now.sum() < MIN_MARKED_SHARE * now.size
         self._n_blanks = self._n_blanks + 1 if is_blank else 0
+        n_seen = 0  # the mean stays as it is
         if self._mean is None:
-            self._mean, self._last = lines.density.copy(), lines.density
-            self._n_seen = 1
+            self._mean, self._last, self._n_seen = now.copy(), now, 1
         elif not 0 < self._n_blanks <= MAX_BLANKS:
-            self._n_seen = min(self._n_seen + 1, MEMORY_PICTURES)
-            self._mean += (lines.density - self._mean) / self._n_seen
-            self._last = lines.density
-        shown = lines.density + last
-        shown /= 2
-        np.maximum(shown, lines.density - NEW_COST, out=shown)
-        return Lines(np.maximum(self._mean, shown, out=shown), lines.step)
+            self._last = now
+            n_seen = self._n_seen = min(self._n_seen + 1, MEMORY_PICTURES)
+        shown = np.empty_like(now)
+        join = _join_by_numpy if kernels is None else kernels.join_edges
+        join(now, last, self._mean, shown, n_seen, NEW_COST)
+        return Lines(shown, lines.step)
+
+
+def _join_by_numpy(
+    now: Float32, last: Float32, mean: Float32, shown: Float32, n_seen: int, new_cost: float
+) -> None:
+    """Do what the kernel does, in 0.03 ms instead of 0.002 for the longer side of 1080p."""
+    if n_seen:
+        mean += (now - mean) / n_seen
+    np.add(now, last, out=shown)
+    shown /= 2
+    np.maximum(shown, now - new_cost, out=shown)
+    np.maximum(mean, shown, out=shown)
 
 
 def lines_between_rows(luma: NDArray[np.uint8]) -> Lines:

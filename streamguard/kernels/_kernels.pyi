@@ -81,6 +81,26 @@ def mark_edges(
         density: (16, n) float32, filled; n is five fewer than the lines that are looked at.
     """
 
+def join_edges(
+    now: NDArray[np.float32],
+    last: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    shown: NDArray[np.float32],
+    n_seen: int,
+    new_cost: float,
+    /,
+) -> None:
+    """Say how dense lines are taken to be after another picture, as core/edges.py does.
+
+    Args:
+        now: (M, n) float32, in this picture.
+        last: (M, n) float32, in the one before; may be the same array.
+        mean: (M, n) float32, on the whole; the difference is added, divided by `n_seen`.
+        shown: (M, n) float32, filled.
+        n_seen: how many pictures the mean is of, this one included; 0 leaves it as it is.
+        new_cost: what counts less that is in this picture alone.
+    """
+
 def scale_part(
     picture: NDArray[np.uint8],
     width: int,

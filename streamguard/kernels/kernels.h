@@ -67,6 +67,7 @@ PyObject *find_insets(PyObject *module, PyObject *const *args, Py_ssize_t n_args
 PyObject *hash_thumbnail(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *shrink(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *mark_edges(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
+PyObject *join_edges(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *scale_part(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *slot_build(PyObject *module, PyObject *const *args, Py_ssize_t n_args);
 PyObject *slot_query(PyObject *module, PyObject *const *args, Py_ssize_t n_args);

@@ -146,6 +146,7 @@ static PyMethodDef METHODS[] = {
     KERNEL(hamming_any),
     KERNEL(hamming_scan),
     KERNEL(mark_edges),
+    KERNEL(join_edges),
     KERNEL(scale_part),
     KERNEL(shrink),
     KERNEL(hash_thumbnail),
