@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamguard.cli import _parser
+from streamguard.cli import _FAMILIES, _parser
 from streamguard.cli_parser import verb_of
 from streamguard.exchange import lists
 from streamguard.exchange_cli import FORMATS
@@ -30,6 +30,15 @@ def verbs_of(parser: argparse.ArgumentParser) -> Iterator[str]:
 @pytest.mark.parametrize("name", sorted(set(verbs_of(_parser()))))
 def test_every_verb_is_there(name: str) -> None:
     assert callable(verb_of(argparse.Namespace(verb=name)))
+
+
+@pytest.mark.parametrize("verb", sorted(_FAMILIES))
+def test_a_verb_is_read_alike_whether_or_not_the_others_are_there(verb: str) -> None:
+    def told(parser: argparse.ArgumentParser) -> str:
+        [verbs] = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+        return str(verbs.choices[verb].format_help())
+
+    assert told(_parser([verb, "--help"])) == told(_parser())
 
 
 def test_formats_on_the_command_line_are_those_that_can_be_read() -> None:

@@ -166,7 +166,7 @@ class Bank:
 
     def quarantined(self) -> Iterator[tuple[str, EntryFacts]]:
         """Give the entries that are set aside, and match nothing."""
-        for number in np.setdiff1d(self.hidden, self.dead).tolist():
+        for number in self.hidden[~_is_among(self.dead, self.hidden)].tolist():
             yield self._name_of(number), self._facts_of(number)
 
     def facts(self) -> Iterator[tuple[str, EntryFacts]]:
