@@ -235,7 +235,7 @@ def _first_picture(container: InputContainer, index: int) -> VideoFrame:
     assert isinstance(video, VideoStream)  # noqa: S101  # it is the one that was chosen
     context = video.codec_context
     context.thread_count = 1
-    context.options = {"max_pixels": str(MAX_PIXELS)}
+    context.options = {"max_pixels": str(MAX_PIXELS), "skip_loop_filter": "all"}
     packet = next(packet for packet in container.demux(video) if packet.is_keyframe)
     return next(picture for unit in (packet, None) for picture in context.decode(unit))
 

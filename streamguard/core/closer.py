@@ -58,4 +58,4 @@ class Closer:
         if self._n_since < LOOK_EVERY:
             return ()
         self._n_since = 0
-        return [side for view in looked for side in view.sides()[:N_FIRST]]
+        return [side for view in looked for side in view.sides(n_first=N_FIRST)]

@@ -16,6 +16,7 @@ Of 4,959 pairs of a content and another, or an unrelated scene, no parts came wi
 within 62 where one side is left out; whole pictures came within 76.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -28,6 +29,9 @@ from streamguard.core.types import Region, View
 Span = tuple[int, int]
 """First row or column of the thumbnail that is kept, and the first after it that is not."""
 
+Part = tuple[Span, Span]
+"""Rows and columns that are kept."""
+
 _ALL = (0, SIDE)
 
 SPANS: dict[tuple[int, int], Span] = {(25, 25): (16, 48), (34, 0): (22, 64), (0, 34): (0, 42)}
@@ -37,7 +41,7 @@ cameras of a fifth to a third of the width, and chats of a fifth; a third of 64 
 _WITHIN_RIM = (3, SIDE - 3)
 """Without 4.7 % on each side: PDQ forgives 1.3 % more or less."""
 
-_PARTS: tuple[tuple[Span, Span], ...] = (
+_PARTS: tuple[Part, ...] = (
     (_WITHIN_RIM, _WITHIN_RIM),
     (_ALL, SPANS[25, 25]),
     (SPANS[25, 25], _ALL),
@@ -68,26 +72,29 @@ def span_dct(size: int) -> NDArray[np.float64]:
     return matrix
 
 
-def sides_of(thumb: Float32, region: Region, *, full_range: bool) -> tuple[View, ...]:
-    """Hash the parts of a thumbnail, (64, 64) float32 luma.
+def sides_of(
+    thumb: Float32, region: Region, *, full_range: bool, n_first: int = len(_PARTS)
+) -> tuple[View, ...]:
+    """Hash the first parts of a thumbnail, (64, 64) float32 luma, 1 or more of them.
 
     First without a rim, without left and right, and without top and bottom; then without each side.
     """
-    bits, is_stable = hash_terms(_terms(thumb))
-    qualities = _qualities(thumb, LUMA_SPAN[full_range])
+    parts = _PARTS[:n_first]
+    bits, is_stable = hash_terms(_terms(thumb, parts))
+    qualities = _qualities(thumb, parts, LUMA_SPAN[full_range])
     return tuple(
         View(region, row, quality, stable)
         for row, quality, stable in zip(bits, qualities, is_stable.tolist(), strict=True)
     )
 
 
-def _terms(thumb: Float32) -> Float32:
+def _terms(thumb: Float32, parts: Sequence[Part]) -> Float32:
     """Work out the DCT terms of the parts: (n, 256) float32."""
     terms = [
         _dct_of(rows) @ thumb[slice(*rows), slice(*columns)] @ _dct_of(columns).T
-        for rows, columns in _PARTS
+        for rows, columns in parts
     ]
-    made: Float32 = np.stack(terms).astype(np.float32).reshape(len(_PARTS), -1)
+    made: Float32 = np.stack(terms).astype(np.float32).reshape(len(parts), -1)
     return made
 
 
@@ -96,11 +103,11 @@ def _dct_of(span: Span) -> Float32:
     return span_dct(span[1] - span[0]).astype(np.float32)
 
 
-def _qualities(thumb: Float32, luma_span: int) -> list[int]:
+def _qualities(thumb: Float32, parts: Sequence[Part], luma_span: int) -> list[int]:
     """Measure PDQ's quality of the parts, 0..100; a part has less than the whole."""
     changes = np.zeros((SIDE, SIDE), np.int32)
     for axis in (0, 1):
         percent = np.diff(thumb, axis=axis) * np.float32(100) / np.float32(luma_span)
         changes[: percent.shape[0], : percent.shape[1]] += np.abs(percent.astype(np.int32))
-    sums = (int(changes[slice(*rows), slice(*columns)].sum()) for rows, columns in _PARTS)
+    sums = (int(changes[slice(*rows), slice(*columns)].sum()) for rows, columns in parts)
     return [min(100, total // 90) for total in sums]

@@ -98,7 +98,7 @@ class Frame:
     decoded_at_s: float
 
 
-def _no_sides() -> tuple["View", ...]:
+def _no_sides(n_first: int = 0) -> tuple["View", ...]:  # noqa: ARG001  # there are none
     return ()
 
 
@@ -110,14 +110,15 @@ class View:
     quality:   PDQ quality, 0..100.
     is_stable: False where so many DCT terms tie with the median that the bits are noise.
     sides:     hashes what overlays leave free of the region, see streamguard.core.sides; gives
-        nothing where only the hash is left. It holds a thumbnail of 16 KB while the view lives.
+        nothing where only the hash is left, and no more than `n_first` where that is said. It holds
+        a thumbnail of 16 KB while the view lives.
     """
 
     region: Region
     pdq: NDArray[np.uint8]
     quality: int
     is_stable: bool
-    sides: Callable[[], tuple["View", ...]] = _no_sides
+    sides: Callable[..., tuple["View", ...]] = _no_sides
 
     @property
     def is_matchable(self) -> bool:

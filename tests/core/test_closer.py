@@ -14,7 +14,7 @@ KNOWN = banks(film("film", FILM))
 
 
 def seen(pdq: Pdq, sides: tuple[View, ...] = SIDES) -> View:
-    return replace(view(pdq), sides=lambda: sides)
+    return replace(view(pdq), sides=lambda n_first=None: sides[:n_first])
 
 
 def looks(closer: Closer, *views: View, found: tuple[str, ...] = ()) -> list[View]:

@@ -697,7 +697,7 @@ def test_decisions_are_the_same_whenever_the_banks_are_asked_in_between(
 
 def covered(pdq: Pdq, side: Pdq) -> View:
     """Give the view of a picture of which one side is free."""
-    return replace(view(pdq), sides=lambda: (view(picture(1)), view(side)))
+    return replace(view(pdq), sides=lambda **_: (view(picture(1)), view(side)))
 
 
 def test_a_picture_under_an_overlay_is_found_by_a_side_of_it() -> None:

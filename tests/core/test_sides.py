@@ -143,3 +143,15 @@ def test_each_region_has_parts_of_its_own() -> None:
         0
     ] * 7
     assert full.sides()[0].region == "full"
+
+
+@pytest.mark.parametrize("n_first", [1, 3, 7])
+def test_the_first_parts_are_the_same_alone(n_first: int) -> None:
+    [full] = views_of(PICTURE, full_range=True)
+
+    alone = full.sides(n_first=n_first)
+
+    assert [view.pdq.tobytes() for view in alone] == [
+        view.pdq.tobytes() for view in full.sides()[:n_first]
+    ]
+    assert [view.quality for view in alone] == [view.quality for view in full.sides()[:n_first]]
