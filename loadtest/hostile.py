@@ -2,7 +2,9 @@
 
     python -m loadtest hostile [--cases 10000] [--seed 1] [--keep DIR]
 
-MPEG-TS and FLV over HTTP, MP4 files, HLS and RTMP; a case is made again from the seed and a number.
+MPEG-TS and FLV over HTTP, MP4 files, HLS, RTMP and RTSP; a case is made again from the seed and a
+number. What comes by SRT is MPEG-TS that a program of its own read from the network: its demuxer is
+that of the rows of MPEG-TS, and its way in, a pipe to it, that of HLS.
 
 Rule: processes that are used again screen them, and are watched from outside: one that hangs on a
 case, dies of it, or holds more afterwards than before, is a failure that names the case.

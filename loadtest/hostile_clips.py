@@ -14,22 +14,28 @@ import av
 import numpy as np
 
 from loadtest.rtmp_wire import messages_of_flv
+from loadtest.rtsp_wire import ANSWER, RTP_BYTES, RtpPackets, description
 
-Kind = Literal["ts", "flv", "mp4", "hls", "rtmp"]
+Kind = Literal["ts", "flv", "mp4", "hls", "rtmp", "rtsp"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SIZES = ((160, 120), (192, 108), (64, 64))
 N_FRAMES, GOP, FPS = 16, 4, 25
 
 LIST, MASTER, INIT = "list.m3u8", "master.m3u8", "init.mp4"
-_FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+PACKETS, SDP, HEAD = "live", "sdp", "head"
+_OPTIONS = {
+    "fragments": {"movflags": "frag_keyframe+empty_moov+default_base_moof"},
+    "rtp": {"packetsize": str(RTP_BYTES)},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """What one source sends: one file, or the pages of a broadcast by HLS, by name.
 
-    first: the page that is opened.
+    first: the page that is opened; by RTSP the packets, beside the description of the stream and
+        the head of all answers.
     """
 
     kind: Kind
@@ -51,14 +57,18 @@ def whole_case(kind: Kind, variant: int) -> Case:
             return _broadcast(variant)
         case "rtmp":
             return Case(kind, "live", {"live": messages_of_flv(clip("flv", variant))})
+        case "rtsp":
+            packets = clip("rtp", variant)
+            sdp = description(packets, is_hevc=_is_hevc("rtp", variant))
+            return Case(kind, PACKETS, {PACKETS: packets, SDP: sdp, HEAD: ANSWER})
 
 
 @lru_cache(maxsize=64)
 def clip(container: str, variant: int) -> bytes:
     """Encode a moving pattern: H.264, H.265 in a sixth of those that hold it, with B-frames."""
-    made = io.BytesIO()
-    is_hevc = variant % 6 == 5 and container != "flv"  # one in six
-    options = _FRAGMENTED if container == "fragments" else {}
+    made = RtpPackets() if container == "rtp" else io.BytesIO()
+    is_hevc = _is_hevc(container, variant)
+    options = _OPTIONS.get(container, {})
     name = "mp4" if container == "fragments" else container
     width, height = SIZES[variant % len(SIZES)]
     with av.open(made, "w", format=name, options={"fflags": "+bitexact"} | options) as muxer:
@@ -81,6 +91,10 @@ def clip(container: str, variant: int) -> bytes:
             muxer.mux(stream.encode(frame.reformat(format="yuv420p")))
         muxer.mux(stream.encode(None))
     return made.getvalue()
+
+
+def _is_hevc(container: str, variant: int) -> bool:
+    return variant % 6 == 5 and container != "flv"
 
 
 def _changing(container: str, variant: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A server in this process that sends a hostile case, by HTTP or by RTMP, one client at a time.
+"""A server in this process that sends a hostile case, by HTTP, RTMP or RTSP, one client at a time.
 
 Rule: it never waits for a client for longer than TIMEOUT_S, and forgets each one wholly.
 """
@@ -7,8 +7,9 @@ import socket
 import threading
 from contextlib import suppress
 
-from loadtest.hostile_clips import Case
+from loadtest.hostile_clips import HEAD, PACKETS, SDP, Case
 from loadtest.rtmp_wire import CLIENT_HELLO_BYTES, hello, preamble
+from loadtest.rtsp_wire import play
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 1.0
@@ -28,7 +29,8 @@ class HostileServer:
     def url(self, case: Case) -> str:
         """Say where a case is to be had."""
         self.case = case
-        scheme, folder = ("rtmp", "app/") if case.kind == "rtmp" else ("http", "")
+        scheme = case.kind if case.kind in {"rtmp", "rtsp"} else "http"
+        folder = "app/" if case.kind == "rtmp" else ""
         return f"{scheme}://{HOST}:{self._listener.getsockname()[1]}/{folder}{case.first}"
 
     def settle(self) -> None:
@@ -51,6 +53,8 @@ class HostileServer:
         if case.kind == "rtmp":
             _receive(client, CLIENT_HELLO_BYTES)
             client.sendall(hello() + preamble() + case.pages[case.first])
+        elif case.kind == "rtsp":
+            play(client, case.pages[HEAD], case.pages[SDP], case.pages[PACKETS])
         else:
             client.sendall(_page(case, client.recv(_READ_BYTES)))
         client.shutdown(socket.SHUT_WR)
