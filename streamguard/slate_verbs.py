@@ -27,6 +27,7 @@ def add_slates(arguments: argparse.Namespace) -> int:
     directory = arguments.directory
     if has_bank(directory) and open_bank(directory).settings.role != "negative":
         raise BankError(f"{directory} is a bank of known content: name another directory")
+    # whole pictures alone: what a slate leaves without a side is mostly flat, and would veto others
     settings = None if has_bank(directory) else BankSettings(role="negative", variants=())
     apply_edit(directory, Edit(add=_entries(), replace=True, settings=settings))
     shown = stat_bank(directory)

@@ -5,7 +5,7 @@ page shows the streams of the process that happens to answer. That is an error, 
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 
 from streamguard.core.location import Location
@@ -22,6 +22,10 @@ SEVERAL = (
     "several nginx processes answer, and each knows its own streams alone: set"
     " `worker_processes 1;` in nginx.conf and restart nginx"
 )
+
+TWINS = "several publishes are shown by one name, for some of its bytes are no printable ASCII"
+"""nginx-rtmp shows a space for each such byte. By that name the harmless one is had, and the others
+would pass for screened."""
 
 
 class Processes:
@@ -100,14 +104,18 @@ class NginxRtmp:
         if self._processes.are_several:
             raise self._asking.problem(SEVERAL)
         publishers = self._connections.name_all(page, now_s)
-        found = map(self._published, page.publishes, publishers)
+        n_called = Counter((one.application, one.name) for one in page.publishes)
+        found = (
+            self._published(one, publisher, is_alone=n_called[one.application, one.name] == 1)
+            for one, publisher in zip(page.publishes, publishers, strict=True)
+        )
         return {one.key: one for one in found}
 
     async def close(self) -> None:
         """Close its connections."""
         await self._asking.close()
 
-    def _published(self, publish: Publish, publisher: str) -> Published:
+    def _published(self, publish: Publish, publisher: str, *, is_alone: bool) -> Published:
         path = f"{publish.application}/{publish.name}"
         where = self._pull.partition("://")[2]
         return Published(
@@ -121,4 +129,5 @@ class NginxRtmp:
             publish.n_players,
             publish.height,
             publish.address,
+            None if is_alone else TWINS,
         )

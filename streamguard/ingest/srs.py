@@ -17,6 +17,8 @@ from streamguard.ingest.asking import Asking, Service
 MAX_LISTED = 10_000
 """Ten times what one machine can screen; SRS lists ten where it is not told how many."""
 
+NOT_TO_BE_ASKED_FOR = "its name holds a NUL, at which FFmpeg would take it for that of another"
+
 
 class Publishing(Struct):
     """Whether a stream is published, and by which client."""
@@ -112,13 +114,13 @@ class Srs:
 
     def _published(self, stream: SrsStream, server: str, addresses: Mapping[str, str]) -> Published:
         vhost = stream.url.partition("/")[0]
-        path = f"{stream.app}/{stream.name}"
+        parts = (vhost, stream.app, stream.name) if vhost else (stream.app, stream.name)
         where = self._pull.partition("://")[2]
         app = f"{stream.app}?vhost={vhost}" if vhost else stream.app
         return Published(
             SessionKey(
                 self.name,
-                f"{vhost}/{path}" if vhost else path,
+                "/".join(map(_one_part, parts)),
                 f"{server}-{stream.publish.cid}",
             ),
             Location(
@@ -127,4 +129,14 @@ class Srs:
             max(0, stream.clients - 1),  # the publisher is one of them
             stream.video.height or None if stream.video else None,
             addresses.get(stream.publish.cid),
+            NOT_TO_BE_ASKED_FOR if "\0" in app + stream.name else None,
         )
+
+
+def _one_part(name: str) -> str:
+    """Write a part of a path without slashes: `b/c` in `a` is another stream than `c` in `a/b`.
+
+    Anybody may publish to any application: one of the two would be taken for the other, and a
+    harmless one would hide what is shown on its twin.
+    """
+    return name.replace("%", "%25").replace("/", "%2F")

@@ -14,7 +14,7 @@ from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.timeline import Timeline
 from streamguard.ingest.asking import Service
-from streamguard.ingest.nginx_rtmp import Connections, NginxRtmp, Processes
+from streamguard.ingest.nginx_rtmp import TWINS, Connections, NginxRtmp, Processes
 from streamguard.ingest.stat_page import Publish, StatPage
 from tests.conftest import NginxRtmp as Programs
 from tests.ingest.watching import Watching, watching
@@ -60,6 +60,22 @@ def test_a_publish_is_found_and_can_be_pulled_whatever_its_name(
                 assert next(source.packets(lambda: False)).is_keyframe
 
     assert {one.path for one in found} == {f"live/{name}" for name in names}
+
+
+@pytest.mark.integration
+def test_publishes_that_are_shown_by_one_name_hide_none_of_them(
+    rtmp: RtmpServer, real_clips: dict[str, Path], requires_ffmpeg: Path
+) -> None:
+    """By that name the harmless one is had, and the other would pass for screened."""
+    clip = real_clips["bikes"]
+    with publishing(rtmp, clip, "a "), watching_server(rtmp) as server:
+        (alone,) = server.until(lambda listed: len(listed) == 1)
+        with publishing(rtmp, clip, "a\x01"):
+            server.until(lambda listed: not listed)
+            left_out = server.watch.listed.left_out
+
+    assert alone.path == "live/a "
+    assert left_out == {"live/a ": TWINS}
 
 
 @pytest.mark.integration

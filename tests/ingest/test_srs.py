@@ -46,6 +46,44 @@ def test_of_a_vhost_the_same_name_is_another_path(server: SrsServer) -> None:
     assert found.location.rtmp_name == ("live?vhost=video.example.org", "a")
 
 
+@pytest.mark.parametrize(
+    ("names", "paths"),
+    [
+        ((("a/b", "c"), ("a", "b/c")), {"a%2Fb/c", "a/b%2Fc"}),
+        ((("a", "b/c"), ("a", "b%2Fc")), {"a/b%2Fc", "a/b%252Fc"}),
+    ],
+)
+def test_no_publish_has_the_path_of_another(
+    server: SrsServer, names: tuple[tuple[str, str], ...], paths: set[str]
+) -> None:
+    """Else a harmless one could hide its twin."""
+    for app, name in names:
+        server.publish(name)["app"] = app
+
+    found = snapshot(server)
+
+    assert {one.key.path for one in found} == paths
+    assert {one.location.rtmp_name for one in found} == set(names)
+
+
+def test_no_application_has_the_path_of_a_vhost(server: SrsServer) -> None:
+    server.publish("b", vhost="v.example.org")["app"] = "a"
+    server.publish("b")["app"] = "v.example.org/a"
+
+    assert len({one.key.path for one in snapshot(server)}) == 2
+
+
+def test_a_name_that_would_be_taken_for_another_is_on_record_and_not_screened(
+    server: SrsServer,
+) -> None:
+    server.publish("harmless\0attack")
+
+    (found,) = snapshot(server)
+
+    assert found.problem is not None
+    assert "NUL" in found.problem
+
+
 def test_a_stream_without_publisher_is_no_publish(server: SrsServer) -> None:
     server.publish("a")["publish"]["active"] = False
 
