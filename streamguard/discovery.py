@@ -109,7 +109,8 @@ async def keep_wanted(
     while True:
         registry.changed.clear()
         all_wanted = registry.wanted()
-        crew.want({one: wanted.stream for one, wanted in all_wanted.items()})
+        streams = {one: wanted.stream for one, wanted in all_wanted.items()}
+        crew.want(streams, registry.may_be_late)
         crew.know({one: Risk(n_viewers=wanted.n_viewers) for one, wanted in all_wanted.items()})
         await record.tell({**registry.excluded(), **named})
         await registry.changed.wait()

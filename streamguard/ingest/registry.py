@@ -92,9 +92,10 @@ class Registry:
         """Give the watches of the servers, to see how they do."""
         return self._watches
 
-    def is_known(self) -> bool:
-        """Say whether every server has answered once: what is missing before may only be late."""
-        return all(watch.answered_at_s is not None for watch in self._watches)
+    def may_be_late(self, stream_id: str) -> bool:
+        """Say whether the server of a stream has not said yet, since we began, what it has."""
+        mute = (watch.name for watch in self._watches if watch.answered_at_s is None)
+        return any(stream_id.startswith(f"{name}-") for name in mute)
 
     def look_now(self, server: str | None = None) -> None:
         """Ask one server, or all, as soon as may be; a hint, which changes nothing by itself."""

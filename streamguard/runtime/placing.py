@@ -4,7 +4,7 @@ Rule: a stream is held by one worker or by none; a session that loses its worker
 another goes on with it, or is ended.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from streamguard.core.account import Account
@@ -36,6 +36,8 @@ class Placing:
         self._clock = clock
         self.wanted: Mapping[str, Stream] = {}
         """What is to be screened, by id."""
+        self.may_be_late: Callable[[str], bool] = lambda _: False
+        """Says of a stream that is not among these whether nobody could tell yet that it is."""
         self._accounts: dict[str, Account] = {}  # the last of what workers hold
         self._orphans: dict[str, Orphan] = {}
         self._settling: set[str] = set()  # between the death of a worker and its settling
@@ -100,6 +102,8 @@ class Placing:
         now_s = self._clock.monotonic()
         for stream_id, orphan in tuple(self._orphans.items()):
             stream = self.wanted.get(stream_id)
+            if stream is None and self.may_be_late(stream_id):
+                orphan.until_s = now_s + ORPHAN_S
             is_other = stream is not None and stream.session_key != orphan.account.session_key
             if is_other or now_s > orphan.until_s:
                 del self._orphans[stream_id]

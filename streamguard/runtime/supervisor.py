@@ -67,9 +67,15 @@ class Supervisor:
         self._was_complete = False
         self._is_stopping = False
 
-    def want(self, streams: Mapping[str, Stream]) -> None:
-        """Say which streams are to be screened from now on, by id."""
-        self._placing.wanted = streams
+    def want(
+        self, streams: Mapping[str, Stream], may_be_late: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """Say which streams are to be screened from now on, by id.
+
+        may_be_late: says of any other whether nobody could tell yet that it is to be screened:
+            the session that was left behind of it waits.
+        """
+        self._placing.wanted, self._placing.may_be_late = streams, may_be_late
 
     def know(self, risks: Mapping[str, Risk]) -> None:
         """Say what servers know of the risk of streams, by id, from now on."""

@@ -34,6 +34,7 @@ class Site:
         paths: PathFilter | None = None,
         interval_s: float = 1.0,
     ) -> None:
+        self.folder = folder
         self.provider = FakeProvider()
         watched = Watched(self.provider, stream, paths or PathFilter(), interval_s=interval_s)
         file = AddedStreams(folder / FILE, {"known"})
@@ -158,15 +159,18 @@ def test_an_answer_like_the_one_before_changes_nothing(site: Site) -> None:
     assert not site.registry.changed.is_set()
 
 
-def test_before_every_server_has_answered_the_registry_does_not_know_all(site: Site) -> None:
-    site.provider.problem = "it does not answer"
-    site.look()
-    knew = site.registry.is_known()
-    site.provider.problem = None
-    site.look()
+def test_before_its_server_has_answered_a_stream_may_only_be_late(site: Site) -> None:
+    site.lists("live/a")
+    (found,) = site.ids
+    again = Site(site.folder)
+    again.provider.problem = "it does not answer"
+    again.look()
+    before = [again.registry.may_be_late(one) for one in (found, "camera-1")]
+    again.provider.problem = None
+    again.look()
 
-    assert not knew
-    assert site.registry.is_known()
+    assert before == [True, False]
+    assert not again.registry.may_be_late(found)
 
 
 def test_what_is_left_out_is_told_with_its_reason(tmp_path: Path) -> None:

@@ -129,6 +129,26 @@ def test_a_session_that_nobody_wants_after_its_worker_died_is_ended_in_the_log()
     with_crew(1, test)
 
 
+def test_a_session_waits_for_as_long_as_nobody_can_tell_whether_its_publish_goes_on() -> None:
+    """An API that is down when a supervisor starts ends no session."""
+
+    async def test(rig: Rig) -> None:
+        late = {"a"}
+        rig.supervisor.want(streams("a"))
+        await rig.ready(1)
+        await rig.kept(1, streams("a").values())
+        rig.supervisor.want({}, late.__contains__)
+        await rig.die(1)
+        await rig.look_until(lambda: rig.clock.monotonic() > 1_000.0 + 3 * ORPHAN_S, 0.5)
+        told = rig.log.told("a")
+        late.clear()
+        await rig.look_until(lambda: "stream.ended" in rig.log.told("a"), 0.5)
+
+        assert told == ["coverage.gap"]
+
+    with_crew(1, test)
+
+
 @pytest.mark.parametrize(
     ("trouble", "trigger"),
     [("silent", {}), ("stuck", {"stuck_s": 10.1}), ("fat", {"rss_bytes": 1001})],
