@@ -32,7 +32,7 @@ from streamguard.core.errors import (
     SourceUnavailable,
     StreamguardError,
 )
-from streamguard.core.limits import MAX_PIXELS, MAX_SIDE
+from streamguard.core.limits import MAX_SIDE
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 
@@ -156,15 +156,30 @@ class Opened:
                 smallest = min(self.keyframes, key=lambda keyframe: keyframe.size)
                 try:
                     self.container.seek(smallest.within, stream=self.video)
-                    picture = _first_picture(self.container, self.video.index)
+                    picture = self._first_picture(self.container)
                 finally:
                     self.container.seek(self.keyframes[0].within, stream=self.video)
             else:
                 with _open(self._location, self._timeouts, None) as container:
-                    picture = _first_picture(container, self.video.index)
+                    picture = self._first_picture(container)
         except (av.FFmpegError, StopIteration):
             return 0
         return round(picture.rotation / 90) % 4
+
+    def _first_picture(self, container: InputContainer) -> VideoFrame:
+        """Decode the next keyframe alone: else FFmpeg decodes four more, to know the order.
+
+        Raises:
+            StopIteration: there is none.
+        """
+        video = container.streams[self.video.index]
+        assert isinstance(video, VideoStream)  # noqa: S101  # it is the one that was chosen
+        context = video.codec_context
+        context.thread_count = 1
+        max_pixels = str(self._timeouts.limits.max_pixels)
+        context.options = {"max_pixels": max_pixels, "skip_loop_filter": "all"}
+        packet = next(packet for packet in container.demux(video) if packet.is_keyframe)
+        return next(picture for unit in (packet, None) for picture in context.decode(unit))
 
     def _open_next(self, reader: Reader) -> bool:
         """Open the next piece that is whole; False at the end."""
@@ -223,21 +238,6 @@ class Opened:
             return
         refusal = SourceUnavailable if where.is_live else SourceInvalid
         raise refusal(f"{where.label} holds {problem} allows: refused")
-
-
-def _first_picture(container: InputContainer, index: int) -> VideoFrame:
-    """Decode the next keyframe alone: else FFmpeg decodes four more, to know which is shown first.
-
-    Raises:
-        StopIteration: there is none.
-    """
-    video = container.streams[index]
-    assert isinstance(video, VideoStream)  # noqa: S101  # it is the one that was chosen
-    context = video.codec_context
-    context.thread_count = 1
-    context.options = {"max_pixels": str(MAX_PIXELS), "skip_loop_filter": "all"}
-    packet = next(packet for packet in container.demux(video) if packet.is_keyframe)
-    return next(picture for unit in (packet, None) for picture in context.decode(unit))
 
 
 def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -> InputContainer:

@@ -21,6 +21,11 @@ RTSP = frozenset({"rtsp", "rtsps"})
 NO_PROTOCOL = "none"
 """No protocol of FFmpeg has this name: what reads for us itself lets it open nothing."""
 
+NO_CODEC = "none"
+"""No decoder of FFmpeg has this name: opening a stream decodes nothing. FFmpeg would decode its
+first pictures to learn their pixel format, and bounds on those reach no stream that FLV and RTMP
+bring up late. Parsers tell the size as soon, with a tenth of the CPU (measured, 1080p)."""
+
 METADATA_ERRORS = "replace"
 """A title in another encoding than UTF-8 must not keep a stream from being screened."""
 
@@ -54,7 +59,9 @@ def options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
         "format_whitelist": live_formats if location.is_live else FILE_FORMATS,
     }
     limits = timeouts.limits
-    chosen["max_pixels"] = str(limits.max_pixels)  # the first pictures are decoded when it opens
+    chosen["max_pixels"] = str(limits.max_pixels)  # of the pictures that are decoded when it opens
+    if location.is_live and protocol not in RTSP:  # RTP has no decode times: pictures tell them
+        chosen["codec_whitelist"] = NO_CODEC
     if location.is_live:
         chosen |= {
             "analyzeduration": str(int(limits.probe_s * 1e6)),

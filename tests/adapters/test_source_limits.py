@@ -1,5 +1,7 @@
 """What a stranger may send of one stream; more is refused by a line that names the setting."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from tests.servers import serving, whole
 RECIPE = Recipe(size=(160, 120), n_frames=50, audio_s=2.0)
 N_PIXELS = 160 * 120
 N_STREAMS = 2
+LARGE = (8192, 4320)
+"""Pixels: so large that memory for one comes from the machine and goes back to it at once."""
+N_LARGE = 8192 * 4320
 
 
 def taken(payload: bytes, limits: Limits) -> list[Packet]:
@@ -103,3 +108,35 @@ def test_a_file_that_says_it_is_mp4_and_has_no_stream_holds_no_video(tmp_path: P
 def test_the_configuration_has_every_bound_and_its_default() -> None:
     assert LimitsSection().values == Limits()
     assert {field.name for field in fields(Limits)} == set(LimitsSection.model_fields)
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Say how much more memory this process held at most while it did a piece of work."""
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak. Source: proc(5)
+    before = _status_bytes("VmRSS")
+    work()
+    return _status_bytes("VmHWM") - before
+
+
+def _status_bytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("container", ["mpegts", "flv"])
+@pytest.mark.parametrize("limits", [Limits(N_LARGE), Limits(N_LARGE - 1)], ids=["at", "beyond"])
+def test_no_picture_is_made_while_a_stream_opens(container: str, limits: Limits) -> None:
+    """Not even one within the bound: what would be too large for memory is not tried."""
+    payload = video(container, Recipe(size=LARGE, n_frames=1, options=(("preset", "ultrafast"),)))
+
+    with serving(whole(payload)) as server:
+        location = parse_location(server.url())
+        timeouts = SourceTimeouts(5.0, 5.0, limits)
+
+        def open_it() -> None:
+            with suppress(SourceUnavailable):
+                PyavSource(location, Timeline(), SystemClock(), timeouts).__exit__(None, None, None)
+
+        open_it()  # what is made once for all sources
+        assert peak_bytes(open_it) < N_LARGE // 2  # a picture in 4:2:0 takes three times that
