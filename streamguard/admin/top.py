@@ -48,7 +48,7 @@ def top(arguments: argparse.Namespace) -> int:
     url = arguments.url or f"http://{section.host}:{section.port}"
     file = arguments.token_file or token_file_of(section.token_file, settings.log.file)
     if not file.exists():
-        raise ConfigError(f"there is no token of the admin API at {file}: give --config")
+        raise ConfigError(f"no token of an admin API at {file}: give the --config of a `run`")
     try:
         client = httpx.Client(
             base_url=url, auth=TokenIn(file), timeout=TIMEOUT_S, trust_env=False

@@ -209,6 +209,6 @@ def test_without_a_token_it_says_how_one_is_given(
     code = main(["top"])
 
     assert code == 2
-    assert "no token of the admin API at streamguard.db.token: give --config" in (
+    assert "no token of an admin API at streamguard.db.token: give the --config" in (
         capsys.readouterr().err
     )
