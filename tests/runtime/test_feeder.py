@@ -10,6 +10,7 @@ from streamguard.core.errors import SourceCorrupt, SourceUnavailable
 from streamguard.core.sampling import Sampler, Sampling
 from streamguard.core.types import GapReason, Packet, Sample
 from streamguard.runtime.feeder import Feeder, Source
+from streamguard.runtime.lane import MAX_AGE_S
 from streamguard.runtime.notes import (
     CaughtUp,
     EpochBegan,
@@ -212,6 +213,29 @@ def test_a_failure_of_the_lane_ends_the_reading() -> None:
         feed(bench, FakeSource(THREE, on_read=fail))
 
         assert (await told(bench))[-1] == SourceEnded(failure, 2)
+
+    on_loop(test)
+
+
+def test_a_live_reader_does_not_lag_behind_where_nobody_decodes() -> None:
+    """It reads on at its pace, so that nothing piles up in sockets; what is old goes, counted."""
+
+    async def test(bench: Bench) -> None:
+        given = [packet(n * SECOND_US, read_at_s=float(n)) for n in range(60)]
+        feeder = feeder_of(bench, lambda: FakeSource(given))
+
+        feeder.start()
+        ended = feeder.join(PATIENCE_S)
+        decoded_before = list(bench.decoder.alone)
+        bench.work_off()
+
+        assert ended
+        assert feeder.n_packets == 60
+        assert decoded_before == []
+        assert bench.decoder.alone[-1] is given[-1]
+        assert len(bench.decoder.alone) + bench.dropped("lane_full") == 60
+        assert bench.dropped("lane_full") >= 60 - (MAX_AGE_S + 1)
+        assert bench.losses.reason_within(0, 0, 20 * SECOND_US) is GapReason.OVERLOAD
 
     on_loop(test)
 
