@@ -137,13 +137,12 @@ def search(run: Callable[[int], Figures], guess: int) -> tuple[Figures | None, l
 def _found(best: Figures | None, at_80: Figures | None, options: argparse.Namespace) -> Figures:
     if best is None or at_80 is None:
         return {"streams": 0, "pass": False}
-    cores = sum(best["cores"][part] for part in ("supervisor", "workers", "origin"))
     wanted = MIN_STREAMS.get((options.profile, options.classifier)) if options.gop == 2 else None
     p95_ms, p99_ms = (at_80[name] or math.inf for name in ("p95_ms", "p99_ms"))
     is_good = p95_ms <= MAX_P95_AT_80_MS and p99_ms <= MAX_P99_AT_80_MS
     return {
         **_short(best),
-        "answer": f"{best['streams']} streams of {options.profile} need {cores:.2f} cores",
+        "answer": answer(best, options.profile),
         "at_80_percent": _short(at_80),
         "pass": None
         if wanted is None or options.gop != 2
@@ -155,17 +154,29 @@ def _short(figures: Figures) -> Figures:
     return {name: value for name, value in figures.items() if name not in {"files", "origin"}}
 
 
+def answer(figures: Figures, profile: str) -> str:
+    """Say what cores so many streams need, and what sending them took beside."""
+    cores = figures["cores"]
+    needed = cores["supervisor"] + cores["workers"]
+    what = f"{figures['streams']} streams of {profile} need {needed:.2f} cores"
+    return f"{what}, and their origin {cores['origin']:.2f}"
+
+
 def _print(options: argparse.Namespace, load: Load, runs: Sequence[Figures], found: Figures) -> int:
     """Print the object, and the search's way on stderr."""
     kind = {"profile": load.profile, "gop_s": load.gop_s, "sampling": load.sampling}
     kind |= {"classifier": options.classifier, "evidence": options.evidence}
     n_cores = len(os.sched_getaffinity(0))
     more = {"cores_given": n_cores, "files": runs[0]["files"]}
-    if "answer" in found:
-        print(found["answer"], file=sys.stderr)
+    answers = [answer(run, load.profile) for run in runs]
+    for line in [found["answer"]] if "answer" in found else answers:
+        print(line, file=sys.stderr)
     if options.chart:
         what = f"{load.profile}, GOP {load.gop_s} s{', with a model' * options.classifier}"
         draw_capacity(runs, f"Live streams of {what}, on {n_cores} cores", options.chart)
-    tried = [{"is_carried": is_carried(run), **_short(run)} for run in runs]
+    tried = [
+        {"is_carried": is_carried(run), "answer": line, **_short(run)}
+        for run, line in zip(runs, answers, strict=True)
+    ]
     print(json.dumps({**kind, **found, **more, "runs": tried}))
     return 1 if found.get("pass") is False else 0

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.capacity import NEAR_ENOUGH, is_carried, search
+from loadtest.capacity import NEAR_ENOUGH, answer, is_carried, search
 
 
 def figures(n_streams: int, coverage: float = 1.0, p99_ms: float | None = 60.0) -> dict[str, Any]:
@@ -40,3 +40,11 @@ def test_where_one_stream_is_too_many_there_is_no_capacity() -> None:
 
     assert best is None
     assert runs[-1]["streams"] == 1
+
+
+def test_the_answer_tells_our_cores_from_those_of_the_origin() -> None:
+    run = {"streams": 180, "cores": {"supervisor": 0.08, "workers": 1.4, "origin": 0.07}}
+
+    said = answer(run, "1080p30")
+
+    assert said == "180 streams of 1080p30 need 1.48 cores, and their origin 0.07"
