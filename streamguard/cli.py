@@ -109,6 +109,15 @@ def _add_service_verbs(verbs: Verbs) -> None:
     top.add_argument("--token-file", type=Path, metavar="FILE", help="holds the token of that API")
     top.add_argument("--once", action="store_true", help="print the table once")
     top.add_argument("--json", action="store_true", help="print once what the API says")
+    ids = add_verb(
+        verbs,
+        "stream-id",
+        "stream_id_verb.stream_ids",
+        "print the ids of streams that are found on a server; their paths come by standard input",
+        "streamguard stream-id edge --config /etc/streamguard/config.toml",
+    )
+    ids.add_argument("server", metavar="SERVER", help="its name in [[servers]]")
+    ids.add_argument("--config", type=Path, metavar="FILE", required=True)
     events = add_verb(
         verbs,
         "events",

@@ -5,6 +5,7 @@ Rule: whatever could be wrong with it is found before anything starts.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import assert_never
 
 from prometheus_client import CollectorRegistry
@@ -66,6 +67,15 @@ def check(settings: Settings) -> None:
     for server in settings.servers:
         load_policy(server.policy_file)
         server.read_password()
+
+
+def secret_of(settings: Settings) -> bytes:
+    """Read what names the streams that are found; nothing is made.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return read_secret(settings.deployment.secret_file or _secret_beside(settings.log.file))
 
 
 def show(registry: Registry, metrics: CollectorRegistry) -> None:
@@ -130,12 +140,15 @@ async def ask_about_lost(registry: Registry, crew: Supervisor) -> None:
 
 def _secret(settings: Settings) -> bytes:
     """Give what names the streams that are found; there is need of it only where some may be."""
-    given, log_file = settings.deployment.secret_file, settings.log.file
-    if given is not None:
-        return read_secret(given)
+    if settings.deployment.secret_file is not None:
+        return read_secret(settings.deployment.secret_file)
     if not settings.servers:
         return b""
-    return kept_secret(log_file.with_name(log_file.name + SECRET_SUFFIX))
+    return kept_secret(_secret_beside(settings.log.file))
+
+
+def _secret_beside(log_file: Path) -> Path:
+    return log_file.with_name(log_file.name + SECRET_SUFFIX)
 
 
 def _watched(server: ServerSection, clock: Clock) -> Watched:
