@@ -85,8 +85,10 @@ class HlsReader:
             part = None if problem else next(self._parts, None)
         except PlaylistInvalid as error:
             problem = SourceUnavailable(f"{self._label} cannot be followed: its playlist {error}")
-        except (FetchRefused, FetchFailed) as error:
+        except FetchRefused as error:
             problem = SourceUnavailable(f"{self._label} {error}")
+        except FetchFailed as error:
+            problem = SourceUnavailable(f"{self._label} {error}", error.retry_after_s)
         if problem:
             self.problem, part = problem, None
         return part

@@ -81,6 +81,7 @@ class Opened:
             SourceUnavailable: the host refuses, says nothing, or sends no video.
         """
         self._location = location
+        self._clock = clock
         self._timeouts = timeouts
         self._reader: Reader | None = None
         if location.protocol == "hls":
@@ -199,6 +200,11 @@ class Opened:
         problem: StreamguardError | None = None
         try:
             self.container = _open(where, self._timeouts, self._reader)
+        except av.error.HTTPTooManyRequestsError:
+            from streamguard.adapters.http_patience import wanted_pause_s  # noqa: PLC0415  # as above
+
+            pause_s = wanted_pause_s(where, self._clock, self._timeouts)
+            problem = SourceUnavailable(f"{where.label} is asked too often", pause_s)
         except (av.FFmpegError, OSError) as error:
             problem = self.translated(error, "cannot be opened")
         if problem:

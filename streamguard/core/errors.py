@@ -71,10 +71,17 @@ class SourceTruncated(SourceInvalid):
 
 
 class SourceUnavailable(StreamguardError):
-    """The stream cannot be opened or has stopped sending."""
+    """The stream cannot be opened or has stopped sending.
+
+    retry_after_s: how long its server wants to be left alone, seconds.
+    """
 
     reason, retriable = "source_unavailable", True
     exit_code = 3
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class SourceCorrupt(StreamguardError):

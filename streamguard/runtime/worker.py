@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from streamguard.core.backoff import delay_s
-from streamguard.core.errors import SourceCorrupt, StreamguardError
+from streamguard.core.errors import SourceCorrupt, SourceUnavailable, StreamguardError
 from streamguard.core.types import GapReason
 from streamguard.runtime.notes import Ended
 from streamguard.runtime.parts import Parts, Stream
@@ -82,12 +82,14 @@ class _Tries:
         self._stream = stream
         self._parts = parts
         self._n_failures = 0
+        self._asked_s = 0.0
         self._lost_at_s = stream.before.accounted_s if stream.before else 0.0
         self._tried_at_s = parts.clock.monotonic()
 
     def count(self, ended: Ended) -> None:
         """Take note of a connection that ended; say so once, and again now and then."""
         error = ended.error
+        self._asked_s = error.retry_after_s if isinstance(error, SourceUnavailable) else 0.0
         now_s = self._parts.clock.monotonic()
         if ended.n_packets:
             self._lost_at_s = now_s
@@ -112,8 +114,9 @@ class _Tries:
         return not is_retriable(error) or away_s > SESSION_PATIENCE_S
 
     async def pause(self, stop: Stop) -> None:
-        """Wait before the next try, or for a stop."""
+        """Wait before the next try, at least as long as the server asked for, or for a stop."""
         seconds = delay_s(self._n_failures, random.random())  # noqa: S311  # spreads, hides nothing
+        seconds += self._asked_s
         if await self._parts.doors.wait(self._stream.location, seconds, stop):
             self._n_failures = 1  # the server is back; its publishers may take a little longer
         self._tried_at_s = self._parts.clock.monotonic()

@@ -16,7 +16,17 @@ from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from tests.freezing_proxy import freezing_proxy
 from tests.media import Recipe, video
-from tests.servers import HOST, Answer, Connection, paced, serving, silent, status
+from tests.servers import (
+    HOST,
+    Answer,
+    Connection,
+    endless,
+    in_turn,
+    paced,
+    serving,
+    silent,
+    status,
+)
 
 pytestmark = pytest.mark.integration
 pytest_plugins = ["tests.rtmp"]
@@ -98,12 +108,37 @@ def test_a_trickle_of_video_is_no_stream() -> None:
         list(source.packets())
 
 
-@pytest.mark.parametrize("line", ["429 Too Many Requests", "500 Internal Server Error"])
-def test_a_server_that_is_too_busy_is_unavailable(line: str) -> None:
-    with serving(status(line)) as server, fails_in_time():
+def test_a_server_in_trouble_is_unavailable() -> None:
+    with serving(status("500 Internal Server Error")) as server, fails_in_time():
         open_source(server.url())
 
     assert len(server.requests) == 1  # FFmpeg itself does not try again
+
+
+@pytest.mark.parametrize(
+    ("header", "pause_s"), [("Retry-After: 7\r\n", 7.0), ("Retry-After: 9999\r\n", 60.0), ("", 0.0)]
+)
+def test_a_server_that_is_asked_too_often_says_how_long_it_wants_to_be_left_alone(
+    header: str, pause_s: float
+) -> None:
+    def answer(connection: Connection) -> None:
+        connection.head(0, "429 Too Many Requests", header)
+
+    with serving(answer) as server, pytest.raises(SourceUnavailable, match="too often") as refused:
+        open_source(server.url(userinfo="me:secret@"))
+
+    assert refused.value.retry_after_s == pause_s
+    assert "secret" not in f"{refused.value}"
+    assert len(server.requests) == 2  # FFmpeg shows no header: it is asked once more
+
+
+def test_a_server_that_has_room_again_when_asked_why_is_tried_at_once() -> None:
+    answers = in_turn(status("429 Too Many Requests"), endless(TS))
+
+    with serving(answers) as server, pytest.raises(SourceUnavailable) as refused:
+        open_source(server.url())
+
+    assert refused.value.retry_after_s == 0.0
 
 
 def open_when_it_comes(url: str) -> PyavSource:

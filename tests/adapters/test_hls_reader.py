@@ -369,3 +369,12 @@ def assert_shows_nothing(error: BaseException) -> None:
     assert str(error).startswith("hls source at 127.0.0.1:")
     assert "\n" not in str(error)
     assert "hidden" not in "".join(told)
+
+
+def test_a_server_that_wants_to_be_left_alone_says_for_how_long(site: Site) -> None:
+    site.refuse(LIST, 429, Retry_After="7")
+
+    with pytest.raises(SourceUnavailable) as refused:
+        HlsReader(parse_location(site.url(LIST)), SystemClock(), TIMEOUTS, ())
+
+    assert refused.value.retry_after_s == 7.0

@@ -64,12 +64,12 @@ def gives(stage: Stage, error: Exception | None) -> Opener:
     return open_it
 
 
-def refuses(stage: Stage, *, takes_s: float) -> Opener:
+def refuses(stage: Stage, *, takes_s: float, error: Exception = GONE) -> Opener:
     """Fail to open after some seconds."""
 
     def open_it(_: Timeline) -> FakeSource:
         stage.clock.advance(takes_s)
-        raise GONE
+        raise error
 
     return open_it
 
@@ -131,6 +131,16 @@ def test_what_can_never_be_screened_ends_its_session() -> None:
     keep(stage, gives(stage, SourceInvalid("no video")), gives(stage, GONE))
 
     assert len(session_ids(stage)) == 2
+
+
+def test_a_server_is_left_alone_for_as_long_as_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamguard.runtime.worker.random.random", lambda: 0.5)
+    stage, doors = Stage(), NoWaiting()
+    busy = SourceUnavailable("is asked too often", 7.0)
+
+    keep(stage, *[refuses(stage, takes_s=0.0, error=busy)] * 2, gives(stage, GONE), doors=doors)
+
+    assert doors.waits_s[:3] == [7.0, 7.125, 0.25]
 
 
 def test_our_own_stop_does_not_say_that_a_publish_ended() -> None:
