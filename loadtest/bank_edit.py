@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamguard.adapters.bank_bench import bank_of
+from streamguard.adapters.bank_check import verify_bank
 from streamguard.adapters.bank_file import add_entries, remove_entry
 from streamguard.adapters.bank_generation import compact_bank, save_bank
 from streamguard.adapters.bank_live import LiveBank, open_bank
@@ -72,6 +73,7 @@ def measure(n_entries: int) -> dict[str, Any]:
         figures["add_to_match_ms"] = _spread(added)
         figures["add_returns_ms"] = _spread(returned)
         figures["remove_to_miss_ms"] = _spread(removed)
+        figures["verify_s"] = _seconds(lambda: verify_bank(directory))
         figures["compaction_s"] = _seconds(lambda: compact_bank(directory))
     return figures
 
