@@ -192,8 +192,14 @@ class PyavSource:
         """Remember how far a stream of a file reaches."""
         index = packet.stream_index
         end = (packet.pts or 0) + (packet.duration or 0)
-        if index not in self._ends or end > self._ends[index][0]:
-            self._ends[index] = (end, packet.time_base or FALLBACK_TIME_BASE)
+        known = self._ends.get(index)
+        if known is None:
+            self._ends[index] = (
+                end,
+                packet.time_base or FALLBACK_TIME_BASE,
+            )  # made anew when asked
+        elif end > known[0]:
+            self._ends[index] = (end, known[1])
 
     def _packet(self, unit: "AvPacket[VideoStream]", payload: bytes) -> Packet:
         stamp = self._timeline.place(unit.pts, unit.dts, self._time_base)

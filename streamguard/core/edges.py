@@ -88,31 +88,37 @@ class LineMemory:
             a known one through pictures that hide it.
         """
         now = lines.density
-        last = now if self._last is None else self._last
-        is_blank = now.sum() < MIN_MARKED_SHARE * now.size
-        self._n_blanks = self._n_blanks + 1 if is_blank else 0
-        n_seen = 0  # the mean stays as it is
-        if self._mean is None:
-            self._mean, self._last, self._n_seen = now.copy(), now, 1
-        elif not 0 < self._n_blanks <= MAX_BLANKS:
-            self._last = now
-            n_seen = self._n_seen = min(self._n_seen + 1, MEMORY_PICTURES)
+        if self._mean is None or self._last is None:
+            self._mean, self._last = now.copy(), now
+        n_seen = min(self._n_seen + 1, MEMORY_PICTURES)
+        takes_blank = n_seen == 1 or self._n_blanks >= MAX_BLANKS
         shown = np.empty_like(now)
         join = _join_by_numpy if kernels is None else kernels.join_edges
-        join(now, last, self._mean, shown, n_seen, NEW_COST)
+        rules = (n_seen, takes_blank, MIN_MARKED_SHARE, NEW_COST)
+        is_blank = join(now, self._last, self._mean, shown, *rules)
+        self._n_blanks = self._n_blanks + 1 if is_blank else 0
+        if takes_blank or not is_blank:
+            self._last, self._n_seen = now, n_seen
         return Lines(shown, lines.step)
 
 
 def _join_by_numpy(
-    now: Float32, last: Float32, mean: Float32, shown: Float32, n_seen: int, new_cost: float
-) -> None:
-    """Do what the kernel does, in 0.03 ms instead of 0.002 for the longer side of 1080p."""
-    if n_seen:
+    now: Float32,
+    last: Float32,
+    mean: Float32,
+    shown: Float32,
+    *rules: *tuple[int, bool, float, float],
+) -> bool:
+    """Do what the kernel does, in 0.05 ms instead of 0.003 for the longer side of 1080p."""
+    n_seen, takes_blank, least_share, new_cost = rules
+    is_blank = bool(now.sum(dtype=np.float64) < least_share * now.size)
+    if takes_blank or not is_blank:
         mean += (now - mean) / n_seen
     np.add(now, last, out=shown)
     shown /= 2
     np.maximum(shown, now - new_cost, out=shown)
     np.maximum(mean, shown, out=shown)
+    return is_blank
 
 
 def lines_between_rows(luma: NDArray[np.uint8]) -> Lines:

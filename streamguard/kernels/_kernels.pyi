@@ -87,9 +87,11 @@ def join_edges(
     mean: NDArray[np.float32],
     shown: NDArray[np.float32],
     n_seen: int,
+    takes_blank: bool,
+    least_share: float,
     new_cost: float,
     /,
-) -> None:
+) -> bool:
     """Say how dense lines are taken to be after another picture, as core/edges.py does.
 
     Args:
@@ -97,8 +99,13 @@ def join_edges(
         last: (M, n) float32, in the one before; may be the same array.
         mean: (M, n) float32, on the whole; the difference is added, divided by `n_seen`.
         shown: (M, n) float32, filled.
-        n_seen: how many pictures the mean is of, this one included; 0 leaves it as it is.
+        n_seen: how many pictures the mean is of, this one included; 1 or more.
+        takes_blank: whether a blank picture changes the mean.
+        least_share: a picture less dense than that on the whole is blank.
         new_cost: what counts less that is in this picture alone.
+
+    Returns:
+        Whether the picture is blank.
     """
 
 def scale_part(

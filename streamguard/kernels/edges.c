@@ -1,4 +1,4 @@
-/* Owns marking where a picture changes sharply across many parallel lines, and remembering it.
+/* Owns marking where a picture changes sharply across many parallel lines.
  *
  * Rule: what is marked is said in streamguard/core/edges.py, whose numpy way gives the same floats.
  * The loops are plain C over bytes; the compiler makes vectors of them.
@@ -185,91 +185,4 @@ PyObject *mark_edges(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
     }
     give_back(views, N_VIEWS);
     return result;
-}
-
-/* What lines were, are, and are taken for: so many floats each. */
-typedef struct {
-    const float *now, *last;
-    float *mean, *shown;
-    Py_ssize_t n;
-    float n_seen, new_cost;
-} Memory;
-
-INLINED float most(float a, float b)
-{
-    return a > b ? a : b;
-}
-
-INLINED void join_all(const Memory *memory)
-{
-    const float *restrict now = memory->now, *restrict last = memory->last;
-    float *restrict mean = memory->mean, *restrict shown = memory->shown;
-    if (memory->n_seen > 0) {
-        for (Py_ssize_t i = 0; i < memory->n; i++) {
-            mean[i] += (now[i] - mean[i]) / memory->n_seen;
-        }
-    }
-    for (Py_ssize_t i = 0; i < memory->n; i++) {
-        float stands = (now[i] + last[i]) / 2;
-        shown[i] = most(mean[i], most(stands, now[i] - memory->new_cost));
-    }
-}
-
-static void join_plain(const Memory *memory)
-{
-    join_all(memory);
-}
-
-#if HAS_X86
-FOR_AVX2 static void join_avx2(const Memory *memory)
-{
-    join_all(memory);
-}
-#endif
-
-static void join_best(const Memory *memory)
-{
-#if HAS_X86
-    if (instructions_in_use >= AVX2) {
-        join_avx2(memory);
-        return;
-    }
-#endif
-    join_plain(memory);
-}
-
-enum { NOW, LAST, MEAN, SHOWN, N_JOINED };
-
-PyObject *join_edges(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
-{
-    (void)module;
-    static const Wanted WANTED[N_JOINED] = {
-        {"now", 'f', 4, 2, 0, 0},
-        {"last", 'f', 4, 2, 0, 0},
-        {"mean", 'f', 4, 2, 1, 0},
-        {"shown", 'f', 4, 2, 1, 0},
-    };
-    Py_buffer views[N_JOINED];
-    long long n_seen;
-    memset(views, 0, sizeof views);
-    if (!has_arguments("join_edges", n_args, N_JOINED + 2)) {
-        return NULL;
-    }
-    int is_wrong = take_integer(args[N_JOINED], "n_seen", 0, INT32_MAX, &n_seen) < 0;
-    double new_cost = is_wrong ? 0 : PyFloat_AsDouble(args[N_JOINED + 1]);
-    is_wrong |= PyErr_Occurred() != NULL;
-    for (int i = 0; i < N_JOINED && !is_wrong; i++) {
-        is_wrong = take_array(args[i], &WANTED[i], &views[i]) < 0;
-        if (!is_wrong && views[i].len != views[NOW].len) {
-            PyErr_SetString(PyExc_ValueError, "lines of one size are joined");
-            is_wrong = 1;
-        }
-    }
-    if (!is_wrong) {
-        join_best(&(Memory){views[NOW].buf, views[LAST].buf, views[MEAN].buf, views[SHOWN].buf,
-                            views[NOW].len / (Py_ssize_t)sizeof(float), (float)n_seen,
-                            (float)new_cost});
-    }
-    give_back(views, N_JOINED);
-    return is_wrong ? NULL : Py_NewRef(Py_None);
 }

@@ -36,42 +36,6 @@ def test_density_is_numpys_to_the_last_bit(
         assert ours.step == theirs.step
 
 
-@given(
-    n_blocks=st.integers(1, 20),
-    n_lines=st.integers(0, 70),
-    n_seen=st.integers(0, 5),
-    seed=st.integers(0, 99),
-)
-def test_lines_are_joined_to_numpys_last_bit(
-    n_blocks: int, n_lines: int, n_seen: int, seed: int
-) -> None:
-    chance = np.random.default_rng(seed)
-    now, last, mean = chance.random((3, n_blocks, n_lines), np.float32)
-    our_mean, ours, theirs = mean.copy(), np.empty_like(now), np.empty_like(now)
-
-    kernels.join_edges(now, last, our_mean, ours, n_seen, 0.2)
-    edges._join_by_numpy(now, last, mean, theirs, n_seen, 0.2)
-
-    assert ours.tobytes() == theirs.tobytes()
-    assert our_mean.tobytes() == mean.tobytes()
-
-
-def test_lines_of_other_sizes_are_refused_and_nothing_is_written() -> None:
-    lines = np.ones((4, 16, 8), np.float32)
-    larger = np.ones((16, 9), np.float32)
-
-    for at in range(4):
-        given_lines = [larger if at == i else lines[i] for i in range(4)]
-        with pytest.raises(ValueError, match="lines of one size"):
-            kernels.join_edges(*given_lines, 1, 0.2)
-    with pytest.raises(ValueError, match="n_seen"):
-        kernels.join_edges(*lines, -1, 0.2)
-    with pytest.raises(TypeError):
-        kernels.join_edges(*lines, 1, "much")
-
-    assert lines.min() == lines.max() == 1.0
-
-
 @pytest.mark.parametrize("is_between_columns", [False, True])
 def test_nothing_is_read_past_the_last_pixel(*, is_between_columns: bool) -> None:
     for height, width, step, along in [(100, 64, 1, 1), (101, 67, 2, 3), (64, 999, 3, 4)]:
