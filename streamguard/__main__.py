@@ -3,6 +3,8 @@
 import gc
 import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 # parallelism comes from streams; numpy reads it when it is first imported
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -13,9 +15,17 @@ gc.disable()  # imports make little garbage, and looking for it takes a sixth of
 from streamguard.cli import main  # noqa: E402  # after the lines above
 
 
-def run() -> None:
-    """Run the command line and exit with its code."""
-    sys.exit(main(sys.argv[1:], _keep_what_was_imported))
+def run() -> NoReturn:
+    """Run the command line and exit with its code, at once.
+
+    Taking the interpreter apart takes 8 ms, and can hang on a thread that is still within FFmpeg;
+    all files were closed by whoever opened them.
+    """
+    code = main(sys.argv[1:], _keep_what_was_imported)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # what mattered was flushed before, and its failure told
+            stream.flush()
+    os._exit(code)
 
 
 def _keep_what_was_imported() -> None:
