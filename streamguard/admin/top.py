@@ -159,7 +159,7 @@ def _cells(row: Said) -> tuple[str, ...]:
         f"{row['codec']} {row['width']}x{row['height']}" if row["codec"] else "",
         f"{row['lag_s'] * 1000:.0f} ms",
         "" if coverage is None else f"{coverage:.2%}",
-        f"{row['gap_s']:.0f} s",
+        f"{row['gap_s']:.1f} s",
         str(row["n_flags"] or ""),
         _plain(row["last_error"]),
     )

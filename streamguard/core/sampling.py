@@ -91,6 +91,11 @@ class Sampler:
         return [self._evasions.popleft() for _ in range(len(self._evasions))]
 
     @property
+    def has_begun(self) -> bool:
+        """Say whether a packet came; any thread."""
+        return self._epoch >= 0
+
+    @property
     def needs_all_frames(self) -> bool:
         """Say whether also frames that no other frame needs are decoded, of what is decoded.
 

@@ -90,8 +90,8 @@ NO_RISK = Risk()
 class Suspicion:
     """What is known of the risk of one session; one thread."""
 
-    def __init__(self, began_s: float) -> None:
-        self._began_s = began_s
+    def __init__(self) -> None:
+        self._began_s: float | None = None  # a stream that is not on air has no risk
         self._flagged_s = self._evaded_s = self._grew_s = -math.inf
         self._audience: deque[tuple[float, int]] = deque()
         self.risk = Risk()
@@ -109,6 +109,11 @@ class Suspicion:
             self._grew_s = now_s
         self._audience.append((now_s, risk.n_viewers))
 
+    def began(self, now_s: float) -> None:
+        """Take note that its first packet came; harmless when repeated."""
+        if self._began_s is None:
+            self._began_s = now_s
+
     def was_flagged(self, now_s: float) -> None:
         """Take note of a flag."""
         self._flagged_s = now_s
@@ -118,7 +123,9 @@ class Suspicion:
         self._evaded_s = now_s
 
     def concern(self, now_s: float) -> Concern:
-        """Give the strongest reason to look closer."""
+        """Give the strongest reason to look closer; before its first packet there is none."""
+        if self._began_s is None:
+            return Concern.NONE
         reasons = (
             (Concern.PINNED, self.risk.is_pinned),
             (Concern.REPORTED, now_s < self.risk.reported_until_s),

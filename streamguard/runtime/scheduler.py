@@ -73,7 +73,7 @@ class Scheduler:
     def watch(self, stream_id: str, sampler: Sampler, *, is_live: bool) -> Watched:
         """Begin a session of a stream, in place of the one before."""
         now_s = self._clock.monotonic()
-        watched = Watched(sampler, Suspicion(now_s), self._clock)
+        watched = Watched(sampler, Suspicion(), self._clock)
         if is_live:
             self._watched[stream_id] = watched
             watched.suspicion.tune(self._risks.get(stream_id, Risk()), now_s)
@@ -114,8 +114,10 @@ class Scheduler:
         self._meter.scheduled({level: counts[level] for level in Level}, shed)
 
     def _collect(self, now_s: float) -> None:
-        """Count the evasions that samplers met."""
+        """Take note of the sessions that began, and count the evasions that samplers met."""
         for name, watched in self._watched.items():
+            if watched.sampler.has_begun:
+                watched.suspicion.began(now_s)
             for evasion in watched.sampler.take_evasions():
                 self._meter.evaded(evasion)
                 watched.suspicion.evaded(now_s)

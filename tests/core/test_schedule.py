@@ -30,12 +30,30 @@ OVERDUE = Load(1.0, OVERDUE_S + 0.1)
 
 def old(now_s: float = 0.0) -> Suspicion:
     """Give what is known of a session that is not new at this time."""
-    return Suspicion(now_s - NEW_S)
+    return begun(now_s - NEW_S)
+
+
+def begun(at_s: float) -> Suspicion:
+    suspicion = Suspicion()
+    suspicion.began(at_s)
+    return suspicion
 
 
 @pytest.mark.parametrize(("age_s", "concern"), [(NEW_S - 0.1, Concern.NEW), (NEW_S, Concern.NONE)])
 def test_a_session_is_new_for_a_minute(age_s: float, concern: Concern) -> None:
-    assert Suspicion(100.0).concern(100.0 + age_s) is concern
+    suspicion = begun(100.0)
+    suspicion.began(100.0 + age_s)
+
+    assert suspicion.concern(100.0 + age_s) is concern
+
+
+def test_a_stream_that_is_not_on_air_takes_no_time_from_others() -> None:
+    suspicion = Suspicion()
+    suspicion.tune(Risk(is_pinned=True), 0.0)
+    before = suspicion.concern(1.0)
+    suspicion.began(2.0)
+
+    assert (before, suspicion.concern(2.0)) == (Concern.NONE, Concern.PINNED)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +88,7 @@ def test_a_pin_counts_until_it_is_taken_back() -> None:
 
 
 def test_the_strongest_reason_counts() -> None:
-    suspicion = Suspicion(0.0)
+    suspicion = begun(0.0)
     suspicion.was_flagged(0.0)
     suspicion.tune(Risk(is_pinned=True, reported_until_s=9.0), 0.0)
 

@@ -29,8 +29,10 @@ class Room:
         self.pool = DecodePool(2, FakeDecoder, self.clock)
         self.scheduler = Scheduler(self.pool, self.clock, self.meter, 0.5)
 
-    def watch(self, name: str, *, is_live: bool = True) -> Sampler:
+    def watch(self, name: str, *, is_live: bool = True, has_begun: bool = True) -> Sampler:
         sampler = Sampler(Sampling.AUTO)
+        if has_begun:
+            sampler.step(packet_at(0))
         self.watched = self.scheduler.watch(name, sampler, is_live=is_live)
         return sampler
 
@@ -61,6 +63,17 @@ def test_spare_time_is_spent_on_a_new_session_and_taken_back_when_it_is_old() ->
     room.pass_time(NEW_S)
 
     assert (young, sampler.level) == (Level.DENSE, Level.STANDARD)
+
+
+def test_a_stream_that_never_comes_takes_no_time_from_one_that_does() -> None:
+    room = Room()
+    dark = [room.watch(f"dark-{n}", has_begun=False) for n in range(9)]
+    lobby = room.watch("lobby")
+
+    room.pass_time(CALM_S + EVERY_S)
+
+    assert lobby.level is Level.DENSE
+    assert {sampler.level for sampler in dark} == {Level.STANDARD}
 
 
 def test_a_busy_pool_sheds_it_at_once() -> None:
