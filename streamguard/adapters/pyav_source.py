@@ -204,7 +204,8 @@ class PyavSource:
     def _packet(self, unit: "AvPacket[VideoStream]", payload: bytes) -> Packet:
         stamp = self._timeline.place(unit.pts, unit.dts, self._time_base)
         self._dts_us = stamp.dts_us
-        is_gradual_one = unit.is_keyframe and is_gradual(self.codec.name, payload)
+        may_begin = unit.is_keyframe or self.codec.name == "hevc"
+        is_gradual_one = may_begin and is_gradual(self.codec.name, payload)
         return Packet(
             stamp.epoch,
             stamp.pts_us,

@@ -12,6 +12,7 @@ _START_CODE = re.compile(rb"\x00\x00\x01")
 _H264_SLICES, _H264_IDR, _H264_SEI = range(1, 6), 5, 6
 _HEVC_LAST_SLICE, _HEVC_SEI = 31, 39
 _HEVC_LAST_SUBLAYER = 14
+_HEVC_KEYFRAMES, _HEVC_SPS = range(16, 24), 33
 _RECOVERY_POINT = 6
 _MAX_LEADING_ZEROS = 16
 """A recovery point further off than 65,535 frames is damage."""
@@ -33,16 +34,21 @@ def is_disposable(codec: str, payload: bytes) -> bool:
 
 
 def is_gradual(codec: str, payload: bytes) -> bool:
-    """Say whether a so-called keyframe only begins to renew the picture, over several frames.
+    """Say whether a picture only begins to be renewed here, over several frames.
+
+    An encoder tells by a recovery point, or as x265 does by parameter sets, as if for a keyframe.
 
     Args:
         codec: FFmpeg's name.
-        payload: one access unit in Annex B form that the container calls a keyframe.
+        payload: one access unit in Annex B form; of H.264 one that the container calls a keyframe,
+            as FFmpeg has it do with every recovery point.
     """
+    has_sets = False
     for kind, _, body_at in _units(codec, payload):
         is_slice = kind in _H264_SLICES if codec == "h264" else kind <= _HEVC_LAST_SLICE
         if is_slice:
-            return False
+            return has_sets and kind not in _HEVC_KEYFRAMES
+        has_sets |= codec == "hevc" and kind == _HEVC_SPS
         if kind == (_H264_SEI if codec == "h264" else _HEVC_SEI):
             n_frames = _recovery_frames(payload[body_at : body_at + 256])
             if n_frames:

@@ -18,8 +18,9 @@ from streamguard.adapters.pyav_source import PyavSource
 from streamguard.core.errors import SourceCorrupt
 from streamguard.core.limits import MAX_PIXELS, MAX_SIDE
 from streamguard.core.location import parse_location
+from streamguard.core.look import views_of
 from streamguard.core.timeline import Timeline
-from streamguard.core.types import Codec, Frame, Packet
+from streamguard.core.types import NEAR_DISTANCE_BITS, Codec, Frame, Packet
 from tests.clock import FakeClock
 from tests.media import Recipe, damaged, image, packets, plain_decode, source_frame, video
 
@@ -97,6 +98,31 @@ def test_after_finishing_decoding_in_order_begins_anew() -> None:
 
     assert len(first) == 20
     assert [frame.packet.pts_us for frame in second] == [p * 40_000 for p in range(25, 50)]
+
+
+def test_h265_that_is_renewed_piece_by_piece_comes_out_when_that_was_done_twice() -> None:
+    params = "intra-refresh=1:keyint=25:min-keyint=25:scenecut=0:bframes=0"
+    quiet = "pools=none:frame-threads=1:log-level=none"
+    options = (("preset", "fast"), ("x265-params", f"{params}:{quiet}"))
+    codec, found = packets(video("mpegts", Recipe("libx265", n_frames=100, options=options)))
+    begun, joined = decoder().in_order(codec), decoder().in_order(codec)
+    first_us = found[0].pts_us
+
+    whole = {
+        frame.packet.pts_us: views_of(frame.luma, full_range=False)[0]
+        for packet in found
+        for frame in begun.feed(packet)
+    }
+    seen = {
+        frame.packet.pts_us: views_of(frame.luma, full_range=False)[0]
+        for packet in found[10:]
+        for frame in joined.feed(packet)
+    }
+
+    assert len(whole) >= 99
+    assert min(seen) == first_us + 3 * 25 * 40_000  # begun at the 25th frame, renewed by the 75th
+    distances = [np.bitwise_count(view.pdq ^ whole[at].pdq).sum() for at, view in seen.items()]
+    assert max(distances) <= NEAR_DISTANCE_BITS
 
 
 def test_one_decoder_serves_streams_of_other_sizes_and_codecs_by_turns() -> None:

@@ -17,6 +17,7 @@ def made(codec: str, bf: int, params: str = "") -> tuple[Packet, ...]:
     return tuple(packets(video("mpegts", Recipe(codec, bf=bf, options=options)))[1])
 
 
+ONE_THREAD = "scenecut=0:pools=none:frame-threads=1:log-level=none"
 REFRESHED = "intra-refresh=1:keyint=25:scenecut=0:threads=1:ref=1"
 
 
@@ -40,6 +41,37 @@ def test_a_keyframe_stands_alone_and_a_refresh_does_not() -> None:
     refreshed = made("libx264", 0, REFRESHED)
     marks = [is_gradual("h264", each.payload) for each in refreshed]
     assert sum(marks) == sum(each.is_refresh for each in refreshed) >= 1
+
+
+HEVC_REFRESHED = f"intra-refresh=1:keyint=25:{ONE_THREAD}"
+
+
+def test_h265_tells_by_parameter_sets_where_a_picture_begins_to_be_renewed() -> None:
+    plain, refreshed = made("libx265", 0), made("libx265", 0, HEVC_REFRESHED)
+
+    assert not any(is_gradual("hevc", each.payload) for each in plain)
+    marks = [at for at, each in enumerate(refreshed) if is_gradual("hevc", each.payload)]
+    assert marks == [25]
+    assert marks == [at for at, each in enumerate(refreshed) if each.is_refresh]
+
+
+SPS, PPS, PICTURE, KEYFRAME = (b"\x00\x00\x01" + bytes([kind << 1, 1]) for kind in (33, 34, 1, 19))
+
+
+@pytest.mark.parametrize(
+    ("units", "is_one"),
+    [
+        (SPS + PPS + PICTURE, True),
+        (SPS + PPS + KEYFRAME, False),
+        (PPS + PICTURE, False),  # some cameras send it with every picture
+        (PICTURE + SPS, False),  # after the picture: another's
+        (SPS + PPS, False),
+    ],
+)
+def test_parameter_sets_of_h265_begin_something_before_a_picture_that_is_no_keyframe(
+    units: bytes, *, is_one: bool
+) -> None:
+    assert is_gradual("hevc", units) is is_one
 
 
 RECOVERY = b"\x00\x00\x01\x06\x06\x01"

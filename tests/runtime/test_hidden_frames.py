@@ -19,6 +19,7 @@ from tests.runtime.stage import FILE, Stage
 
 Clip = tuple[Codec, list[Packet]]
 FPS, GOP = 25, 50
+ONE_THREAD = "pools=none:frame-threads=1:log-level=none"
 ROUND = 100
 
 
@@ -31,6 +32,16 @@ def refreshed(container: str = "mpegts") -> Clip:
     params = f"keyint={ROUND}:min-keyint={ROUND}:intra-refresh=1:scenecut=0:threads=1:ref=1"
     recipe = Recipe(n_frames=12 * FPS, gop=ROUND, options=(("x264-params", params),))
     codec, all_packets = packets(video(container, recipe))
+    return codec, all_packets[10:]
+
+
+@lru_cache
+def refreshed_hevc() -> Clip:
+    """Give 12 s that are renewed every 2 s, joined 0.4 s after the only keyframe."""
+    params = f"keyint={GOP}:min-keyint={GOP}:intra-refresh=1:scenecut=0:bframes=0:{ONE_THREAD}"
+    options = (("preset", "fast"), ("x265-params", params))
+    recipe = Recipe("libx265", n_frames=12 * FPS, gop=GOP, options=options)
+    codec, all_packets = packets(video("mpegts", recipe))
     return codec, all_packets[10:]
 
 
@@ -89,6 +100,17 @@ def test_a_picture_that_is_renewed_piece_by_piece_is_screened_once_it_is_whole(
     assert met(clip) == [Evasion.INTRA_REFRESH]
     assert ended.n_samples >= 4 * 7
     assert ended.gap_ms == pytest.approx(1_500, abs=100)
+
+
+def test_a_picture_of_h265_is_screened_when_it_was_renewed_twice() -> None:
+    """That begins 1.6 s after we came, and takes 4 s; the verdict reaches 2.5 s back."""
+    clip = refreshed_hevc()
+
+    ended = account(clip, Sampling.AUTO)
+
+    assert met(clip) == [Evasion.INTRA_REFRESH]
+    assert ended.n_samples >= 4 * 5
+    assert ended.gap_ms == pytest.approx(3_100, abs=100)
 
 
 def test_keyframes_alone_never_screen_what_has_none() -> None:
