@@ -20,6 +20,10 @@ from streamguard.core.types import Detector, GapReason, Severity
 FLAG_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Edges for ingest-to-flag; 0.25 s (p95) and 0.5 s (p99) are the promises."""
 
+COMING_UP_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 15.0, 30.0, 60.0)
+"""Edges for listed-to-sample: what is promised of it, less the question a second, is a GOP and one
+second; GOPs of 1 to 10 s are common."""
+
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
@@ -32,6 +36,12 @@ class PrometheusMeter:
             "streamguard_ingest_to_flag_seconds",
             "Seconds from the reading of a packet to the commit of the flag that it opened.",
             buckets=FLAG_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._coming_up = Histogram(
+            "streamguard_listed_to_sample_seconds",
+            "Seconds from when its server listed a publish to its first frame that was looked at.",
+            buckets=COMING_UP_BUCKETS_S,
             registry=self.registry,
         )
         self._stage = Histogram(
@@ -122,6 +132,10 @@ class PrometheusMeter:
     def scored(self, *, is_scored: bool) -> None:
         """Count a sample that the model scored, or did not."""
         self._scores.labels("scored" if is_scored else "not_scored").inc()
+
+    def came_up(self, seconds: float) -> None:
+        """Time a publish from when its server listed it to its first frame that was looked at."""
+        self._coming_up.observe(max(0.0, seconds))
 
     def dropped(self, reason: DropReason, count: int = 1) -> None:
         """Count packets or samples that were lost."""

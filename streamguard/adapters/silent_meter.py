@@ -31,6 +31,9 @@ class SilentMeter:
     def scored(self, *, is_scored: bool) -> None:
         """Let it go."""
 
+    def came_up(self, seconds: float) -> None:
+        """Let it go."""
+
     def dropped(self, reason: DropReason, count: int = 1) -> None:
         """Let it go."""
 

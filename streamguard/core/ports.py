@@ -104,6 +104,10 @@ class Meter(Protocol):
         """Count a sample that the model scored, or did not."""
         ...
 
+    def came_up(self, seconds: float) -> None:
+        """Time a publish from when its server listed it to its first frame that was looked at."""
+        ...
+
     def dropped(self, reason: DropReason, count: int = 1) -> None:
         """Count packets or samples that were lost."""
         ...

@@ -85,7 +85,7 @@ class StreamScreen:
             asker=make_asker(parts, stream, self._mailbox.note, waits=is_file),
         )
         self._session = new_session(stream, parts, self._losses)
-        self.teller = Teller(self._session, self._ring, parts, tasks)
+        self.teller = Teller(self._session, self._ring, parts, tasks, stream)
         self._look_back = LookBack(self._session, self._ring, self.teller, parts, tasks)
         self._is_connected = False
         self.standing = Standing(self._session, self._lane, self._mailbox, self._sampler)

@@ -15,7 +15,7 @@ from streamguard.core.judgement import EvidenceRequest, Judgement
 from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
 from streamguard.runtime.evidence import EvidenceKeeper
-from streamguard.runtime.parts import Parts
+from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.ring import PacketRing
 
 AWAY_PIECE_S = 10.0
@@ -29,7 +29,12 @@ class Teller:
     """The way out of one session; on the event loop."""
 
     def __init__(
-        self, session: Session, ring: PacketRing, parts: Parts, tasks: asyncio.TaskGroup
+        self,
+        session: Session,
+        ring: PacketRing,
+        parts: Parts,
+        tasks: asyncio.TaskGroup,
+        stream: Stream,
     ) -> None:
         """Evidence is cut from the ring, and made in `tasks`."""
         self._session = session
@@ -40,6 +45,7 @@ class Teller:
             else None
         )
         self._screened_us = 0
+        self._listed_s = None if stream.before else stream.found_s
         self._away: tuple[float, GapReason] | None = None
 
     async def tell(self, events: list[Event], read_at_s: float) -> None:
@@ -56,6 +62,9 @@ class Teller:
 
     async def apply(self, judgement: Judgement, read_at_s: float) -> None:
         """Tell of a judgement, and have evidence made for the flags that it opened."""
+        if self._listed_s is not None:
+            self._parts.meter.came_up(self._parts.clock.monotonic() - self._listed_s)
+            self._listed_s = None
         self._parts.meter.vetoed(judgement.n_vetoes)
         for decision in judgement.shadows:
             self._tell_shadow(decision)

@@ -113,6 +113,16 @@ def test_a_connection_that_ends_does_not_end_a_publish_that_goes_on(
     assert ended.reason == "ended"
 
 
+def test_a_publish_is_timed_once_from_when_it_was_listed_to_its_first_frame() -> None:
+    """The second connection of a session is none of a publish that comes up."""
+    stage = Stage()
+
+    keep(stage, refuses(stage, takes_s=3.0), gives(stage, GONE), gives(stage, GONE))
+
+    assert stage.value("listed_to_sample_seconds_count") == 1
+    assert stage.value("listed_to_sample_seconds_sum") == pytest.approx(3.0, abs=0.1)
+
+
 def test_a_publish_goes_on_however_long_we_are_kept_from_it() -> None:
     stage = Stage()
     away = [refuses(stage, takes_s=SESSION_PATIENCE_S)] * 3
