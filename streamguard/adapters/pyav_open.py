@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from streamguard.adapters.pyav_errors import translated
 from streamguard.adapters.pyav_index import Keyframe, keyframes_of
 from streamguard.adapters.pyav_options import (
+    FLV_FORMATS,
     METADATA_ERRORS,
     file_options,
     forced_format,
@@ -161,7 +162,8 @@ class Opened:
                 finally:
                     self.container.seek(self.keyframes[0].within, stream=self.video)
             else:
-                with _open(self._location, self._timeouts, None) as container:
+                given = options(self._location, self._timeouts)
+                with _open(self._location, given, self._timeouts, None) as container:
                     picture = self._first_picture(container)
         except (av.FFmpegError, StopIteration):
             return 0
@@ -197,9 +199,20 @@ class Opened:
         where = self._location
         if not where.is_live and not Path(where.label).is_file():
             raise ConfigError(f"no such file: {where.label}")
+        self._try_container(options(where, self._timeouts))
+        if where.is_live and not self._reader and _has_only_begun(self.container):
+            self.container.close()
+            self._try_container(options(where, self._timeouts, is_patient=True))
+        with ExitStack() as undo:
+            undo.callback(self.container.close)
+            self.video = self._choose_video()
+            undo.pop_all()
+
+    def _try_container(self, given: dict[str, str]) -> None:
+        where = self._location
         problem: StreamguardError | None = None
         try:
-            self.container = _open(where, self._timeouts, self._reader)
+            self.container = _open(where, given, self._timeouts, self._reader)
         except av.error.HTTPTooManyRequestsError:
             from streamguard.adapters.http_patience import wanted_pause_s  # noqa: PLC0415  # as above
 
@@ -209,10 +222,6 @@ class Opened:
             problem = self.translated(error, "cannot be opened")
         if problem:
             raise problem  # out here FFmpeg's error, which holds the URL, is not even its context
-        with ExitStack() as undo:
-            undo.callback(self.container.close)
-            self.video = self._choose_video()
-            undo.pop_all()
 
     def _choose_video(self) -> VideoStream:
         streams, where = self.container.streams, self._location
@@ -246,11 +255,18 @@ class Opened:
         raise refusal(f"{where.label} holds {problem} allows: refused")
 
 
-def _open(location: Location, timeouts: SourceTimeouts, reader: Reader | None) -> InputContainer:
-    given = options(location, timeouts)
+def _has_only_begun(container: InputContainer) -> bool:
+    """Say whether sound came, and its picture may follow: servers hold it back to a keyframe."""
+    is_flv = container.format.name in FLV_FORMATS
+    return is_flv and len(container.streams) > 0 and not container.streams.video
+
+
+def _open(
+    location: Location, given: dict[str, str], timeouts: SourceTimeouts, reader: Reader | None
+) -> InputContainer:
     if reader:
         name = reader.format_name
-        given["format_whitelist"] = name
+        given |= {"format_whitelist": name}
         return av.open(
             reader, mode="r", format=name, options=given, metadata_errors=METADATA_ERRORS
         )

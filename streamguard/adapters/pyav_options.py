@@ -14,9 +14,19 @@ FILE_FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,flv,live_flv,asf,ogg,mxf,"
     "h264,hevc,ivf,gif,apng,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,gif_pipe"
 )
-FLOW_FORMATS = "mpegts,flv,live_flv"
+FLV_FORMATS = ("flv", "live_flv")
+FLOW_FORMATS = ",".join(("mpegts", *FLV_FORMATS))
 
 RTSP = frozenset({"rtsp", "rtsps"})
+
+RTMP = frozenset({"rtmp", "rtmps"})
+
+RTMP_PROBE_BYTES = 32_768
+"""FLV has no list of its streams: FFmpeg takes what came within so much for all. A picture alone is
+there with its first keyframe then; sound that comes before it fills this in 2 s at 128 kbit/s."""
+
+PATIENT = 8
+"""So many times probe_bytes is looked at where sound came, and no picture: 26 s of 320 kbit/s."""
 
 NO_PROTOCOL = "none"
 """No protocol of FFmpeg has this name: what reads for us itself lets it open nothing."""
@@ -50,8 +60,13 @@ _PROTOCOLS = {
 _JPEG_START = b"\xff\xd8\xff"
 
 
-def options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
-    """Give the options with which FFmpeg opens a source."""
+def options(
+    location: Location, timeouts: SourceTimeouts, *, is_patient: bool = False
+) -> dict[str, str]:
+    """Give the options with which FFmpeg opens a source.
+
+    is_patient: its sound came first, and its picture did not within what is usually looked at.
+    """
     protocol = location.protocol
     live_formats = "rtsp" if protocol in RTSP else FLOW_FORMATS
     chosen = {
@@ -63,10 +78,13 @@ def options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
     if location.is_live and protocol not in RTSP:  # RTP has no decode times: pictures tell them
         chosen["codec_whitelist"] = NO_CODEC
     if location.is_live:
+        waits = is_patient or protocol in RTMP
+        probe_bytes = limits.probe_bytes * PATIENT if is_patient else limits.probe_bytes
         chosen |= {
-            "analyzeduration": str(int(limits.probe_s * 1e6)),
-            "probesize": str(limits.probe_bytes),
+            "analyzeduration": str(int((timeouts.open_s if waits else limits.probe_s) * 1e6)),
+            "probesize": str(probe_bytes),
             "max_streams": str(limits.max_streams + 1),  # one more, so that it is seen
+            "fpsprobesize": "0",  # it would wait for 20 frames, to guess at their rate
         }
     timeout_us = str(int(timeouts.read_s * 1e6))
     if protocol in RTSP:
@@ -79,8 +97,11 @@ def options(location: Location, timeouts: SourceTimeouts) -> dict[str, str]:
         chosen["rw_timeout"] = timeout_us
     if protocol in {"http", "https"}:
         chosen["max_redirects"] = "0"  # they lead to other hosts, inner ones too
-    if protocol in {"rtmp", "rtmps"}:
+    if protocol in RTMP:
         chosen["rtmp_live"] = "live"  # RTMP's own `timeout` would mean listening: left alone
+        chosen["tcp_nodelay"] = "1"  # else three of its questions wait 44 ms each (measured)
+        if not is_patient:
+            chosen["probesize"] = str(min(RTMP_PROBE_BYTES, limits.probe_bytes))
     if location.rtmp_name:  # of a URL FFmpeg would cut `.flv`, and take `a/b` for an application
         chosen["rtmp_app"], chosen["rtmp_playpath"] = location.rtmp_name
     return chosen

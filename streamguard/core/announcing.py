@@ -43,12 +43,13 @@ class Announcer:
     ) -> Event:
         """Tell of a stretch that was not screened; `instants_s` are those of its ends."""
         start_s, end_s = instants_s
+        is_timeless = gap.start_us == gap.end_us  # rounding would make a millisecond of it
         wall_of = self._context.wall_of
         data = GapData(
             stream=self._context.ref(gap.epoch),
             detector=detector,
             start_pts_ms=floor_ms(gap.start_us),
-            end_pts_ms=ceil_ms(gap.end_us),
+            end_pts_ms=floor_ms(gap.end_us) if is_timeless else ceil_ms(gap.end_us),
             start_time=utc_text(wall_of(start_s)),
             end_time=utc_text(wall_of(end_s)),
             reason=gap.reason,

@@ -31,7 +31,8 @@ class Limits:
     max_streams:      of one container, picture and sound and all else.
     max_packet_bytes: of one packet.
     probe_bytes:      read to find out what is in a stream.
-    probe_s:          media time that may be looked at for it, seconds.
+    probe_s:          media time that may be looked at for it, seconds; of RTMP, and where sound
+        came without its picture, as long as opening may take.
     """
 
     max_pixels: int = MAX_PIXELS

@@ -10,6 +10,7 @@ from streamguard.adapters.pyav_open import Opened
 from streamguard.adapters.pyav_options import (
     FILE_FORMATS,
     NO_PROTOCOL,
+    PATIENT,
     file_options,
     forced_format,
     options,
@@ -51,6 +52,25 @@ def test_a_source_may_use_what_its_protocol_needs_and_nothing_else(
     protocol: Protocol, allowed: set[str]
 ) -> None:
     assert set(chosen(protocol)["protocol_whitelist"].split(",")) == allowed
+
+
+@pytest.mark.parametrize("protocol", ["rtmp", "rtmps"])
+def test_rtmp_is_opened_with_its_first_keyframe_whatever_comes_before_it(
+    protocol: Protocol,
+) -> None:
+    given = chosen(protocol)
+
+    assert given["analyzeduration"] == "1500000"
+    assert int(given["probesize"]) < int(chosen("http")["probesize"])
+    assert (given["fpsprobesize"], given["tcp_nodelay"]) == ("0", "1")
+
+
+@pytest.mark.parametrize("protocol", ["rtmp", "http"])
+def test_whoever_sends_sound_first_may_send_more_of_it(protocol: Protocol) -> None:
+    patient = options(location(protocol), TIMEOUTS, is_patient=True)
+
+    assert patient["analyzeduration"] == "1500000"
+    assert int(patient["probesize"]) == PATIENT * TIMEOUTS.limits.probe_bytes
 
 
 def test_no_protocol_is_named_none() -> None:

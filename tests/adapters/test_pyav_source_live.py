@@ -37,6 +37,7 @@ BOUND_S = 2 * TIMEOUTS.open_s + TIMEOUTS.read_s + 0.5
 """Opening is armed twice; half a second is for a slow machine."""
 
 TS = video("mpegts", Recipe(bf=2))
+FLV_HEAD_BYTES, FLV_SOUND, FLV_PICTURE = 13, 8, 9
 SECRETS = ("bob", "s3cret", "k3y")
 USERINFO = "bob:s3cret@"
 PATH = "/live/k3y?key=k3y"
@@ -49,6 +50,25 @@ def read_all(url: str, timeline: Timeline | None = None) -> list[Packet]:
 
 def open_source(url: str, timeline: Timeline | None = None) -> PyavSource:
     return PyavSource(parse_location(url), timeline or Timeline(), SystemClock(), TIMEOUTS)
+
+
+def patient_source(url: str) -> PyavSource:
+    timeouts = SourceTimeouts(open_s=8.0, read_s=0.5)
+    return PyavSource(parse_location(url), Timeline(), SystemClock(), timeouts)
+
+
+def sound_first(flv: bytes) -> tuple[bytes, bytes]:
+    """Cut FLV before its first picture; what a decoder must know of that comes with it."""
+    head, tags = flv[:FLV_HEAD_BYTES], []
+    at = FLV_HEAD_BYTES
+    while at < len(flv):
+        end = at + 11 + int.from_bytes(flv[at + 1 : at + 4]) + 4
+        tags.append(flv[at:end])
+        at = end
+    shown = [at for at, tag in enumerate(tags) if tag[0] == FLV_PICTURE]
+    first = shown[1]  # before it stands what a decoder must know
+    early = [tag for tag in tags[:first] if tag[0] == FLV_SOUND]
+    return head + b"".join(early), tags[shown[0]] + b"".join(tags[first:])
 
 
 @contextmanager
@@ -114,6 +134,26 @@ def test_a_trickle_of_sound_alone_is_no_stream() -> None:
 
     assert server.requests
     assert caught.value.retriable
+
+
+def test_a_stream_whose_sound_comes_before_its_picture_is_read() -> None:
+    """A server holds the picture back until its next keyframe: of FLV, sound is all there is."""
+    sound, picture = sound_first(video("flv", Recipe(first_pts=60, audio_s=6.0)))
+
+    with serving(whole(sound + picture)) as server, patient_source(server.url()) as source:
+        found = list(source.packets())
+
+    assert len(found) == 50
+    assert len(server.requests) == 2
+
+
+def test_a_stream_of_sound_alone_is_asked_for_twice_and_then_unavailable() -> None:
+    sound, _ = sound_first(video("flv", Recipe(first_pts=60, audio_s=6.0)))
+
+    with serving(whole(sound)) as server, pytest.raises(SourceUnavailable, match="no video"):
+        patient_source(server.url())
+
+    assert len(server.requests) == 2
 
 
 def test_sound_that_goes_on_without_picture_does_not_keep_a_stream() -> None:

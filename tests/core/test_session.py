@@ -274,6 +274,16 @@ def test_a_gap_by_the_clock_lies_where_the_stream_had_come_to() -> None:
     assert (gap.start_pts_ms, gap.end_pts_ms) == (5_000, 5_000)
 
 
+def test_where_no_media_passed_no_millisecond_of_it_is_told() -> None:
+    held = begun()
+    judge(held, sample(5 * SECOND + 300, picture(1)))
+
+    (gap,) = of(GapData, held.was_away(5.0, 6.0, GapReason.SOURCE_UNAVAILABLE))
+
+    assert gap.start_pts_ms == gap.end_pts_ms
+    assert gap.length_s == 1.0
+
+
 def test_what_a_file_lacks_is_a_gap_behind_its_last_packet() -> None:
     held = begun()
     judge(held, sample(0, picture(1)))
