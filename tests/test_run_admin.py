@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ class Api:
             trust_env=False,
         )
         return answer.status_code, answer.json()
+
+    def babble(self) -> None:
+        """Send what is no HTTP, and wait until the other end hangs up."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as link:
+            link.sendall(b"\x16\x03\x01 what is this?\r\n\r\n")
+            while link.recv(4096):
+                pass
 
     def row(self, stream_id: str) -> dict[str, Any]:
         said: dict[str, Any] = self.ask("GET", f"/v1/streams/{stream_id}")[1]
@@ -68,6 +76,7 @@ def test_a_stream_comes_and_goes_while_a_service_runs_and_its_url_is_nowhere(
 ) -> None:
     with Running("run", "--config", config, cwd=tmp_path) as run:
         api = Api(run, tmp_path)
+        api.babble()
         added = api.ask("POST", "/v1/streams", {"id": "lobby", "url": url})
         again = api.ask("POST", "/v1/streams", {"id": "lobby", "url": url})
         until(lambda: api.row("lobby")["state"] == "screening")
@@ -88,6 +97,7 @@ def test_a_stream_comes_and_goes_while_a_service_runs_and_its_url_is_nowhere(
     assert (added[0], again[0], pinned[0], removed[0], code) == (201, 409, 200, 200, 0)
     assert (row["codec"], row["is_pinned"], row["is_discovered"]) == ("h264", True, False)
     assert row["session_id"]
+    assert [line for line in run.log if "event" not in line] == []
     assert n_active == 1
     assert 20 << 20 < rss_bytes < 1 << 30
     assert dark["state"] == "connecting"

@@ -103,6 +103,7 @@ class AdminApi:
         config = uvicorn.Config(
             self.app,
             log_config=None,
+            log_level="error",  # below, whoever speaks no HTTP fills the log
             access_log=False,
             server_header=False,
             lifespan="off",
