@@ -90,7 +90,8 @@ class ServerSection(Section):
     screened, the lowest of 360 lines or more."""
     transcoders: Annotated[tuple[Name, ...], Field(max_length=32)] = LOOPBACK
     """Addresses whose publishes may be copies; from elsewhere a name ending so is a broadcast of
-    its own, or anybody could hide behind a harmless copy."""
+    its own, or anybody could hide behind a harmless copy. Behind a proxy on the server's machine
+    everybody is at its address: keep copies on an address that publishers cannot have."""
     pulled: bool = False
     """Screen also what the server itself pulls from elsewhere (MediaMTX: sources of a path)."""
     sampling: Sampling = Sampling.AUTO
