@@ -98,7 +98,7 @@ def test_a_service_screens_its_streams_and_drains_at_sigterm(
     assert {data["reason"] for data in ended.values()} == {"interrupted"}
     workers = ("worker_active", "worker_ended")
     assert [row["event"] for row in run.log if row["event"] not in workers] == [
-        *("run_started", "stop_begun", "streams_closed", "run_stopped")
+        *("run_started", "admin_started", "stop_begun", "streams_closed", "run_stopped")
     ]
     assert {row["code"] for row in run.log if row["event"] == "worker_ended"} == {0}
 
