@@ -30,6 +30,7 @@ from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.banks import Banks
 from streamguard.core.errors import LogUnavailable
+from streamguard.core.hands import NO_HANDS, Hands
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock, EventLog, Exporter
@@ -74,6 +75,7 @@ class Plan:
     stop_timeout_s: float = 15.0
     dense_share: float = 0.0
     on_commit: OnCommit = lambda _: None
+    hands: Hands = NO_HANDS
 
 
 @asynccontextmanager
@@ -88,7 +90,7 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
     with ExitStack() as stack:
         batcher = stack.enter_context(_batcher(plan, meter)) if plan.classifier else None
         make_decoder = partial(PyavDecoder, clock, plan.timeouts.limits.max_pixels)
-        pool = stack.enter_context(DecodePool(n_threads, make_decoder, clock))
+        pool = stack.enter_context(DecodePool(n_threads, make_decoder, clock, plan.hands))
         scheduler = Scheduler(pool, clock, meter, plan.dense_share)
         meter.watch("decode_queue_age_seconds", "Age of the oldest packet to decode.", pool.age_s)
         log_writer = writing(plan.event_log, clock, meter, plan.stop_timeout_s, plan.on_commit)
@@ -108,6 +110,7 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
                 rechecker=Rechecker(),
                 scheduler=scheduler,
                 batcher=batcher,
+                hands=plan.hands,
             )
 
 

@@ -80,7 +80,9 @@ async def run(settings: Settings, stop: Stop) -> None:
                 source = source_of(settings)
                 hubs = _hub_keeper(settings, Told(source, writer.put), banks, meter)
                 settler = Settler(event_log, writer, source, clock, meter)
-                ears = Ears(hubs.heard, fleet.heard, fleet.left, meter.lost_worker)
+                ears = Ears(
+                    hubs.heard, fleet.heard, fleet.left, meter.lost_worker, meter.quarantined
+                )
                 crew = Supervisor(
                     plan,
                     start_member,
@@ -106,6 +108,8 @@ def _show_crew(crew: Supervisor, meter: PrometheusMeter) -> None:
 
     meter.watch("workers_active", "Workers that screen; one more stands by.", n_active)
     meter.watch("worker_rss_bytes", "Resident memory of the largest worker.", most_rss_bytes)
+    text = "Streams held back because workers died of them."
+    meter.watch("streams_quarantined", text, lambda: len(crew.quarantined()))
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The process of a worker: streams come by its socket, events and signs of life go back.
 
 Rule: it holds no key and no credential but those within read URLs. When the supervisor is gone it
-ends at once: nobody would hear it.
+ends at once: nobody would hear it. What it has in hand is known without its help.
 """
 
 import asyncio
@@ -20,10 +20,12 @@ from typing import NoReturn
 import structlog
 
 from streamguard import app, process
+from streamguard.adapters.black_box import BoxedHands
 from streamguard.adapters.heap import heap_trimmer
 from streamguard.adapters.meter_values import families_of
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.source_timeouts import SourceTimeouts
+from streamguard.core.hands import Hands
 from streamguard.core.schedule import Risk
 from streamguard.live_banks import LiveBanks
 from streamguard.runtime.hub_scout import HubScout
@@ -117,7 +119,7 @@ class Worker:
         )
 
 
-async def work(end: socket.socket) -> None:
+async def work(end: socket.socket, hands: Hands) -> None:
     """Serve the supervisor at the other end until it says that it is enough."""
     link = await Link.over(end, read_to_worker)
     messages = link.messages()
@@ -128,7 +130,7 @@ async def work(end: socket.socket) -> None:
     pipe = PipeLog(lambda batch: loop.call_soon_threadsafe(link.send, batch))
     meter, scout = PrometheusMeter(), HubScout()
     banks = LiveBanks([Path(path) for path in begin.plan.bank_paths], is_second=True)
-    plan = _plan(begin.plan, banks, pipe)
+    plan = replace(_plan(begin.plan, banks, pipe), hands=hands)
     drained: asyncio.Future[StopReason] = loop.create_future()
     async with asyncio.TaskGroup() as tasks:
         async with app.assembled(plan, meter) as parts:
@@ -226,12 +228,16 @@ def _leave() -> NoReturn:
 
 
 def main() -> NoReturn:
-    """Run as `python -m streamguard.worker_main FD`; the supervisor stops it, not the terminal."""
+    """Run as `python -m streamguard.worker_main SOCKET BOX`, two descriptors.
+
+    The supervisor stops it, not the terminal.
+    """
     confine()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     process.configure_logging()
-    asyncio.run(work(socket.socket(fileno=int(sys.argv[1]))))
+    hands = BoxedHands(int(sys.argv[2]))
+    asyncio.run(work(socket.socket(fileno=int(sys.argv[1])), hands))
     _leave()
 
 

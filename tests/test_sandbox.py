@@ -98,9 +98,9 @@ def test_it_ends_with_its_parent_even_where_it_hangs() -> None:
 
 
 def test_a_worker_is_confined_before_it_hears_anything() -> None:
-    """Its socket is no socket at all here: it fails, but not before it was confined."""
+    """Its socket and its box are none at all here: it fails, but not before it was confined."""
     code = (
-        "import sys\nfrom streamguard import worker_main\nsys.argv = ['worker', '0']\n"
+        "import sys\nfrom streamguard import worker_main\nsys.argv = ['worker', '0', '0']\n"
         "try:\n    worker_main.main()\n"
         "except OSError:\n    print(open('/proc/self/status').read())"
     )

@@ -90,6 +90,11 @@ class PrometheusMeter:
             "each, events do not.",
             reason=get_args(Trouble),
         )
+        self._quarantines = self._counter(
+            "quarantines",
+            "Times that a stream was held back: workers died of it.",
+            trouble=get_args(Trouble),
+        )
         self._evasions = self._counter(
             "keyframe_evasion", "Streams whose keyframes began to hide something.", kind=Evasion
         )
@@ -180,6 +185,10 @@ class PrometheusMeter:
     def lost_worker(self, trouble: Trouble) -> None:
         """Count a worker process that was given up, or died."""
         self._lost_workers.labels(trouble).inc()
+
+    def quarantined(self, trouble: Trouble) -> None:
+        """Count a stream that is held back, by what became of the last worker."""
+        self._quarantines.labels(trouble).inc()
 
     def describe_model(self, name: str, version: str, provider: str) -> None:
         """Export which model runs, and on what."""

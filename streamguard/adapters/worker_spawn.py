@@ -1,13 +1,16 @@
 """Starts worker processes.
 
-Rule: spawned, never forked; a worker gets one end of a socket, and of the environment only what a
-Python process needs: no secret of the deployment is in it.
+Rule: spawned, never forked; a worker gets one end of a socket and the memory that outlives it, and
+of the environment only what a Python process needs: no secret of the deployment is in it.
 """
 
 import os
 import socket
 import subprocess
 import sys
+
+from streamguard.adapters.black_box import BlackBox
+from streamguard.core.hands import LastWords
 
 PASSED_ON = frozenset(
     (
@@ -20,16 +23,20 @@ PASSED_ON = frozenset(
 
 
 class WorkerProcess:
-    """One process and our end of its socket."""
+    """One process, our end of its socket, and what it leaves when it ends."""
 
     def __init__(self) -> None:
         """Start it; raises OSError where the machine has no room for another process."""
+        self._box = box = BlackBox()
         self.socket, theirs = socket.socketpair()
         with theirs:
             environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-                [sys.executable, "-m", "streamguard.worker_main", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
+                [
+                    *(sys.executable, "-m", "streamguard.worker_main"),
+                    *(str(theirs.fileno()), str(box.fd)),
+                ],
+                pass_fds=(theirs.fileno(), box.fd),
                 stdin=subprocess.DEVNULL,
                 env=environment,
             )
@@ -53,3 +60,11 @@ class WorkerProcess:
     def kill(self) -> None:
         """End it now, by SIGKILL; harmless where it has ended."""
         self._process.kill()
+
+    def last_words(self) -> LastWords:
+        """Say what it had in hand, and where it crashed; it is read when it has ended."""
+        return self._box.read()
+
+    def close(self) -> None:
+        """Let go of what it left."""
+        self._box.close()

@@ -88,6 +88,7 @@ class AdminApi:
                         ("POST", "/v1/streams/{id:path}/pin", self._pin),
                         ("DELETE", "/v1/streams/{id:path}/pin", self._unpin),
                         ("POST", "/v1/streams/{id:path}/report", self._report),
+                        ("DELETE", "/v1/streams/{id:path}/quarantine", self._let_back),
                         ("GET", "/v1/streams/{id:path}", self._show),
                         ("DELETE", "/v1/streams/{id:path}", self._remove),
                         ("GET", "/v1/workers", self._workers),
@@ -133,7 +134,9 @@ class AdminApi:
 
     def _rows(self) -> list[dict[str, Any]]:
         now_s = self._clock.monotonic()
-        return stream_rows(self._registry.wanted(), self._crew.members, self._crew.risk_of, now_s)
+        crew = self._crew
+        held = crew.quarantined()
+        return stream_rows(self._registry.wanted(), crew.members, crew.risk_of, held, now_s)
 
     async def _list(self, _: Request) -> JSONResponse:
         """List the streams, and what is found but not screened."""
@@ -171,6 +174,14 @@ class AdminApi:
     async def _report(self, request: Request) -> JSONResponse:
         """Take a report by a trusted flagger: look closer for a while."""
         return self._tuned(request, reported_until_s=self._clock.monotonic() + REPORTED_S)
+
+    async def _let_back(self, request: Request) -> JSONResponse:
+        """Screen a stream again at once that is held back, for workers died of it."""
+        stream_id = request.path_params["id"]
+        if not self._crew.let_back(stream_id):
+            return _problem(404, "no stream of this id is held back")
+        log.warning("quarantine_ended", stream_id=stream_id)
+        return JSONResponse({"id": stream_id})
 
     def _tuned(self, request: Request, **what: Any) -> JSONResponse:
         stream_id = request.path_params["id"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from streamguard.core.schedule import Risk
+from streamguard.core.suspicion import Hold
 from streamguard.ingest.registry import Wanted
 from streamguard.runtime.board import StreamBeat
 from streamguard.runtime.member import Member
@@ -16,6 +17,7 @@ def stream_rows(
     wanted: Mapping[str, Wanted],
     members: Iterable[Member],
     risk_of: Callable[[str], Risk],
+    held: Mapping[str, Hold],
     now_s: float,
 ) -> list[dict[str, Any]]:
     """Say of each stream that is to be screened where it stands, in the order of ids."""
@@ -32,6 +34,7 @@ def stream_rows(
             risk_of(stream_id),
             now_s,
         )
+        | _held_row(held.get(stream_id), now_s)
         for stream_id in sorted(wanted)
     ]
 
@@ -84,4 +87,15 @@ def _row(
         "n_frames": beat.n_frames,
         "n_flags": beat.n_flags,
         "last_error": beat.problem,
+    }
+
+
+def _held_row(hold: Hold | None, now_s: float) -> dict[str, Any]:
+    """Say what is different where a stream is held back."""
+    if hold is None:
+        return {"quarantined_s": None}
+    return {
+        "state": "quarantined",
+        "quarantined_s": round(hold.until_s - now_s, 3),
+        "last_error": f"{hold.n_deaths} workers died with it in hand",
     }

@@ -34,8 +34,14 @@ TITLES = (
 NOTES = ("dense", "pinned", "reported")
 """What is said beside the way of sampling, where it is so."""
 
-COLOURS = {"screening": "32", "away": "33", "connecting": "36", "waiting": "31"}
-"""ECMA-48's numbers of green, yellow, cyan and red."""
+COLOURS = {
+    "screening": "32",
+    "away": "33",
+    "connecting": "36",
+    "waiting": "31",
+    "quarantined": "35",
+}
+"""ECMA-48's numbers of green, yellow, cyan, red and magenta."""
 
 HOME, END_OF_LINE, REST = "\x1b[H", "\x1b[K\n", "\x1b[J"
 """ECMA-48: the cursor goes to the upper left; the rest of a line is erased; all below it is."""

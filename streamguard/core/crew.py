@@ -63,6 +63,23 @@ def least_loaded(loads: Mapping[int, int]) -> int:
     return min(loads, key=lambda number: (loads[number], number))
 
 
+SPREAD, FEWEST = 0.25, 4
+"""How uneven workers may be: the most loaded may have a quarter of a fair share more than the least
+loaded, and four streams. It then has an eighth more than its share, which a crew at the promised
+80 % of its capacity can bear (90 %); moving a stream costs it a connection and a second or two that
+nobody sees, which less would not be worth."""
+
+
+def too_loaded(loads: Mapping[int, int]) -> int | None:
+    """Say which worker ought to give a stream to another, by how many each has; None: none."""
+    if not loads:
+        return None
+    most = max(loads, key=lambda number: (loads[number], -number))
+    share = sum(loads.values()) / len(loads)
+    is_uneven = loads[most] - min(loads.values()) > max(FEWEST, SPREAD * share)
+    return most if is_uneven else None
+
+
 class CrashBrake:
     """Says how long to wait before another worker is started."""
 

@@ -81,11 +81,13 @@ def closing(flag: OpenFlag, now: Now) -> Event:
     )
 
 
-def gap_until(kept: Kept, source: str, now: Now) -> tuple[list[Event], Account]:
+def gap_until(
+    kept: Kept, source: str, now: Now, reason: GapReason = GapReason.INTERRUPTED
+) -> tuple[list[Event], Account]:
     """Publish what nobody saw of a session until now; give the account with that in it."""
     account, announcer = _known(kept, source, now)
     since_s, until_s = account.accounted_s, max(account.accounted_s, now.monotonic_s)
-    gap = Gap(account.epoch, account.newest_us, account.newest_us, GapReason.INTERRUPTED)
+    gap = Gap(account.epoch, account.newest_us, account.newest_us, reason)
     told = [
         announcer.gap(who, gap, (since_s, until_s), now.monotonic_s) for who in account.detectors
     ]

@@ -237,3 +237,4 @@ class GapReason(StrEnum):
     MODEL_ERROR = "model_error"
     TRUNCATED = "truncated"
     INTERRUPTED = "interrupted"
+    QUARANTINED = "quarantined"

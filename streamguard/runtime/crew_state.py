@@ -22,6 +22,7 @@ class Ears:
     metrics: Callable[[int, tuple[Family, ...]], None]
     gone: Callable[[int], None]
     lost: Callable[[Trouble], None]
+    quarantined: Callable[[Trouble], None]
 
 
 @dataclass(frozen=True, slots=True)

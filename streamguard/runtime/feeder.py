@@ -12,6 +12,7 @@ from typing import Protocol
 from streamguard.core.access_unit import is_disposable
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import StreamguardError
+from streamguard.core.hands import MARK, NO_HANDS, SINCE_US, Hand, Hands
 from streamguard.core.sampling import Sampler, Step
 from streamguard.core.types import Codec, GapReason, Packet
 from streamguard.runtime.lane import Lane
@@ -76,10 +77,12 @@ class Feeder:
         """
         self.read_until_s: float | None = None
         """When the last packet was read; None before the first one."""
+        self._hands: Hands = NO_HANDS
         self._thread = threading.Thread(target=self._run, name=f"demux-{name}", daemon=True)
 
-    def start(self) -> None:
-        """Begin to open and read."""
+    def start(self, hands: Hands = NO_HANDS) -> None:
+        """Begin to open and read; `hands` is where the thread leaves word of its stream."""
+        self._hands = hands
         self._thread.start()
 
     def stop(self) -> None:
@@ -93,6 +96,10 @@ class Feeder:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        self._hands.run(self._read_all)
+
+    def _read_all(self, hand: Hand) -> None:
+        hand[SINCE_US], hand[MARK] = 0, self._lane.mark  # only a crash tells that it was at it
         for _ in self.packets():
             pass
 

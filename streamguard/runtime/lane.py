@@ -69,12 +69,15 @@ class Lane:
         *,
         waits: bool,
         asker: Asker | None = None,
+        mark: int = 0,
     ) -> None:
         """Make it empty.
 
+        mark: of the stream, for whoever has it in hand.
         on_ready: is told when there is work; it may do it at once.
         waits: a file has time: nothing is shed, and damage is reckoned by the file's own time.
         """
+        self.mark = mark
         self._asker = asker
         self._mailbox = mailbox
         self._losses = losses

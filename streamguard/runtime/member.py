@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Literal, Protocol
 
 from streamguard.core.crew import Trouble, Vitals
+from streamguard.core.hands import LastWords
 from streamguard.core.ports import Clock
 from streamguard.core.schedule import Risk
 from streamguard.runtime.board import StreamBeat
@@ -43,6 +44,14 @@ class Process(Protocol):
 
     def kill(self) -> None:
         """End it now; harmless where it has ended."""
+        ...
+
+    def last_words(self) -> LastWords:
+        """Say what it had in hand, once it has ended."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it left."""
         ...
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from streamguard.core.account import Account
 from streamguard.core.banks import Banks
 from streamguard.core.decision import Decision
+from streamguard.core.hands import NO_HANDS, Hands
 from streamguard.core.location import Location
 from streamguard.core.policy import Policy
 from streamguard.core.ports import Clock, Decoder, Meter
@@ -96,6 +97,7 @@ class Parts:
     keeps_accounts: another process may have to go on with these sessions.
     board:  shows where each stream stands.
     doors:  finds out when a server that was down is back.
+    hands:  where threads leave word of the stream that they are at.
     """
 
     source: str
@@ -116,3 +118,4 @@ class Parts:
     keeps_accounts: bool = False
     board: Board = field(default_factory=Board)
     doors: Doors = field(default_factory=Doors)
+    hands: Hands = NO_HANDS

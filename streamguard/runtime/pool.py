@@ -8,9 +8,11 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
+from streamguard.core.hands import MARK, NO_HANDS, SINCE_US, Hand, Hands
 from streamguard.core.ports import Clock, Decoder
 from streamguard.runtime.lane import AT_ONCE_S, Lane
 
@@ -18,7 +20,13 @@ from streamguard.runtime.lane import AT_ONCE_S, Lane
 class DecodePool:
     """Threads that decode and hash; a context manager that joins them."""
 
-    def __init__(self, n_threads: int, make_decoder: Callable[[], Decoder], clock: Clock) -> None:
+    def __init__(
+        self,
+        n_threads: int,
+        make_decoder: Callable[[], Decoder],
+        clock: Clock,
+        hands: Hands = NO_HANDS,
+    ) -> None:
         self._clock = clock
         self._make_decoder = make_decoder
         self._ready: list[tuple[float, int, Lane]] = []  # by the age of a lane's oldest work
@@ -29,7 +37,9 @@ class DecodePool:
         self._busy_s = [0.0] * n_threads  # by thread: all that it was at before
         self.n_threads = n_threads
         self._threads = [
-            threading.Thread(target=self._run, args=(n,), name=f"decode-{n}", daemon=True)
+            threading.Thread(
+                target=hands.run, args=(partial(self._run, n),), name=f"decode-{n}", daemon=True
+            )
             for n in range(n_threads)
         ]
 
@@ -76,7 +86,7 @@ class DecodePool:
         working_s = sum(now_s - since_s for since_s in tuple(self._busy_since_s.values()))
         return sum(self._busy_s) + working_s
 
-    def _run(self, number: int) -> None:
+    def _run(self, number: int, hand: Hand) -> None:
         decoder = self._make_decoder()
         while True:
             with self._work:
@@ -85,9 +95,11 @@ class DecodePool:
                 if self._is_stopping:
                     return
                 _, _, lane = heapq.heappop(self._ready)
-            self._busy_since_s[number] = self._clock.monotonic()
+            since_s = self._busy_since_s[number] = self._clock.monotonic()
+            hand[SINCE_US], hand[MARK] = int(since_s * 1e6), lane.mark
             has_more = _work(lane, decoder)
-            since_s = self._busy_since_s.pop(number)
+            hand[MARK] = 0
+            del self._busy_since_s[number]
             self._busy_s[number] += self._clock.monotonic() - since_s
             if has_more:
                 self.offer(lane)

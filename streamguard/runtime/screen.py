@@ -12,10 +12,11 @@ from typing import assert_never
 
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceTruncated
+from streamguard.core.hands import mark_of
 from streamguard.core.model import Scores
 from streamguard.core.sampling import Sampler, Sampling
 from streamguard.core.timeline import Timeline
-from streamguard.core.types import CloseReason, Codec, GapReason, Sample
+from streamguard.core.types import CloseReason, GapReason, Sample
 from streamguard.runtime.feeder import Feeder
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.look_back import LookBack
@@ -63,7 +64,6 @@ class StreamScreen:
         """Make it on the event loop; evidence is made in `tasks`."""
         self._stream = stream
         self._parts = parts
-        self._codec = Codec("", b"", 0, 0)
         before = stream.before
         self._timeline = Timeline(before.epoch + 1 if before else 0)
         self._sampler = Sampler(stream.sampling)
@@ -83,6 +83,7 @@ class StreamScreen:
             parts.meter,
             waits=is_file,
             asker=make_asker(parts, stream, self._mailbox.note, waits=is_file),
+            mark=mark_of(stream.stream_id),
         )
         self._session = new_session(stream, parts, self._losses)
         self.teller = Teller(self._session, self._ring, parts, tasks, stream)
@@ -128,7 +129,7 @@ class StreamScreen:
                 packets = undo.enter_context(closing(feeder.packets()))
                 get = Puller(packets, self._mailbox, self._parts.clock, n_at_once).get
             else:
-                feeder.start()
+                feeder.start(self._parts.hands)
                 get = partial(self._mailbox.get, TICK_S)
             try:
                 ended = await self._follow(get, feeder, stop)
@@ -167,12 +168,11 @@ class StreamScreen:
         await self._finish_scoring(is_stopping=reason in {"interrupted", "moved"})
         await self._look_back.finish(STOP_S)
         await self.teller.back()
-        await self.teller.finish_evidence(self._codec)
-        now_s = self._parts.clock.monotonic()
+        await self.teller.finish_evidence(self.standing.codec)
+        standing, now_s = self.standing, self._parts.clock.monotonic()
         if reason == "moved":
-            await self._parts.writer.keep(self.standing.account(), at_once=True)
+            await self._parts.writer.keep(standing.account(), at_once=True)
             return
-        standing = self.standing
         events = self._session.ended(reason, standing.n_packets, standing.n_dropped, now_s)
         await self.teller.tell(events, now_s)
 
@@ -194,12 +194,12 @@ class StreamScreen:
             case Sample():
                 await self._judge(item, now_s)
             case SourceOpened(codec):
-                self._codec = self.standing.codec = codec
+                self.standing.codec = codec
                 self._count_connected(1)
             case EpochBegan(epoch, first_us, read_at_s):
                 self.has_begun = True
                 await self.teller.began()
-                read_as = (self._codec, self._stream.sampling)
+                read_as = (self.standing.codec, self._stream.sampling)
                 events = self._session.epoch_began(epoch, first_us, read_at_s, *read_as)
                 await self.teller.tell(events, read_at_s)
                 await self._keep_account(at_once=True)
@@ -217,7 +217,7 @@ class StreamScreen:
                 assert_never(item)
         # a connection that ended, or has not begun, has nothing more for what is still wanted
         newest = None if isinstance(item, SourceEnded) else feeder.newest
-        self.teller.advance_evidence(self._codec, newest)
+        self.teller.advance_evidence(self.standing.codec, newest)
 
     async def _end_epoch(self, ended: EpochEnded, now_s: float, *, is_stopping: bool) -> None:
         """Close what cannot go on; a file that was a single picture shows it for good."""

@@ -9,8 +9,10 @@ from typing import Protocol
 
 from streamguard.core.account import Account
 from streamguard.core.coverage_data import GapData
+from streamguard.core.events import Event
 from streamguard.core.ports import Clock, Meter
-from streamguard.core.settling import LeftOver, Now, closing, ending, gap_until
+from streamguard.core.settling import Kept, LeftOver, Now, closing, ending, gap_until
+from streamguard.core.types import GapReason
 from streamguard.runtime.writer import LogWriter
 
 
@@ -46,18 +48,29 @@ class Settler:
         for kept in left.sessions:
             if stream_ids is not None and kept.account.stream_id not in stream_ids:
                 continue
-            gaps, account = gap_until(kept, self._source, now)
-            for gap in gaps:
-                assert isinstance(gap.data, GapData)  # noqa: S101  # as it is called
-                self._meter.gap(gap.data.detector, gap.data.reason, gap.data.length_s)
+            gaps, account = self._gap(kept, now, GapReason.INTERRUPTED)
             events += gaps
             accounts[account.stream_id] = account
         await self._writer.commit(events, tuple(accounts.values()))
         return accounts
 
+    async def left_out(self, account: Account, reason: GapReason) -> Account:
+        """Publish that nobody saw a session since it was accounted for; give its account."""
+        gaps, account = self._gap(Kept(account), self._now(), reason)
+        await self._writer.commit(gaps, (account,))
+        return account
+
     async def end(self, account: Account, reason: str) -> None:
         """End a session that nobody goes on with."""
         await self._writer.commit([ending(account, self._source, reason, self._now())])
+
+    def _gap(self, kept: Kept, now: Now, reason: GapReason) -> tuple[list[Event], Account]:
+        """Tell of a stretch that nobody saw, and count it."""
+        gaps, account = gap_until(kept, self._source, now, reason)
+        for gap in gaps:
+            assert isinstance(gap.data, GapData)  # noqa: S101  # as it is called
+            self._meter.gap(gap.data.detector, gap.data.reason, gap.data.length_s)
+        return gaps, account
 
     def _now(self) -> Now:
         return Now(self._clock.monotonic(), self._clock.wall())

@@ -6,14 +6,17 @@ which has been waiting with everything loaded; what nobody saw meanwhile is publ
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
 import structlog
 
 from streamguard.core.crew import CrashBrake, CrewRules, trouble_with
 from streamguard.core.schedule import NO_RISK, Risk
+from streamguard.core.suspicion import Hold, Suspicion
+from streamguard.core.types import Detector
 from streamguard.runtime.crew_state import SupervisorParts
+from streamguard.runtime.ending import blame, collected, ended_soon
 from streamguard.runtime.member import Member
 from streamguard.runtime.parts import Stream
 from streamguard.runtime.placing import Placing
@@ -26,14 +29,6 @@ LOOK_EVERY_S = 0.1
 TOGETHER_S = 5.0
 """How long the first worker that is ready waits for the others before it takes streams: it would
 take all of them, and the others none. They are ready within a second of each other (measured)."""
-
-EXIT_S = 2.0
-"""How long a worker whose link is over has to end by itself, seconds: it takes 0.1 s to leave the
-interpreter (measured); one that is killed earlier would be a crash in the log."""
-
-KILLED_S = 10.0
-"""How long the kernel may take to end a process that was killed: freeing 2 GiB takes 0.2 s; one
-that is blocked in a disk's driver takes until the disk answers."""
 
 log = structlog.get_logger()
 
@@ -56,12 +51,16 @@ class Supervisor:
         self._parts = parts
         self._rules = rules
         self._members: dict[int, Member] = {}
-        self._placing = Placing(parts.settler, parts.clock)
+        detectors: tuple[Detector, ...] = ("hash", "classifier") if plan.model_pack else ("hash",)
+        self.suspicion = Suspicion()
+        """Of streams that workers died of."""
+        self._placing = Placing(parts.settler, parts.clock, detectors, self.suspicion)
         self._brake = CrashBrake()
         self._risks: Mapping[str, Risk] = {}
         self._said: dict[str, Risk] = {}
         self._n_started = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._books: asyncio.Task[None] | None = None
         self._next_start_s = 0.0
         self._together_by_s: float | None = None
         self._was_complete = False
@@ -102,6 +101,14 @@ class Supervisor:
         """Say whether a worker can take streams."""
         return any(member.is_active for member in self.members)
 
+    def quarantined(self) -> dict[str, Hold]:
+        """Give the streams that are held back because workers died of them."""
+        return self.suspicion.held(self._parts.clock.monotonic())
+
+    def let_back(self, stream_id: str) -> bool:
+        """Screen a stream again that is held back; False where it is not."""
+        return self.suspicion.let_back(stream_id, self._parts.clock.monotonic())
+
     def n_held(self) -> int:
         """Count the streams that are in the hands of a worker."""
         return sum(len(member.streams) for member in self.members)
@@ -110,7 +117,7 @@ class Supervisor:
         """Keep the crew and the streams until `stop`; then let all close in order."""
         await self._placing.settle()
         while not stop.is_set():
-            await self.look()
+            self.look()
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await stop.wait()
@@ -118,7 +125,7 @@ class Supervisor:
                 pass
         await self._drain()
 
-    async def look(self) -> None:
+    def look(self) -> None:
         """Compare what is wanted with what is, and mend the difference."""
         now_s = self._parts.clock.monotonic()
         for member in self.members:
@@ -127,10 +134,19 @@ class Supervisor:
         self._fill(now_s)
         self._placing.release(self.members)
         self._assign()
+        self._placing.even_out(self.members)
         for member in self.members:
             for stream_id in member.streams:
                 member.tune(stream_id, self.risk_of(stream_id))
-        await self._placing.bury()
+        self._keep_books()
+
+    def _keep_books(self) -> None:
+        """Let the log hear, beside all else: workers are watched also while it takes nothing."""
+        if self._books is not None and not self._books.done():
+            return
+        if self._books is not None:
+            self._books.result()
+        self._books = self._spawn(self._placing.keep_books())
 
     def _watch(self, member: Member, now_s: float) -> None:
         """Give up a worker that is in trouble, once; the end of its link does the rest."""
@@ -207,30 +223,31 @@ class Supervisor:
         member.say(Committed(batch.number))
 
     async def _gone(self, member: Member) -> None:
-        """Take over from a worker whose link is over."""
+        """Take over from a worker whose link is over, and collect its process."""
+        was_expected, n_streams = member.was_expected, len(member.streams)
         member.close()
         del self._members[member.number]
+        self._placing.lost(member)
         self._parts.ears.gone(member.number)
-        self._spawn(self._collect(member, len(member.streams), was_expected=member.was_expected))
         if member.phase != "leaving":
             self._brake.died(self._parts.clock.monotonic())
-        if not member.was_expected:
+        if not was_expected:
             self._parts.ears.lost("died")
-        if member.streams:
-            self._promote()
-            await self._placing.settle_for(member)
+        self._promote()
+        code = await ended_soon(member.process)
+        words = member.process.last_words()
+        if code is not None and code < 0 and member.phase != "leaving":
+            now_s = self._parts.clock.monotonic()
+            if (trouble := blame(member, words, self.suspicion, now_s)) is not None:
+                self._parts.ears.quarantined(trouble)
+        await self._placing.settle_for(member)
         self._assign()
-
-    async def _collect(self, member: Member, n_streams: int, *, was_expected: bool) -> None:
-        """Wait for the end of a process; leave no zombie, and say how it ended."""
-        code = await asyncio.to_thread(member.process.wait, EXIT_S)
-        if code is None:
-            member.kill()
-            code = await asyncio.to_thread(member.process.wait, KILLED_S)
+        code = await collected(member.process, code)
         if was_expected:
             log.info("worker_ended", worker=member.number, code=code)
         else:
-            log.error("worker_died", worker=member.number, n_streams=n_streams, code=code)
+            what = {"n_streams": n_streams, "code": code, "crash": words.crash}
+            log.error("worker_died", worker=member.number, **what)
 
     def _assign(self) -> None:
         """Give out what nobody holds, once there is a crew to share it."""
@@ -266,7 +283,8 @@ class Supervisor:
         await self._placing.end_orphans()
         log.info("streams_closed")
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -16,6 +16,7 @@ from streamguard.core.crew import CrewRules
 from streamguard.core.errors import ConfigError
 from streamguard.core.limits import Limits
 from streamguard.core.policy import Policy
+from streamguard.core.suspicion import Suspicion
 from streamguard.ingest.added import AddedStreams
 from streamguard.ingest.registry import Registry
 from streamguard.runtime.crew_state import SupervisorParts
@@ -72,7 +73,7 @@ class Deployment:
         self.stop = Stop()
         added = AddedStreams(folder / "log.db.streams.json", {"known"})
         self.registry = Registry([], [], b"", added, FakeClock())
-        crew = Supervisor(PLAN, self._start, 1, _no_parts(), CrewRules())
+        self.crew = crew = Supervisor(PLAN, self._start, 1, _no_parts(), CrewRules())
         section = AdminSection(port=0)
         self.api = AdminApi(section, self.token_file, crew, self.registry, FakeClock(), self.stop)
         self.client = Client(self.api)
@@ -221,6 +222,26 @@ def test_a_stream_is_pinned_reported_and_unpinned(deployment: Deployment) -> Non
     assert unknown.status_code == 404
 
 
+def test_what_is_held_back_is_shown_and_let_back_at_once(deployment: Deployment) -> None:
+    headers = deployment.headers()
+    body = {"id": "lobby", "url": KEYED_URL}
+    deployment.client.post("/v1/streams", headers=headers, json=body)
+    suspicion = deployment.crew.suspicion
+    suspicion.died(["lobby"], 0.0)
+    suspicion.died(["lobby"], 0.0)
+    held = deployment.client.get("/v1/streams/lobby", headers=headers).json()
+    codes = [
+        deployment.client.delete("/v1/streams/lobby/quarantine", headers=headers).status_code
+        for _ in range(2)
+    ]
+    back = deployment.client.get("/v1/streams/lobby", headers=headers).json()
+
+    assert (held["state"], held["quarantined_s"]) == ("quarantined", Suspicion.FIRST_S)
+    assert held["last_error"] == "2 workers died with it in hand"
+    assert codes == [200, 404]
+    assert (back["state"], back["quarantined_s"], back["last_error"]) == ("waiting", None, "")
+
+
 def test_hooks_of_ingest_servers_are_allowed_without_a_token(deployment: Deployment) -> None:
     answer = deployment.client.post("/hooks/nginx", content=b"call=publish")
 
@@ -243,4 +264,4 @@ def test_an_address_that_is_taken_is_told_in_one_line(deployment: Deployment) ->
 
 def _no_parts() -> SupervisorParts:
     none: Any = None  # nothing of it is used here
-    return SupervisorParts(none, none, none, none)
+    return SupervisorParts(none, none, FakeClock(), none)

@@ -3,8 +3,18 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamguard.core.crew import CrashBrake, CrewRules, Trouble, Vitals, least_loaded, trouble_with
+from streamguard.core.crew import (
+    CrashBrake,
+    CrewRules,
+    Trouble,
+    Vitals,
+    least_loaded,
+    too_loaded,
+    trouble_with,
+)
 
 RULES = CrewRules(silent_s=5, stuck_s=10, ready_s=60, drain_s=10, max_rss_bytes=1000)
 WELL = Vitals(started_s=0, is_ready=True, beat_s=100, stuck_s=0, rss_bytes=1000)
@@ -35,6 +45,36 @@ def test_a_worker_that_is_not_ready_is_not_silent() -> None:
 
 def test_a_stream_goes_to_whoever_has_least_and_of_equals_to_the_first() -> None:
     assert least_loaded({3: 2, 1: 1, 2: 1}) == 1
+
+
+@pytest.mark.parametrize(
+    ("loads", "number"),
+    [
+        ({}, None),
+        ({1: 90}, None),
+        ({1: 4, 2: 0}, None),
+        ({1: 5, 2: 0}, 1),
+        ({1: 90, 2: 70}, None),
+        ({1: 70, 2: 91}, 2),
+        ({1: 10, 2: 10, 3: 0}, 1),
+    ],
+)
+def test_a_worker_gives_streams_away_where_it_has_far_more_than_another(
+    loads: dict[int, int], number: int | None
+) -> None:
+    assert too_loaded(loads) == number
+
+
+@given(st.dictionaries(st.integers(1, 8), st.integers(0, 60), min_size=1))
+def test_moving_one_stream_after_another_evens_workers_out_and_ends(loads: dict[int, int]) -> None:
+    n_moves, n_streams = 0, sum(loads.values())
+    while (number := too_loaded(loads)) is not None:
+        loads[number] -= 1
+        loads[least_loaded(loads)] += 1
+        n_moves += 1
+
+    assert n_moves <= n_streams
+    assert max(loads.values()) - min(loads.values()) <= max(4, n_streams / len(loads) / 4)
 
 
 def test_a_few_deaths_hold_no_start_back_and_more_hold_it_back_ever_longer() -> None:

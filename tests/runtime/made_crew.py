@@ -6,20 +6,23 @@ process ends its link is over.
 
 import asyncio
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.account import Account
 from streamguard.core.crew import CrewRules, Trouble
 from streamguard.core.events import Event
+from streamguard.core.hands import InHand, LastWords, mark_of
 from streamguard.core.limits import Limits
 from streamguard.core.policy import Policy
 from streamguard.core.record import Row, row_of
 from streamguard.core.sampling import Sampling
 from streamguard.core.settling import Kept, LeftOver
+from streamguard.runtime.board import StreamBeat
 from streamguard.runtime.crew_state import Ears, SupervisorParts
 from streamguard.runtime.link import Link
 from streamguard.runtime.member import Member
@@ -103,6 +106,11 @@ class MemoryLog:
     def left_over(self) -> LeftOver:
         return LeftOver((), tuple(map(Kept, self.accounts.values())))
 
+    def gap_reasons(self, stream_id: str) -> list[str]:
+        """Give the reasons of all gaps of a stream, in the order of telling."""
+        gaps = (json.loads(row.body)["data"] for row in self.rows if row.key == stream_id)
+        return [gap["reason"] for gap in gaps if "detector" in gap]
+
     def told(self, stream_id: str) -> list[str]:
         """Say in a word or two what was told of a stream: "coverage.gap"..."""
         types = (row.type for row in self.rows if row.key == stream_id)
@@ -119,6 +127,8 @@ class ScriptedProcess:
         self.code: int | None = None
         self.n_kills = 0
         self.was_collected = False
+        self.words = LastWords()
+        self.is_closed = False
 
     def end(self, code: int) -> None:
         if self.code is None:
@@ -129,6 +139,13 @@ class ScriptedProcess:
     def kill(self) -> None:
         self.n_kills += 1
         self.end(KILLED)
+
+    def last_words(self) -> LastWords:
+        assert not self.is_closed
+        return self.words
+
+    def close(self) -> None:
+        self.is_closed = True
 
     def wait(self, timeout_s: float) -> int | None:
         self.was_collected = self._ended.wait(timeout_s)
@@ -144,6 +161,9 @@ class ScriptedWorker:
         self.process = ScriptedProcess(1000 + number, link.close)
         self.heard: list[ToWorker] = []
         self.drains_well = True
+        self.lets_go = False
+        """It releases a stream when it is asked to."""
+        self.beats: tuple[StreamBeat, ...] = ()
         self._clock = clock
         self._n_batches = 0
         self._task = asyncio.create_task(self._hear())
@@ -159,14 +179,28 @@ class ScriptedWorker:
     async def _hear(self) -> None:
         async for message in self.link.messages():
             self.heard.append(message)
+            if isinstance(message, Release) and self.lets_go:
+                self.account_for(
+                    one.stream
+                    for one in self.heard
+                    if isinstance(one, Take) and one.stream_id == message.stream_id
+                )
+                self.link.send(Released(message.stream_id))
             if isinstance(message, Drain) and self.drains_well:
                 for stream_id in self.taken:
                     self.link.send(Released(stream_id))
                 await self.link.flushed()
                 self.process.end(0)
 
-    def beat(self, *, rss_bytes: int = 0, stuck_s: float = 0.0) -> None:
-        self.link.send(Beat(rss_bytes, 0, 0, stuck_s, 0.0, "", (), (), ()))
+    def beat(self, *beats: StreamBeat, rss_bytes: int = 0, stuck_s: float = 0.0) -> None:
+        """Give a sign of life; `beats` are where its streams stand from now on."""
+        self.beats = beats or self.beats
+        self.link.send(Beat(rss_bytes, 0, 0, stuck_s, 0.0, "", self.beats, (), ()))
+
+    def killed_at(self, *stream_ids: str) -> None:
+        """Let its process be killed with these streams in hand, the first for longest."""
+        marks = enumerate(map(mark_of, stream_ids))
+        self.process.words = LastWords(tuple(InHand(mark, float(n)) for n, mark in marks))
 
     def account_for(self, wanted: Iterable[Stream]) -> None:
         """Say how far sessions have come."""
@@ -189,7 +223,8 @@ class Rig:
     meter: PrometheusMeter
     stop: Stop
     workers: dict[int, ScriptedWorker]
-    lost: list[Trouble] = field(default_factory=list)
+    lost: list[Trouble]
+    quarantined: list[Trouble]
 
     async def until(self, claim: Callable[[], bool]) -> None:
         """Let messages pass until it is so."""
@@ -197,13 +232,22 @@ class Rig:
             while not claim():  # noqa: ASYNC110  # each turn lets the loop hand messages on
                 await asyncio.sleep(0)
 
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, with a sign of life of each worker at its end, and a look after that."""
+        self.clock.advance(seconds)
+        alive = [one for one in self.supervisor.members if one.phase != "starting"]
+        for member in alive:
+            self.workers[member.number].beat()
+        now_s = self.clock.monotonic()
+        await self.until(lambda: all(one.is_killed or one.vitals.beat_s == now_s for one in alive))
+        self.supervisor.look()
+
     async def look_until(self, claim: Callable[[], bool], step_s: float = 0.0) -> None:
         """Let the supervisor look, and time pass in such steps, until it is so."""
         async with asyncio.timeout(PATIENCE_S):
             while not claim():
+                await self.pass_time(step_s)
                 await asyncio.sleep(0)
-                self.clock.advance(step_s)
-                await self.supervisor.look()
 
     async def ready(self, *numbers: int) -> None:
         """Let workers be ready, and be put to use where they are needed."""
@@ -211,7 +255,7 @@ class Rig:
         for number in numbers:
             self.workers[number].link.send(Ready(None))
         await self.until(lambda: all(self.member(n).phase != "starting" for n in numbers))
-        await self.supervisor.look()
+        self.supervisor.look()
 
     async def kept(self, number: int, wanted: Iterable[Stream]) -> None:
         """Let a worker say how far sessions have come, and the log know."""
@@ -242,6 +286,7 @@ async def crew(n_workers: int, rules: CrewRules | None = None) -> AsyncIterator[
     clock, log, meter = FakeClock(1_000.0), MemoryLog(), PrometheusMeter()
     workers: dict[int, ScriptedWorker] = {}
     lost: list[Trouble] = []
+    quarantined: list[Trouble] = []
 
     async def start(number: int) -> Member:
         ours, its = socket.socketpair()
@@ -253,12 +298,12 @@ async def crew(n_workers: int, rules: CrewRules | None = None) -> AsyncIterator[
     writer = LogWriter(log, clock, meter)
     running = asyncio.create_task(writer.run())
     settler = Settler(log, writer, "/streamguard/test", clock, meter)
-    ears = Ears(lambda *_: None, lambda *_: None, lambda *_: None, lost.append)
+    ears = Ears(lambda *_: None, lambda *_: None, lambda *_: None, lost.append, quarantined.append)
     parts = SupervisorParts(writer, settler, clock, ears)
     supervisor = Supervisor(PLAN, start, n_workers, parts, rules or CrewRules())
-    rig = Rig(supervisor, clock, log, meter, Stop(), workers, lost)
+    rig = Rig(supervisor, clock, log, meter, Stop(), workers, lost, quarantined)
     try:
-        await supervisor.look()
+        supervisor.look()
         await rig.until(lambda: len(workers) == n_workers + 1)
         yield rig
     finally:

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 
+from streamguard.core.hands import LastWords
 from streamguard.core.sampling import Sampling
 from streamguard.core.schedule import Risk
 from streamguard.runtime.link import Link
@@ -23,6 +24,12 @@ class NoProcess:
         return None
 
     def kill(self) -> None:
+        """Do nothing."""
+
+    def last_words(self) -> LastWords:
+        return LastWords()
+
+    def close(self) -> None:
         """Do nothing."""
 
 

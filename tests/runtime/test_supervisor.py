@@ -1,16 +1,20 @@
 """What a supervisor does when workers get ready, die, hang and grow, and when it is to stop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 
 from streamguard.core.crew import CrashBrake, CrewRules, Trouble
-from streamguard.runtime.placing import ORPHAN_S
+from streamguard.core.suspicion import Suspicion
+from streamguard.runtime.board import StreamBeat
+from streamguard.runtime.parts import Stream
+from streamguard.runtime.placing import MOVE_EVERY_S, ORPHAN_S
 from streamguard.runtime.supervisor import TOGETHER_S
 from streamguard.runtime.wire import HEADER, Drain, Released, Take
-from tests.runtime.made_crew import KILLED, Rig, crew, streams
+from tests.runtime.made_crew import KILLED, Rig, ScriptedWorker, crew, streams
 
 RULES = CrewRules(silent_s=5, stuck_s=10, ready_s=60, drain_s=10, max_rss_bytes=1000)
 FOUR = streams("a", "b", "c", "d")
@@ -31,7 +35,7 @@ def test_the_first_worker_that_is_ready_waits_for_the_others() -> None:
         rig.supervisor.want(FOUR)
         await rig.ready(1)
         rig.clock.advance(TOGETHER_S - 0.1)
-        await rig.supervisor.look()
+        rig.supervisor.look()
         alone = rig.holds()
         await rig.ready(2)
 
@@ -46,7 +50,7 @@ def test_the_first_worker_begins_without_the_others_when_they_take_too_long() ->
         rig.supervisor.want(FOUR)
         await rig.ready(1)
         rig.clock.advance(TOGETHER_S)
-        await rig.supervisor.look()
+        rig.supervisor.look()
 
         assert rig.holds() == {1: set(FOUR)}
 
@@ -77,7 +81,7 @@ def test_another_worker_is_started_for_the_one_that_died() -> None:
     async def test(rig: Rig) -> None:
         await rig.ready(1, 2)
         await rig.die(1)
-        await rig.supervisor.look()
+        rig.supervisor.look()
         await rig.until(lambda: rig.numbers() == [2, 3])
 
     with_crew(1, test)
@@ -88,8 +92,8 @@ def test_what_is_not_wanted_any_more_is_released_and_asked_for_once() -> None:
         rig.supervisor.want(FOUR)
         await rig.ready(1, 2)
         rig.supervisor.want(streams("b", "c", "d"))
-        await rig.supervisor.look()
-        await rig.supervisor.look()
+        rig.supervisor.look()
+        rig.supervisor.look()
         await rig.until(lambda: bool(rig.workers[1].asked_to_release))
 
         assert rig.workers[1].asked_to_release == [("a", "ended")]
@@ -103,7 +107,7 @@ def test_another_publish_of_a_stream_is_another_session() -> None:
         await rig.ready(1, 2)
         await rig.kept(1, streams("a").values())
         rig.supervisor.want(streams("a", session_key="publish-2"))
-        await rig.supervisor.look()
+        rig.supervisor.look()
         await rig.until(lambda: rig.workers[1].asked_to_release == [("a", "ended")])
         rig.workers[1].link.send(Released("a"))
         await rig.look_until(lambda: rig.workers[1].taken == ["a", "a"])
@@ -162,8 +166,8 @@ def test_a_worker_that_is_given_up_is_counted_once_by_its_trouble(
         if not trigger:
             rig.clock.advance(5.1)
         await rig.until(lambda: not trigger or rig.member(1).beat is not None)
-        await rig.supervisor.look()
-        await rig.supervisor.look()
+        rig.supervisor.look()
+        rig.supervisor.look()
         await rig.until(lambda: rig.workers[1].process.was_collected)
         await rig.until(lambda: 1 not in rig.numbers())
 
@@ -180,7 +184,7 @@ def test_a_worker_that_grew_too_fat_hands_its_streams_to_the_spare_in_order() ->
         await rig.kept(1, streams("a").values())
         rig.workers[1].beat(rss_bytes=1001)
         await rig.until(lambda: rig.member(1).beat is not None)
-        await rig.supervisor.look()
+        rig.supervisor.look()
         await rig.until(lambda: 1 not in rig.numbers())
         await rig.until(lambda: rig.workers[2].taken == ["a"])
         (taken,) = (one for one in rig.workers[2].heard if isinstance(one, Take))
@@ -200,14 +204,14 @@ def test_a_worker_that_does_not_get_done_with_leaving_is_cut_short() -> None:
         rig.workers[1].drains_well = False
         rig.workers[1].beat(rss_bytes=1001)
         await rig.until(lambda: rig.member(1).beat is not None)
-        await rig.supervisor.look()
+        rig.supervisor.look()
         rig.clock.advance(RULES.drain_s)
         rig.workers[2].beat()
         await rig.until(lambda: rig.member(2).beat is not None)
-        await rig.supervisor.look()
+        rig.supervisor.look()
         still = rig.workers[1].process.code
         rig.clock.advance(0.1)
-        await rig.supervisor.look()
+        rig.supervisor.look()
         await rig.until(lambda: rig.workers[2].taken == ["a"])
 
         assert (still, rig.workers[1].process.code) == (None, KILLED)
@@ -233,14 +237,14 @@ def test_workers_that_die_again_and_again_are_held_back_and_streams_wait() -> No
         for number in range(1, CrashBrake.FREE + 2):
             await rig.ready(number)
             await rig.die(number)
-            await rig.supervisor.look()
+            rig.supervisor.look()
         last = CrashBrake.FREE + 2
         await rig.until(lambda: rig.numbers() == [last])
         rig.clock.advance(0.4)
-        await rig.supervisor.look()
+        rig.supervisor.look()
         early = set(rig.workers)
         rig.clock.advance(0.1)
-        await rig.supervisor.look()
+        rig.supervisor.look()
         await rig.until(lambda: rig.numbers() == [last, last + 1])
 
         assert max(early) == last
@@ -260,3 +264,160 @@ def test_a_stop_lets_all_workers_close_their_streams_and_collects_them() -> None
         assert rig.supervisor.members == ()
 
     with_crew(2, test)
+
+
+def test_a_stream_in_hand_at_two_deaths_is_held_back_and_the_others_go_on() -> None:
+    async def test(rig: Rig) -> None:
+        await _quarantined(rig, "b")
+
+        assert rig.supervisor.quarantined()["b"].n_deaths == 2
+        assert set(rig.workers[3].taken) == {"a", "c", "d"}
+        assert rig.quarantined == ["died"]
+
+    with_crew(1, test)
+
+
+def test_what_is_held_back_is_published_meanwhile_and_goes_on_with_its_session() -> None:
+    async def test(rig: Rig) -> None:
+        await _quarantined(rig, "b")
+        await rig.ready(4)
+        since_s = rig.clock.monotonic()
+        await rig.look_until(lambda: "b" in rig.workers[3].taken, 0.5)
+        back_s = rig.clock.monotonic()
+        (taken,) = (
+            one for one in rig.workers[3].heard if isinstance(one, Take) and one.stream_id == "b"
+        )
+
+        assert back_s - since_s == pytest.approx(Suspicion.FIRST_S, abs=2.0)
+        assert rig.log.gap_reasons("b") == ["interrupted"] * 2 + ["quarantined"] * 6
+        assert taken.before is not None
+        assert taken.before.session_id == "session of b"
+        assert taken.before.accounted_s == pytest.approx(back_s, abs=2.0)
+
+    with_crew(1, test)
+
+
+def test_a_publish_that_no_worker_lived_to_tell_of_has_a_session_of_gaps() -> None:
+    async def test(rig: Rig) -> None:
+        await _quarantined(rig, "b", accounted="acd")
+        await rig.look_until(lambda: bool(rig.log.gap_reasons("b")), 0.5)
+        account = rig.log.accounts["b"]
+
+        assert rig.log.gap_reasons("b") == ["quarantined"]
+        assert (account.session_key, account.epoch, account.detectors) == (
+            "publish-1",
+            0,
+            ("hash",),
+        )
+
+    with_crew(1, test)
+
+
+def test_a_stream_that_is_held_back_and_not_wanted_any_more_is_told_of_and_ended() -> None:
+    async def test(rig: Rig) -> None:
+        await _quarantined(rig, "b")
+        await rig.look_until(lambda: "quarantined" in rig.log.gap_reasons("b"), 0.5)
+        rig.supervisor.want(streams("a", "c", "d"))
+        await rig.look_until(lambda: rig.log.told("b")[-1:] == ["stream.ended"], 0.5)
+
+        assert rig.log.gap_reasons("b") == ["interrupted"] * 2 + ["quarantined"] * 2
+
+    with_crew(1, test)
+
+
+def test_an_operator_lets_a_stream_back_at_once() -> None:
+    async def test(rig: Rig) -> None:
+        await _quarantined(rig, "b")
+        did = rig.supervisor.let_back("b"), rig.supervisor.let_back("b")
+        await rig.look_until(lambda: "b" in rig.workers[3].taken)
+
+        assert did == (True, False)
+        assert rig.supervisor.quarantined() == {}
+
+    with_crew(1, test)
+
+
+def test_a_worker_that_leaves_by_itself_blames_no_stream() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(FOUR)
+        for number in (1, 2, 3):
+            await rig.ready(number)
+            rig.workers[number].killed_at("b")
+            await rig.die(number, code=1)
+            rig.supervisor.look()
+
+        assert rig.supervisor.quarantined() == {}
+
+    with_crew(1, test)
+
+
+def test_streams_move_one_by_one_to_a_worker_that_has_far_fewer() -> None:
+    many = streams(*(f"s{n}" for n in range(10)))
+
+    async def test(rig: Rig) -> None:
+        await _all_on_the_first(rig, many)
+        await rig.ready(2)
+        await rig.until(lambda: len(rig.workers[1].asked_to_release) == 1)
+        await rig.look_until(lambda: len(rig.holds().get(2, ())) == 3, MOVE_EVERY_S / 4)
+        moves_s = rig.clock.monotonic() - 1_000.0
+        for _ in range(20):
+            await rig.pass_time(MOVE_EVERY_S)
+        befores = [one.before for one in rig.workers[2].heard if isinstance(one, Take)]
+
+        assert moves_s >= TOGETHER_S + 2 * MOVE_EVERY_S
+        assert rig.workers[1].asked_to_release == [(f"s{n}", "moved") for n in (9, 8, 7)]
+        assert [one.session_id for one in befores if one] == [f"session of s{n}" for n in (9, 8, 7)]
+        assert rig.log.told("s9") == []
+
+    with_crew(2, test)
+
+
+def test_what_is_decoded_densely_is_not_moved_and_what_is_away_is_moved_first() -> None:
+    many = streams(*(f"s{n}" for n in range(10)))
+
+    async def test(rig: Rig) -> None:
+        await _all_on_the_first(rig, many)
+        beats = {one: StreamBeat(one, "screening", is_dense=True) for one in many}
+        beats["s1"], beats["s2"] = StreamBeat("s1", "screening"), StreamBeat("s2", "away")
+        rig.workers[1].beat(*beats.values())
+        await rig.until(lambda: rig.member(1).beats() == beats)
+        await rig.ready(2)
+        await rig.look_until(lambda: len(rig.holds().get(2, ())) == 2, MOVE_EVERY_S / 4)
+        await rig.pass_time(MOVE_EVERY_S)
+
+        assert rig.workers[1].asked_to_release == [("s2", "moved"), ("s1", "moved")]
+
+    with_crew(2, test)
+
+
+async def _quarantined(rig: Rig, stream_id: str, accounted: str = "abcd") -> None:
+    """Let two workers be killed with a stream in hand; a third one takes the others.
+
+    accounted: the streams of which the log heard before each death.
+    """
+    rig.supervisor.want(FOUR)
+    await rig.ready(1, 2)
+    for worker in (rig.workers[1], rig.workers[2]):
+        await rig.until(partial(_has_taken, worker, 4))
+        await rig.kept(worker.number, [FOUR[one] for one in accounted])
+        worker.killed_at(stream_id)
+        await rig.die(worker.number, KILLED)
+        rig.supervisor.look()
+    await rig.ready(3)
+    await rig.until(partial(_has_taken, rig.workers[3], 3))
+
+
+def _has_taken(worker: ScriptedWorker, count: int) -> bool:
+    return len(worker.taken) == count
+
+
+async def _all_on_the_first(rig: Rig, wanted: Mapping[str, Stream]) -> None:
+    """Let the first of two workers have all streams, for the second took too long to get ready."""
+    rig.supervisor.want(wanted)
+    await rig.ready(1)
+    rig.clock.advance(TOGETHER_S)
+    rig.supervisor.look()
+    await rig.kept(1, wanted.values())
+    rig.workers[1].lets_go = True
+    rig.workers[1].beat(*(StreamBeat(one, "screening") for one in wanted))
+    await rig.until(lambda: len(rig.member(1).beats()) == len(wanted))
