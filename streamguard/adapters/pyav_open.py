@@ -256,9 +256,13 @@ class Opened:
 
 
 def _has_only_begun(container: InputContainer) -> bool:
-    """Say whether sound came, and its picture may follow: servers hold it back to a keyframe."""
-    is_flv = container.format.name in FLV_FORMATS
-    return is_flv and len(container.streams) > 0 and not container.streams.video
+    """Say whether more must come: tables of MPEG-TS, or after the sound of FLV its picture.
+
+    Servers send who joins sound at once, and the picture from its next keyframe on.
+    """
+    is_flv, streams = container.format.name in FLV_FORMATS, container.streams
+    is_partial = is_flv or not all(stream.codec_context for stream in streams)
+    return is_partial and len(streams) > 0 and not any(s.codec_context for s in streams.video)
 
 
 def _open(

@@ -10,6 +10,7 @@ import pytest
 from streamguard.adapters.pyav_source import PyavSource, SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import SourceUnavailable, StreamguardError
+from streamguard.core.limits import Limits
 from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Packet
@@ -38,6 +39,8 @@ BOUND_S = 2 * TIMEOUTS.open_s + TIMEOUTS.read_s + 0.5
 
 TS = video("mpegts", Recipe(bf=2))
 FLV_HEAD_BYTES, FLV_SOUND, FLV_PICTURE = 13, 8, 9
+FIRST_MEDIA_PID = 0x100
+"""FFmpeg's; tables are below it, but for that of the programme, 0x1000, which is useless alone."""
 SECRETS = ("bob", "s3cret", "k3y")
 USERINFO = "bob:s3cret@"
 PATH = "/live/k3y?key=k3y"
@@ -55,6 +58,11 @@ def open_source(url: str, timeline: Timeline | None = None) -> PyavSource:
 def patient_source(url: str) -> PyavSource:
     timeouts = SourceTimeouts(open_s=8.0, read_s=0.5)
     return PyavSource(parse_location(url), Timeline(), SystemClock(), timeouts)
+
+
+def pid_of(packet: bytes) -> int:
+    """Read which part of a transport stream a packet belongs to."""
+    return int.from_bytes(packet[1:3]) & 0x1FFF
 
 
 def sound_first(flv: bytes) -> tuple[bytes, bytes]:
@@ -145,6 +153,22 @@ def test_a_stream_whose_sound_comes_before_its_picture_is_read() -> None:
 
     assert len(found) == 50
     assert len(server.requests) == 2
+
+
+def test_a_stream_whose_tables_come_late_is_read() -> None:
+    """Of MPEG-TS the tables may come twice a second: without them nobody knows what is in it."""
+    flow = video("mpegts", Recipe(audio_s=2.0))
+    packets = [flow[at : at + 188] for at in range(60 * 188, len(flow), 188)]  # in a GOP's middle
+    n_late = 4 * 4_096 // 188
+    late = [one for n, one in enumerate(packets) if n > n_late or pid_of(one) >= FIRST_MEDIA_PID]
+    timeouts = SourceTimeouts(open_s=8.0, read_s=0.5, limits=Limits(probe_bytes=4_096))
+
+    with serving(whole(b"".join(late))) as server:
+        location = parse_location(server.url())
+        with PyavSource(location, Timeline(), SystemClock(), timeouts) as source:
+            found = list(source.packets())
+
+    assert (len(found) > 25, source.codec.name, len(server.requests)) == (True, "h264", 2)
 
 
 def test_a_stream_of_sound_alone_is_asked_for_twice_and_then_unavailable() -> None:
