@@ -12,6 +12,7 @@ import structlog
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Evidence
+from streamguard.core.hands import MARK, SINCE_US, Hand, Hands
 from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.ports import Clock, Meter
 from streamguard.core.types import Codec, Packet
@@ -39,6 +40,26 @@ class EvidenceStore(Protocol):
             EvidenceUnavailable: neither could be made and stored.
         """
         ...
+
+
+class HandedStore:
+    """A store for one stream, which is in hand while its clip and still are made."""
+
+    def __init__(self, store: EvidenceStore, hands: Hands, mark: int, clock: Clock) -> None:
+        """mark: of the stream."""
+        self._store = store
+        self._hands = hands
+        self._mark = mark
+        self._clock = clock
+
+    def save(self, name: str, codec: Codec, packets: tuple[Packet, ...], still_us: int) -> Evidence:
+        """Store a clip and a still, as EvidenceStore does."""
+
+        def work(hand: Hand) -> Evidence:
+            hand[SINCE_US], hand[MARK] = int(self._clock.monotonic() * 1e6), self._mark
+            return self._store.save(name, codec, packets, still_us)
+
+        return self._hands.run(work)
 
 
 Attach = Callable[[EvidenceRequest, Evidence], Awaitable[None]]

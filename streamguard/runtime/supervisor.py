@@ -6,6 +6,7 @@ which has been waiting with everything loaded; what nobody saw meanwhile is publ
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
@@ -29,6 +30,10 @@ LOOK_EVERY_S = 0.1
 TOGETHER_S = 5.0
 """How long the first worker that is ready waits for the others before it takes streams: it would
 take all of them, and the others none. They are ready within a second of each other (measured)."""
+
+STANDSTILL_S = 2.0
+"""A look that comes so late, seconds, was kept from coming: this process stood still, and who was
+silent meanwhile may have stood still as well. Looks of a machine at its limit are 1 s late."""
 
 log = structlog.get_logger()
 
@@ -62,6 +67,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._books: asyncio.Task[None] | None = None
         self._next_start_s = 0.0
+        self._looked_s = self._resumed_s = -math.inf
         self._together_by_s: float | None = None
         self._was_complete = False
         self._is_stopping = False
@@ -128,6 +134,9 @@ class Supervisor:
     def look(self) -> None:
         """Compare what is wanted with what is, and mend the difference."""
         now_s = self._parts.clock.monotonic()
+        if now_s - self._looked_s > STANDSTILL_S:
+            self._resumed_s = now_s
+        self._looked_s = now_s
         for member in self.members:
             self._watch(member, now_s)
         self._promote()
@@ -157,6 +166,8 @@ class Supervisor:
                 log.warning("worker_cut_short", worker=member.number, n_streams=len(member.streams))
                 member.kill()
             return
+        if now_s - self._resumed_s < self._rules.silent_s:
+            return  # what it said of itself is old, for we did not listen
         member.trouble = trouble_with(member.vitals, self._rules, now_s)
         if member.trouble is None:
             return
@@ -212,8 +223,6 @@ class Supervisor:
                     self._parts.ears.metrics(number, families)
                 case Released(stream_id):
                     self._placing.released(member, stream_id)
-                case _:
-                    pass
         await self._gone(member)
 
     async def _commit(self, member: Member, batch: Batch) -> None:

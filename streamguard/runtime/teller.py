@@ -11,10 +11,11 @@ from streamguard.core.coverage_data import GapData
 from streamguard.core.decision import Decision
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
+from streamguard.core.hands import mark_of
 from streamguard.core.judgement import EvidenceRequest, Judgement
 from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
-from streamguard.runtime.evidence import EvidenceKeeper
+from streamguard.runtime.evidence import EvidenceKeeper, HandedStore
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.ring import PacketRing
 
@@ -39,11 +40,13 @@ class Teller:
         """Evidence is cut from the ring, and made in `tasks`."""
         self._session = session
         self._parts = parts
-        self._keeper = (
-            EvidenceKeeper(parts.store, ring, tasks, self._attach, parts.clock, parts.meter)
-            if parts.store
-            else None
-        )
+        self._keeper = None
+        if parts.store:
+            mark = mark_of(session.stream_id)
+            store = HandedStore(parts.store, parts.hands, mark, parts.clock)
+            self._keeper = EvidenceKeeper(
+                store, ring, tasks, self._attach, parts.clock, parts.meter
+            )
         self._screened_us = 0
         self._listed_s = None if stream.before else stream.found_s
         self._away: tuple[float, GapReason] | None = None

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
 from streamguard.core.event_data import Artifact, Evidence
+from streamguard.core.hands import Hand
 from streamguard.core.types import Codec, Frame, Packet, Sample
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
@@ -26,6 +27,8 @@ CODEC = Codec("h264", b"", 64, 64)
 CORRUPT, BUG = b"corrupt", b"bug"
 CORRUPT_AT_END, BUG_AT_END = b"corrupt at end", b"bug at end"
 FRAME_US = 40_000
+
+T = TypeVar("T")
 
 BOXED, BLACK = b"boxed", b"black"
 
@@ -188,6 +191,18 @@ def on_loop(test: Callable[[Bench], object], *, waits: bool = False) -> None:
 def wait_for(event: threading.Event) -> None:
     """Wait for another thread; fail where it does not come."""
     assert event.wait(10)
+
+
+@dataclass
+class FakeHands:
+    """Keeps the hands that threads were given, each as it stands."""
+
+    given: list[list[int]] = field(default_factory=list)
+
+    def run(self, work: Callable[[Hand], T]) -> T:
+        hand = [0, 0]
+        self.given.append(hand)
+        return work(hand)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
@@ -232,15 +232,23 @@ class Rig:
             while not claim():  # noqa: ASYNC110  # each turn lets the loop hand messages on
                 await asyncio.sleep(0)
 
-    async def pass_time(self, seconds: float) -> None:
-        """Let time pass, with a sign of life of each worker at its end, and a look after that."""
-        self.clock.advance(seconds)
-        alive = [one for one in self.supervisor.members if one.phase != "starting"]
-        for member in alive:
-            self.workers[member.number].beat()
-        now_s = self.clock.monotonic()
-        await self.until(lambda: all(one.is_killed or one.vitals.beat_s == now_s for one in alive))
-        self.supervisor.look()
+    async def pass_time(self, seconds: float, silent: Collection[int] = ()) -> None:
+        """Let time pass, a second at a time at most, each with a look at its end.
+
+        All workers give signs of life but those of the numbers `silent`.
+        """
+        while True:
+            self.clock.advance(min(1.0, seconds))
+            now_s = self.clock.monotonic()
+            members = [one for one in self.supervisor.members if one.phase != "starting"]
+            alive = [one for one in members if one.number not in silent and not one.is_killed]
+            for member in alive:
+                self.workers[member.number].beat()
+            await self.until(lambda now_s=now_s, alive=alive: _all_heard(alive, now_s))
+            self.supervisor.look()
+            seconds -= 1.0
+            if seconds <= 0:
+                return
 
     async def look_until(self, claim: Callable[[], bool], step_s: float = 0.0) -> None:
         """Let the supervisor look, and time pass in such steps, until it is so."""
@@ -278,6 +286,10 @@ class Rig:
         self.workers[number].process.end(code)
         await self.until(lambda: number not in self.numbers())
         await self.until(lambda: self.workers[number].process.was_collected)
+
+
+def _all_heard(members: Iterable[Member], now_s: float) -> bool:
+    return all(one.is_killed or one.vitals.beat_s == now_s for one in members)
 
 
 @contextlib.asynccontextmanager

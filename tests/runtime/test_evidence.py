@@ -11,10 +11,16 @@ from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Evidence
 from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.types import Codec
-from streamguard.runtime.evidence import AFTER_US, BEFORE_US, PATIENCE_S, EvidenceKeeper
+from streamguard.runtime.evidence import (
+    AFTER_US,
+    BEFORE_US,
+    PATIENCE_S,
+    EvidenceKeeper,
+    HandedStore,
+)
 from streamguard.runtime.ring import PacketRing
 from tests.clock import FakeClock
-from tests.runtime.fakes import CODEC, FakeStore, packet
+from tests.runtime.fakes import CODEC, FakeHands, FakeStore, packet
 
 SECOND_US = 1_000_000
 FLAG_US = 30 * SECOND_US
@@ -180,3 +186,13 @@ def test_a_bug_in_making_it_is_logged_and_the_flag_stands() -> None:
     assert [evidence.state for _, evidence in kept.attached] == ["unavailable"]
     assert kept.counted("failed") == 1
     assert [(line["event"], line["log_level"]) for line in lines] == [("evidence_failed", "error")]
+
+
+def test_what_is_made_of_a_stream_s_packets_is_in_hand_meanwhile() -> None:
+    store, hands = FakeStore(), FakeHands()
+    handed = HandedStore(store, hands, 12_345, FakeClock(7.5))
+    evidence = handed.save("flag", CODEC, (packet(0),), 0)
+
+    assert evidence.state == "ready"
+    assert hands.given == [[12_345, 7_500_000]]
+    assert len(store.saved) == 1

@@ -19,7 +19,16 @@ from streamguard.runtime.notes import (
     SourceOpened,
 )
 from streamguard.runtime.ring import PacketRing
-from tests.runtime.fakes import CODEC, FRAME_US, Bench, FakeSource, on_loop, packet, wait_for
+from tests.runtime.fakes import (
+    CODEC,
+    FRAME_US,
+    Bench,
+    FakeHands,
+    FakeSource,
+    on_loop,
+    packet,
+    wait_for,
+)
 
 SECOND_US = 1_000_000
 PATIENCE_S = 10.0
@@ -61,6 +70,19 @@ def feed(bench: Bench, source: FakeSource, mode: Sampling = Sampling.KEYFRAMES) 
 async def told(bench: Bench) -> list[object]:
     """Give the notes, and the times of the samples among them."""
     return [i.pts_us if isinstance(i, Sample) else i for i in await bench.items()]
+
+
+def test_a_reader_leaves_word_of_its_stream_and_that_it_only_reads() -> None:
+    def test(bench: Bench) -> None:
+        hands = FakeHands()
+        bench.lane.mark = 12_345
+        feeder = feeder_of(bench, lambda: FakeSource(THREE))
+        feeder.start(hands)
+        assert feeder.join(PATIENCE_S)
+
+        assert hands.given == [[12_345, 0]]
+
+    on_loop(test)
 
 
 def test_a_source_is_told_from_its_opening_to_its_end() -> None:

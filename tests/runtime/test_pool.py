@@ -11,6 +11,7 @@ import pytest
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.core.coverage import LossLedger
+from streamguard.core.hands import MARK
 from streamguard.core.types import Codec, Frame, Packet, Sample
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
@@ -18,7 +19,7 @@ from streamguard.runtime.notes import Item, Note, SourceEnded
 from streamguard.runtime.pool import DecodePool
 from tests.clock import FakeClock
 from tests.media import Recipe, packets, video
-from tests.runtime.fakes import BUG, CODEC, FakeDecoder, packet, wait_for
+from tests.runtime.fakes import BUG, CODEC, FakeDecoder, FakeHands, packet, wait_for
 
 SECOND_US = 1_000_000
 PATIENCE_S = 10.0
@@ -84,6 +85,39 @@ def test_a_lane_with_much_work_does_not_hold_up_the_others() -> None:
         assert seconds == [1.0, 1.5, 2.0, 2.25, 2.5, 3.0]
 
     run(test)
+
+
+def test_what_a_thread_decodes_is_in_its_hand_while_it_does_and_not_afterwards() -> None:
+    async def test() -> None:
+        clock, hands, decoder = FakeClock(7.5), FakeHands(), FakeDecoder()
+        seen: list[tuple[int, ...]] = []
+        pool = DecodePool(1, lambda: decoder, clock, hands)
+        mailbox: Mailbox[Sample, Note] = Mailbox(1_000, on_drop=lambda _: None)
+        lane = Lane(
+            mailbox, LossLedger(), pool.offer, clock, PrometheusMeter(), waits=False, mark=12_345
+        )
+        decoder.alone = Noting(lambda: seen.append(tuple(hands.given[0])))
+        lane.put(packet(SECOND_US), in_order=False)
+        lane.note(SourceEnded(None, 1))
+        with pool:
+            await until_end(mailbox)
+
+        assert seen == [(12_345, 7_500_000)]
+        assert hands.given[0][MARK] == 0
+
+    run(test)
+
+
+class Noting(list[Packet]):
+    """A list that says when something comes to it."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def append(self, item: Packet) -> None:
+        super().append(item)
+        self._tell()
 
 
 def test_a_bug_on_one_lane_fails_that_lane_only() -> None:

@@ -162,11 +162,11 @@ def test_a_worker_that_is_given_up_is_counted_once_by_its_trouble(
 ) -> None:
     async def test(rig: Rig) -> None:
         await rig.ready(1)
+        await rig.pass_time(RULES.silent_s)
         rig.workers[1].beat(**trigger)
-        if not trigger:
-            rig.clock.advance(5.1)
-        await rig.until(lambda: not trigger or rig.member(1).beat is not None)
-        rig.supervisor.look()
+        await rig.until(lambda: rig.member(1).beat.rss_bytes == trigger.get("rss_bytes", 0))
+        await rig.until(lambda: rig.member(1).beat.stuck_s == trigger.get("stuck_s", 0))
+        await rig.pass_time(0.0 if trigger else RULES.silent_s + 0.1, silent=(1,))
         rig.supervisor.look()
         await rig.until(lambda: rig.workers[1].process.was_collected)
         await rig.until(lambda: 1 not in rig.numbers())
@@ -182,8 +182,9 @@ def test_a_worker_that_grew_too_fat_hands_its_streams_to_the_spare_in_order() ->
         rig.supervisor.want(streams("a"))
         await rig.ready(1, 2)
         await rig.kept(1, streams("a").values())
+        await rig.pass_time(RULES.silent_s)
         rig.workers[1].beat(rss_bytes=1001)
-        await rig.until(lambda: rig.member(1).beat is not None)
+        await rig.until(lambda: rig.member(1).vitals.rss_bytes == 1001)
         rig.supervisor.look()
         await rig.until(lambda: 1 not in rig.numbers())
         await rig.until(lambda: rig.workers[2].taken == ["a"])
@@ -202,16 +203,13 @@ def test_a_worker_that_does_not_get_done_with_leaving_is_cut_short() -> None:
         rig.supervisor.want(streams("a"))
         await rig.ready(1, 2)
         rig.workers[1].drains_well = False
+        await rig.pass_time(RULES.silent_s)
         rig.workers[1].beat(rss_bytes=1001)
-        await rig.until(lambda: rig.member(1).beat is not None)
+        await rig.until(lambda: rig.member(1).vitals.rss_bytes == 1001)
         rig.supervisor.look()
-        rig.clock.advance(RULES.drain_s)
-        rig.workers[2].beat()
-        await rig.until(lambda: rig.member(2).beat is not None)
-        rig.supervisor.look()
+        await rig.pass_time(RULES.drain_s)
         still = rig.workers[1].process.code
-        rig.clock.advance(0.1)
-        rig.supervisor.look()
+        await rig.pass_time(0.1)
         await rig.until(lambda: rig.workers[2].taken == ["a"])
 
         assert (still, rig.workers[1].process.code) == (None, KILLED)
@@ -227,6 +225,20 @@ def test_a_worker_that_says_what_makes_no_sense_has_its_link_cut() -> None:
         await rig.until(lambda: rig.workers[2].taken == ["a"])
         rig.workers[1].process.end(0)
         await rig.until(lambda: rig.workers[1].process.was_collected)
+
+    with_crew(1, test)
+
+
+def test_after_a_standstill_of_the_supervisor_itself_workers_have_time_to_be_heard() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.ready(1, 2)
+        await rig.pass_time(RULES.silent_s)
+        rig.clock.advance(60.0)
+        rig.supervisor.look()
+        await rig.pass_time(RULES.silent_s * 2, silent=(2,))
+
+        assert [rig.workers[one].process.n_kills for one in (1, 2)] == [0, 1]
+        assert rig.lost == ["silent"]
 
     with_crew(1, test)
 
