@@ -106,6 +106,12 @@ def _show_crew(crew: Supervisor, meter: PrometheusMeter) -> None:
     def most_rss_bytes() -> int:
         return max((member.beat.rss_bytes for member in crew.members if member.beat), default=0)
 
+    def most_drift_s() -> float:
+        beats = [beat for member in crew.members for beat in member.beats().values()]
+        return max((beat.drift_s for beat in beats), default=0.0)
+
+    text = "How far the stream that is read latest has fallen behind since it was connected."
+    meter.watch("drift_seconds", text, most_drift_s)
     meter.watch("workers_active", "Workers that screen; one more stands by.", n_active)
     meter.watch("worker_rss_bytes", "Resident memory of the largest worker.", most_rss_bytes)
     text = "Streams held back because workers died of them."

@@ -79,6 +79,7 @@ def _row(
         "is_pinned": risk.is_pinned,
         "is_reported": now_s < risk.reported_until_s,
         "lag_s": round(beat.lag_s, 3),
+        "drift_s": round(beat.drift_s, 3),
         "silent_s": None if read_s is None else round(max(0.0, now_s - read_s), 3),
         "coverage": round(beat.screened_us / sent_us, 6) if sent_us else None,
         "screened_s": round(beat.screened_us / 1e6, 3),

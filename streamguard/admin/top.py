@@ -163,12 +163,16 @@ def _cells(row: Said) -> tuple[str, ...]:
         row["state"],
         " ".join((row["sampling"], *(word for word in NOTES if row[f"is_{word}"]))),
         f"{row['codec']} {row['width']}x{row['height']}" if row["codec"] else "",
-        f"{row['lag_s'] * 1000:.0f} ms",
+        _duration(row["lag_s"] + row["drift_s"]),
         "" if coverage is None else f"{coverage:.2%}",
         f"{row['gap_s']:.1f} s",
         str(row["n_flags"] or ""),
         _plain(row["last_error"]),
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004
 
 
 def _plain(text: str) -> str:

@@ -20,6 +20,7 @@ class StreamBeat:
     n_frames:     frames decoded in this process; what does not grow while packets come hangs.
     read_until_s: Clock.monotonic() when the newest packet was read, seconds; None before the first.
     lag_s:        how long the oldest packet that is not judged yet has waited, seconds.
+    drift_s:      how far the connection has fallen behind the stream, seconds; 0 for a file.
     is_dense:     more than keyframes is decoded.
     problem:      what was wrong when the last try failed; "" where all is well.
     """
@@ -35,6 +36,7 @@ class StreamBeat:
     gap_us: int = 0
     n_flags: int = 0
     lag_s: float = 0.0
+    drift_s: float = 0.0
     is_dense: bool = False
     codec: str = ""
     width: int = 0

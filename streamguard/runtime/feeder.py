@@ -11,6 +11,7 @@ from typing import Protocol
 
 from streamguard.core.access_unit import is_disposable
 from streamguard.core.coverage import LossLedger
+from streamguard.core.drift import Drift
 from streamguard.core.errors import StreamguardError
 from streamguard.core.hands import MARK, NO_HANDS, SINCE_US, Hand, Hands
 from streamguard.core.sampling import Sampler, Step
@@ -75,6 +76,8 @@ class Feeder:
 
         One value, for it is read in another thread.
         """
+        self.drift = Drift()
+        """How far this connection has fallen behind."""
         self.read_until_s: float | None = None
         """When the last packet was read; None before the first one."""
         self._hands: Hands = NO_HANDS
@@ -132,6 +135,7 @@ class Feeder:
             else:
                 self.newest = (packet.epoch, max(self.newest[1], packet.pts_us))
             self.read_until_s = packet.read_at_s
+            self.drift.read(packet.epoch, packet.dts_us, packet.read_at_s)
             self._ring.add(packet)
             self._hand_on(packet)
             if self._lane.failure is not None:

@@ -89,6 +89,7 @@ class Standing:
             gap_us=account.gap_us,
             n_flags=account.n_flags,
             lag_s=0.0 if oldest_s is None else max(0.0, now_s - oldest_s),
+            drift_s=feeder.drift.behind_s if feeder else 0.0,
             is_dense=not self._sampler.wants_keyframes_alone,
             codec=self.codec.name,
             width=self.codec.width,

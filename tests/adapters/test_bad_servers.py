@@ -11,11 +11,13 @@ from loadtest.rtmp import RtmpServer
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
+from streamguard.core.drift import Drift
 from streamguard.core.errors import SourceUnavailable
 from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from tests.freezing_proxy import freezing_proxy
 from tests.media import Recipe, video
+from tests.processes import on_time, transport_stream
 from tests.servers import (
     HOST,
     Answer,
@@ -93,6 +95,23 @@ def test_an_rtmp_publisher_that_leaves_is_told_or_given_up(
 
         with fails_in_time():
             list(packets)
+
+
+def test_a_server_that_is_slower_than_the_stream_is_seen_to_fall_behind(
+    real_clips: dict[str, Path],
+) -> None:
+    """It sends at half the pace: after two seconds one has come, and the source is one behind."""
+    slow = [(2 * due_s, payload) for due_s, payload in transport_stream(real_clips["bikes"])]
+    drift = Drift()
+
+    with serving(on_time(slow)) as server, open_source(server.url()) as source:
+        begun_s = time.monotonic()
+        for packet in source.packets():
+            drift.read(packet.epoch, packet.dts_us, packet.read_at_s)
+            if time.monotonic() - begun_s > 2.0:
+                break
+
+    assert 0.5 < drift.behind_s < 1.5
 
 
 def test_a_trickle_of_video_is_no_stream() -> None:

@@ -30,6 +30,7 @@ def row(stream_id: str, state: str = "screening", **other: Any) -> dict[str, Any
         "width": 1920,
         "height": 1080,
         "lag_s": 0.012,
+        "drift_s": 0.0,
         "coverage": 0.9995,
         "gap_s": 3.2,
         "n_flags": 0,
