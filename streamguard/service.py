@@ -110,12 +110,18 @@ def _show_crew(crew: Supervisor, meter: PrometheusMeter) -> None:
         beats = [beat for member in crew.members for beat in member.beats().values()]
         return max((beat.drift_s for beat in beats), default=0.0)
 
-    text = "How far the stream that is read latest has fallen behind since it was connected."
-    meter.watch("drift_seconds", text, most_drift_s)
+    meter.watch(
+        "drift_seconds",
+        "How far the stream that is read latest has fallen behind since it was connected.",
+        most_drift_s,
+    )
     meter.watch("workers_active", "Workers that screen; one more stands by.", n_active)
     meter.watch("worker_rss_bytes", "Resident memory of the largest worker.", most_rss_bytes)
-    text = "Streams held back because workers died of them."
-    meter.watch("streams_quarantined", text, lambda: len(crew.quarantined()))
+    meter.watch(
+        "streams_quarantined",
+        "Streams held back because workers died of them.",
+        lambda: len(crew.quarantined()),
+    )
 
 
 @asynccontextmanager
@@ -177,8 +183,11 @@ def _hub_keeper(
         told,
         SystemClock(),
     )
-    text = "Bank entries that match nothing because they matched too many streams."
-    meter.watch("hubs_set_aside", text, keeper.n_aside)
+    meter.watch(
+        "hubs_set_aside",
+        "Bank entries that match nothing because they matched too many streams.",
+        keeper.n_aside,
+    )
     return keeper
 
 

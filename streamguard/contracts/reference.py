@@ -159,6 +159,10 @@ def _watched() -> Iterator[tuple[str, str, str, str]]:
                     args=[ast.Constant(value=str(name)), ast.Constant(value=str(text)), _],
                 ):
                     yield f"`streamguard_{name}`", "gauge", "", text
+                case ast.Call(
+                    func=ast.Attribute(attr="watch"), args=[ast.Constant(value=str(name)), _, _]
+                ):
+                    raise ValueError(f"the text of {name} must stand in its call, for this table")
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
