@@ -52,6 +52,15 @@ def stretched() -> Clip:
 
 
 @lru_cache
+def of_gops(seconds: int) -> Clip:
+    """Give GOPs so long, for a minute, the last keyframe at its end."""
+    n_frames = (60 // seconds * seconds) * 5 + 1
+    return packets(
+        video("mpegts", Recipe(n_frames=n_frames, gop=seconds * 5, fps=5, size=(96, 64)))
+    )
+
+
+@lru_cache
 def blacked() -> Clip:
     """Give 12 s whose keyframes are black, and nothing else is."""
     rng = np.random.default_rng(3)
@@ -70,6 +79,11 @@ def black() -> Clip:
 
 def account(clip: Clip, sampling: Sampling) -> Any:  # what the event holds
     """Screen a clip; give the account of its session."""
+    return screened(clip, sampling)[0]
+
+
+def screened(clip: Clip, sampling: Sampling) -> tuple[Any, list[tuple[int, int, str]]]:
+    """Screen a clip; give its account, and its gaps: (start and end in ms since its start, why)."""
     stage = Stage(make_decoder=lambda: PyavDecoder(FakeClock()))
     codec, given = clip
     source = FakeSource(given, codec=codec)
@@ -77,7 +91,11 @@ def account(clip: Clip, sampling: Sampling) -> Any:  # what the event holds
     error = stage.run(lambda parts, stop: screen_once(stream, parts, stop))
     assert error is None
     [ended] = stage.told(EventType.STREAM_ENDED)
-    return ended
+    first_ms = given[0].pts_us // 1000
+    return ended, [
+        (gap.start_pts_ms - first_ms, gap.end_pts_ms - first_ms, gap.reason)
+        for gap in stage.told(EventType.COVERAGE_GAP)
+    ]
 
 
 def met(clip: Clip) -> list[Evasion]:
@@ -127,6 +145,34 @@ def test_a_stretched_gop_is_screened_whole() -> None:
     assert met(clip) == [Evasion.STRETCHED_GOP]
     assert ended.gap_ms == 0
     assert ended.screened_ms > 249_000
+
+
+@pytest.mark.parametrize(("gop_s", "sampling"), [(4, "keyframes"), (5, "keyframes"), (4, "auto")])
+def test_keyframes_of_gops_up_to_five_seconds_reach_each_other(gop_s: int, sampling: str) -> None:
+    ended, gaps = screened(of_gops(gop_s), Sampling(sampling))
+
+    assert (gaps, ended.gap_ms, ended.screened_ms) == ([], 0, 60_000)
+
+
+def test_of_longer_gops_keyframes_alone_leave_the_middle_to_a_gap_each() -> None:
+    ended, gaps = screened(of_gops(6), Sampling.KEYFRAMES)
+
+    assert gaps == [(at + 2_500, at + 3_500, "long_gop") for at in range(0, 60_000, 6_000)]
+    assert (ended.gap_ms, ended.screened_ms) == (10_000, 50_000)
+
+
+def test_of_longer_gops_what_lies_between_keyframes_is_looked_at() -> None:
+    ended, gaps = screened(of_gops(6), Sampling.AUTO)
+
+    assert (gaps, ended.gap_ms, ended.screened_ms) == ([], 0, 60_000)
+    assert met(of_gops(6)) == []  # common, and no evasion
+
+
+def test_a_stretched_gop_is_a_gap_to_keyframes_alone() -> None:
+    ended, gaps = screened(stretched(), Sampling.KEYFRAMES)
+
+    assert gaps == [(2_500, 249_750, "long_gop")]
+    assert (ended.gap_ms, ended.screened_ms) == (247_250, 2_500)
 
 
 def test_between_black_keyframes_it_looks_at_once() -> None:
