@@ -20,6 +20,7 @@ from loadtest.hostile_clips import KINDS, Case, whole_case
 from loadtest.hostile_damage import hostile_case
 from loadtest.hostile_server import HostileServer
 from streamguard.adapters import hls_reader
+from streamguard.adapters.heap import heap_trimmer
 from streamguard.adapters.hls_follow import HlsFollower
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
@@ -40,6 +41,9 @@ MAX_FRAMES = 200
 
 ENOUGH_S = 2.0
 """One that has given frames for so long is, too: those of 8K take a third of a second each."""
+
+TRIM_EVERY = 50
+"""Cases after which the holes in the heap go back to the machine, as in a worker twice a minute."""
 
 WHOLE = "whole"
 """Asks for one undamaged case of each kind."""
@@ -129,8 +133,10 @@ def main() -> None:
     """Answer line by line."""
     confine()
     with tempfile.TemporaryDirectory() as name:
-        screener = Screener(Path(name))
-        for line in sys.stdin:
+        screener, trim = Screener(Path(name)), heap_trimmer()
+        for number, line in enumerate(sys.stdin):
+            if number % TRIM_EVERY == 0:
+                trim()
             print(json.dumps(_answer(line.strip(), screener) | held()), flush=True)
 
 
