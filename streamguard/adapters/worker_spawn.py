@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 
 from streamguard.adapters.black_box import BlackBox
 from streamguard.core.hands import LastWords
@@ -27,19 +28,14 @@ class WorkerProcess:
 
     def __init__(self) -> None:
         """Start it; raises OSError where the machine has no room for another process."""
-        self._box = box = BlackBox()
-        self.socket, theirs = socket.socketpair()
-        with theirs:
-            environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-                [
-                    *(sys.executable, "-m", "streamguard.worker_main"),
-                    *(str(theirs.fileno()), str(box.fd)),
-                ],
-                pass_fds=(theirs.fileno(), box.fd),
-                stdin=subprocess.DEVNULL,
-                env=environment,
-            )
+        with ExitStack() as undo:
+            self._box = BlackBox()
+            undo.callback(self._box.close)
+            self.socket, theirs = socket.socketpair()
+            undo.callback(self.socket.close)
+            with theirs:
+                self._process = _spawn(theirs.fileno(), self._box.fd)
+            undo.pop_all()
 
     @property
     def pid(self) -> int:
@@ -68,3 +64,13 @@ class WorkerProcess:
     def close(self) -> None:
         """Let go of what it left."""
         self._box.close()
+
+
+def _spawn(*fds: int) -> subprocess.Popen[bytes]:
+    """Start a worker that inherits these descriptors, and is told of them."""
+    return subprocess.Popen(  # noqa: S603  # our own interpreter and module
+        [sys.executable, "-m", "streamguard.worker_main", *map(str, fds)],
+        pass_fds=fds,
+        stdin=subprocess.DEVNULL,
+        env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+    )

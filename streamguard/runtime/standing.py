@@ -37,6 +37,7 @@ class Standing:
         self._sampler = sampler
         self._kept_s = 0.0
         self._n_before = 0
+        self._read_until_s = math.inf  # of the connection before
         self.feeder: Feeder | None = None
         """Who reads; None between connections."""
         self.codec = Codec("", b"", 0, 0)
@@ -55,6 +56,8 @@ class Standing:
     def parted(self, n_packets: int) -> None:
         """Take note that a connection ended, after so many packets."""
         self._n_before += n_packets
+        if self.feeder and self.feeder.read_until_s is not None:
+            self._read_until_s = self.feeder.read_until_s
         self.feeder = None
 
     def due(self, now_s: float, *, at_once: bool = False) -> Account | None:
@@ -66,7 +69,7 @@ class Standing:
 
     def account(self) -> Account:
         """Say how far the session has come."""
-        newest, read_until_s = None, math.inf
+        newest, read_until_s = None, self._read_until_s
         if self.feeder and self.feeder.read_until_s is not None:
             newest, read_until_s = self.feeder.newest, self.feeder.read_until_s
         is_current = newest is not None and newest[0] == self._session.epoch

@@ -18,6 +18,7 @@ from streamguard.core.timeline import Timeline
 from streamguard.core.types import GapReason
 from streamguard.runtime.doors import Doors
 from streamguard.runtime.parts import Parts
+from streamguard.runtime.screen import StreamScreen
 from streamguard.runtime.stop import Stop, StopReason
 from streamguard.runtime.worker import SESSION_PATIENCE_S, keep_screening
 from tests.runtime.fakes import FakeSource, packet
@@ -250,3 +251,26 @@ def test_what_follows_a_session_that_a_bug_ended_is_accounted_for_as_well() -> N
     first, second = stage.told(EventType.STREAM_ENDED)
     assert (first.reason, second.reason) == ("internal", "ended")
     assert away_s(stage) == [0.0, 4.0]
+
+
+def test_a_session_that_is_handed_on_is_not_accounted_for_beyond_what_was_read() -> None:
+    """A burst brings media whose time has not come: nobody has seen the seconds after it."""
+
+    def burst(timeline: Timeline) -> FakeSource:
+        times_us = [timeline.place(second, second, Fraction(1)).pts_us for second in range(3)]
+        now_s = stage.clock.now_s
+        return FakeSource(
+            [packet(at_us, is_keyframe=at_us == 0, read_at_s=now_s) for at_us in times_us]
+        )
+
+    async def test(parts: Parts, stop: Stop) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            screen = StreamScreen(stage.stream(burst), parts, tasks)
+            await screen.connect(stop)
+            await screen.finish("moved")
+
+    stage = Stage(log=Kept())
+    stage.run(test)
+    assert isinstance(stage.log, Kept)
+
+    assert stage.log.accounts[-1].accounted_s == stage.clock.now_s
