@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.hostile_clips import SIZES, Kind, whole_case
+from loadtest.hostile_server import HostileServer
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
@@ -52,6 +54,22 @@ def test_pictures_that_are_too_large_are_refused_when_a_stream_opens(container: 
         SourceUnavailable, match=r"pictures of 160x120: more than limits\.max_pixels"
     ):
         taken(video(container, RECIPE), Limits(max_pixels=N_PIXELS - 1))
+
+
+@pytest.mark.parametrize("kind", ["rtmp", "rtsp"])
+def test_the_bound_on_pixels_holds_for_what_comes_without_http(kind: Kind) -> None:
+    case, server = whole_case(kind, 0), HostileServer()
+    width, height = SIZES[0]
+
+    def opened(max_pixels: int) -> PyavSource:
+        location = parse_location(server.url(case))
+        timeouts = SourceTimeouts(5.0, 5.0, Limits(max_pixels))
+        return PyavSource(location, Timeline(), SystemClock(), timeouts)
+
+    with opened(width * height) as source:
+        assert (source.codec.width, source.codec.height) == (width, height)
+    with pytest.raises(SourceUnavailable, match=r"limits\.max_pixels"):
+        opened(width * height - 1)
 
 
 @pytest.mark.parametrize("longer", [MAX_SIDE, MAX_SIDE + 16])
