@@ -27,8 +27,7 @@ class LiveBanks:
     def __init__(self, directories: Sequence[Path], *, is_second: bool = False) -> None:
         """Open the banks.
 
-        is_second: another process has opened them, and logs what is wrong with them; one that
-            cannot be read by now is left out until it can.
+        is_second: another process has opened them, and logs what becomes of them.
 
         Raises:
             BankError: one of them cannot be read, or two have the same name.
@@ -36,7 +35,7 @@ class LiveBanks:
         _refuse_doubles(directories)
         self._directories = directories
         self._is_second = is_second
-        self._live = [LiveBank(directory, is_lenient=is_second) for directory in directories]
+        self._live = [LiveBank(directory) for directory in directories]
         self._told: list[str | None] = [None for _ in directories]
         self._banks = Banks(self._newest())
         self._looking = threading.Lock()
@@ -63,8 +62,7 @@ class LiveBanks:
             self._told = problems
 
     def _newest(self) -> tuple[Bank, ...]:
-        snapshots = [live.current_if_any() for live in self._live]  # faster than a generator
-        return tuple([bank for bank in snapshots if bank is not None])
+        return tuple([live.current() for live in self._live])  # faster than a generator
 
     @contextmanager
     def watched(self, meter: Exporter) -> Iterator[None]:

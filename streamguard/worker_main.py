@@ -25,6 +25,7 @@ from streamguard.adapters.heap import heap_trimmer
 from streamguard.adapters.meter_values import families_of
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.source_timeouts import SourceTimeouts
+from streamguard.core.errors import BankError
 from streamguard.core.hands import Hands
 from streamguard.core.schedule import Risk
 from streamguard.live_banks import LiveBanks
@@ -129,7 +130,7 @@ async def work(end: socket.socket, hands: Hands) -> None:
     loop = asyncio.get_running_loop()
     pipe = PipeLog(lambda batch: loop.call_soon_threadsafe(link.send, batch))
     meter, scout = PrometheusMeter(), HubScout()
-    banks = LiveBanks([Path(path) for path in begin.plan.bank_paths], is_second=True)
+    banks = _banks(begin.plan)
     plan = replace(_plan(begin.plan, banks, pipe), hands=hands)
     drained: asyncio.Future[StopReason] = loop.create_future()
     async with asyncio.TaskGroup() as tasks:
@@ -192,6 +193,18 @@ async def _trim() -> None:
     while True:
         await asyncio.sleep(TRIM_EVERY_S)
         await asyncio.to_thread(trim)
+
+
+def _banks(given: WorkerPlan) -> LiveBanks:
+    """Open the banks; without one of them this would count as screened what nobody looks for.
+
+    Those who opened it before it was damaged go on, and take the streams of this one.
+    """
+    try:
+        return LiveBanks([Path(path) for path in given.bank_paths], is_second=True)
+    except BankError as error:
+        log.error("worker_without_bank", problem=str(error))  # noqa: TRY400  # expected: the message says it all
+        sys.exit(error.exit_code)
 
 
 def _plan(given: WorkerPlan, banks: LiveBanks, pipe: PipeLog) -> app.Plan:

@@ -1,6 +1,7 @@
 """A real deployment by its admin API, as operators and scripts meet it."""
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -10,7 +11,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import Running, metric, on_time, streamguard, transport_stream, until
+from streamguard.adapters.sqlite_log import SqliteLog
+from tests.processes import (
+    Running,
+    build_bank,
+    metric,
+    on_time,
+    streamguard,
+    transport_stream,
+    until,
+)
 from tests.servers import refusing_port, serving
 
 pytestmark = pytest.mark.integration
@@ -35,6 +45,10 @@ class Api:
             trust_env=False,
         )
         return answer.status_code, answer.json()
+
+    def workers(self) -> list[dict[str, Any]]:
+        said: list[dict[str, Any]] = self.ask("GET", "/v1/workers")[1]["workers"]
+        return said
 
     def babble(self) -> None:
         """Send what is no HTTP, and wait until the other end hangs up."""
@@ -62,6 +76,12 @@ def config(tmp_path: Path) -> Path:
         f'[[streams]]\nid = "dark"\nurl = "rtmp://127.0.0.1:{refusing_port()}/live/{KEY}"\n'
     )
     return file
+
+
+def n_flags(log_file: Path) -> int:
+    with SqliteLog.open_reader(log_file) as event_log:
+        records = event_log.read(1, limit=100_000)
+    return sum('"org.streamguard.flag.opened.v1"' in record.body for record in records)
 
 
 def worker_commands(run: Running) -> str:
@@ -107,6 +127,29 @@ def test_a_stream_comes_and_goes_while_a_service_runs_and_its_url_is_nowhere(
     assert "streamguard.worker_main" in commands
     told = [added, again, pinned, row, dark, workers, removed, drawn.out, run.log, run.out]
     assert KEY not in json.dumps(told) + commands + kept
+
+
+def test_a_worker_that_cannot_read_a_bank_takes_no_stream(
+    tmp_path: Path, config: Path, url: str, real_clips: dict[str, Path]
+) -> None:
+    """It would screen against nothing; the one that stood by has the bank as it was."""
+    bank = build_bank(tmp_path / "bank", real_clips["bikes"])
+    config.write_text(f'{config.read_text()}[bank]\npaths = ["{bank}"]\n')
+    with Running("run", "--config", config, cwd=tmp_path) as run:
+        api = Api(run, tmp_path)
+        api.ask("POST", "/v1/streams", {"id": "lobby", "url": url})
+        until(lambda: sorted(worker["phase"] for worker in api.workers()) == ["active", "spare"])
+        until(lambda: api.row("lobby")["n_flags"] > 0)
+        active, spare = sorted(api.workers(), key=lambda worker: str(worker["phase"]))
+        (bank / "CURRENT").write_bytes(b"nonsense")
+        os.kill(active["pid"], signal.SIGKILL)
+        run.wait_for(run.log, event="worker_without_bank")
+        until(lambda: api.row("lobby")["worker"] == spare["worker"])
+        until(lambda: n_flags(tmp_path / "log.db") > 1)
+        run.stop()
+
+    problems = [row["problem"] for row in run.log if row["event"] == "worker_without_bank"]
+    assert all(f"{bank}/CURRENT is unusable" in problem for problem in problems)
 
 
 def test_what_was_added_is_screened_after_a_restart_and_a_drain_ends_a_service(

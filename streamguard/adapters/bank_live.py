@@ -26,14 +26,8 @@ class LiveBank:
     problem: why what is newest cannot be read; None while all is well.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        is_lenient: bool = False,
-    ) -> None:
-        """Open a bank; with `is_lenient` one that cannot be read is none until it can.
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        """Open a bank.
 
         Raises:
             BankError: there is none, it cannot be read, or it is damaged.
@@ -41,22 +35,12 @@ class LiveBank:
         self.name = directory.resolve().name
         self._clock = clock
         self._reader = BankReader(directory)
-        self._snapshot: Bank | None = None
+        self._snapshot = self._reader.newest()[0].editor.snapshot()
         self.problem: str | None = None
         self._look_at_s = 0.0
-        if is_lenient:
-            self._look(clock())
-        else:
-            self._snapshot = self._reader.newest()[0].editor.snapshot()
 
     def current(self) -> Bank:
         """Give the newest snapshot; the same object as before while the files stay as they are."""
-        snapshot = self.current_if_any()
-        assert snapshot is not None  # noqa: S101  # opened, unless with leniency
-        return snapshot
-
-    def current_if_any(self) -> Bank | None:
-        """Give the newest snapshot; None where the bank could not be read yet."""
         now_s = self._clock()
         if now_s >= self._look_at_s:
             self._look(now_s)
@@ -71,7 +55,7 @@ class LiveBank:
             return
         self.problem = None
         self._look_at_s = now_s + LOOK_EVERY_S
-        if is_new or self._snapshot is None:
+        if is_new:
             self._snapshot = opened.editor.snapshot()
 
 
