@@ -8,6 +8,7 @@ chance, but is there less often; whatever is held back comes back.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from streamguard.core.crew import Trouble
 from streamguard.core.hands import LastWords, mark_of
 
 
@@ -24,16 +25,30 @@ class Hold:
     until_s: float
 
 
-def in_hand(words: LastWords, stream_ids: Iterable[str]) -> list[str]:
+HANG_S = 1.0
+"""What hangs has been in hand for longer, seconds: a 1080p keyframe takes 12 ms, and the kernel a
+fraction of a second to end what is killed."""
+
+
+def in_hand(
+    words: LastWords, trouble: Trouble, stream_ids: Iterable[str], now_s: float
+) -> list[str]:
     """Say which of a process's streams may have ended it, what was longest in hand first.
 
-    A crash tells the very thread; of a process that was killed, all that was in hand counts.
+    A crash tells the very thread. Of a process that was killed all that was in hand counts; of one
+    that hung, what was in hand for long; of one that grew, nothing: it took many packets.
+
+    trouble: why it was given up, or `died`.
     """
     by_mark = {mark_of(one): one for one in stream_ids}
+    if trouble == "fat":
+        return []
     if words.crash:
         marks = [] if words.culprit is None else [words.culprit]
     else:
-        marks = [hand.mark for hand in sorted(words.hands, key=lambda hand: hand.since_s)]
+        until_s = now_s - HANG_S if trouble in {"stuck", "silent"} else now_s
+        hands = sorted(words.hands, key=lambda hand: hand.since_s)
+        marks = [hand.mark for hand in hands if hand.since_s <= until_s]
     return [by_mark[mark] for mark in dict.fromkeys(marks) if mark in by_mark]
 
 

@@ -52,12 +52,12 @@ def blame(member: Member, words: LastWords, suspicion: Suspicion, now_s: float) 
     """
     trouble = member.trouble or "died"
     what = {"worker": member.number, "trouble": trouble, "crash": words.crash}
-    suspects = in_hand(words, member.streams)
+    suspects = in_hand(words, trouble, member.streams, now_s)
     for stream_id in suspects:
         log.warning("stream_suspected", stream_id=stream_id, **what)
     hold = suspicion.died(suspects, now_s)
     if hold is None:
         return None
-    seconds = hold.until_s - now_s
+    seconds = round(hold.until_s - now_s, 3)
     log.error("stream_quarantined", stream_id=hold.stream_id, seconds=seconds, **what)
     return trouble

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamguard.core.crew import Trouble
 from streamguard.core.hands import InHand, LastWords, mark_of
-from streamguard.core.suspicion import Suspicion, in_hand
+from streamguard.core.suspicion import HANG_S, Suspicion, in_hand
 
 LATELY_S, FIRST_S = Suspicion.LATELY_S, Suspicion.FIRST_S
 
@@ -131,19 +132,30 @@ def test_one_culprit_ends_at_most_two_workers_and_one_more_for_each_who_is_alway
 def test_a_crash_tells_the_very_stream_and_what_else_was_in_hand_does_not_count() -> None:
     words = LastWords((InHand(mark_of("a"), 1.0),), "pyav_source.py:1 x", mark_of("b"))
 
-    assert in_hand(words, ["a", "b", "c"]) == ["b"]
+    assert in_hand(words, "died", ["a", "b", "c"], 9.0) == ["b"]
 
 
 def test_a_crash_in_a_thread_of_no_stream_tells_nothing() -> None:
     words = LastWords((InHand(mark_of("a"), 1.0),), "base_events.py:1 x", None)
 
-    assert in_hand(words, ["a"]) == []
+    assert in_hand(words, "died", ["a"], 9.0) == []
 
 
 def test_of_a_process_that_was_killed_all_that_was_in_hand_counts_the_longest_first() -> None:
     hands = (InHand(mark_of("a"), 5.0), InHand(mark_of("b"), 2.0), InHand(mark_of("gone"), 1.0))
 
-    assert in_hand(LastWords(hands), ["a", "b", "c"]) == ["b", "a"]
+    assert in_hand(LastWords(hands), "died", ["a", "b", "c"], 5.0) == ["b", "a"]
+
+
+@pytest.mark.parametrize("trouble", ["stuck", "silent"])
+def test_of_a_process_that_hung_what_was_in_hand_for_long_counts(trouble: Trouble) -> None:
+    hands = (InHand(mark_of("a"), 20.0), InHand(mark_of("b"), 20.1))
+
+    assert in_hand(LastWords(hands), trouble, ["a", "b"], 20.0 + HANG_S) == ["a"]
+
+
+def test_of_a_process_that_grew_too_fat_nothing_counts() -> None:
+    assert in_hand(LastWords((InHand(mark_of("a"), 1.0),)), "fat", ["a"], 9.0) == []
 
 
 @given(st.lists(st.text(), max_size=50, unique=True))
