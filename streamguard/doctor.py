@@ -96,6 +96,9 @@ def _named(settings: Settings) -> Iterator[Check]:
             read_token(settings.admin.token_file)
         except ConfigError as error:
             yield fail_by("token", error, "put it there, or let `run` make one of its own")
+    if settings.looks_for_nothing and (settings.streams or settings.servers):
+        what = "none, and no model: streams count as screened, held against nothing"
+        yield warn("bank", what, "make one by `streamguard bank build`; name it in [bank] paths")
     for directory in settings.bank.paths:
         try:
             n_hashes = open_bank(directory).n_hashes

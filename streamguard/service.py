@@ -71,6 +71,8 @@ async def run(settings: Settings, stop: Stop) -> None:
             kafka=health.kafka,
         ) as status:
             log.info("run_started", port=status.port, n_streams=len(registry.wanted()))
+            if settings.looks_for_nothing:
+                log.warning("nothing_to_look_for", remedy="name a bank in [bank] paths")
             async with (
                 _publishing(settings, meter, health) as on_commit,
                 writing(

@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     exchange: dict[ExchangeName, ExchangeSection] = {}
     """The exchanges whose hash lists `bank sync` follows."""
 
+    @property
+    def looks_for_nothing(self) -> bool:
+        """Say whether there is neither a bank nor a model to hold a stream against."""
+        return not self.bank.paths and self.model.pack is None
+
     @field_validator("streams")
     @classmethod
     def _ids_are_unique(cls, streams: tuple[StreamSection, ...]) -> tuple[StreamSection, ...]:

@@ -422,6 +422,25 @@ def test_what_is_published_is_counted_and_not_named(tmp_path: Path) -> None:
     assert len(server.requests) == N_QUESTIONS
 
 
+@pytest.mark.parametrize(
+    ("settings", "is_told"),
+    [
+        ("[[streams]]\nid = 'a'\nurl = 'rtmp://h/a'\n", True),
+        ("[[streams]]\nid = 'a'\nurl = 'rtmp://h/a'\n[model]\npack = 'none'\n", False),
+        ("", False),
+    ],
+)
+def test_streams_that_are_held_against_nothing_are_told(
+    tmp_path: Path, settings: str, *, is_told: bool
+) -> None:
+    (tmp_path / "c.toml").write_text(settings)
+
+    checks = list(examine(tmp_path / "c.toml", []))
+
+    told = [check.state for check in checks if check.name == "bank"]
+    assert told == ([State.WARN] if is_told else [])
+
+
 def test_every_failure_and_warning_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("[bank]\npaths = ['nowhere']\n[http]\nhost = '192.0.2.1'\n")
 
