@@ -123,6 +123,8 @@ class Settings(BaseSettings):
             unknown = sorted(set(banks or ()) - known)
             if unknown:
                 raise ValueError(f"{who} names the bank {unknown[0]!r}: there is none")
+            if banks == () and self.model.pack is None:
+                raise ValueError(f"{who} is held against nothing: name a bank, or leave banks out")
         return self
 
     @classmethod

@@ -153,14 +153,21 @@ def test_a_bank_that_breaks_under_a_service_stays_in_force_and_is_told(
 
 
 def test_each_stream_is_on_record_with_what_it_is_held_against(
-    tmp_path: Path, known_bank: Path, two_channels: dict[str, str]
+    tmp_path: Path,
+    known_bank: Path,
+    two_channels: dict[str, str],
+    real_clips: dict[str, Path],
 ) -> None:
-    """One is held against no bank at all, one has a policy of its own, one is not screened."""
+    """Each has a bank that knows the other, one a policy of its own, one is not screened."""
+    crossed = build_bank(tmp_path / "crossed", real_clips["carphone_pristine"])
     policy = tmp_path / "strict.toml"
     policy.write_text('version = "strict 3"\n')
     config = configure(tmp_path, known_bank, two_channels)
     config.write_text(
-        config.read_text().replace('id = "known"', 'id = "known"\nbanks = []')
+        config.read_text()
+        .replace('id = "known"', 'id = "known"\nbanks = ["crossed"]')
+        .replace('id = "other"', f'id = "other"\nbanks = ["{known_bank.name}"]')
+        .replace(f'["{known_bank}"]', f'["{known_bank}", "{crossed}"]')
         + f'policy_file = "{policy}"\n'
         + '[[streams]]\nid = "card"\nnot_screened = "a test card of our own"\n'
     )
@@ -174,7 +181,7 @@ def test_each_stream_is_on_record_with_what_it_is_held_against(
     events = events_in(tmp_path / "log.db")
     data = {e["partitionkey"]: e["data"] for e in events if short_type(e) in started.values()}
     assert data["card"] == {"stream_id": "card", "reason": "a test card of our own"}
-    assert (data["known"]["banks"], data["known"]["policy_version"]) == ([], "default")
+    assert (data["known"]["banks"], data["known"]["policy_version"]) == (["crossed"], "default")
     assert data["other"]["banks"] == [known_bank.name]
     assert data["other"]["policy_version"] == "strict 3"
     assert [e for e in events if short_type(e).startswith("flag.")] == []

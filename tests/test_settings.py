@@ -64,6 +64,15 @@ def test_a_stream_cannot_name_a_bank_that_there_is_not(file: Path) -> None:
     assert "stream 'studio' names the bank 'slates': there is none" in problem_of(file)
 
 
+def test_a_stream_is_held_against_something(file: Path) -> None:
+    file.write_text(f'[bank]\npaths = ["a/known"]\n{STREAM}banks = []\n')
+    alone = problem_of(file)
+    file.write_text(f'[model]\npack = "x"\n{STREAM}banks = []\n')
+
+    assert "stream 'studio' is held against nothing: name a bank" in alone
+    assert load_settings(file).streams[0].banks == ()
+
+
 def test_two_banks_cannot_have_the_same_name(file: Path) -> None:
     file.write_text('[bank]\npaths = ["a/known", "b/known"]\n')
 

@@ -31,8 +31,10 @@ class AddedStreams:
         """Refuse a stream that would be held against nothing, and count as screened.
 
         Raises:
-            ConfigError: it names a bank that is not there.
+            ConfigError: it names a bank that is not there, or none at all.
         """
+        if stream.banks == ():
+            raise ConfigError(f"stream {stream.stream_id!r} names no bank: leave banks out for all")
         unknown = sorted(set(stream.banks or ()) - set(self._banks))
         if unknown:
             raise ConfigError(

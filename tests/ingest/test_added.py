@@ -1,4 +1,5 @@
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def test_a_stream_whose_bank_is_there_no_more_is_not_held_against_nothing(tmp_pa
         AddedStreams(tmp_path / "streams.json", {"other"}).load()
 
     assert "take it out of this file" in str(refusal.value)
+
+
+def test_a_stream_that_names_no_bank_is_refused(tmp_path: Path) -> None:
+    file = AddedStreams(tmp_path / "streams.json", {"known"})
+
+    with pytest.raises(ConfigError, match="stream 'a' names no bank: leave banks out for all"):
+        file.check(replace(added("a"), banks=()))
 
 
 def test_before_anything_was_saved_there_is_nothing(tmp_path: Path) -> None:
