@@ -91,9 +91,9 @@ class Suspicion:
         self._held[first] = hold
         return hold
 
-    def is_suspect(self, stream_id: str) -> bool:
+    def is_suspect(self, stream_id: str, now_s: float) -> bool:
         """Say whether a worker died lately with a stream in hand."""
-        return stream_id in self._deaths_s
+        return any(now_s - at_s < self.LATELY_S for at_s in self._deaths_s.get(stream_id, ()))
 
     def held(self, now_s: float) -> dict[str, Hold]:
         """Give what is held back, by stream."""

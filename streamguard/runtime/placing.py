@@ -162,7 +162,7 @@ class Placing:
             for stream_id in reversed(member.streams)
             if stream_id in beats
             and not beats[stream_id].is_dense
-            and not self._suspicion.is_suspect(stream_id)
+            and not self._suspicion.is_suspect(stream_id, self._clock.monotonic())
         ]
         return max(movable, key=lambda one: beats[one].state != "screening", default=None)
 

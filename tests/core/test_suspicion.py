@@ -36,6 +36,17 @@ def test_a_death_is_forgotten_after_ten_minutes(after_s: float, *, is_held: bool
     assert (suspicion.died(["a"], after_s) is not None) == is_held
 
 
+@pytest.mark.parametrize(("after_s", "is_one"), [(LATELY_S - 0.1, True), (LATELY_S, False)])
+def test_a_stream_is_a_suspect_for_ten_minutes_after_a_death(
+    after_s: float, *, is_one: bool
+) -> None:
+    suspicion = Suspicion()
+    suspicion.died(["a"], 0.0)
+
+    assert suspicion.is_suspect("a", after_s) == is_one
+    assert not suspicion.is_suspect("b", 0.0)
+
+
 def test_who_comes_back_and_kills_again_is_held_back_at_once_and_longer_up_to_an_hour() -> None:
     suspicion, now_s, seconds = Suspicion(), 0.0, []
     suspicion.died(["a"], now_s)

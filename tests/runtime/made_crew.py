@@ -6,6 +6,7 @@ process ends its link is over.
 
 import asyncio
 import contextlib
+import errno
 import json
 import socket
 import threading
@@ -64,7 +65,7 @@ PLAN = WorkerPlan(
     limits=Limits(),
     hls_hosts=(),
     n_threads=1,
-    stop_timeout_s=1.0,
+    stop_timeout_s=0.1,
     dense_share=0.0,
 )
 
@@ -225,6 +226,8 @@ class Rig:
     workers: dict[int, ScriptedWorker]
     lost: list[Trouble]
     quarantined: list[Trouble]
+    n_refusals: int = 0
+    """So many workers cannot be started: the machine has no room for another process."""
 
     async def until(self, claim: Callable[[], bool]) -> None:
         """Let messages pass until it is so."""
@@ -301,6 +304,9 @@ async def crew(n_workers: int, rules: CrewRules | None = None) -> AsyncIterator[
     quarantined: list[Trouble] = []
 
     async def start(number: int) -> Member:
+        if rig.n_refusals:
+            rig.n_refusals -= 1
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
         ours, its = socket.socketpair()
         worker = ScriptedWorker(number, await Link.over(its, read_to_worker), clock)
         workers[number] = worker

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -262,6 +263,29 @@ def test_workers_that_die_again_and_again_are_held_back_and_streams_wait() -> No
         assert max(early) == last
 
     with_crew(1, test)
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.ready(1, 2)
+        rig.n_refusals = 2
+        await rig.die(1)
+        await rig.look_until(lambda: rig.numbers() == [2, 5])
+
+    with_crew(1, test)
+
+
+def test_a_worker_that_does_not_get_done_with_a_stop_is_killed() -> None:
+    async def main() -> None:
+        async with crew(1, replace(RULES, drain_s=0.0)) as rig:
+            await rig.ready(1, 2)
+            rig.workers[1].drains_well = False
+            rig.stop.because("interrupted")
+            await rig.supervisor.run(rig.stop)
+
+            assert [rig.workers[one].process.code for one in (1, 2)] == [KILLED, 0]
+
+    asyncio.run(main())
 
 
 def test_a_stop_lets_all_workers_close_their_streams_and_collects_them() -> None:
