@@ -6,6 +6,7 @@ Source: memfd_create(2), F_ADD_SEALS in fcntl(2); Python's faulthandler.
 """
 
 import contextlib
+import errno
 import faulthandler
 import fcntl
 import mmap
@@ -25,6 +26,8 @@ MAX_HANDS = 1024
 MAX_NOTE_BYTES = 16 * 1024
 """Of a crash: Python writes 100 frames of some 100 characters at most."""
 
+_NAME = "streamguard-hands"
+_MFD_NOEXEC_SEAL = 8
 _HAND = struct.Struct("=QQ")
 _NOTE_AT = MAX_HANDS * _HAND.size
 _SEALS = fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
@@ -39,7 +42,7 @@ class BlackBox:
 
     def __init__(self) -> None:
         """Make it empty; raises OSError where there is no memory."""
-        self.fd = os.memfd_create("streamguard-hands", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self.fd = _memory()
         os.ftruncate(self.fd, _NOTE_AT + MAX_NOTE_BYTES)
         fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, _SEALS)
 
@@ -50,6 +53,17 @@ class BlackBox:
     def close(self) -> None:
         """Let go of the memory."""
         os.close(self.fd)
+
+
+def _memory() -> int:
+    """Make memory that nothing can be run from; hosts may allow no other (vm.memfd_noexec)."""
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    try:
+        return os.memfd_create(_NAME, flags | _MFD_NOEXEC_SEAL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.memfd_create(_NAME, flags)  # Linux before 6.3 knows no such thing
 
 
 def words_in(fd: int) -> LastWords:

@@ -1,5 +1,6 @@
 """What a process leaves that crashes, is killed or ends: real processes, real signals."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -141,3 +142,39 @@ def test_the_box_cannot_be_made_smaller_or_larger_by_who_holds_it() -> None:
                 os.ftruncate(box.fd, size)
     finally:
         box.close()
+
+
+def test_nothing_can_be_run_from_a_box() -> None:
+    box = BlackBox()
+    try:
+        with pytest.raises(PermissionError):
+            os.fchmod(box.fd, 0o700)
+    finally:
+        box.close()
+
+
+def test_a_kernel_that_knows_no_such_seal_gives_a_box_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def of_old(name: str, flags: int) -> int:
+        if flags & 8:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return memfd_create(name, flags)
+
+    memfd_create = os.memfd_create
+    monkeypatch.setattr(os, "memfd_create", of_old)
+    box = BlackBox()
+    words = box.read()
+    box.close()
+
+    assert words == LastWords()
+
+
+def test_where_there_is_no_memory_no_box_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str, flags: int) -> int:
+        raise OSError(errno.EMFILE, f"{name} {flags}")
+
+    monkeypatch.setattr(os, "memfd_create", none)
+
+    with pytest.raises(OSError, match="streamguard"):
+        BlackBox()
