@@ -43,6 +43,7 @@ class Published:
     height:    of the picture, in pixels; None where the server does not say.
     address:   where the publisher is, as the server writes it; None where it does not say.
     problem:   why it is not screened by itself, such as that it is a copy; None where it is.
+    age_s:     how long its publisher has been there; None where the server does not say.
     """
 
     key: SessionKey
@@ -51,6 +52,7 @@ class Published:
     height: int | None = None
     address: str | None = field(default=None, repr=False)
     problem: str | None = None
+    age_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,14 @@ class Broadcast:
     session:   the publish that it stands for: the source's, where its server lists it.
     location:  where the rendition is that is screened.
     n_viewers: of all renditions; None where the server does not say.
+    age_s:     how long that publish has been there; None where the server does not say.
     """
 
     path: str = field(repr=False)
     session: SessionKey
     location: Location
     n_viewers: int | None
+    age_s: float | None = field(default=None, compare=False)
 
 
 def broadcasts(published: Iterable[Published], rule: RenditionRule) -> list[Broadcast]:
@@ -102,9 +106,10 @@ def broadcasts(published: Iterable[Published], rule: RenditionRule) -> list[Broa
 
 def _chosen(path: str, group: Sequence[tuple[Published, str]]) -> Broadcast:
     best, _ = min(group, key=lambda member: _rank(*member))
-    session = next((one.key for one, suffix in group if not suffix), best.key)
+    source = next((one for one, suffix in group if not suffix), best)
     counts = [one.n_viewers for one, _ in group if one.n_viewers is not None]
-    return Broadcast(path, session, best.location, sum(counts) if counts else None)
+    n_viewers = sum(counts) if counts else None
+    return Broadcast(path, source.key, best.location, n_viewers, source.age_s)
 
 
 def _rank(published: Published, suffix: str) -> tuple[int, int, str]:

@@ -130,4 +130,5 @@ class NginxRtmp:
             publish.height,
             publish.address,
             None if is_alone else TWINS,
+            publish.age_ms / 1000,
         )

@@ -71,7 +71,8 @@ class ServerWatch:
         self.problem: str | None = f"server {watched.provider.name}: it has not been asked yet"
         """What is wrong with discovery; None while it works."""
         self.found_s: dict[SessionKey, float] = {}
-        """Clock.monotonic() when each publish that is screened was first listed, seconds."""
+        """Clock.monotonic() since when each publish that is screened is there, seconds: since its
+        publisher is, where the server says so, but not before the last answer without it."""
         self.answered_at_s: float | None = None
         """Clock.monotonic() of the last answer; None before the first one."""
 
@@ -111,13 +112,22 @@ class ServerWatch:
         if self.problem is not None:
             log.info("discovery_gained", server=self.name, n_published=len(snapshot))
         self.problem = None
-        self.answered_at_s = now_s = self._clock.monotonic()
+        before_s, self.answered_at_s = self.answered_at_s, self._clock.monotonic()
         listed = _sorted_out(self.watched, snapshot)
         if listed != self.listed:
-            sessions = [one.session for one in listed.broadcasts]
-            self.found_s = {one: self.found_s.get(one, now_s) for one in sessions}
+            self.found_s = {
+                one.session: self.found_s.get(one.session, self._since_s(one, before_s))
+                for one in listed.broadcasts
+            }
             self.listed = listed
             self._on_listed()
+
+    def _since_s(self, found: Broadcast, before_s: float | None) -> float:
+        """Say since when a publish is to be accounted for; before_s: the answer before this one."""
+        now_s = self._clock.monotonic()
+        if before_s is None or found.age_s is None:
+            return now_s
+        return max(before_s, now_s - found.age_s)
 
 
 def _sorted_out(watched: Watched, snapshot: Mapping[SessionKey, Published]) -> Listed:

@@ -150,14 +150,14 @@ class StreamScreen:
             now_s = self._parts.clock.monotonic()
             if stop.is_set() and stop_by_s is None:
                 feeder.stop()
-                stop_by_s = now_s + STOP_S
+                stop_by_s = now_s + (STOP_S if feeder.n_packets else 0.0)  # else it only opens
             self._look_back.begin()
             await self._take(item, feeder, now_s, is_stopping=stop.is_cut)
             await self._keep_account()
             if isinstance(item, SourceEnded):
                 self._timeline.break_off()
                 return Ended(item.error, item.n_packets, feeder.read_until_s)
-            if stop_by_s is not None and now_s > stop_by_s:
+            if stop_by_s is not None and now_s >= stop_by_s:
                 await self._leave(feeder, now_s, "interrupted" if stop.is_cut else "stream_ended")
                 return Ended(None, feeder.n_packets, feeder.read_until_s)
 

@@ -114,6 +114,29 @@ def test_a_publish_was_found_when_it_was_first_listed(site: Site) -> None:
     assert set(found_s(site)) == {1.0, 6.0}
 
 
+@pytest.mark.parametrize(("age_s", "expected"), [(0.5, 9.5), (3.0, 7.0), (8.0, 4.0)])
+def test_a_publish_whose_age_is_known_is_there_since_then_but_not_longer_than_we_looked(
+    site: Site, age_s: float, expected: float
+) -> None:
+    site.clock.advance(4.0)
+    site.lists()
+    site.clock.advance(6.0)
+
+    site.provider.listed = [replace(published("live/a"), age_s=age_s)]
+    site.look()
+
+    assert found_s(site) == [expected]
+
+
+def test_what_was_published_before_we_first_looked_was_found_then(site: Site) -> None:
+    site.clock.advance(4.0)
+    site.provider.listed = [replace(published("live/a"), age_s=3.0)]
+
+    site.look()
+
+    assert found_s(site) == [4.0]
+
+
 def test_a_path_that_somebody_else_takes_over_was_found_then(site: Site) -> None:
     site.clock.advance(1.0)
     site.lists("live/a", publisher="7")

@@ -36,7 +36,7 @@ from tests.runtime.fakes import (
     packet,
     wait_for,
 )
-from tests.runtime.stage import FILE, LIVE, Opener, Stage, known_picture
+from tests.runtime.stage import FILE, LIVE, PATIENCE_S, Opener, Stage, known_picture
 
 SECOND_US = 1_000_000
 NOW_S = 1_000.0
@@ -299,6 +299,26 @@ def test_a_stop_does_not_wait_for_a_read_that_blocks() -> None:
     assert stage.kinds[-2:] == ["flag.closed", "stream.ended"]
     assert stage.told(EventType.STREAM_ENDED)[0].reason == "interrupted"
     assert stage.value("streams_connected") == 0
+
+
+def test_a_stop_does_not_wait_for_a_stream_that_is_only_being_opened() -> None:
+    stage = Stage()
+    comes_back = threading.Event()
+    source = FakeSource(keyframes(3))
+
+    def open_slowly(timeline: Timeline) -> AbstractContextManager[Source]:
+        wait_for(comes_back)
+        return opener(source)(timeline)
+
+    async def test(parts: Parts, stop: Stop) -> Exception | None:
+        asyncio.get_running_loop().call_later(0.05, stop.set)
+        async with asyncio.timeout(PATIENCE_S):
+            error = await screen_once(stage.stream(open_slowly, location=LIVE), parts, stop)
+        comes_back.set()
+        return error
+
+    assert stage.run(test) is None
+    assert stage.kinds == []
 
 
 @pytest.mark.parametrize("location", [FILE, LIVE])
