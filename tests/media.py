@@ -6,6 +6,7 @@ Rule: everything is made from seeded scenes in memory; the same recipe gives the
 import io
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -113,6 +114,23 @@ def _write(made: io.BytesIO | str, container: str, recipe: Recipe, options: dict
             for at in range(0, int(recipe.audio_s * SAMPLE_RATE), 1024):
                 muxer.mux(sound.encode(_tone(at)))
             muxer.mux(sound.encode(None))
+
+
+def beside(container: str, *videos: bytes) -> bytes:
+    """Put the tracks of several videos beside each other into one container."""
+    made = io.BytesIO()
+    with (
+        av.open(made, "w", format=container, options=_REPRODUCIBLE) as muxer,
+        ExitStack() as inputs,
+    ):
+        given = [inputs.enter_context(av.open(io.BytesIO(one))) for one in videos]
+        tracks = [muxer.add_stream_from_template(one.streams.video[0]) for one in given]
+        for one, track in zip(given, tracks, strict=True):
+            for packet in one.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = track
+                    muxer.mux(packet)
+    return made.getvalue()
 
 
 def filmed(pictures: Sequence[NDArray[np.uint8]], gop: int, crf: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import av
 from av.container import InputContainer
-from av.stream import Discard
+from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -116,6 +116,14 @@ class Opened:
     def codec_name(self) -> str:
         """FFmpeg's name of the video's codec."""
         return self.video.codec_context.codec.canonical_name
+
+    @property
+    def n_tracks(self) -> int:
+        """Count the tracks of video that can be played; a cover is none."""
+        return sum(
+            stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
+            for stream in self.container.streams.video
+        )
 
     def renew(self) -> None:
         """Take note of a video packet."""

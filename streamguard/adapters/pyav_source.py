@@ -80,6 +80,7 @@ class PyavSource:
             width=context.width,
             height=context.height,
             quarter_turns=self._opened.quarter_turns(),
+            n_tracks=self._opened.n_tracks,
         )
 
     def __enter__(self) -> Self:

@@ -41,6 +41,7 @@ class Codec:
     extradata:     out-of-band parameters; empty for H.264 and H.265, whose keyframes carry theirs.
     width, height: picture size in pixels as announced, 0 where it is not known yet.
     quarter_turns: turns of 90 degrees, counterclockwise, after which the picture stands upright.
+    n_tracks:      tracks of video that the source has; this one, the first, is screened alone.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Codec:
     width: int
     height: int
     quarter_turns: int = 0
+    n_tracks: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+import structlog
+
 from streamguard.core.access_unit import is_disposable
 from streamguard.core.coverage import LossLedger
 from streamguard.core.drift import Drift
@@ -19,6 +21,8 @@ from streamguard.core.types import Codec, GapReason, Packet
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.notes import CaughtUp, EpochBegan, EpochEnded, SourceEnded, SourceOpened
 from streamguard.runtime.ring import PacketRing
+
+log = structlog.get_logger()
 
 
 class Source(Protocol):
@@ -55,6 +59,7 @@ class Feeder:
     ) -> None:
         """Make it for one connection.
 
+        name: id of the stream.
         patience_s: how long to wait after each keyframe until it is judged, so that what comes
             close is sampled densely in time; 0 where that is known before a packet is asked for.
         keeps_all: evidence wants all packets, also those that are not decoded.
@@ -68,6 +73,7 @@ class Feeder:
         self._ring = ring
         self._sampler = sampler
         self._losses = losses
+        self._name = name
         self._codec_name = ""
         self._stop = threading.Event()
         self.n_packets = 0
@@ -116,6 +122,9 @@ class Feeder:
         try:
             with self._open_source() as source:
                 self._codec_name = source.codec.name
+                if source.codec.n_tracks > 1:
+                    others = source.codec.n_tracks - 1
+                    log.warning("tracks_not_screened", stream_id=self._name, n_tracks=others)
                 self._lane.open(source.codec)
                 self._lane.note(SourceOpened(source.codec))
                 yield from self._read(source)

@@ -27,6 +27,7 @@ from tests.media import (
     TS_TICKS_S,
     Recipe,
     audio_ts,
+    beside,
     damaged,
     image,
     packets,
@@ -189,6 +190,21 @@ def test_other_streams_of_a_file_are_left_out(path: Path) -> None:
 
     assert len(found.packets) == 50
     assert found.error is None
+
+
+@pytest.mark.parametrize("container", ["mpegts", "mp4"])
+@pytest.mark.parametrize("n_tracks", [1, 2, 3])
+def test_tracks_of_video_are_counted_and_the_first_is_read(
+    path: Path, container: str, n_tracks: int
+) -> None:
+    small = [video("mpegts", Recipe(size=(64, 64), n_frames=25))] * (n_tracks - 1)
+    path.write_bytes(beside(container, video("mpegts", Recipe()), *small))
+
+    with PyavSource(parse_location(str(path)), Timeline(), FakeClock()) as source:
+        n_packets = len(list(source.packets(lambda: False)))
+
+    assert (source.codec.n_tracks, source.codec.width) == (n_tracks, 160)
+    assert n_packets == 50
 
 
 def test_packets_without_timestamps_follow_each_other(path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+import structlog
 
 from streamguard.core.errors import SourceCorrupt, SourceUnavailable
 from streamguard.core.sampling import Sampler, Sampling
@@ -102,6 +103,18 @@ def test_a_source_is_told_from_its_opening_to_its_end() -> None:
         ]
         assert source.is_closed
         assert (feeder.n_packets, feeder.newest) == (3, (0, 2 * SECOND_US))
+
+    on_loop(test)
+
+
+@pytest.mark.parametrize(("n_tracks", "told"), [(1, []), (3, [2])])
+def test_tracks_beside_the_one_that_is_screened_are_told(n_tracks: int, told: list[int]) -> None:
+    def test(bench: Bench) -> None:
+        with structlog.testing.capture_logs() as lines:
+            feed(bench, FakeSource(THREE, codec=replace(CODEC, n_tracks=n_tracks)))
+
+        said = [line["n_tracks"] for line in lines if line["event"] == "tracks_not_screened"]
+        assert said == told
 
     on_loop(test)
 
