@@ -1,14 +1,17 @@
 """SRT between ffmpeg and libsrt's own program, in both directions of calling."""
 
 import subprocess
+import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from loadtest.hostile_clips import KINDS
+from loadtest.hostile_damage import hostile_case
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
@@ -27,6 +30,11 @@ pytestmark = [
 
 TIMEOUTS = SourceTimeouts(open_s=2.0, read_s=1.0)
 CLIP = Recipe(n_frames=50, bf=2)
+SEED, N_DAMAGED = 5, 5
+SRT_PAYLOAD_BYTES = 7 * 188
+CONNECTED_S = 0.5
+"""By then a caller is there; what was sent before is lost, as to any who joins late."""
+
 IN_FLIGHT = 12
 """Frames that ffmpeg does not wait for when it ends: it says so and is gone."""
 
@@ -122,6 +130,51 @@ def test_a_sender_that_stalls_is_given_up_after_what_came(clip: Path) -> None:
 
     assert "sent no video in time" in str(caught.value)
     assert 0 < len(found) < CLIP.n_frames
+
+
+@contextmanager
+def fed(sender: subprocess.Popen[bytes], payload: bytes) -> Iterator[None]:
+    """Give a program its input in a thread, slowly enough for SRT; end it where the test does."""
+    over = threading.Event()
+
+    def feed() -> None:
+        assert sender.stdin
+        over.wait(CONNECTED_S)
+        for at in range(0, len(payload), SRT_PAYLOAD_BYTES):
+            if over.wait(0.004):
+                break
+            with suppress(BrokenPipeError):
+                sender.stdin.write(payload[at : at + SRT_PAYLOAD_BYTES])
+                sender.stdin.flush()
+
+    feeding = threading.Thread(target=feed)
+    feeding.start()
+    try:
+        yield
+    finally:
+        over.set()
+        feeding.join()
+
+
+def test_damaged_video_ends_in_an_error_of_ours_soon(requires_srt_tools: Path) -> None:
+    """Damaged as in the hostile corpus, which screens MPEG-TS by the thousand without SRT."""
+    program = [requires_srt_tools, "-q", "file://con"]
+    n_packets = 0
+    for number in range(0, N_DAMAGED * len(KINDS), len(KINDS)):
+        port = udp_port()
+        payload = hostile_case(SEED, number).pages["clip.ts"]
+        sending = [*program, f"srt://{HOST}:{port}?mode=listener"]
+
+        with (
+            running(sending, stdin=subprocess.PIPE) as sender,
+            fed(sender, payload),
+            fails_in_time(),
+            open_source(port, "") as source,
+        ):
+            for _ in source.packets():
+                n_packets += 1
+
+    assert n_packets > 0
 
 
 def test_a_known_clip_is_flagged(known_bank: Path, real_clips: dict[str, Path]) -> None:
