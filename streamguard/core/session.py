@@ -65,8 +65,9 @@ class Session:
         self._away_until_s = self._before.accounted_s
         self.is_new = before is None
         """Nothing of it was read yet, by anybody."""
-        self._missing_us = 0
-        self._n_samples = self._n_flags = 0
+        self._missing_us = self._n_samples = 0
+        self.n_flags = 0
+        """Flags that were opened in this process."""
 
     @property
     def epoch(self) -> int:
@@ -167,7 +168,7 @@ class Session:
             events += self._flags.recall(segment, now_s, is_held=shown_us is not None)
             if self._has_evidence and shown_us is not None:
                 requests.append(EvidenceRequest(segment.flag_id, segment.epoch, shown_us, now_s))
-            self._n_flags += 1
+            self.n_flags += 1
         return Judgement(events, requests, is_judged=True, shadows=once_each(found.shadows))
 
     def scored(self, scores: Scores, now_s: float) -> Judgement:
@@ -267,7 +268,7 @@ class Session:
             accounted_wall_s=self._context.wall_of(accounted_s),
             n_packets=before.n_packets + n_packets,
             n_samples=before.n_samples + self._n_samples,
-            n_flags=before.n_flags + self._n_flags,
+            n_flags=before.n_flags + self.n_flags,
             n_dropped=before.n_dropped + n_dropped,
             screened_us=before.screened_us + min(screened_us),
             gap_us=before.gap_us + max(gaps_us) + self._missing_us,
@@ -291,7 +292,7 @@ class Session:
 
     def _requests(self, changes: Changes, now_s: float) -> list[EvidenceRequest]:
         opened = [change.segment for change in changes[0] if isinstance(change, SegmentOpened)]
-        self._n_flags += len(opened)
+        self.n_flags += len(opened)
         return [
             EvidenceRequest(segment.flag_id, segment.epoch, segment.start_us, now_s)
             for segment in opened

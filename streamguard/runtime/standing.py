@@ -36,6 +36,7 @@ class Standing:
         self._mailbox = mailbox
         self._sampler = sampler
         self._kept_s = 0.0
+        self._n_flags_kept = 0
         self._n_before = 0
         self._read_until_s = math.inf  # of the connection before
         self.feeder: Feeder | None = None
@@ -62,9 +63,10 @@ class Standing:
 
     def due(self, now_s: float, *, at_once: bool = False) -> Account | None:
         """Give the account where the log should hear of it again."""
-        if now_s - self._kept_s < KEEP_EVERY_S and not at_once:
+        has_flagged = self._session.n_flags != self._n_flags_kept
+        if now_s - self._kept_s < KEEP_EVERY_S and not (at_once or has_flagged):
             return None
-        self._kept_s = now_s
+        self._kept_s, self._n_flags_kept = now_s, self._session.n_flags
         return self.account()
 
     def account(self) -> Account:

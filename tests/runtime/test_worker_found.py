@@ -15,28 +15,31 @@ from streamguard.core.events import Event, EventType
 from streamguard.core.location import Location
 from streamguard.core.record import Row
 from streamguard.core.timeline import Timeline
-from streamguard.core.types import GapReason
+from streamguard.core.types import GapReason, Packet
 from streamguard.runtime.doors import Doors
 from streamguard.runtime.parts import Parts
 from streamguard.runtime.screen import StreamScreen
 from streamguard.runtime.stop import Stop, StopReason
 from streamguard.runtime.worker import SESSION_PATIENCE_S, keep_screening
 from tests.runtime.fakes import FakeSource, packet
-from tests.runtime.stage import EventList, Opener, Stage
+from tests.runtime.stage import EventList, Opener, Stage, known_picture
 
 GONE = SourceUnavailable("gone: is it up and publishing?")
 
 
 @dataclass
 class Kept(EventList):
-    """A log that keeps accounts, and says when the first event came."""
+    """A log that keeps accounts; says when the first event came, and when a flag was counted."""
 
     accounts: list[Account] = field(default_factory=list)
     told: threading.Event = field(default_factory=threading.Event)
+    flagged: threading.Event = field(default_factory=threading.Event)
 
     def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
         super().append(events)
         self.accounts += accounts
+        if any(account.n_flags for account in accounts):
+            self.flagged.set()
         if self.events:
             self.told.set()
 
@@ -122,6 +125,27 @@ def test_a_publish_is_timed_once_from_when_it_was_listed_to_its_first_frame() ->
 
     assert stage.value("listed_to_sample_seconds_count") == 1
     assert stage.value("listed_to_sample_seconds_sum") == pytest.approx(3.0, abs=0.1)
+
+
+def test_a_flag_is_in_the_account_as_soon_as_it_is_in_the_log() -> None:
+    """Else whoever goes on after a crash would tell of fewer flags than there were."""
+    log = Kept()
+    stage = Stage(banks=known_picture(), log=log)
+    was_kept: list[bool] = []
+
+    def gives_two(timeline: Timeline) -> FakeSource:
+        first, second = (timeline.place(2 * n, 2 * n, Fraction(1)) for n in range(2))
+        given = [packet(each.pts_us, read_at_s=stage.clock.now_s) for each in (first, second)]
+
+        def wait(each: Packet) -> None:
+            if each is given[1]:
+                was_kept.append(log.flagged.wait(5.0))
+
+        return FakeSource(given, GONE, on_read=wait)
+
+    keep(stage, gives_two)
+
+    assert was_kept == [True]
 
 
 def test_a_publish_goes_on_however_long_we_are_kept_from_it() -> None:
