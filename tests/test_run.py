@@ -140,6 +140,7 @@ def test_a_bank_that_breaks_under_a_service_stays_in_force_and_is_told(
     bank = build_bank(tmp_path / "bank", real_clips["bikes"])
     config = configure(tmp_path, bank, {"known": two_channels["known"]})
     with Running("run", "--config", config, cwd=tmp_path) as run:
+        run.wait_for(run.log, event="run_started")
         wait_for_events(tmp_path / "log.db", ("known", "stream.started"))
         (bank / "CURRENT").write_bytes(b"nonsense")
         run.wait_for(run.log, event="bank_unreadable")
