@@ -116,6 +116,9 @@ def _machine(settings: Settings, n_streams: int) -> Iterator[Check]:
         yield disk_probe.disk("evidence", settings.evidence.directory)
     yield host_probe.port(settings.http.host, settings.http.port)
     yield host_probe.port(settings.admin.host, settings.admin.port, host_probe.ADMIN)
+    if not host_probe.is_loopback(settings.admin.host):
+        what = f"{settings.admin.host} can be reached from elsewhere, and speaks in clear"
+        yield warn("token", what, "set [admin] host to 127.0.0.1, and put TLS in front")
     yield host_probe.open_files(-(-n_streams // n_workers), MAX_DESCRIPTORS)
     yield host_probe.cores(n_workers, threads_each, n_streams)
     yield host_probe.memory(n_workers, settings.worker.max_rss_mb)

@@ -25,6 +25,7 @@ from streamguard.adapters.host_probe import (
     MOST_DRIFT_S,
     NOT_BEFORE,
     clock,
+    is_loopback,
     judged_clock,
     judged_cores,
     judged_files,
@@ -299,6 +300,25 @@ def test_admin_api_of_a_stranger_fails_and_names_its_own_section() -> None:
     assert (check.name, check.exit_code) == ("admin", CONFIGURATION)
     assert "[admin]" in check.remedy
     assert stranger.requests == ["GET /v1/streams HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *(("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True)),
+        *(("192.0.2.1", False), ("::", False), ("", False), ("admin.example", False)),
+    ],
+)
+def test_a_loopback_address_is_one_that_only_this_machine_reaches(
+    host: str, *, expected: bool
+) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_an_admin_api_that_others_can_reach_is_told(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[admin]\nhost = "::"\nport = 0\n')
+
+    assert named(list(examine(tmp_path / "c.toml", [])), "token").state is State.WARN
 
 
 @pytest.mark.parametrize(("limit", "state"), [(128 + 80, State.OK), (128 + 79, State.FAIL)])

@@ -12,6 +12,7 @@ import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -67,6 +68,14 @@ def port(host: str, number: int, served: Served = METRICS) -> Check:
             CONFIGURATION,
         )
     return ok(served.name, f"{where} is free" if number else f"{host}, any free one")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach what listens on an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_ours(host: str, number: int, served: Served) -> bool:
