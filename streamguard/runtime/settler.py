@@ -38,6 +38,7 @@ class Settler:
 
     async def settle(self, stream_ids: Collection[str] | None = None) -> dict[str, Account]:
         """Settle these streams, or all; give the accounts of their sessions, by stream."""
+        await self._writer.settled()  # a process may have died with flags on their way to the log
         left = await asyncio.to_thread(self._kept.left_over)
         now = self._now()
         events, accounts = [], {}
