@@ -156,7 +156,7 @@ def test_a_stream_is_added_listed_without_its_address_and_removed(deployment: De
         (b"no json", "the body is no JSON"),
         (b"[]", "give a JSON object with id and url"),
         (b'{"id": "x"}', "give a JSON object with id and url"),
-        (b'{"id": "x", "url": "rtmp://h/secret", "smapling": 1}', "smapling: there is no such"),
+        (b'{"id": "x", "url": "rtmp://h/secret", "sampler": 1}', "sampler: there is no such"),
         (b'{"id": "x", "url_file": "/etc/secret"}', "url_file: for the configuration alone"),
         (b'{"id": "x", "url": "rtmp://h/secret", "policy_file": "a"}', "policy_file: for the"),
         (b'{"id": "x", "not_screened": "why"}', "not_screened: for the configuration alone"),

@@ -398,11 +398,13 @@ def test_streams_move_one_by_one_to_a_worker_that_has_far_fewer() -> None:
         moves_s = rig.clock.monotonic() - 1_000.0
         for _ in range(20):
             await rig.pass_time(MOVE_EVERY_S)
-        befores = [one.before for one in rig.workers[2].heard if isinstance(one, Take)]
+        accounts = [one.before for one in rig.workers[2].heard if isinstance(one, Take)]
 
         assert moves_s >= TOGETHER_S + 2 * MOVE_EVERY_S
         assert rig.workers[1].asked_to_release == [(f"s{n}", "moved") for n in (9, 8, 7)]
-        assert [one.session_id for one in befores if one] == [f"session of s{n}" for n in (9, 8, 7)]
+        assert [one.session_id for one in accounts if one] == [
+            f"session of s{n}" for n in (9, 8, 7)
+        ]
         assert rig.log.told("s9") == []
 
     with_crew(2, test)
