@@ -139,6 +139,13 @@ class EvidenceUnavailable(StreamguardError):
     exit_code = 3
 
 
+class EvidenceDamaged(StreamguardError):
+    """Stored evidence, its manifest or its custody is not what was written."""
+
+    reason = "evidence_damaged"
+    exit_code = 2
+
+
 class BrokerUnavailable(StreamguardError):
     """The Kafka brokers cannot be reached, do not answer, or cannot take records now."""
 

@@ -1,0 +1,159 @@
+"""What is kept as evidence, and that it is unaltered: one manifest for each state of an evidence.
+
+Rule: values only. A manifest names the one before it by its hash, and is signed as a whole.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from streamguard.core.canonical import canonical, read_canonical
+from streamguard.core.errors import EvidenceDamaged
+
+FORMAT: Literal["streamguard.evidence/v1"] = "streamguard.evidence/v1"
+
+NOTHING_BEFORE = "0" * 64
+"""Stands for the hash of what comes before the first."""
+
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Role = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
+"""What a part is: `clip`, `still` and the like."""
+Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
+Signature = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{128}$")]
+KeyId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+
+T = TypeVar("T")
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One part of an evidence.
+
+    number:     counts the parts of this evidence, from 0.
+    start_ms, end_ms: media time of the session that it shows, milliseconds; one instant of a still.
+    is_original: the publisher's own packets, in another container at most; else made from them.
+    sha256, size_bytes: of the part itself.
+    sealed_sha256, sealed_size_bytes: of the encrypted object that is stored.
+    """
+
+    number: Count
+    role: Role
+    media_type: str
+    start_ms: int
+    end_ms: int
+    is_original: bool
+    size_bytes: Count
+    sha256: Sha256
+    sealed_size_bytes: Count
+    sealed_sha256: Sha256
+
+    @property
+    def name(self) -> str:
+        """Name the stored object within its evidence."""
+        return f"{self.number:04d}-{self.role}.sealed"
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The state of an evidence after parts were added; the newest one names all its parts.
+
+    number:   counts the manifests of this store, from 0.
+    revision: counts the manifests of this evidence, from 0.
+    deployment, version: who collected it, and with what.
+    merkle_root: over the hashes of the parts, as in RFC 6962.
+    prev_manifest_sha256: of the manifest before it in this store, whatever its evidence.
+    key_id:   which key signed it.
+    """
+
+    format: Literal["streamguard.evidence/v1"]
+    number: Count
+    evidence_id: Id
+    revision: Count
+    created_at: Instant
+    deployment: str
+    version: str
+    stream_id: str
+    session_id: str
+    flag_ids: tuple[str, ...]
+    items: tuple[Item, ...]
+    merkle_root: Sha256
+    prev_manifest_sha256: Sha256
+    key_id: KeyId
+    signature: str = ""
+
+    @property
+    def signed(self) -> bytes:
+        """Give the bytes that the signature is of: all but itself."""
+        return unsigned(self, "signature")
+
+    @property
+    def content(self) -> bytes:
+        """Give its one form, as it is stored."""
+        return canonical(msgspec.to_builtins(self))
+
+    @property
+    def sha256(self) -> str:
+        """Give the hash by which the next manifest and the custody name it."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What evidence is of.
+
+    evidence_id: the flag's id: a flag has one evidence.
+    """
+
+    evidence_id: str
+    stream_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that is to be kept; the times are those of Item."""
+
+    role: str
+    media_type: str
+    start_ms: int
+    end_ms: int
+    is_original: bool
+    content: bytes
+
+
+def unsigned(value: msgspec.Struct, *left_out: str) -> bytes:
+    """Write a value without some of its fields, in its one form."""
+    fields = msgspec.to_builtins(value)
+    return canonical({name: each for name, each in fields.items() if name not in left_out})
+
+
+def read_struct(content: bytes, kind: type[T]) -> T:
+    """Read a value in its one form.
+
+    Raises:
+        EvidenceDamaged: it has another form, or makes no sense.
+    """
+    value: Any = read_canonical(content)
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError:
+        raise EvidenceDamaged("does not say what it should") from None
+
+
+def merkle_root(hashes: Sequence[str]) -> str:
+    """Fold the hashes of parts, lower-case hex, into one. Source: RFC 6962, 2.1."""
+    if not hashes:
+        return hashlib.sha256(b"").hexdigest()
+    level = [hashlib.sha256(b"\x00" + bytes.fromhex(each)).digest() for each in hashes]
+    return _folded(level).hex()
+
+
+def _folded(leaves: Sequence[bytes]) -> bytes:
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1 << (len(leaves) - 1).bit_length() - 1  # the largest power of two below their number
+    left, right = _folded(leaves[:split]), _folded(leaves[split:])
+    return hashlib.sha256(b"\x01" + left + right).digest()
