@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Trouble = Literal["silent", "stuck", "fat", "died", "never_ready"]
-"""Why a worker is given up: no sign of life; a decoder hangs; too much memory; it is gone; it did
-not get ready."""
+"""Why a worker is given up: no sign of life; a decoder hangs, or none works; too much memory; it is
+gone; it did not get ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class CrewRules:
         starved by a machine at its limit is a second late.
     stuck_s: one decode call takes so long. A 1080p keyframe takes 12 ms; FFmpeg's own limits let
         no packet take longer than a second.
+    idle_s: packets wait, and no frame of any stream comes of them for so long. Under overload what
+        has waited for five seconds is dropped, and frames come all the same.
     ready_s: loading banks and a model takes seconds; an index that is not in memory, more.
     drain_s: moving its streams to another takes two seconds at most.
     max_rss_bytes: resident memory beyond which it is recycled.
@@ -28,6 +30,7 @@ class CrewRules:
 
     silent_s: float = 5.0
     stuck_s: float = 10.0
+    idle_s: float = 15.0
     ready_s: float = 60.0
     drain_s: float = 10.0
     max_rss_bytes: int = 2 << 30
@@ -38,6 +41,8 @@ class Vitals:
     """What is known of a worker.
 
     started_s, beat_s: Clock.monotonic() of its start and of its last sign of life.
+    decoded_s: the same of the last frame that it decoded, of whatever stream.
+    queue_age_s: how long the oldest packet has waited.
     """
 
     started_s: float
@@ -45,6 +50,8 @@ class Vitals:
     beat_s: float
     stuck_s: float
     rss_bytes: int
+    decoded_s: float
+    queue_age_s: float
 
 
 def trouble_with(vitals: Vitals, rules: CrewRules, now_s: float) -> Trouble | None:
@@ -53,7 +60,8 @@ def trouble_with(vitals: Vitals, rules: CrewRules, now_s: float) -> Trouble | No
         return "never_ready" if now_s - vitals.started_s > rules.ready_s else None
     if now_s - vitals.beat_s > rules.silent_s:
         return "silent"
-    if vitals.stuck_s > rules.stuck_s:
+    is_idle = now_s - vitals.decoded_s > rules.idle_s and vitals.queue_age_s > rules.idle_s
+    if vitals.stuck_s > rules.stuck_s or is_idle:
         return "stuck"
     return "fat" if vitals.rss_bytes > rules.max_rss_bytes else None
 

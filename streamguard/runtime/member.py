@@ -65,7 +65,8 @@ class Member:
         self.process = process
         self._link = link
         self._clock = clock
-        self._started_s = self._beat_s = clock.monotonic()
+        self._started_s = self._beat_s = self._decoded_s = clock.monotonic()
+        self._n_frames = 0  # of all its streams, when it last told
         self.phase: Phase = "starting"
         self.left_s = 0.0
         """Clock.monotonic() since when it lets its streams go, seconds."""
@@ -93,6 +94,8 @@ class Member:
             beat_s=self._beat_s,
             stuck_s=beat.stuck_s if beat else 0.0,
             rss_bytes=beat.rss_bytes if beat else 0,
+            decoded_s=self._decoded_s,
+            queue_age_s=beat.queue_age_s if beat else 0.0,
         )
 
     @property
@@ -112,11 +115,17 @@ class Member:
             match message:
                 case Beat():
                     self.beat = message
+                    self._note_frames(sum(stream.n_frames for stream in message.streams))
                 case Ready() if self.phase == "starting":
                     self.phase = "spare"
                 case _:
                     pass
             yield message
+
+    def _note_frames(self, n_frames: int) -> None:
+        """Take note of the frames of all streams: a stream that left changes their sum, too."""
+        if n_frames != self._n_frames:
+            self._n_frames, self._decoded_s = n_frames, self._beat_s
 
     def begin(self, plan: WorkerPlan) -> None:
         """Tell it what it screens with."""

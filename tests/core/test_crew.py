@@ -16,8 +16,16 @@ from streamguard.core.crew import (
     trouble_with,
 )
 
-RULES = CrewRules(silent_s=5, stuck_s=10, ready_s=60, drain_s=10, max_rss_bytes=1000)
-WELL = Vitals(started_s=0, is_ready=True, beat_s=100, stuck_s=0, rss_bytes=1000)
+RULES = CrewRules(silent_s=5, stuck_s=10, idle_s=15, ready_s=60, drain_s=10, max_rss_bytes=1000)
+WELL = Vitals(
+    started_s=0,
+    is_ready=True,
+    beat_s=100,
+    stuck_s=0,
+    rss_bytes=1000,
+    decoded_s=85,
+    queue_age_s=15,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +35,9 @@ WELL = Vitals(started_s=0, is_ready=True, beat_s=100, stuck_s=0, rss_bytes=1000)
         (WELL, 105.1, "silent"),
         (replace(WELL, stuck_s=10.0), 101.0, None),
         (replace(WELL, stuck_s=10.1), 101.0, "stuck"),
+        (replace(WELL, queue_age_s=15.1), 100.0, None),
+        (replace(WELL, queue_age_s=15.1), 100.1, "stuck"),
+        (replace(WELL, queue_age_s=0.0, decoded_s=0), 101.0, None),
         (replace(WELL, rss_bytes=1001), 101.0, "fat"),
         (replace(WELL, is_ready=False), 60.0, None),
         (replace(WELL, is_ready=False), 60.1, "never_ready"),

@@ -193,10 +193,16 @@ class ScriptedWorker:
                 await self.link.flushed()
                 self.process.end(0)
 
-    def beat(self, *beats: StreamBeat, rss_bytes: int = 0, stuck_s: float = 0.0) -> None:
+    def beat(
+        self,
+        *beats: StreamBeat,
+        rss_bytes: int = 0,
+        stuck_s: float = 0.0,
+        queue_age_s: float = 0.0,
+    ) -> None:
         """Give a sign of life; `beats` are where its streams stand from now on."""
         self.beats = beats or self.beats
-        self.link.send(Beat(rss_bytes, 0, 0, stuck_s, 0.0, "", self.beats, (), ()))
+        self.link.send(Beat(rss_bytes, 0, 0, stuck_s, queue_age_s, "", self.beats, (), ()))
 
     def killed_at(self, *stream_ids: str) -> None:
         """Let its process be killed with these streams in hand, the first for longest."""

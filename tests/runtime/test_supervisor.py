@@ -178,6 +178,28 @@ def test_a_worker_that_is_given_up_is_counted_once_by_its_trouble(
     with_crew(1, test)
 
 
+@pytest.mark.parametrize("decodes", [True, False])
+def test_a_worker_whose_packets_wait_is_given_up_where_no_frame_comes_of_them(
+    decodes: bool,  # noqa: FBT001
+) -> None:
+    """Each of its threads may be well, and none at work: only frames show that it screens."""
+
+    async def test(rig: Rig) -> None:
+        await rig.ready(1)
+        for second in range(16):
+            n_frames = second if decodes else 0
+            rig.workers[1].beat(StreamBeat("a", "screening", n_frames=n_frames), queue_age_s=second)
+            await rig.until(lambda age_s=second: rig.member(1).vitals.queue_age_s == age_s)
+            await rig.pass_time(1.0, silent=(1,))
+        rig.workers[1].beat(StreamBeat("a", "screening", n_frames=99 * decodes), queue_age_s=16.0)
+        await rig.until(lambda: rig.member(1).vitals.queue_age_s == 16.0)
+        rig.supervisor.look()
+
+        assert rig.lost == ([] if decodes else ["stuck"])
+
+    with_crew(1, test)
+
+
 def test_a_worker_that_grew_too_fat_hands_its_streams_to_the_spare_in_order() -> None:
     async def test(rig: Rig) -> None:
         rig.supervisor.want(streams("a"))
