@@ -11,14 +11,23 @@ from types import TracebackType
 from typing import Self
 
 from loadtest.broker_process import HOST, BrokerMissing, free_ports, wait_until_it_answers
+from loadtest.certificates import Certificates, make_certificates
 
 ROOT = Path(__file__).parent.parent
 LIBS = ROOT / ".cache" / "kafka" / "libs"
 """Where `.ci/setup parts` puts Apache Kafka's jars."""
 
+OLD_LIBS = LIBS.with_name("libs-3")
+"""The same of the last release line that began with 3."""
+
 USER, PASSWORD = "streamguard", "correct horse: battery"
 """Whom the listener with SASL lets in; what the user may do is up to access control lists."""
 
+SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+"""By these, too, users may log in; there are none until a test makes one."""
+
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required"
 _CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 _JAVA = ("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
@@ -28,8 +37,10 @@ class ApacheKafka:
 
     bootstrap:      a listener that lets anybody do anything.
     sasl_bootstrap: one that lets USER in, who may do what access control lists say: nothing yet.
-    tls_bootstrap:  the same, encrypted; None where there is no openssl to make a certificate.
-    certificate:    what it is encrypted with.
+    tls_bootstrap:  the same, encrypted.
+    mutual_bootstrap: the same again, where a certificate says who the client is.
+    certificates:   what is needed for the last two; None where there is no openssl, and then
+                    nobody listens there.
     """
 
     def __init__(self, directory: Path, libs: Path = LIBS) -> None:
@@ -47,15 +58,17 @@ class ApacheKafka:
         self._config = directory / "server.properties"
         self._log = directory / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
-        plain, sasl, tls, controller = free_ports(4)
+        plain, sasl, tls, mutual, controller = free_ports(5)
         self.bootstrap, self.sasl_bootstrap = f"{HOST}:{plain}", f"{HOST}:{sasl}"
-        self.certificate = directory / "certificate.pem"
-        has_tls = _make_certificate(self.certificate)
-        self.tls_bootstrap = f"{HOST}:{tls}" if has_tls else None
+        self.tls_bootstrap, self.mutual_bootstrap = f"{HOST}:{tls}", f"{HOST}:{mutual}"
+        self.certificates = make_certificates(directory, USER)
         listeners = {"PLAINTEXT": plain, "SASL_PLAINTEXT": sasl}
-        if has_tls:
-            listeners["SASL_SSL"] = tls
-        self._config.write_text(_properties(listeners, controller, self._data, self.certificate))
+        settings = _settings(self._data)
+        if self.certificates is not None:
+            listeners |= {"SASL_SSL": tls, "SSL": mutual}
+            settings |= _tls_settings(self.certificates)
+        settings |= _listener_settings(listeners, controller)
+        self._config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -113,27 +126,9 @@ class ApacheKafka:
         return [*_JAVA, "-cp", f"{self._libs}/*", *arguments, str(self._config)]
 
 
-def _make_certificate(file: Path) -> bool:
-    """Make a key and a certificate for loopback, signed by itself; say whether that can be done."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        return False
-    key = file.with_name("key.pem")
-    names = ["-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}"]
-    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
-    files = ["-keyout", str(key), "-out", str(file)]
-    subprocess.run([openssl, *made, *files], check=True, capture_output=True)
-    key.write_text(key.read_text() + file.read_text())
-    return True
-
-
-def _properties(listeners: dict[str, int], controller: int, data: Path, certificate: Path) -> str:
-    jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+def _listener_settings(listeners: dict[str, int], controller: int) -> dict[str, object]:
     served = [f"{protocol}://{HOST}:{port}" for protocol, port in listeners.items()]
-    login = f'{jaas} user_{USER}="{PASSWORD}";'
-    settings = {
-        "process.roles": "broker,controller",
-        "node.id": 1,
+    settings: dict[str, object] = {
         "controller.quorum.bootstrap.servers": f"{HOST}:{controller}",
         "listeners": ",".join([*served, f"CONTROLLER://{HOST}:{controller}"]),
         "advertised.listeners": ",".join(served),
@@ -141,11 +136,32 @@ def _properties(listeners: dict[str, int], controller: int, data: Path, certific
         "listener.security.protocol.map": ",".join(
             ["CONTROLLER:PLAINTEXT", *(f"{protocol}:{protocol}" for protocol in listeners)]
         ),
-        "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.sasl_plaintext.plain.sasl.jaas.config": login,
-        "listener.name.sasl_ssl.plain.sasl.jaas.config": login,
-        "listener.name.sasl_ssl.ssl.keystore.type": "PEM",
-        "listener.name.sasl_ssl.ssl.keystore.location": certificate.with_name("key.pem"),
+        "sasl.enabled.mechanisms": ",".join(["PLAIN", *SCRAM]),
+    }
+    for listener in ("sasl_plaintext", "sasl_ssl"):
+        login = f"listener.name.{listener}.{{}}.sasl.jaas.config"
+        settings[login.format("plain")] = f'{_PLAIN} user_{USER}="{PASSWORD}";'
+        settings |= {login.format(mechanism.lower()): f"{_SCRAM};" for mechanism in SCRAM}
+    return settings
+
+
+def _tls_settings(certificates: Certificates) -> dict[str, object]:
+    settings: dict[str, object] = {
+        "listener.name.ssl.ssl.client.auth": "required",
+        "listener.name.ssl.ssl.truststore.type": "PEM",
+        "listener.name.ssl.ssl.truststore.location": certificates.authority,
+        "ssl.principal.mapping.rules": "RULE:^CN=([^,]+)$/$1/",
+    }
+    for listener in ("ssl", "sasl_ssl"):
+        settings[f"listener.name.{listener}.ssl.keystore.type"] = "PEM"
+        settings[f"listener.name.{listener}.ssl.keystore.location"] = certificates.server
+    return settings
+
+
+def _settings(data: Path) -> dict[str, object]:
+    return {
+        "process.roles": "broker,controller",
+        "node.id": 1,
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
         "log.dirs": data,
@@ -163,4 +179,3 @@ def _properties(listeners: dict[str, int], controller: int, data: Path, certific
         "num.network.threads": 1,
         "num.io.threads": 2,
     }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())

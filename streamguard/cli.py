@@ -217,7 +217,13 @@ def _add_topics(verbs: Verbs) -> None:
         "streamguard topics create --config streamguard.toml",
     )
     create.add_argument("--config", type=Path, metavar="FILE", help="settings with [kafka]")
-    create.add_argument("--dry-run", action="store_true", help="ask the brokers, make nothing")
+    how = create.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true", help="ask the brokers, make nothing")
+    how.add_argument(
+        "--check",
+        action="store_true",
+        help="make nothing; name all that is not as configured, and end with 2 if anything is",
+    )
     create.add_argument("--json", action="store_true")
 
 

@@ -147,13 +147,17 @@ def model(directory: Path, section: ModelSection) -> Check:
 def broker(section: KafkaSection) -> Check:
     """Ask Kafka for the topics; nothing is made."""
     try:
-        from streamguard.kafka_parts import make_topics  # noqa: PLC0415  # needs the extra `kafka`
+        from streamguard import kafka_parts  # noqa: PLC0415  # needs the extra `kafka`
 
-        missing = [name for name, is_ in make_topics(section, dry_run=True).items() if is_]
+        lacks = kafka_parts.make_topics(section, dry_run=True)
+        odd = [name for name, ones in kafka_parts.topic_differences(section).items() if ones]
     except StreamguardError as error:
         return fail_by("kafka", error, "`run` screens meanwhile, and delivers when they answer")
     what = f"{section.bootstrap_servers} answers"
-    if missing:
+    if missing := [name for name, is_missing in lacks.items() if is_missing]:
         remedy = "run `streamguard topics create`, or let `run` make them"
         return Check("kafka", State.WARN, f"{what}, without {', '.join(missing)}", remedy)
+    if odd:
+        remedy = "`streamguard topics create --check` names each difference"
+        return Check("kafka", State.WARN, f"{what}, {', '.join(odd)} not as configured", remedy)
     return ok("kafka", f"{what}, all topics are there")

@@ -18,6 +18,7 @@ from streamguard.runtime.publisher import Publisher
 from streamguard.settings import Settings
 
 try:
+    from streamguard.adapters.kafka_check import Difference, check_topics
     from streamguard.adapters.kafka_client import KafkaOptions, route_client_log
     from streamguard.adapters.kafka_meter import KafkaMeter
     from streamguard.adapters.kafka_producer import KafkaProducer
@@ -69,12 +70,27 @@ def make_topics(section: KafkaSection, *, dry_run: bool) -> dict[str, bool]:
         BrokerUnavailable: no broker answers, or none lets us.
         ConfigError: Kafka is not configured, or in a way that cannot work.
     """
+    options, specs = _asked_for(section)
+    made = asyncio.run(create_topics(options, specs, dry_run=dry_run))
+    return {spec.name: spec.name in made for spec in specs}
+
+
+def topic_differences(section: KafkaSection) -> dict[str, list[Difference]]:
+    """Give by topic what is not as a new one would be made; nothing is changed.
+
+    Raises:
+        BrokerDenied: they do not let us see topics or their settings.
+        BrokerUnavailable: no broker answers.
+        ConfigError: Kafka is not configured, or in a way that cannot work.
+    """
+    return asyncio.run(check_topics(*_asked_for(section)))
+
+
+def _asked_for(section: KafkaSection) -> tuple[KafkaOptions, list[TopicSpec]]:
     if not section.bootstrap_servers:
         raise ConfigError("Kafka is not configured: set [kafka] bootstrap_servers")
     route_client_log(is_quiet=True)
-    specs = _topic_specs(section)
-    made = asyncio.run(create_topics(kafka_options(section), specs, dry_run=dry_run))
-    return {spec.name: spec.name in made for spec in specs}
+    return kafka_options(section), _topic_specs(section)
 
 
 def kafka_options(section: KafkaSection) -> KafkaOptions:
@@ -87,6 +103,8 @@ def kafka_options(section: KafkaSection) -> KafkaOptions:
         username=section.sasl_username,
         password=section.password(),
         ca_file=section.ca_file,
+        certificate_file=section.certificate_file,
+        key_file=section.key_file,
         compression=section.compression,
     )
 

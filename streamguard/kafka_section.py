@@ -33,6 +33,10 @@ class KafkaSection(Section):
     """A file that holds the password, for where secrets are mounted as files."""
     ca_file: Path | None = None
     """Certificates (PEM) of who signs the brokers'; without it the system's are trusted."""
+    certificate_file: Path | None = None
+    """Our own certificate (PEM), where brokers tell clients by certificates; needs `key_file`."""
+    key_file: Path | None = None
+    """The key of that certificate (PEM, not encrypted): a secret, mounted as a file."""
     compression: Literal["none", "gzip"] = "none"
     """How batches are compressed; an event alone is about 1.5 kB."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 12
@@ -56,6 +60,13 @@ class KafkaSection(Section):
         if (self.sasl_password is None) == (self.sasl_password_file is None):
             raise ValueError("give either sasl_password or sasl_password_file")
         self.password()
+        return self
+
+    @model_validator(mode="after")
+    def _can_show_who_we_are(self) -> Self:
+        is_one_missing = (self.certificate_file is None) != (self.key_file is None)
+        if "SSL" in self.security_protocol and is_one_missing:
+            raise ValueError("certificate_file and key_file go together: give both or neither")
         return self
 
     def password(self) -> str | None:

@@ -24,10 +24,13 @@ from confluent_kafka.admin import (
     ConfigResource,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 
 from loadtest.broker_process import BrokerMissing, headers_of
-from loadtest.kafka_broker import USER, ApacheKafka
+from loadtest.kafka_broker import LIBS, SCRAM, USER, ApacheKafka
 
 IN_CI = bool(os.environ.get("CI"))
 GIVEN = os.environ.get("STREAMGUARD_TEST_KAFKA")
@@ -37,10 +40,10 @@ NO_JARS = Path(__file__).parent.parent / ".cache" / "kafka" / "why_not.txt"
 DEADLINE_S = 30.0
 
 
-def apache_kafka(directory: Path) -> ApacheKafka:
+def apache_kafka(directory: Path, libs: Path = LIBS) -> ApacheKafka:
     """Prepare Apache Kafka, or skip the test."""
     try:
-        return ApacheKafka(directory)
+        return ApacheKafka(directory, libs)
     except BrokerMissing as missing:
         if NO_JARS.exists():
             pytest.skip(f"no Apache Kafka: {NO_JARS.read_text().strip()}")
@@ -127,9 +130,12 @@ def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
 
 def set_topic_limit(bootstrap: str, topic: str, size_bytes: int) -> None:
     """Let a topic take batches of so many bytes at most."""
-    entry = ConfigEntry(
-        "max.message.bytes", f"{size_bytes}", incremental_operation=AlterConfigOpType.SET
-    )
+    set_topic_policy(bootstrap, topic, "max.message.bytes", f"{size_bytes}")
+
+
+def set_topic_policy(bootstrap: str, topic: str, name: str, value: str) -> None:
+    """Change one setting of a topic."""
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     changes = [ConfigResource(ResourceType.TOPIC, str(topic), incremental_configs=[entry])]
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for changed in admin.incremental_alter_configs(changes).values():
@@ -167,3 +173,13 @@ def withdraw(bootstrap: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for done in admin.delete_acls([AclBindingFilter(*_RIGHT)]).values():
         done.result(10)
+
+
+def give_scram_passwords(bootstrap: str, password: str) -> None:
+    """Let USER log in by every SCRAM mechanism with this password."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for mechanism in SCRAM:  # a request may change a user once
+        how = ScramCredentialInfo(ScramMechanism[mechanism.replace("-", "_")], 4096)
+        change = UserScramCredentialUpsertion(USER, how, password.encode())
+        for done in admin.alter_user_scram_credentials([change]).values():
+            done.result(10)

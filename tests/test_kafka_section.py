@@ -74,3 +74,14 @@ def test_every_setting_of_the_connection_reaches_the_client() -> None:
     assert (options.security_protocol, options.sasl_mechanism) == ("SASL_SSL", "SCRAM-SHA-512")
     assert (options.username, options.password) == ("sg", "p")
     assert options.ca_file == Path("ca.pem")
+
+
+def test_a_certificate_of_ours_needs_its_key() -> None:
+    ours = {"certificate_file": Path("us.pem"), "key_file": Path("us-key.pem")}
+
+    options = kafka_options(KafkaSection(security_protocol="SSL", **ours))
+
+    assert (options.certificate_file, options.key_file) == (Path("us.pem"), Path("us-key.pem"))
+    for name, file in ours.items():
+        with pytest.raises(ValidationError, match="go together"):
+            KafkaSection.model_validate({"security_protocol": "SSL", name: file})

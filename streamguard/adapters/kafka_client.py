@@ -71,6 +71,8 @@ class KafkaOptions:
 
     bootstrap_servers: "host:port", several with commas.
     ca_file:           certificates of those who sign the brokers'; None trusts the system's.
+    certificate_file:  our own certificate (with those that lead to its signer), and
+    key_file:          its key, for brokers that tell clients by certificates.
     """
 
     bootstrap_servers: str
@@ -80,13 +82,15 @@ class KafkaOptions:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
     compression: Literal["none", "gzip"] = "none"
 
     def arguments(self) -> dict[str, Any]:
         """Give what the library's clients are made with.
 
         Raises:
-            ConfigError: the file of certificates cannot be read.
+            ConfigError: a file of certificates or the key cannot be used.
         """
         return {
             "bootstrap_servers": self.bootstrap_servers,
@@ -106,11 +110,21 @@ class KafkaOptions:
 
     def _ssl_context(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self.ca_file)
+            context = ssl.create_default_context(cafile=self.ca_file)
         except OSError as error:
             raise ConfigError(
                 f"[kafka] ca_file {self.ca_file} cannot be used ({error.strerror}): give a PEM file"
             ) from None
+        if self.certificate_file is None:
+            return context
+        try:  # the empty password: a key that is encrypted is refused, and nobody is asked for one
+            context.load_cert_chain(self.certificate_file, self.key_file, password="")
+        except OSError as error:
+            raise ConfigError(
+                f"[kafka] certificate_file and key_file cannot be used ({error.strerror}): give PEM"
+                " files that belong together, the key not encrypted"
+            ) from None
+        return context
 
 
 @asynccontextmanager

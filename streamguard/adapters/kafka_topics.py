@@ -24,6 +24,11 @@ from streamguard.core.events import RETENTION_S, Topic
 SAFE_REPLICAS = 3
 """From so many on, a write needs two of them, and outlives the loss of one."""
 
+MAX_MESSAGE_BYTES = 1_048_588
+"""What a topic takes at once, a batch with its overhead; Kafka's own default, four of our batches.
+Source: https://kafka.apache.org/documentation/#topicconfigs_max.message.bytes
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
@@ -39,11 +44,19 @@ class TopicSpec:
 
 
 def topic_spec(topic: Topic, n_partitions: int, n_replicas: int) -> TopicSpec:
-    """Give a topic its policy: kept for its retention, then deleted; never compacted."""
+    """Give a topic its policy, whatever the cluster's own defaults are.
+
+    It is kept for its retention and then deleted: not compacted, and not cut short by a size. No
+    replica that lacks acknowledged records may come to lead.
+    """
     policy = {
         "cleanup.policy": "delete",
         "retention.ms": str(RETENTION_S[topic] * 1000),
+        "retention.bytes": "-1",
         "min.insync.replicas": "2" if n_replicas >= SAFE_REPLICAS else "1",
+        "unclean.leader.election.enable": "false",
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        "message.timestamp.type": "CreateTime",
     }
     return TopicSpec(topic, n_partitions, n_replicas, policy)
 

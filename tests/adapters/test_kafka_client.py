@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from aiokafka.errors import (
 )
 from structlog.testing import capture_logs
 
+from loadtest.certificates import make_certificates
 from streamguard.adapters.kafka_client import (
     REQUEST_TIMEOUT_S,
     ClientLog,
@@ -166,3 +168,36 @@ def test_the_same_is_said_again_after_a_minute(monkeypatch: pytest.MonkeyPatch) 
             handler.emit(line)
 
     assert len(said) == 2
+
+
+def with_certificate(certificate: Path, key: Path) -> KafkaOptions:
+    return KafkaOptions("h:1", security_protocol="SSL", certificate_file=certificate, key_file=key)
+
+
+def test_a_certificate_of_ours_is_shown_with_its_key_alone(tmp_path: Path) -> None:
+    made = make_certificates(tmp_path, "us")
+    if made is None:
+        pytest.skip("no openssl here to make certificates with")
+    other = tmp_path / "other"
+    other.mkdir()
+    stranger = make_certificates(other, "them")
+    assert stranger is not None
+
+    context = with_certificate(made.client, made.client_key).arguments()["ssl_context"]
+
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    for file in (stranger.client_key, tmp_path / "nowhere.pem", made.client):
+        with pytest.raises(ConfigError, match="certificate_file and key_file cannot be used"):
+            with_certificate(made.client, file).arguments()
+
+
+def test_a_key_that_is_encrypted_is_refused_and_nobody_is_asked(tmp_path: Path) -> None:
+    made = make_certificates(tmp_path, "us")
+    if made is None:
+        pytest.skip("no openssl here to make certificates with")
+    locked, password = tmp_path / "locked.pem", ("-passout", "pass:x")
+    asked = ["openssl", "pkey", "-in", made.client_key, "-out", locked, "-aes256", *password]
+    subprocess.run(asked, check=True)
+
+    with pytest.raises(ConfigError, match="the key not encrypted"):
+        with_certificate(made.client, locked).arguments()

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadtest.kafka_broker import ApacheKafka
+from loadtest.kafka_broker import OLD_LIBS, ApacheKafka
 from streamguard.core.events import Topic
 from tests.broker import Reader, apache_kafka, delete_topics, withdraw
 
@@ -11,6 +11,22 @@ from tests.broker import Reader, apache_kafka, delete_topics, withdraw
 def apache_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
     with apache_kafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def old_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """Give Apache Kafka 3."""
+    with apache_kafka(tmp_path_factory.mktemp("kafka-3"), OLD_LIBS) as broker:
+        yield broker
+
+
+@pytest.fixture(params=["apache_process", "old_process"], ids=["kafka-4", "kafka-3"])
+def any_apache(request: pytest.FixtureRequest) -> ApacheKafka:
+    """Give both lines of Apache Kafka in turn, without topics of ours; not to be stopped."""
+    broker: ApacheKafka = request.getfixturevalue(request.param)
+    delete_topics(broker.bootstrap, list(Topic))
+    withdraw(broker.bootstrap)
+    return broker
 
 
 @pytest.fixture

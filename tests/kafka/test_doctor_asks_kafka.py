@@ -6,6 +6,7 @@ from streamguard.core.events import Topic
 from streamguard.doctor import broker
 from streamguard.kafka_parts import make_topics
 from streamguard.kafka_section import KafkaSection
+from tests.broker import set_topic_policy
 
 pytestmark = pytest.mark.integration
 
@@ -26,3 +27,15 @@ def test_doctor_is_content_with_topics_that_are_there(apache: ApacheKafka) -> No
     make_topics(section, dry_run=False)
 
     assert broker(section) == ok("kafka", f"{apache.bootstrap} answers, all topics are there")
+
+
+def test_doctor_warns_of_topics_that_are_not_as_configured(apache: ApacheKafka) -> None:
+    section = KafkaSection(bootstrap_servers=apache.bootstrap, replication_factor=1, partitions=1)
+    make_topics(section, dry_run=False)
+    set_topic_policy(apache.bootstrap, Topic.COVERAGE, "retention.ms", "1000")
+
+    said = broker(section)
+
+    assert (said.state, said.exit_code) == (State.WARN, 0)
+    assert said.what.endswith(f"answers, {Topic.COVERAGE} not as configured")
+    assert "--check" in said.remedy

@@ -187,15 +187,15 @@ def test_rights_that_are_withdrawn_stop_delivery_and_lose_nothing(
     assert PASSWORD not in f"{said}"
 
 
-def tls_options(apache: ApacheKafka, ca_file: Path | None) -> KafkaOptions:
-    if apache.tls_bootstrap is None:
+def tls_options(apache: ApacheKafka, *, is_trusted: bool) -> KafkaOptions:
+    if apache.certificates is None:
         pytest.skip("no openssl here to make a certificate with")
     return KafkaOptions(
         apache.tls_bootstrap,
         security_protocol="SASL_SSL",
         username=USER,
         password=PASSWORD,
-        ca_file=ca_file,
+        ca_file=apache.certificates.authority if is_trusted else None,
         compression="gzip",
     )
 
@@ -205,7 +205,7 @@ def test_flags_arrive_encrypted_logged_in_and_compressed(
 ) -> None:
     grant(apache.bootstrap)
 
-    with Stage(path, tls_options(apache, apache.certificate)) as stage:
+    with Stage(path, tls_options(apache, is_trusted=True)) as stage:
         stage.append(*range(20))
         stage.wait_until_delivered()
 
@@ -215,7 +215,7 @@ def test_flags_arrive_encrypted_logged_in_and_compressed(
 def test_a_broker_that_nobody_vouches_for_gets_nothing(apache: ApacheKafka, path: Path) -> None:
     grant(apache.bootstrap)
 
-    with Stage(path, tls_options(apache, None)) as stage, capture_logs() as said:
+    with Stage(path, tls_options(apache, is_trusted=False)) as stage, capture_logs() as said:
         stage.append(1)
         stage.wait_for_problem("Kafka is not available")
         wait_until(lambda: any("CERTIFICATE_VERIFY" in str(line.get("problem")) for line in said))
