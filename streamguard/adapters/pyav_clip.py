@@ -97,7 +97,7 @@ def _upright(picture: VideoFrame, quarter_turns: int) -> VideoFrame:
 
 def _picture_at(codec: Codec, packets: tuple[Packet, ...], at_us: int) -> VideoFrame:
     """Decode in order up to the wanted frame; give the last one before it where it is missing."""
-    context = open_context(codec)
+    context = open_context(codec, gives_all=True)
     gop_start = max(
         (i for i, p in enumerate(packets) if p.is_keyframe and p.pts_us <= at_us), default=0
     )

@@ -6,6 +6,7 @@ frame leaves the thread that decoded it: `Frame.luma` is a view into the decoder
 
 import math
 from collections import OrderedDict
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -44,10 +45,14 @@ _UNSAID, _FULL = 0, 2  # AVCOL_RANGE_UNSPECIFIED, AVCOL_RANGE_JPEG
 _DECODERS = {"av1": "libdav1d"}  # FFmpeg's own decoder of AV1 needs hardware
 
 
-def open_context(codec: Codec, max_pixels: int = MAX_PIXELS) -> VideoCodecContext:
+def open_context(
+    codec: Codec, max_pixels: int = MAX_PIXELS, *, gives_all: bool = False
+) -> VideoCodecContext:
     """Make a decoder for one codec, hardened and single-threaded.
 
     A bomb of a picture size must not take the memory: beyond `max_pixels` none is decoded.
+
+    gives_all: also pictures of which parts are missing.
     """
     context = CodecContext.create(_DECODERS.get(codec.name, codec.name), "r")
     assert isinstance(context, VideoCodecContext)  # noqa: S101  # only video streams are chosen
@@ -55,6 +60,8 @@ def open_context(codec: Codec, max_pixels: int = MAX_PIXELS) -> VideoCodecContex
     context.copy_opaque = True
     # the loop filter moves a hash by 2 bits at most and costs 13 % of decoding (measured)
     context.options = {"skip_loop_filter": "all", "max_pixels": str(max_pixels)}
+    if gives_all:
+        context.options |= {"flags": "+output_corrupt"}
     if codec.name not in IN_BAND:
         context.width, context.height = codec.width, codec.height
         if codec.extradata:
@@ -65,16 +72,13 @@ def open_context(codec: Codec, max_pixels: int = MAX_PIXELS) -> VideoCodecContex
 class PyavInOrder:
     """Decodes one stream's packets in order; one thread at a time.
 
-    Begun where a picture begins to be renewed, it gives none before that is whole. FFmpeg knows
-    when that is of H.264, and of H.265 with recovery points; without them it would give none ever.
+    Begun elsewhere than with a keyframe, it says of each picture whether it is whole. FFmpeg knows
+    by recovery points and keyframes; without them it would give none ever.
     """
 
     def __init__(self, codec: Codec, clock: Clock, max_pixels: int = MAX_PIXELS) -> None:
-        self._context = open_context(codec, max_pixels)
-        is_hevc = codec.name == "hevc"
-        if is_hevc:
-            self._context.options |= {"flags": "+output_corrupt"}
-        self._at_first = -1 if is_hevc else math.inf
+        self._context = open_context(codec, max_pixels, gives_all=True)
+        self._at_first = -1 if codec.name in IN_BAND else math.inf
         self._n_rounds = self._at_first  # how often the picture was renewed
         self._codec = codec
         self._reformatter = VideoReformatter()
@@ -109,13 +113,15 @@ class PyavInOrder:
         except (av.FFmpegError, ValueError) as error:
             raise _corrupt(error) from None
         return [
-            _frame(picture, picture.opaque, self._codec, self._reformatter, self._clock)
+            self._frame(picture, picture.opaque)
             for picture in pictures
-            if isinstance(picture.opaque, Packet) and self._is_whole(picture)
+            if isinstance(picture.opaque, Packet)
         ]
 
-    def _is_whole(self, picture: VideoFrame) -> bool:
-        return self._n_rounds >= WHOLE_ROUNDS or not picture.is_corrupt
+    def _frame(self, picture: VideoFrame, packet: Packet) -> Frame:
+        is_whole = self._n_rounds >= WHOLE_ROUNDS or not picture.is_corrupt
+        frame = _frame(picture, packet, self._codec, self._reformatter, self._clock)
+        return frame if is_whole else replace(frame, is_whole=False)
 
 
 class PyavDecoder:

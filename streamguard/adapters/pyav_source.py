@@ -16,13 +16,14 @@ from av.packet import Packet as AvPacket
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from streamguard.adapters.annexb import parameter_sets
+from streamguard.adapters.annexb import parameter_sets, sets_in_box
 from streamguard.adapters.pyav_demuxer import Demuxer
 from streamguard.adapters.pyav_open import Opened
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.core.access_unit import is_gradual
 from streamguard.core.budget import ErrorBudget
 from streamguard.core.errors import SourceCorrupt, SourceTruncated, StreamguardError
+from streamguard.core.joining import Joining
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 from streamguard.core.timeline import MAX_TIME_US, Timeline
@@ -65,6 +66,7 @@ class PyavSource:
         self._timeline = timeline
         self._budget = ErrorBudget()
         self._sets = b""
+        self._joining = Joining()
         self._dts_us = 0
         self._ends: dict[int, tuple[int, Fraction]] = {}  # by stream: its last tick, their length
         timeouts = timeouts or SourceTimeouts()
@@ -207,16 +209,27 @@ class PyavSource:
         self._dts_us = stamp.dts_us
         may_begin = unit.is_keyframe or self.codec.name == "hevc"
         is_gradual_one = may_begin and is_gradual(self.codec.name, payload)
+        is_start = unit.is_keyframe or is_gradual_one
+        sets = self._sets_to_begin(stamp.dts_us, is_start=is_start)
         return Packet(
             stamp.epoch,
             stamp.pts_us,
             stamp.dts_us,
             unit.is_keyframe and not is_gradual_one,
             self._clock.monotonic(),
-            payload,
+            sets + payload,
             self._demuxer.n_passed_over,
             is_gradual_one,
+            is_blind=bool(sets),
         )
+
+    def _sets_to_begin(self, dts_us: int, *, is_start: bool) -> bytes:
+        """Give parameter sets where decoding is to begin blindly; empty where it is not."""
+        if self.codec.name not in _TO_ANNEX_B or not self._joining.begins(
+            dts_us, is_start=is_start
+        ):
+            return b""
+        return self._known_sets()
 
     def _with_parameter_sets(
         self, unit: "AvPacket[VideoStream]", payload: bytes, sets: bytes
@@ -226,8 +239,12 @@ class PyavSource:
             self._sets = sets
         if sets or not unit.is_keyframe or self.codec.name not in _TO_ANNEX_B:
             return payload
-        extradata = bytes(self._opened.video.codec_context.extradata or b"")
-        return (self._sets or parameter_sets(self.codec.name, extradata)) + payload
+        return self._known_sets() + payload
+
+    def _known_sets(self) -> bytes:
+        """Give the last parameter sets that came, of H.264 and H.265; empty where none did."""
+        head, name = bytes(self._opened.video.codec_context.extradata or b""), self.codec.name
+        return self._sets or parameter_sets(name, head) or sets_in_box(name, head)
 
     def _check_whole(self) -> None:
         """Raise where a file says that it is longer than even the longest of its streams."""

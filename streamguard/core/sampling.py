@@ -165,7 +165,7 @@ class Sampler:
         """Begin to decode in order after a keyframe, or where the picture begins to be renewed."""
         key_us = self._last_key_us
         is_young = key_us is not None and packet.pts_us - key_us <= MAX_CATCH_UP_US
-        self._is_dense = is_young or packet.is_refresh
+        self._is_dense = is_young or packet.is_poor_start
         return Step.CATCH_UP if self._is_dense else Step.SKIP
 
     def _begin_epoch(self, epoch: int) -> None:
@@ -178,7 +178,7 @@ class Sampler:
         if self._mode is not Sampling.AUTO:
             return self._mode is Sampling.DENSE
         last_key_us = packet.pts_us if self._last_key_us is None else self._last_key_us
-        if packet.pts_us - last_key_us > MAX_KEYFRAME_GAP_US or packet.is_refresh:
+        if packet.pts_us - last_key_us > MAX_KEYFRAME_GAP_US or packet.is_poor_start:
             self._rare_until_calm = CALM_KEYFRAMES
         elif packet.is_keyframe and self._rare_until_calm:
             self._rare_until_calm -= 1

@@ -120,17 +120,18 @@ class Session:
         self._newest = replace(sample, views=())
         self._hashes.was_read(sample.pts_us, sample.read_at_s)
         verdict = self._matcher.judge(sample)
-        epoch, pts_us = sample.epoch, sample.pts_us
-        if verdict.is_judged:
-            changes = self._hashes.judged(epoch, pts_us, verdict.decisions, now_s)
+        epoch, pts_us, found = sample.epoch, sample.pts_us, verdict.decisions
+        if verdict.is_judged and sample.is_whole:
+            changes = self._hashes.judged(epoch, pts_us, found, now_s)
         else:
-            changes = self._hashes.not_judged(epoch, pts_us, GapReason.LOW_QUALITY, now_s)
+            why = GapReason.LOW_QUALITY if sample.is_whole else GapReason.NO_KEYFRAME
+            changes = self._hashes.not_judged(epoch, pts_us, why, now_s, found)
         return Judgement(
             events=self._tell(self._hashes, changes, now_s),
             requests=self._requests(changes, now_s),
             is_judged=verdict.is_judged,
             is_near_miss=verdict.is_near_miss,
-            decisions=verdict.decisions,
+            decisions=found,
             shadows=self._shadows.news(epoch, pts_us, verdict.shadows),
             n_vetoes=verdict.n_vetoes,
         )
@@ -233,8 +234,7 @@ class Session:
     def was_cut_short(self, missing_us: int, now_s: float) -> list[Event]:
         """Publish the media that a file promised and does not hold."""
         self._missing_us += missing_us
-        start_us = self._hashes.newest_us
-        gap = Gap(self._epoch, start_us, start_us + missing_us, GapReason.TRUNCATED)
+        gap = Gap(self._epoch, self.newest_us, self.newest_us + missing_us, GapReason.TRUNCATED)
         return [self._announcer.gap(who, gap, (now_s, now_s), now_s) for who in self._detectors]
 
     def attach(self, request: EvidenceRequest, evidence: Evidence, now_s: float) -> list[Event]:

@@ -90,12 +90,21 @@ class Track:
         """Take what was found on the sample that was judged last, after its verdict."""
         return [event for decision in decisions for event in self._segments.feed(decision)], []
 
-    def not_judged(self, epoch: int, pts_us: int, reason: GapReason, now_s: float) -> Changes:
-        """Take note of a sample on which there is no verdict."""
+    def not_judged(
+        self,
+        epoch: int,
+        pts_us: int,
+        reason: GapReason,
+        now_s: float,
+        decisions: Iterable[Decision] = (),
+    ) -> Changes:
+        """Take note of a sample on which there is no verdict, but maybe a finding."""
         self._n_samples += 1
         self.watermark_us = pts_us
         self.losses.note(epoch, pts_us, reason)
         changes = self._segments.sampled(epoch, pts_us, now_s)
+        for decision in decisions:
+            changes += self._segments.feed(decision)
         return changes, self.coverage.advance(epoch, pts_us)
 
     def idle(self, epoch: int, horizon_us: int | None, now_s: float) -> Changes:

@@ -65,6 +65,8 @@ class Packet:
     n_passed_over: packets right before it that were not read, for nobody wanted them.
     is_refresh:  no keyframe, but the picture begins to be made anew here, piece by piece: what is
         decoded in order from it on is whole some frames later.
+    is_blind:    decoding may begin here for want of anything better: what moves is seen soon, and
+        nobody knows when the picture is whole. H.264 and H.265 carry their parameter sets here.
     """
 
     epoch: int
@@ -75,11 +77,17 @@ class Packet:
     payload: bytes
     n_passed_over: int = 0
     is_refresh: bool = False
+    is_blind: bool = False
 
     @property
     def is_start(self) -> bool:
         """Say whether decoding in order may begin here."""
-        return self.is_keyframe or self.is_refresh
+        return self.is_keyframe or self.is_poor_start
+
+    @property
+    def is_poor_start(self) -> bool:
+        """Say whether decoding in order may begin here, and gives no whole picture at once."""
+        return self.is_refresh or self.is_blind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +99,7 @@ class Frame:
     rgb:           makes a (H, W, 3) uint8 RGB copy; in the decoding thread, while the frame lives.
     full_range:    luma spans 0..255 (True) or 16..235 (False).
     decoded_at_s:  Clock.monotonic() when the decoder gave it out, seconds.
+    is_whole:      all of it was decoded; else parts are missing or grey.
     """
 
     packet: Packet
@@ -98,6 +107,7 @@ class Frame:
     rgb: Callable[[], NDArray[np.uint8]]
     full_range: bool
     decoded_at_s: float
+    is_whole: bool = True
 
 
 def _no_sides(n_first: int = 0) -> tuple["View", ...]:  # noqa: ARG001  # there are none
@@ -136,6 +146,7 @@ class Sample:
 
     read_at_s:   Clock.monotonic() when the packet was read, seconds.
     hashed_at_s: Clock.monotonic() when its views were done, seconds.
+    is_whole:    as of Frame: what is found on it counts, that nothing is found does not.
     """
 
     epoch: int
@@ -144,6 +155,7 @@ class Sample:
     read_at_s: float
     hashed_at_s: float
     views: tuple[View, ...]
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ class Lane:
             if self._is_closed or (self._needs_keyframe and not packet.is_start):
                 self._drop(packet, "stopped" if self._is_closed else "lane_full")
                 return
-            begins = begins or (self._needs_keyframe and packet.is_refresh)
+            begins = begins or (self._needs_keyframe and packet.is_poor_start)
             self._needs_keyframe = False
             self._waiting_bytes += len(packet.payload)
             was_idle = self._append(Work(packet, in_order, begins))
@@ -284,11 +284,16 @@ class Lane:
         if packet.epoch != self._epoch:
             self._epoch, self._memory = packet.epoch, RegionMemory()
         start_s = self._clock.monotonic()
-        views = views_of(frame.luma, full_range=frame.full_range, memory=self._memory)
+        memory = self._memory if frame.is_whole else RegionMemory()
+        views = views_of(frame.luma, full_range=frame.full_range, memory=memory)
         now_s = self._clock.monotonic()
         self._meter.stage("hash", now_s - start_s)
         self._mailbox.put(
-            Sample(packet.epoch, packet.pts_us, packet.is_keyframe, packet.read_at_s, now_s, views)
+            Sample(
+                *(packet.epoch, packet.pts_us, packet.is_keyframe, packet.read_at_s, now_s),
+                views,
+                is_whole=frame.is_whole,
+            )
         )
-        if self._asker:
+        if self._asker and frame.is_whole:
             self._asker.ask(frame)  # after the hashes are on their way: they wait for no model

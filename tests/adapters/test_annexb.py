@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.adapters.annexb import parameter_sets
-from tests.media import Recipe, video
+from streamguard.adapters.annexb import parameter_sets, sets_in_box
+from tests.media import Recipe, packets, video
 
 H264_SPS, H264_PPS = b"\x67\x64\x00\x0a", b"\x68\xe8\x43"
 H264_IDR, H264_SEI, H264_AUD = b"\x65\x88\x84", b"\x06\x05\xff", b"\x09\xf0"
@@ -99,3 +99,18 @@ def test_finding_sets_in_what_was_found_changes_nothing(
     found = parameter_sets("h264", units(*found_units, start_code=start_code))
 
     assert parameter_sets("h264", found) == found
+
+
+@pytest.mark.parametrize(("encoder", "codec"), [("libx264", "h264"), ("libx265", "hevc")])
+def test_the_sets_in_a_header_are_those_of_the_stream(encoder: str, codec: str) -> None:
+    recipe = Recipe(codec=encoder, n_frames=2)
+    with av.open(io.BytesIO(video("mp4", recipe))) as opened:
+        box = bytes(opened.streams.video[0].codec_context.extradata or b"")
+    _, (first, *_) = packets(video("mpegts", recipe))
+
+    assert sets_in_box(codec, box) == parameter_sets(codec, first.payload) != b""
+
+
+@given(codec=st.sampled_from(["h264", "hevc"]), damaged=st.binary(max_size=80))
+def test_a_damaged_header_gives_an_answer(codec: str, damaged: bytes) -> None:
+    assert isinstance(sets_in_box(codec, damaged), bytes)

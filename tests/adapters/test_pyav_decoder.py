@@ -100,7 +100,7 @@ def test_after_finishing_decoding_in_order_begins_anew() -> None:
     assert [frame.packet.pts_us for frame in second] == [p * 40_000 for p in range(25, 50)]
 
 
-def test_h265_that_is_renewed_piece_by_piece_comes_out_when_that_was_done_twice() -> None:
+def test_h265_that_is_renewed_piece_by_piece_is_whole_when_that_was_done_twice() -> None:
     params = "intra-refresh=1:keyint=25:min-keyint=25:scenecut=0:bframes=0"
     quiet = "pools=none:frame-threads=1:log-level=none"
     options = (("preset", "fast"), ("x265-params", f"{params}:{quiet}"))
@@ -113,13 +113,15 @@ def test_h265_that_is_renewed_piece_by_piece_comes_out_when_that_was_done_twice(
         for packet in found
         for frame in begun.feed(packet)
     }
+    frames = [(frame, frame.is_whole) for each in found[10:] for frame in joined.feed(each)]
     seen = {
         frame.packet.pts_us: views_of(frame.luma, full_range=False)[0]
-        for packet in found[10:]
-        for frame in joined.feed(packet)
+        for frame, is_whole in frames
+        if is_whole
     }
 
     assert len(whole) >= 99
+    assert frames[0][0].packet.pts_us == first_us + 25 * 40_000
     assert min(seen) == first_us + 3 * 25 * 40_000  # begun at the 25th frame, renewed by the 75th
     distances = [np.bitwise_count(view.pdq ^ whole[at].pdq).sum() for at, view in seen.items()]
     assert max(distances) <= NEAR_DISTANCE_BITS

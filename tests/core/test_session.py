@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -210,6 +211,21 @@ def test_a_sample_of_low_quality_is_no_verdict() -> None:
 
     assert judgement == Judgement([], [], is_judged=False, is_near_miss=False)
     assert spans(told) == [(0, 2_000, GapReason.LOW_QUALITY)]
+
+
+def test_what_is_found_on_a_picture_that_is_not_whole_counts_and_the_rest_is_a_gap() -> None:
+    held = begun()
+    known = replace(sample(0, view(picture(FILM))), is_whole=False)
+    unknown = replace(sample(SECOND, view(picture(1))), is_whole=False)
+
+    first, second = judge(held, known), judge(held, unknown)
+
+    assert states(first.events) == ["open"]
+    assert second.decisions == ()
+    assert spans(held.epoch_ended(0, SECOND, "stream_ended", 2.0)) == [
+        (0, 1_000, GapReason.NO_KEYFRAME)
+    ]
+    assert totals(held).screened_ms == 0
 
 
 def test_low_quality_that_goes_on_is_told_while_it_lasts() -> None:
