@@ -215,16 +215,31 @@ class Placing:
             if stream is None and self.may_be_late(stream_id):
                 orphan.until_s = now_s + ORPHAN_S
             is_other = stream is not None and stream.session_key != orphan.account.session_key
-            if is_other or now_s > orphan.until_s:
+            if is_other or (stream is None and now_s > orphan.until_s):
                 del self._orphans[stream_id]
                 await self._settler.end(orphan.account, "interrupted")
+            elif stream is not None and stream_id not in self._told_s:
+                await self._tell_waiting(orphan, now_s)
+
+    async def _tell_waiting(self, orphan: Orphan, now_s: float) -> None:
+        """Publish now and then that nobody sees a session which no worker is there to take."""
+        if now_s - (orphan.until_s - ORPHAN_S) < PIECE_S:
+            return
+        stream_id = orphan.account.stream_id
+        self._settling.add(stream_id)
+        account = await self._settler.left_out(orphan.account, GapReason.INTERRUPTED)
+        self._settling.discard(stream_id)
+        self._leave_orphan(account)
 
     async def end_orphans(self) -> None:
         """End all sessions without a worker: this process ends."""
         for stream_id in self._told_s:
             await self._tell_held(stream_id)
-        for orphan in self._orphans.values():
-            await self._settler.end(orphan.account, "interrupted")
+        for stream_id, orphan in self._orphans.items():
+            account = orphan.account
+            if stream_id in self.wanted and stream_id not in self._told_s:
+                account = await self._settler.left_out(account, GapReason.INTERRUPTED)
+            await self._settler.end(account, "interrupted")
 
     def _ask_for(self, member: Member, stream_id: str, reason: StopReason) -> None:
         self._releasing[stream_id] = reason

@@ -1,8 +1,10 @@
 """What a supervisor does when workers get ready, die, hang and grow, and when it is to stop."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -12,7 +14,7 @@ from streamguard.core.crew import CrashBrake, CrewRules, Trouble
 from streamguard.core.suspicion import Suspicion
 from streamguard.runtime.board import StreamBeat
 from streamguard.runtime.parts import Stream
-from streamguard.runtime.placing import MOVE_EVERY_S, ORPHAN_S
+from streamguard.runtime.placing import MOVE_EVERY_S, ORPHAN_S, PIECE_S
 from streamguard.runtime.supervisor import TOGETHER_S
 from streamguard.runtime.wire import HEADER, Drain, Released, Take
 from tests.runtime.made_crew import KILLED, Rig, ScriptedWorker, crew, streams
@@ -130,6 +132,50 @@ def test_a_session_that_nobody_wants_after_its_worker_died_is_ended_in_the_log()
         await rig.look_until(lambda: rig.log.told("a") == ["coverage.gap", "stream.ended"], 0.5)
 
         assert rig.clock.monotonic() > 1_000.0 + ORPHAN_S
+
+    with_crew(1, test)
+
+
+def test_a_session_that_no_worker_is_there_to_take_waits_and_is_told_of_meanwhile() -> None:
+    """All workers died, and others take long to come: what is sent in between is in gaps."""
+
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(streams("a"))
+        await rig.ready(1)
+        await rig.kept(1, streams("a").values())
+        await rig.die(1)
+        await rig.look_until(lambda: rig.clock.monotonic() > 1_000.0 + 1.5 * ORPHAN_S, 0.5)
+        told = rig.log.told("a")
+        (number, *_) = rig.numbers()
+        await rig.ready(number)
+        await rig.look_until(lambda: rig.workers[number].taken == ["a"])
+        (taken,) = (one for one in rig.workers[number].heard if isinstance(one, Take))
+
+        assert set(told) == {"coverage.gap"}
+        assert len(told) > ORPHAN_S / PIECE_S
+        assert taken.before is not None
+        assert taken.before.session_id == "session of a"
+        assert rig.clock.monotonic() - taken.before.accounted_s <= PIECE_S + 1.0
+
+    with_crew(1, test)
+
+
+def test_a_session_that_waits_at_a_stop_is_accounted_for_to_its_end() -> None:
+    async def test(rig: Rig) -> None:
+        rig.supervisor.want(streams("a"))
+        await rig.ready(1)
+        await rig.kept(1, streams("a").values())
+        await rig.die(1)
+        rig.clock.advance(5.0)
+        rig.stop.because("interrupted")
+        await rig.supervisor.run(rig.stop)
+
+        *gaps, ended = (json.loads(row.body)["data"] for row in rig.log.rows if row.key == "a")
+        ends = [datetime.fromisoformat(gap["end_time"]) for gap in gaps]
+        starts = [datetime.fromisoformat(gap["start_time"]) for gap in gaps]
+        assert rig.log.told("a")[-1] == "stream.ended"
+        assert (max(ends) - min(starts)).total_seconds() == 5.0
+        assert ended["stream"]["session_id"] == "session of a"
 
     with_crew(1, test)
 
