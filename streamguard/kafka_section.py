@@ -37,7 +37,7 @@ class KafkaSection(Section):
     """Our own certificate (PEM), where brokers tell clients by certificates; needs `key_file`."""
     key_file: Path | None = None
     """The key of that certificate (PEM, not encrypted): a secret, mounted as a file."""
-    compression: Literal["none", "gzip"] = "none"
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
     """How batches are compressed; an event alone is about 1.5 kB."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 12
     """Partitions of a topic that has to be made; more of them later would move streams."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamguard.core.errors import BrokerUnavailable, RecordRefused
-from streamguard.core.record import Message
+from streamguard.core.record import Message, require_sendable
 
 N_PARTITIONS = 3
 
@@ -36,6 +36,7 @@ class MemoryBroker:
 
     async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
         await self.probe()
+        require_sendable(messages)
         ends: dict[int, int] = {}
         for message in messages:
             if len(message.value) > self.cluster.max_bytes:

@@ -84,7 +84,7 @@ class KafkaOptions:
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
-    compression: Literal["none", "gzip"] = "none"
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
 
     def arguments(self) -> dict[str, Any]:
         """Give what the library's clients are made with.

@@ -21,7 +21,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from streamguard.adapters.kafka_client import REQUEST_TIMEOUT_S, KafkaOptions, answered
 from streamguard.adapters.kafka_topics import TopicSpec, make_missing
 from streamguard.core.errors import BrokerDenied, BrokerUnavailable, RecordRefused, StreamguardError
-from streamguard.core.record import Message
+from streamguard.core.record import Message, require_sendable
 
 MAX_BATCH_BYTES = 256 * 1024
 """A quarter of what a broker takes unless told otherwise; one event is less than 64 KiB."""
@@ -74,6 +74,7 @@ class KafkaProducer:
     async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
         """Have messages appended, those of one key in order; give offsets by partition."""
         producer = self._opened()
+        require_sendable(messages)
         async with answered(SEND_TIMEOUT_S):
             partitions = sorted(await producer.partitions_for(self._spec.name))
         shares: dict[int, list[Message]] = {}

@@ -4,15 +4,19 @@ Rule: a message says exactly what the log says; what has to be left out is marke
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from streamguard.core.errors import RecordRefused
 from streamguard.core.event_data import utc_seconds
 from streamguard.core.events import Event
 
 REDUCED = "ce_reduced"
 """Header of an event whose data were cut down for the broker; it says why."""
+
+MAX_MESSAGE_BYTES = 68 * 1024
+"""An event is less than 64 KiB; its key is said twice, and delivery adds headers of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,12 @@ class Message:
     headers: tuple[tuple[str, bytes], ...]
     value: bytes
 
+    @property
+    def size_bytes(self) -> int:
+        """Give the bytes of key, headers and value, without what a broker adds."""
+        of_headers = sum(len(name.encode()) + len(value) for name, value in self.headers)
+        return len(self.key) + of_headers + len(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -118,6 +128,17 @@ def message_of(record: Record, why_reduced: str | None = None) -> Message:
         headers=tuple((name, value.encode()) for name, value in headers.items()),
         value=_compact(data).encode(),
     )
+
+
+def require_sendable(messages: Sequence[Message]) -> None:
+    """See to it that nothing goes to a broker that consumers need not be ready for.
+
+    Raises:
+        RecordRefused: one of them is larger than any event may be.
+    """
+    largest = max((message.size_bytes for message in messages), default=0)
+    if largest > MAX_MESSAGE_BYTES:
+        raise RecordRefused(f"{largest} bytes are more than a message may have")
 
 
 def reduced(record: Record) -> Record | None:

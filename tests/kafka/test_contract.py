@@ -16,14 +16,15 @@ from streamguard.adapters.kafka_client import KafkaOptions
 from streamguard.adapters.kafka_producer import KafkaProducer
 from streamguard.adapters.kafka_topics import TopicSpec
 from streamguard.core.delivery_ports import Broker
-from streamguard.core.errors import BrokerUnavailable
-from streamguard.core.record import Message
+from streamguard.core.errors import BrokerUnavailable, RecordRefused
+from streamguard.core.record import MAX_MESSAGE_BYTES, Message
 from tests.broker import GIVEN, Got, Reader
 from tests.memory_broker import Cluster, MemoryBroker
 
 T = TypeVar("T")
 POLICY = {"cleanup.policy": "delete", "retention.ms": "3600000"}
 BYTES = 40_000
+PROCESSES = {"apache": "apache_process", "apache-3": "old_process", "tansu": "tansu"}
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tansu]:
     params=[
         "memory",
         pytest.param("apache", marks=pytest.mark.integration),
+        pytest.param("apache-3", marks=pytest.mark.integration),
         pytest.param("tansu", marks=pytest.mark.integration),
     ]
 )
@@ -97,8 +99,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     if request.param == "apache" and GIVEN:
         bootstrap = GIVEN
     else:
-        name = "apache_process" if request.param == "apache" else "tansu"
-        process: ApacheKafka | Tansu = request.getfixturevalue(name)
+        process: ApacheKafka | Tansu = request.getfixturevalue(PROCESSES[request.param])
         bootstrap = process.bootstrap
     reader = Reader(bootstrap)
     yield kafka_site(bootstrap, reader)
@@ -178,6 +179,23 @@ def test_offsets_that_a_broker_tells_are_those_a_reader_sees_and_they_grow(
         (partition, first[partition]),
         (partition, second[partition]),
     ]
+
+
+def test_a_message_larger_than_any_event_is_refused_with_all_that_came_with_it(
+    site: Site, topic: str
+) -> None:
+    broker, largest = site.reach(topic), message(2)
+    room = MAX_MESSAGE_BYTES - largest.size_bytes + len(largest.value)
+
+    async def send_both() -> None:
+        with pytest.raises(RecordRefused, match=f"{MAX_MESSAGE_BYTES + 1} bytes are more"):
+            await broker.send([message(1), message(2, size=room + 1)])
+        await broker.send([message(2, size=room)])
+
+    during(broker, send_both)
+
+    [got] = site.read(topic, 1)
+    assert len(got.value) == room
 
 
 def test_a_broker_that_is_there_answers_a_probe(site: Site, topic: str) -> None:

@@ -1,4 +1,4 @@
-"""Encryption and logging in, against both lines of Apache Kafka."""
+"""Encryption, logging in and compression, against both lines of Apache Kafka."""
 
 import asyncio
 import shutil
@@ -149,6 +149,13 @@ def test_a_broker_whose_certificate_names_another_host_gets_no_password(
     }
 
     assert isinstance(refusal(elsewhere, settings), BrokerUnavailable)
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_a_message_arrives_however_it_is_compressed(kafka: ApacheKafka, compression: str) -> None:
+    deliver(kafka.bootstrap, {"compression": compression})
+
+    assert n_arrived(kafka) == 1
 
 
 def test_topics_are_made_and_checked_over_tls_with_scram(
