@@ -18,6 +18,7 @@ NAMES = {
     "capacity": "how many live streams of a kind this machine screens, by bisection",
     "scaling": "two workers beside one, on files in the page cache",
     "soak": "an hour of streams that come and go: memory, threads, descriptors",
+    "crashes": "a worker, nginx, the supervisor killed: how soon all is back, what gaps say",
     "harm": "what publishers and their server feel of streamguard: on, off, or stopped",
     "hostile": "thousands of damaged sources: an error or frames, no hang, no leak, no crash",
     "peers": "CPU and recall beside other ways: camera recorders, pdqhash, vPDQ",

@@ -22,10 +22,10 @@ CLIP_MS = 12_000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A keyframe that the origin sent.
+    """A line of the origin's report: a keyframe that it sent, or what became of a connection.
 
-    kind:   "keyframe", or "clip" for the first one of a known clip.
-    sent_s: CLOCK_MONOTONIC of its last byte.
+    kind:   "keyframe", or "clip" for the first one of a known clip; others as origin_stream.Tell.
+    sent_s: CLOCK_MONOTONIC of its last byte, or of what happened.
     """
 
     kind: str
@@ -35,13 +35,20 @@ class Sent:
 
 
 def sent_within(report: Path, window_s: tuple[float, float]) -> list[Sent]:
-    """Read what the origin sent within a window of CLOCK_MONOTONIC."""
-    found = []
-    for line in report.read_text().splitlines():
-        kind, stream, ticks, at = line.split()
-        if window_s[0] <= (sent_s := float(at)) < window_s[1]:
-            found.append(Sent(kind, stream, int(ticks) // TICKS_MS, sent_s))
-    return found
+    """Read which keyframes the origin sent within a window of CLOCK_MONOTONIC."""
+    return [
+        line
+        for line in lines_of(report)
+        if line.kind in {"keyframe", "clip"} and window_s[0] <= line.sent_s < window_s[1]
+    ]
+
+
+def lines_of(report: Path) -> list[Sent]:
+    """Read all that the origin told."""
+    split = (line.split() for line in report.read_text().splitlines())
+    return [
+        Sent(kind, stream, int(ticks) // TICKS_MS, float(at)) for kind, stream, ticks, at in split
+    ]
 
 
 def latencies_ms(sent: Iterable[Sent], flags: Iterable[SeenFlag]) -> list[float]:

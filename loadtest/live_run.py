@@ -59,6 +59,8 @@ class Live:
     """A run that is going on."""
 
     folder: Path
+    port: int
+    """Of the origin."""
     origin: Popen[bytes]
     screening: Popen[bytes]
     log: LogFollower
@@ -113,10 +115,10 @@ def live(n_streams: int, load: Load, bank: Path) -> Iterator[Live]:
         configuration.write_text(_configuration(n_streams, load, bank, folder, port))
         log = LogFollower(folder / "events.db")
         with running(_origin(n_streams, load, folder, port), folder / "origin.log") as origin:
-            _wait_listening(origin, folder / "origin.log")
+            wait_listening(origin, folder / "origin.log")
             run = streamguard("run", "--config", configuration)
             with running(run, folder / "run.log") as screening:
-                yield Live(folder, origin, screening, log)
+                yield Live(folder, port, origin, screening, log)
         log.close()
 
 
@@ -129,7 +131,7 @@ def _origin(n_streams: int, load: Load, folder: Path, port: int) -> list[str]:
     ]
 
 
-def _wait_listening(origin: Popen[bytes], log: Path) -> None:
+def wait_listening(origin: Popen[bytes], log: Path) -> None:
     """Wait until the origin has read its files; where some are missing, it encodes them first."""
     while "listening" not in (said := log.read_text()):
         if origin.poll() is not None:

@@ -4,7 +4,8 @@
 
 Streams are /0000.ts, /0001.ts, ...; their phases are spread over the GOP. Frames leave in bursts of
 100 ms, or one by one. A known clip comes up at random instants. FILE gets a line for each keyframe
-that was sent: what, stream, PTS in ticks of 90 kHz, CLOCK_MONOTONIC of its last byte.
+that was sent: what, stream, PTS in ticks of 90 kHz, CLOCK_MONOTONIC of its last byte; and one for
+each connection that comes ("connect"), gets its first frame ("join"), and is lost ("gone").
 
 Rule: a process of its own, one thread for all sending, and little CPU: the figure is in its report.
 """
@@ -158,7 +159,7 @@ class Origin:
             if stream is None or visitor.number in self._off:
                 visitor.refuse()
             else:
-                stream.listeners.append(Listener(visitor.welcome()))
+                stream.join(Listener(visitor.welcome()), visitor.came_s)
 
     def _change(self) -> None:
         """End a stream or, once enough are off, let the one begin again that ended first."""

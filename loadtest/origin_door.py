@@ -6,6 +6,7 @@ Rule: it waits for slow requests in a thread of its own, so that sending never d
 import re
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from queue import SimpleQueue
 from types import TracebackType
@@ -23,10 +24,11 @@ _REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asked for a stream, by its number."""
+    """Who asked for a stream, by its number; came_s: CLOCK_MONOTONIC of the connection."""
 
     connection: socket.socket
     number: int
+    came_s: float
 
     def welcome(self) -> socket.socket:
         """Say that the stream comes; give the socket, which never blocks from here on."""
@@ -76,6 +78,7 @@ class Door:
                 connection.close()
 
     def _read_request(self, connection: socket.socket) -> None:
+        came_s = time.monotonic()
         connection.settimeout(REQUEST_S)
         request = b""
         while b"\r\n\r\n" not in request and len(request) < MAX_REQUEST_BYTES:
@@ -84,7 +87,7 @@ class Door:
                 break
             request += more
         found = _REQUEST.match(request)
-        visitor = Visitor(connection, int(found[1]) if found else -1)
+        visitor = Visitor(connection, int(found[1]) if found else -1, came_s)
         if found is None:
             visitor.refuse()
         else:

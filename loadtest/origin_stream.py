@@ -7,7 +7,7 @@ instant of sending is that of the first try: what a full socket delays is the re
 import random
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from loadtest.origin_content import RATE
@@ -23,7 +23,10 @@ START_TICKS = 3600 * TICKS_S
 """First decode time of a stream: no zero that might hide a mistake."""
 
 Tell = Callable[[str, str, int, float], None]
-"""Takes "keyframe" or "clip", the stream, the PTS in ticks and the instant of sending."""
+"""Takes what happened, the stream, the PTS in ticks and the instant.
+
+A "keyframe" or the first one of a "clip" was sent; of a connection, by which time it came
+("connect"), had its first frames ("join") or would take no more ("gone")."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,7 @@ class Listener:
 
     connection: socket.socket
     waiting: bytes = b""
+    is_new: bool = True
 
     def send(self, parts: Sequence[bytes]) -> bool:
         """Send, never waiting; False when the listener is gone or too slow."""
@@ -73,6 +77,11 @@ class LiveStream:
         self._at = len(self._block)
         self._insert_at_s = self._next_insert_s()
 
+    def join(self, listener: Listener, came_s: float) -> None:
+        """Let a listener have the stream from its next frame on."""
+        self._tell("connect", self.name, 0, came_s)
+        self.listeners.append(listener)
+
     def send(self, n_frames: int) -> None:
         """Send so many frames to all who listen."""
         parts: list[bytes] = []
@@ -85,18 +94,23 @@ class LiveStream:
             if self.listeners:
                 parts += (frame.stamped(self._base_ticks), frame.rest)
         if self.listeners:
-            self._send_chunk(parts)
+            told += ((kind, 0) for kind in self._send_chunk(parts))
         now_s = time.monotonic()
         for kind, pts in told:
             self._tell(kind, self.name, pts, now_s)
 
-    def _send_chunk(self, parts: list[bytes]) -> None:
-        """Send one chunk of HTTP/1.1."""
+    def _send_chunk(self, parts: list[bytes]) -> Iterator[str]:
+        """Send one chunk of HTTP/1.1; say which listeners join with it, and which are gone."""
         chunk = [b"%x\r\n" % sum(map(len, parts)), *parts, b"\r\n"]
-        for listener in [each for each in self.listeners if not each.send(chunk)]:
-            listener.connection.close()
-            self.listeners.remove(listener)
-            self.n_let_go += 1
+        for listener in tuple(self.listeners):
+            if not listener.send(chunk):
+                listener.connection.close()
+                self.listeners.remove(listener)
+                self.n_let_go += 1
+                yield "gone"
+            elif listener.is_new:
+                listener.is_new = False
+                yield "join"
 
     def end(self) -> None:
         """Let all listeners go, as when a broadcast ends."""

@@ -53,12 +53,16 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class RtmpServer:
-    """A server that is up; its files lie in `folder`, `worker` is a process that serves."""
+    """A server that is up; its files lie in `folder`.
+
+    worker: a process that serves; master: the one that looks after it.
+    """
 
     port: int
     folder: Path
     stat_port: int = 0
     worker: int = 0
+    master: int = 0
 
     @property
     def stat_url(self) -> str:
@@ -137,7 +141,8 @@ def rtmp_server(
     with running(command, log) as process:
         _wait_for(port, process, log)
         children = descendants(process.pid)
-        yield RtmpServer(port, folder, stat_port, children[0] if children else process.pid)
+        worker = children[0] if children else process.pid
+        yield RtmpServer(port, folder, stat_port, worker, process.pid)
 
 
 def free_port() -> int:

@@ -1,8 +1,10 @@
 """An hour of streams that come and go: memory, threads, descriptors and zombies do not grow.
 
-    python -m loadtest soak [--minutes 60] [--streams 60]
+    python -m loadtest soak [--minutes 60] [--streams 60] [--added 1]
 
 Each second a stream ends, or one that had ended begins anew; known clips come up on all of them.
+With --added, so many streams a second are added through the admin API as well, and the oldest of
+them removed; at the end all are, and what the processes hold then is held against the beginning.
 
 Rule: the real `streamguard run`; the first tenth is left out of the slope, for caches fill then.
 """
@@ -20,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.live_run import Load, build_bank, live
+from loadtest.admin_churn import AdminChurn
+from loadtest.live_run import Live, Load, Taken, build_bank, live
 from loadtest.origin_content import GOPS_S, PROFILES
 from loadtest.proc_stat import Usage, descendants, n_zombies
 
@@ -36,6 +39,9 @@ MAX_MORE_THREADS = MAX_MORE_DESCRIPTORS = 8
 WARM_UP_SHARE = 0.1
 SAMPLE_S = 2.0
 
+SETTLE_S = 5.0
+"""Until what was let go is closed: a stop waits 2 s at most for a read."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Measure; exit 1 where the run is long enough to be judged and a bar is missed."""
@@ -43,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--streams", type=int, default=60)
     parser.add_argument("--churn", type=float, default=1.0, help="starts and ends a second")
+    parser.add_argument("--added", type=float, default=0.0, help="through the API, a second")
     parser.add_argument("--profile", choices=PROFILES, default="360p30")
     parser.add_argument("--gop", type=int, choices=GOPS_S, default=2, help="seconds")
     parser.add_argument("--evidence", action="store_true", help="keep clips and stills of flags")
@@ -67,26 +74,48 @@ def _run(options: argparse.Namespace) -> tuple[list[tuple[float, Usage]], dict[s
         origin_options=("--churn", str(options.churn)),
         more=f"[worker]\n{options.worker}\n" if options.worker else "",
     )
-    samples: list[tuple[float, Usage]] = []
-    zombies = 0
     with tempfile.TemporaryDirectory() as name:
         bank = build_bank(Path(name))
         with live(options.streams, load, bank) as run:
             run.wait_connected(options.streams)
-            began_s = time.monotonic()
-            while (at_s := time.monotonic() - began_s) < options.minutes * 60:
-                run.follow(SAMPLE_S)
-                now = run.take()
-                samples.append((at_s, now.supervisor + now.workers))
-                pids = [run.screening.pid, *descendants(run.screening.pid)]
-                zombies = max(zombies, n_zombies(pids))
-                _tell(samples)
+            source = f"http://127.0.0.1:{run.port}/0000.ts"
+            with AdminChurn(run.folder / "run.log", run.log.path, source) as churn:
+                run.follow(SETTLE_S)
+                before = run.take()
+                samples, zombies = _churned(run, churn, options)
+                churn.clear()
+                run.follow(SETTLE_S)
+                after = run.take()
             seen = {
+                "added": churn.n_added,
+                "threads_left": _held(after).n_threads - _held(before).n_threads,
+                "descriptors_left": _held(after).n_descriptors - _held(before).n_descriptors,
                 "sessions": len(run.log.accounts),
                 "flags": len(run.log.flags),
                 "zombies_most": zombies,
             }
     return samples, seen
+
+
+def _churned(
+    run: Live, churn: AdminChurn, options: argparse.Namespace
+) -> tuple[list[tuple[float, Usage]], int]:
+    """Look on for as long as asked; give what was held, by time, and the most zombies."""
+    samples: list[tuple[float, Usage]] = []
+    zombies, began_s = 0, time.monotonic()
+    while (at_s := time.monotonic() - began_s) < options.minutes * 60:
+        run.follow(SAMPLE_S)
+        while churn.n_added < at_s * options.added:
+            churn.turn()
+        samples.append((at_s, _held(run.take())))
+        pids = [run.screening.pid, *descendants(run.screening.pid)]
+        zombies = max(zombies, n_zombies(pids))
+        _tell(samples)
+    return samples, zombies
+
+
+def _held(taken: Taken) -> Usage:
+    return taken.supervisor + taken.workers
 
 
 def _tell(samples: Sequence[tuple[float, Usage]]) -> None:
@@ -130,5 +159,7 @@ def _is_good(report: dict[str, Any]) -> bool:
         report["slope_mb_min"] <= MAX_SLOPE_MB_MIN
         and grown["threads"] <= MAX_MORE_THREADS
         and grown["descriptors"] <= MAX_MORE_DESCRIPTORS
+        and report["threads_left"] <= MAX_MORE_THREADS
+        and report["descriptors_left"] <= MAX_MORE_DESCRIPTORS
         and report["zombies_most"] == 0
     )
