@@ -5,6 +5,7 @@ from uuid import UUID, uuid5
 
 from streamguard.core.event_data import FlagData, utc_text
 from streamguard.core.events import Event, flag_event
+from streamguard.core.record import Record
 
 SOURCE = "/streamguard/test"
 SPACE = UUID(int=7)
@@ -12,7 +13,12 @@ MADE_S = 1_767_323_045.0
 
 
 def opened(
-    number: int, stream_id: str = "lobby", *, n_signals: int = 1, time_s: float = MADE_S
+    number: int,
+    stream_id: str = "lobby",
+    *,
+    n_signals: int = 1,
+    time_s: float = MADE_S,
+    severity: str = "P1",
 ) -> Event:
     """Make the event of a flag that opened; a signal adds about 350 bytes."""
     match = {
@@ -44,7 +50,7 @@ def opened(
                 "n_samples": 1,
             },
             "clock": {"basis": "ingest"},
-            "policy": {"code": "TVEC-TEST", "severity": "P1"},
+            "policy": {"code": "TVEC-TEST", "severity": severity},
             "signals": [
                 {"detector": "hash", "match": match | {"entry": f"{at}".zfill(150)}}
                 for at in range(n_signals)
@@ -61,3 +67,8 @@ def number_in(value: bytes) -> int:
     """Read the number of an event from its data."""
     number: int = json.loads(value)["window"]["start_pts_ms"]
     return number
+
+
+def number_in_record(record: Record) -> int:
+    """Read the number of an event from what the log keeps of it."""
+    return number_in(json.dumps(json.loads(record.body)["data"]).encode())

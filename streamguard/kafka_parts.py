@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from streamguard.adapters.outbox_values import OutboxValues
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.adapters.system_clock import SystemClock
@@ -54,6 +55,7 @@ def _publisher(section: KafkaSection, outbox: SqliteOutbox, meter: PrometheusMet
     options = kafka_options(section)
     brokers = {spec.name: KafkaProducer(options, spec) for spec in _topic_specs(section)}
     publisher = Publisher(outbox, brokers, SystemClock(), KafkaMeter(meter.registry))
+    OutboxValues(meter.registry, list(brokers), outbox.tally)
     meter.watch("kafka_backlog", "Events that Kafka has not acknowledged.", publisher.backlog)
     meter.watch(
         "kafka_connected",

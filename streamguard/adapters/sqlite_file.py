@@ -13,14 +13,13 @@ from typing import Any
 
 import apsw
 
+from streamguard.adapters.sqlite_schema import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    bring_up,
+    make_tables,
+)
 from streamguard.core.errors import ConfigError, LogUnavailable
-
-SCHEMA_VERSION = 3
-"""Kept in the file as `user_version`; 2 added the tables of delivery to a broker, 3 those of
-sessions that go on."""
-
-APPLICATION_ID = 0x53674C67
-"""Kept in the file ("SgLg"), so that no other SQLite database is taken for a log."""
 
 BUSY_TIMEOUT_MS = 5_000
 """How long to wait for another process that is writing."""
@@ -28,53 +27,8 @@ BUSY_TIMEOUT_MS = 5_000
 WAL_KEPT_BYTES = 16 * 1024 * 1024
 """What a burst leaves of the write-ahead log once it is checkpointed; usually it is 4 MB."""
 
-_LATER_TABLES = f"""
-CREATE TABLE IF NOT EXISTS delivery (
-    topic TEXT PRIMARY KEY,
-    next_offset INTEGER NOT NULL,
-    broker_offsets TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead (
-    offset INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    problem TEXT NOT NULL,
-    buried_s REAL NOT NULL,
-    body TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS sessions (
-    stream_id TEXT PRIMARY KEY,
-    session_id TEXT NOT NULL,
-    boot_id TEXT NOT NULL,
-    account BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS open_flags (
-    flag_id TEXT PRIMARY KEY,
-    body TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-_SCHEMA = f"""
-PRAGMA journal_mode = WAL;
-PRAGMA application_id = {APPLICATION_ID};
-CREATE TABLE events (
-    offset INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    topic TEXT NOT NULL,
-    key TEXT NOT NULL,
-    type TEXT NOT NULL,
-    recorded_s REAL NOT NULL,
-    body TEXT NOT NULL
-) STRICT;
-CREATE INDEX events_by_topic ON events (topic, offset);
-CREATE TABLE groups (
-    name TEXT PRIMARY KEY,
-    next_offset INTEGER NOT NULL,
-    committed_s REAL NOT NULL
-) STRICT, WITHOUT ROWID;
-{_LATER_TABLES}
-"""
 _SETTINGS = f"PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {WAL_KEPT_BYTES}"
+_LAZY = "PRAGMA synchronous = NORMAL"
 _VERSIONS = "SELECT * FROM pragma_application_id, pragma_user_version"
 
 _NO_LOG = "this is no event log: move it away, and a new one will be made"
@@ -104,7 +58,7 @@ def make_if_missing(path: Path) -> None:
         fresh = Path(folder, "log")
         fresh.touch(mode=0o600)  # the -wal and -shm files take the mode of this one
         connection = apsw.Connection(str(fresh))
-        connection.execute(_SCHEMA).fetchall()  # a pragma's row would stop it midway
+        make_tables(connection)
         connection.close()
         with suppress(FileExistsError):  # another process was first
             os.link(fresh, path)
@@ -113,8 +67,13 @@ def make_if_missing(path: Path) -> None:
 class LogFile:
     """One connection to a log; threads take turns on it."""
 
-    def __init__(self, path: Path, *, make: bool = False, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, make: bool = False, read_only: bool = False, is_lazy: bool = False
+    ) -> None:
         """Connect, and make the file first where there is none and `make` says so.
+
+        is_lazy: commits of this connection wait for no disk. A power cut may undo the last of them,
+            in order, and never one of another connection that waited: its sync takes these along.
 
         Raises:
             ConfigError: there is none and none is to be made.
@@ -126,6 +85,8 @@ class LogFile:
             if make:
                 make_if_missing(self._path)
             self.connection = connect(self._path, read_only=read_only)
+            if is_lazy:
+                self.connection.execute(_LAZY)
 
     def rows(self, statement: str, values: tuple[str | int, ...] = ()) -> list[Any]:
         """Read at once, so that no open statement keeps the write-ahead log from shrinking."""
@@ -176,7 +137,7 @@ def connect(path: Path, *, read_only: bool) -> apsw.Connection:
             f" one has {SCHEMA_VERSION}): upgrade streamguard"
         )
     if version < SCHEMA_VERSION and not read_only:
-        connection.execute(f"BEGIN IMMEDIATE; {_LATER_TABLES}; COMMIT").fetchall()
+        bring_up(connection)
     return connection
 
 

@@ -4,12 +4,15 @@ Rule: an offset is always that of the next record to read. Offsets begin at 1, g
 commit, are never used twice and may skip; a reader goes on at `records[-1].offset + 1`.
 """
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_file import LogFile
 from streamguard.adapters.sqlite_sessions import (
     OPEN_FLAGS,
@@ -18,6 +21,7 @@ from streamguard.adapters.sqlite_sessions import (
     keep_sessions,
     kept_of,
 )
+from streamguard.adapters.sqlite_tally import ADD_COMMITTED, IS_UNSENT
 from streamguard.core.account import Account
 from streamguard.core.events import Event
 from streamguard.core.record import Record, Row, row_of
@@ -36,8 +40,8 @@ NO_BOUND = 2**63 - 1
 """Larger than every offset."""
 
 _APPEND = """
-INSERT INTO events (id, topic, key, type, recorded_s, body) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO NOTHING
+INSERT INTO events (id, topic, key, type, recorded_s, body, severity)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING topic
 """
 _READ = """
 SELECT offset, topic, key, id, type, recorded_s, body FROM events
@@ -62,7 +66,10 @@ DELETE FROM events WHERE offset IN (
     SELECT offset FROM (
         SELECT offset, recorded_s FROM events WHERE topic = ? AND offset < ? ORDER BY offset LIMIT ?
     ) WHERE recorded_s < ?
-)
+) RETURNING offset
+"""
+_FORGET_AHEAD = """
+DELETE FROM ahead WHERE topic = ? AND offset IN (SELECT value FROM json_each(?))
 """
 
 
@@ -112,10 +119,12 @@ class SqliteLog:
             LogUnavailable: nothing of this batch was committed; what was there before stands.
         """
         rows = [row_of(event) for event in events]
-        values = [(row.id, row.topic, row.key, row.type, row.recorded_s, row.body) for row in rows]
         with self._file.transaction() as connection:
-            connection.executemany(_APPEND, values)
+            new = Counter(topic for (topic,) in connection.executemany(_APPEND, map(_values, rows)))
+            connection.executemany(ADD_COMMITTED, [(str(topic), n) for topic, n in new.items()])
             keep_sessions(connection, rows, accounts)
+            reach("append_written")
+        reach("append_committed")
 
     def left_over(self) -> LeftOver:
         """Give the flags that never closed, and the sessions that never ended."""
@@ -176,8 +185,14 @@ class SqliteLog:
                     NO_BOUND if lowest is None else lowest,
                     acknowledged if has_broker else NO_BOUND,
                 )
-                connection.execute(_PRUNE, (topic, bound, PRUNE_BATCH, now_s - retention_s))
-                n_removed += connection.changes()
+                oldest = (topic, bound, PRUNE_BATCH, now_s - retention_s)
+                removed = [int(offset) for (offset,) in connection.execute(_PRUNE, oldest)]
+                unsent = connection.execute(IS_UNSENT, (topic, json.dumps(removed))).get
+                connection.execute(ADD_COMMITTED, (topic, -int(unsent)))
+                connection.execute(_FORGET_AHEAD, (topic, json.dumps(removed)))
+                n_removed += len(removed)
+            reach("prune_written")
+        reach("prune_committed")
         return PruneReport(n_removed, tuple(sorted(str(name) for (name,) in silent)))
 
     def close(self) -> None:
@@ -194,3 +209,8 @@ class SqliteLog:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _values(row: Row) -> tuple[str | float | None, ...]:
+    severity = None if row.severity is None else str(row.severity)
+    return row.id, row.topic, row.key, row.type, row.recorded_s, row.body, severity

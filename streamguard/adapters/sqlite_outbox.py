@@ -1,32 +1,60 @@
-"""The event log as the outbox of a broker: what is to be sent, and how far it was acknowledged.
+"""The event log as the outbox of a broker: what is to be sent, and what was acknowledged.
 
-Rule: a topic's place moves on only after the broker has acknowledged everything before it; what the
-broker will never take is kept with its reason and never pruned.
+Rule: a record counts as acknowledged only after the broker said so; what the broker will never take
+is kept with its reason and never pruned. What is written here waits for no disk: a power cut may
+undo the last of it, and then something is sent twice.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_file import LogFile
+from streamguard.adapters.sqlite_tally import ADD_ACKNOWLEDGED, TALLY, TallyRow
+from streamguard.core.delivery_ports import Tally, Urgent
 from streamguard.core.record import Position, Record
 
 _POSITION = "SELECT next_offset, broker_offsets FROM delivery WHERE topic = ?"
 _READ = """
 SELECT offset, topic, key, id, type, recorded_s, body FROM events
-WHERE topic = ? AND offset >= ? ORDER BY offset LIMIT ?
+WHERE topic = ?1 AND offset >= ?2
+AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1) ORDER BY offset LIMIT ?3
 """
-_ACKNOWLEDGE = """
+_URGENT = """
+SELECT offset, key FROM events
+WHERE topic = ?1 AND severity = 'P0' AND offset >= ?2
+AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1) ORDER BY offset LIMIT ?3
+"""
+_READ_KEY = """
+SELECT offset, topic, key, id, type, recorded_s, body FROM events
+WHERE topic = ?1 AND key = ?2 AND offset >= ?3 AND offset <= ?4
+AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1) ORDER BY offset LIMIT ?5
+"""
+_END = "SELECT ifnull(max(offset), 0) + 1 FROM events WHERE topic = ?"
+_MOVE = """
 INSERT INTO delivery (topic, next_offset, broker_offsets) VALUES (?, ?, ?)
 ON CONFLICT (topic) DO UPDATE
 SET next_offset = excluded.next_offset, broker_offsets = excluded.broker_offsets
 """
+_PUT_AHEAD = "INSERT OR IGNORE INTO ahead (topic, offset) VALUES (?, ?)"
+_FORGET_PASSED = "DELETE FROM ahead WHERE topic = ? AND offset < ?"
+_AHEAD = "SELECT offset FROM ahead WHERE topic = ? ORDER BY offset"
+_N_DEAD_OF = "SELECT count(*) FROM dead WHERE offset IN (SELECT value FROM json_each(?))"
 _BURY = """
 INSERT INTO dead (offset, id, topic, problem, buried_s, body) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (offset) DO NOTHING
 """
 _BACKLOG = """
-SELECT count(*) FROM events WHERE topic = ?1
-AND offset >= ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1)
+SELECT count(*) FROM events
+WHERE topic = ?1 AND offset >= ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1)
+AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1)
+"""
+_GONE_AGAIN = """
+SELECT count(*) FROM events WHERE topic = ?1 AND offset NOT IN (SELECT offset FROM dead) AND (
+    offset < ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1)
+    OR offset IN (SELECT offset FROM ahead WHERE topic = ?1)
+)
 """
 _DEAD = "SELECT id, problem, body FROM dead ORDER BY offset"
 
@@ -41,7 +69,7 @@ class SqliteOutbox:
             ConfigError: there is none.
             LogUnavailable: it cannot be opened, or a newer streamguard wrote it.
         """
-        self._file = LogFile(path)
+        self._file = LogFile(path, is_lazy=True)
 
     def position(self, topic: str) -> Position:
         """Give how far a topic was acknowledged; the beginning for one never delivered."""
@@ -50,29 +78,86 @@ class SqliteOutbox:
             return Position(next_offset, {int(part): at for part, at in offsets.items()})
         return Position()
 
-    def read(self, topic: str, offset: int, limit: int) -> list[Record]:
-        """Give the records of a topic from `offset` on, in order, at most `limit`."""
-        return [Record(*row) for row in self._file.rows(_READ, (topic, offset, limit))]
+    def end_offset(self, topic: str) -> int:
+        """Give the offset after the last record of a topic; 1 where it has none."""
+        ((end,),) = self._file.rows(_END, (topic,))
+        return int(end)
 
-    def acknowledge(self, topic: str, position: Position) -> None:
-        """Keep durably how far a topic was acknowledged; it may also go back."""
-        values = (topic, position.next_offset, json.dumps(dict(position.broker_offsets)))
+    def read(self, topic: str, offset: int, limit: int) -> list[Record]:
+        """Give the records from `offset` on, in order, but for those acknowledged ahead."""
+        records = [Record(*row) for row in self._file.rows(_READ, (topic, offset, limit))]
+        reach("window_read")
+        return records
+
+    def urgent(self, topic: str, position: Position, since: int, limit: int) -> Urgent | None:
+        """Give the urgent flags from `since` on, each after all that waits of its stream.
+
+        Streams share the limit, so that none of them waits for the backlog of another.
+        """
+        first = max(since, position.next_offset)
+        found = [(int(at), str(key)) for at, key in self._file.rows(_URGENT, (topic, first, limit))]
+        if not found:
+            return None
+        last_of = {key: offset for offset, key in found}
+        share = max(1, limit // len(last_of))
+        rows = [
+            row
+            for key, last in last_of.items()
+            for row in self._file.rows(_READ_KEY, (topic, key, position.next_offset, last, share))
+        ]
+        records = sorted((Record(*row) for row in rows), key=lambda record: record.offset)
+        return Urgent(tuple(records), found[0][0])
+
+    def acknowledge(self, topic: str, position: Position, offsets: Sequence[int]) -> None:
+        """Keep how far a topic was acknowledged.
+
+        Args:
+            topic: which one.
+            position: how far all of it is; it never goes back.
+            offsets: the records that now are; those at the position or after it are kept as ahead.
+        """
+        reach("broker_acknowledged")
+        place = (topic, position.next_offset, json.dumps(dict(position.broker_offsets)))
+        ahead = [(topic, offset) for offset in offsets if offset >= position.next_offset]
         with self._file.transaction() as connection:
-            connection.execute(_ACKNOWLEDGE, values)
+            connection.execute(_MOVE, place)
+            connection.executemany(_PUT_AHEAD, ahead)
+            connection.execute(_FORGET_PASSED, (topic, position.next_offset))
+            n_dead = int(connection.execute(_N_DEAD_OF, (json.dumps(list(offsets)),)).get)
+            connection.execute(ADD_ACKNOWLEDGED, (topic, len(offsets) - n_dead))
+            reach("acknowledge_written")
+        reach("acknowledge_committed")
+
+    def begin_anew(self, topic: str) -> Sequence[int]:
+        """Let all that the log holds of a topic wait again; give what was acknowledged ahead."""
+        with self._file.transaction() as connection:
+            ahead = [int(offset) for (offset,) in connection.execute(_AHEAD, (topic,))]
+            n_again = int(connection.execute(_GONE_AGAIN, (topic,)).get)
+            connection.execute(_MOVE, (topic, 1, "{}"))
+            connection.execute("DELETE FROM ahead WHERE topic = ?", (topic,))
+            connection.execute(ADD_ACKNOWLEDGED, (topic, -n_again))
+        return ahead
 
     def bury(self, record: Record, problem: str, now_s: float) -> None:
-        """Keep durably a record that the broker will never take, and why; the first reason stays.
+        """Keep a record that the broker will never take, and why; the first reason stays.
 
         now_s: seconds since 1970 UTC.
         """
         values = (record.offset, record.id, record.topic, problem, now_s, record.body)
         with self._file.transaction() as connection:
             connection.execute(_BURY, values)
+            reach("bury_written")
+        reach("bury_committed")
 
     def backlog(self, topic: str) -> int:
         """Count the records of a topic that are not acknowledged."""
         ((count,),) = self._file.rows(_BACKLOG, (topic,))
         return int(count)
+
+    def tally(self, topic: str) -> Tally:
+        """Count the records of a topic by what became of them, all at one moment."""
+        rows: list[TallyRow] = self._file.rows(TALLY, (topic,))
+        return Tally(*rows[0])
 
     def dead(self) -> list[tuple[str, str, str]]:
         """Give id, reason and body of each record that the broker never took, in order."""

@@ -17,7 +17,7 @@ from streamguard.contracts import reference
 from streamguard.contracts.descriptions import describe
 from streamguard.core.event_data import Value
 from streamguard.core.events import KINDS, RETENTION_S, Event, EventType, Topic, schema_id
-from streamguard.core.record import REDUCED
+from streamguard.core.record import REDUCED, REPLAYED
 
 CONTRACT_VERSION = "1.0.0"
 """Of the contracts, not of the package: a minor version adds types and optional fields."""
@@ -167,7 +167,10 @@ def _headers() -> dict[str, Any]:
         "content-type": envelope["datacontenttype"]["description"],
         **{f"ce_{name}": envelope[name]["description"] for name in attributes},
     }
-    optional = {REDUCED: "Present where data are cut down, for the broker refused the whole event."}
+    optional = {
+        REDUCED: "Present where data are cut down, for the broker refused the whole event.",
+        REPLAYED: "Present where the event is late, after an outage or a restart, or sent again.",
+    }
     return {
         "type": "object",
         "required": list(headers),

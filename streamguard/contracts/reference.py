@@ -14,8 +14,11 @@ from prometheus_client import Metric
 
 from streamguard.adapters.discovery_meter import ServerFigures, show_discovery
 from streamguard.adapters.kafka_meter import KafkaMeter
+from streamguard.adapters.outbox_values import OutboxValues
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.contracts.descriptions import describe
+from streamguard.core.delivery_ports import Tally
+from streamguard.core.events import Topic
 from streamguard.core.ports import Stage
 from streamguard.policy_file import CategoryTable, HashTable, PolicyTables
 from streamguard.section import Section
@@ -133,6 +136,7 @@ def _counted() -> Iterator[tuple[str, str, str, str]]:
     meter.reconnected(ANY)
     meter.describe_model(ANY, ANY, ANY)
     KafkaMeter(meter.registry).failed(ANY)
+    OutboxValues(meter.registry, list(Topic), lambda _: Tally(0, 0, 0, 0))
     show_discovery(meter.registry, [ServerFigures(ANY, bool, int, int)])
     for metric in meter.registry.collect():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name

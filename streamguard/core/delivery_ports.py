@@ -4,6 +4,7 @@ Rule: as in `ports`: nothing more than delivery needs.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -19,6 +20,34 @@ class Outcome(StrEnum):
     DEAD = "dead"
 
 
+@dataclass(frozen=True, slots=True)
+class Urgent:
+    """What goes before the backlog of other streams.
+
+    records: in order; each P0 flag among them comes after all that waits of its stream.
+    first:   offset of the first P0 flag that waits, of those asked for.
+    """
+
+    records: Sequence[Record]
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Records of a topic by what became of them; the first number is the sum of the others.
+
+    committed:    came into the log.
+    acknowledged: taken by the broker.
+    waiting:      neither taken nor dead.
+    dead:         refused for good, and kept aside; a stub was sent for a flag.
+    """
+
+    committed: int
+    acknowledged: int
+    waiting: int
+    dead: int
+
+
 class Outbox(Protocol):
     """The log as its publisher sees it; every method may raise LogUnavailable."""
 
@@ -26,16 +55,28 @@ class Outbox(Protocol):
         """Give how far a topic was acknowledged; the beginning for one never delivered."""
         ...
 
-    def read(self, topic: str, offset: int, limit: int) -> Sequence[Record]:
-        """Give the records of a topic from `offset` on, in order, at most `limit`."""
+    def end_offset(self, topic: str) -> int:
+        """Give the offset after the last record of a topic; 1 where it has none."""
         ...
 
-    def acknowledge(self, topic: str, position: Position) -> None:
-        """Keep durably how far a topic was acknowledged; it may also go back."""
+    def read(self, topic: str, offset: int, limit: int) -> Sequence[Record]:
+        """Give the records from `offset` on, in order, but for those acknowledged ahead."""
+        ...
+
+    def urgent(self, topic: str, position: Position, since: int, limit: int) -> Urgent | None:
+        """Give the P0 flags from `since` on, each after all that waits of its stream."""
+        ...
+
+    def acknowledge(self, topic: str, position: Position, offsets: Sequence[int]) -> None:
+        """Keep how far a topic was acknowledged, and which records were, some of them ahead."""
+        ...
+
+    def begin_anew(self, topic: str) -> Sequence[int]:
+        """Let all that the log holds of a topic wait again; give what was acknowledged ahead."""
         ...
 
     def bury(self, record: Record, problem: str, now_s: float) -> None:
-        """Keep durably a record that the broker will never take, and why."""
+        """Keep a record that the broker will never take, and why."""
         ...
 
     def backlog(self, topic: str) -> int:

@@ -4,19 +4,24 @@ Rule: a message says exactly what the log says; what has to be left out is marke
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from streamguard.core.errors import RecordRefused
-from streamguard.core.event_data import utc_seconds
+from streamguard.core.event_data import BankMatch, FlagData, utc_seconds
 from streamguard.core.events import Event
+from streamguard.core.types import Severity
 
 REDUCED = "ce_reduced"
 """Header of an event whose data were cut down for the broker; it says why."""
 
 MAX_MESSAGE_BYTES = 68 * 1024
 """An event is less than 64 KiB; its key is said twice, and delivery adds headers of its own."""
+
+REPLAYED = "sg-replayed"
+"""Header of an event that was committed before the connection to the broker over which it is sent,
+or that is sent again over the same one: it is late, and readers may have it already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event on its way to the log, written out; the fields are those of Record."""
+    """One event on its way to the log, written out; the fields are those of Record.
+
+    severity: of the flag that it tells of; None for other events.
+    """
 
     id: str
     topic: str
@@ -57,6 +65,7 @@ class Row:
     type: str
     recorded_s: float
     body: str
+    severity: Severity | None = None
 
 
 def row_of(event: Event | Row) -> Row:
@@ -70,6 +79,7 @@ def row_of(event: Event | Row) -> Row:
         event.type,
         utc_seconds(event.recordedtime),
         event.to_json(),
+        event.data.policy.severity if isinstance(event.data, FlagData) else None,
     )
 
 
@@ -104,18 +114,20 @@ class Position:
 
     def after(self, record: Record, appended: Mapping[int, int]) -> Self:
         """Give the position once `record` and all before it are acknowledged."""
-        return replace(
-            self,
-            next_offset=record.offset + 1,
-            broker_offsets={**self.broker_offsets, **appended},
-        )
+        return replace(self.beyond(appended), next_offset=record.offset + 1)
+
+    def beyond(self, appended: Mapping[int, int]) -> Self:
+        """Give the position once records farther on are acknowledged, and not all before them."""
+        return replace(self, broker_offsets={**self.broker_offsets, **appended})
 
     def is_forgotten(self, appended: Mapping[int, int]) -> bool:
         """Say whether a broker that appends there has lost what it had acknowledged before."""
         return any(at <= self.broker_offsets.get(part, -1) for part, at in appended.items())
 
 
-def message_of(record: Record, why_reduced: str | None = None) -> Message:
+def message_of(
+    record: Record, why_reduced: str | None = None, *, is_replayed: bool = False
+) -> Message:
     """Put an event into CloudEvents' binary mode: attributes into headers, data into the value."""
     event: dict[str, Any] = json.loads(record.body)
     data = event.pop("data")
@@ -123,6 +135,8 @@ def message_of(record: Record, why_reduced: str | None = None) -> Message:
     headers |= {f"ce_{name}": value for name, value in event.items()}
     if why_reduced is not None:
         headers[REDUCED] = why_reduced
+    if is_replayed:
+        headers[REPLAYED] = "1"
     return Message(
         key=record.key.encode(),
         headers=tuple((name, value.encode()) for name, value in headers.items()),
@@ -141,16 +155,35 @@ def require_sendable(messages: Sequence[Message]) -> None:
         raise RecordRefused(f"{largest} bytes are more than a message may have")
 
 
-def reduced(record: Record) -> Record | None:
-    """Cut a flag down to its strongest signal, without a preview; None where nothing can go."""
+def reduced(record: Record) -> Iterator[Record]:
+    """Cut a flag down, more and more; what tells of no flag is not cut down at all.
+
+    Yields:
+        The flag with its strongest signal and without a preview; then a stub, with no reference to
+        evidence and of the signal nothing that may be absent: enough that a person sees it.
+    """
     event: dict[str, Any] = json.loads(record.body)
-    data = event["data"]
-    if "flag_id" not in data:
-        return None
-    data["signals"] = data["signals"][:1]
-    data["evidence"].pop("blurhash", None)
-    body = _compact(event)
-    return replace(record, body=body) if len(body) < len(record.body) else None
+    flag = event["data"]
+    if "flag_id" not in flag:
+        return
+    size = len(record.body)
+    flag["signals"] = flag["signals"][:1]
+    flag["evidence"].pop("blurhash", None)
+    for is_stub in (False, True):
+        if is_stub:
+            _cut_to_a_stub(flag)
+        body = _compact(event)
+        if len(body) < size:
+            yield replace(record, body=body)
+            size = len(body)
+
+
+def _cut_to_a_stub(flag: dict[str, Any]) -> None:
+    state = flag["evidence"]["state"]
+    flag["evidence"] = {"state": "unavailable" if state == "ready" else state}
+    match = flag["signals"][0].get("match", {})
+    for name in [name for name in match if not BankMatch.model_fields[name].is_required()]:
+        del match[name]
 
 
 def _compact(value: Any) -> str:

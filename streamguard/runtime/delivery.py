@@ -1,13 +1,16 @@
-"""Delivers one topic of the log to the broker, in order, as long as it takes.
+"""Delivers one topic of the log to the broker, as long as it takes.
 
-Rule: a topic's place moves on only when the broker has acknowledged. A record that it will never
-take is kept aside with the reason, and sent with what must not be missing, so that a human sees it.
+Rule: a topic's place moves on only when the broker has acknowledged. Of each stream everything goes
+in order; a P0 flag, with what waits of its stream, goes before the backlog of others. A record that
+the broker will never take is kept aside with the reason, and sent with what must not be missing, so
+that a human sees it.
 """
 
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -33,6 +36,19 @@ SAY_AGAIN_S = 60.0
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Records that are sent together.
+
+    is_ahead: others that came before them wait.
+    is_again: some of them may have been sent before.
+    """
+
+    records: Sequence[Record]
+    is_ahead: bool = False
+    is_again: bool = False
+
+
 class Delivery:
     """One topic on its way; everything but `problem` belongs to one event loop."""
 
@@ -54,7 +70,12 @@ class Delivery:
         self._chance = chance
         self._news = asyncio.Event()
         self._place = Position()
-        self._delivered_to = 1  # first offset that was never acknowledged, whatever was lost since
+        self._late_to = 1  # records before this offset are late: older than the connection
+        self._is_behind = False  # more waits than one window holds
+        self._old_urgent: int | None = None  # where to look for late P0 flags; None: there are none
+        self._new_urgent = 1  # where to look for the others
+        self._lost_to = 1  # records before this offset were acknowledged, and the broker lost them
+        self._lost_ahead: frozenset[int] = frozenset()  # and those farther on
         self._spoke_s = float("-inf")
         self._said_s = float("-inf")
         self._said = ""
@@ -86,43 +107,70 @@ class Delivery:
         """Deliver with one connection, until all is sent and `stop` is set; raise what happens."""
         had_no_topic = await self._broker.open()
         self._place = await asyncio.to_thread(self._outbox.position, self._topic)
-        self._delivered_to = max(self._delivered_to, self._place.next_offset)
+        self._late_to = await asyncio.to_thread(self._outbox.end_offset, self._topic)
+        self._is_behind, self._old_urgent, self._new_urgent = False, 1, self._late_to
         self._spoke_s = float("-inf")
         if had_no_topic:
             log.info("topic_made", topic=self._topic)
             await self._begin_anew()
         while True:
-            offset = self._place.next_offset
-            records = await asyncio.to_thread(self._outbox.read, self._topic, offset, WINDOW)
-            if records:
-                await self._deliver(records)
+            window = await asyncio.to_thread(self._next_window)
+            if window.records:
+                await self._deliver(window)
             elif stop.is_set():
                 return
             else:
                 await self._idle()
 
-    async def _deliver(self, records: Sequence[Record]) -> None:
+    def _next_window(self) -> Window:
+        """Choose what goes next; while much waits, new P0 flags first, then late ones."""
+        if self._is_behind:
+            urgent = self._urgent()
+            if urgent is not None:
+                return Window(urgent, is_ahead=True)
+        records = self._outbox.read(self._topic, self._place.next_offset, WINDOW)
+        was_behind, self._is_behind = self._is_behind, len(records) == WINDOW
+        return self._next_window() if self._is_behind and not was_behind else Window(records)
+
+    def _urgent(self) -> Sequence[Record] | None:
+        found = self._outbox.urgent(self._topic, self._place, self._new_urgent, WINDOW)
+        if found is not None:
+            self._new_urgent = found.first
+            return found.records
+        if self._old_urgent is None:
+            return None
+        found = self._outbox.urgent(self._topic, self._place, self._old_urgent, WINDOW)
+        self._old_urgent = None if found is None else found.first
+        return None if found is None else found.records
+
+    async def _deliver(self, window: Window) -> None:
+        messages = [
+            message_of(record, is_replayed=window.is_again or record.offset < self._late_to)
+            for record in window.records
+        ]
         try:
-            appended = await self._broker.send([message_of(record) for record in records])
+            appended = await self._broker.send(messages)
         except RecordRefused as error:
             problem = str(error)
         else:
-            await self._acknowledge(records, appended)
+            await self._acknowledge(window, appended)
             return
-        if len(records) == 1:
-            await self._bury(records[0], problem)
+        if len(window.records) == 1:
+            await self._bury(window, problem)
             return
-        for record in records:  # find out which one is refused
-            await self._deliver([record])
+        for record in window.records:  # find out which one is refused
+            await self._deliver(replace(window, records=[record], is_again=True))
 
-    async def _bury(self, record: Record, problem: str) -> None:
+    async def _bury(self, window: Window, problem: str) -> None:
+        [record] = window.records
         await asyncio.to_thread(self._outbox.bury, record, problem, self._clock.wall())
         appended: Mapping[int, int] = {}
-        rest, outcome = reduced(record), Outcome.DEAD
-        if rest is not None:
+        outcome = Outcome.DEAD
+        for rest in reduced(record):
             with suppress(RecordRefused):
-                appended = await self._broker.send([message_of(rest, "refused")])
+                appended = await self._broker.send([message_of(rest, "refused", is_replayed=True)])
                 outcome = Outcome.REDUCED
+                break
         log.error(
             "record_refused",
             event_id=record.id,
@@ -131,36 +179,41 @@ class Delivery:
             size_bytes=len(record.body),
             is_reduced_sent=outcome is Outcome.REDUCED,
         )
-        await self._acknowledge([record], appended, outcome)
+        await self._acknowledge(window, appended, outcome)
 
     async def _acknowledge(
         self,
-        records: Sequence[Record],
+        window: Window,
         appended: Mapping[int, int],
         outcome: Outcome = Outcome.ACKNOWLEDGED,
     ) -> None:
-        """Move on past `records`, unless the broker has lost what it had before."""
+        """Take note of what was taken, unless the broker has lost what it had before."""
         if self._place.is_forgotten(appended):
             await self._begin_anew()
             raise BrokerForgot(f"Kafka has lost records of {self._topic}")
         now_s = self._clock.wall()
-        self._place = self._place.after(records[-1], appended)
-        await asyncio.to_thread(self._outbox.acknowledge, self._topic, self._place)
+        place, records = self._place, window.records
+        self._place = (
+            place.beyond(appended) if window.is_ahead else place.after(records[-1], appended)
+        )
+        offsets = [record.offset for record in records]
+        await asyncio.to_thread(self._outbox.acknowledge, self._topic, self._place, offsets)
         for record in records:
-            is_fresh = record.offset >= self._delivered_to
+            is_fresh = record.offset >= self._lost_to and record.offset not in self._lost_ahead
             self._meter.sent(outcome if is_fresh else Outcome.REDELIVERED)
             is_flag = record.type == EventType.FLAG_OPENED and not record.is_rescreened
             if is_fresh and is_flag:
                 self._meter.flag_acknowledged(now_s - record.time_s)
-        self._delivered_to = max(self._delivered_to, self._place.next_offset)
         self._well()
 
     async def _begin_anew(self) -> None:
         """Send again all that the log still holds; ids make that harmless."""
         if self._place == Position():
             return
+        self._lost_to = max(self._lost_to, self._place.next_offset)
         self._place = Position()
-        await asyncio.to_thread(self._outbox.acknowledge, self._topic, self._place)
+        ahead = await asyncio.to_thread(self._outbox.begin_anew, self._topic)
+        self._lost_ahead = frozenset(ahead)
         n_records = await asyncio.to_thread(self._outbox.backlog, self._topic)
         log.error("topic_forgotten", topic=self._topic, n_sent_again=n_records)
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.adapters.sqlite_file import SCHEMA_VERSION
 from streamguard.adapters.sqlite_log import PRUNE_BATCH, SILENT_GROUP_S, Access, SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
+from streamguard.adapters.sqlite_schema import SCHEMA_VERSION
 from streamguard.core.coverage_data import GapData
 from streamguard.core.errors import ConfigError, LogUnavailable
 from streamguard.core.event_data import (
@@ -244,7 +244,7 @@ def test_a_record_stays_until_the_broker_has_acknowledged_it(path: Path, log: Sq
 
     assert prune(log, 2 * DAY_S, has_broker=True) == 0
 
-    SqliteOutbox(path).acknowledge(COVERAGE, Position(3))
+    SqliteOutbox(path).acknowledge(COVERAGE, Position(3), [])
     assert prune(log, 2 * DAY_S, has_broker=True) == 2
     assert numbers(log) == [3]
 
@@ -253,14 +253,14 @@ def test_a_topic_that_the_broker_took_goes_whatever_it_has_not_taken_of_others(
     path: Path, log: SqliteLog
 ) -> None:
     log.append([numbered(1)])
-    SqliteOutbox(path).acknowledge(COVERAGE, Position(2))
+    SqliteOutbox(path).acknowledge(COVERAGE, Position(2), [])
 
     assert prune(log, 2 * DAY_S, has_broker=True) == 1
 
 
 def test_a_broker_that_is_silent_for_a_month_keeps_its_place(path: Path, log: SqliteLog) -> None:
     log.append([numbered(1), numbered(2)])
-    SqliteOutbox(path).acknowledge(COVERAGE, Position(2))
+    SqliteOutbox(path).acknowledge(COVERAGE, Position(2), [])
 
     assert prune(log, 30 * DAY_S, has_broker=True) == 1
     assert numbers(log) == [2]
@@ -268,7 +268,7 @@ def test_a_broker_that_is_silent_for_a_month_keeps_its_place(path: Path, log: Sq
 
 def test_without_a_broker_its_old_place_keeps_nothing(path: Path, log: SqliteLog) -> None:
     log.append([numbered(1)])
-    SqliteOutbox(path).acknowledge(COVERAGE, Position(1))
+    SqliteOutbox(path).acknowledge(COVERAGE, Position(1), [])
 
     assert prune(log, 2 * DAY_S, has_broker=False) == 1
 
@@ -418,7 +418,8 @@ def test_a_log_of_a_newer_version_is_refused(path: Path) -> None:
     with pytest.raises(LogUnavailable) as refusal:
         SqliteLog(path)
 
-    assert_one_line(refusal.value, path, "schema 4, this one has 3): upgrade streamguard")
+    said = f"schema {SCHEMA_VERSION + 1}, this one has {SCHEMA_VERSION}): upgrade streamguard"
+    assert_one_line(refusal.value, path, said)
 
 
 def test_a_damaged_log_is_reported(path: Path) -> None:

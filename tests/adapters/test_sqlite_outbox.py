@@ -4,11 +4,15 @@ from pathlib import Path
 
 import apsw
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from streamguard.adapters.sqlite_file import SCHEMA_VERSION
+from loadtest.made_events import number_in_record, opened
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
+from streamguard.adapters.sqlite_schema import SCHEMA_VERSION
 from streamguard.core.coverage_data import GapData
+from streamguard.core.delivery_ports import Tally
 from streamguard.core.errors import ConfigError
 from streamguard.core.event_data import (
     StreamRef,
@@ -59,7 +63,7 @@ def test_a_topic_never_delivered_begins_at_the_beginning(outbox: SqliteOutbox) -
 def test_a_place_outlives_the_connection_and_is_the_topics_own(
     path: Path, outbox: SqliteOutbox
 ) -> None:
-    outbox.acknowledge(COVERAGE, Position(7, {0: 41, 11: 3}))
+    outbox.acknowledge(COVERAGE, Position(7, {0: 41, 11: 3}), [])
     outbox.close()
 
     again = SqliteOutbox(path)
@@ -68,12 +72,19 @@ def test_a_place_outlives_the_connection_and_is_the_topics_own(
     assert again.position(FLAGS) == Position()
 
 
-def test_a_place_may_go_back(outbox: SqliteOutbox) -> None:
-    outbox.acknowledge(COVERAGE, Position(7, {0: 41}))
+def test_a_topic_that_begins_anew_waits_whole_and_tells_what_was_ahead(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
+    log.append([numbered(number) for number in range(1, 6)])
+    outbox.acknowledge(COVERAGE, Position(3, {0: 41}), [1, 2, 5])
+    assert outbox.tally(COVERAGE) == Tally(5, 3, 2, 0)
 
-    outbox.acknowledge(COVERAGE, Position())
+    ahead = outbox.begin_anew(COVERAGE)
 
+    assert ahead == [5]
     assert outbox.position(COVERAGE) == Position()
+    assert [record.offset for record in outbox.read(COVERAGE, 1, 9)] == [1, 2, 3, 4, 5]
+    assert outbox.tally(COVERAGE) == Tally(5, 0, 5, 0)
 
 
 def test_records_are_read_from_an_offset_on(log: SqliteLog, outbox: SqliteOutbox) -> None:
@@ -90,7 +101,7 @@ def test_the_backlog_is_what_lies_at_the_place_and_after(
     log.append([numbered(1), numbered(2), numbered(3)])
     assert outbox.backlog(COVERAGE) == 3
 
-    outbox.acknowledge(COVERAGE, Position(3))
+    outbox.acknowledge(COVERAGE, Position(3), [1, 2])
     assert outbox.backlog(COVERAGE) == 1
     assert outbox.backlog(FLAGS) == 0
 
@@ -116,12 +127,183 @@ def test_an_outbox_makes_no_log(path: Path) -> None:
         SqliteOutbox(path)
 
 
+def test_the_end_is_the_place_after_the_topics_last_record(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
+    assert outbox.end_offset(COVERAGE) == 1
+
+    log.append([numbered(1), numbered(2), opened(3)])
+
+    assert outbox.end_offset(COVERAGE) == 3
+    assert outbox.end_offset(FLAGS) == 4
+
+
+def test_what_was_acknowledged_ahead_is_not_read_again(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
+    log.append([numbered(number) for number in range(1, 6)])
+
+    outbox.acknowledge(COVERAGE, Position(1, {0: 0}), [2, 4])
+    assert [record.offset for record in outbox.read(COVERAGE, 1, 2)] == [1, 3]
+    assert outbox.backlog(COVERAGE) == 3
+
+    outbox.acknowledge(COVERAGE, Position(4, {0: 1}), [1, 3])
+    assert [record.offset for record in outbox.read(COVERAGE, 4, 9)] == [5]
+    assert outbox._file.rows("SELECT offset FROM ahead") == [(4,)]
+
+
+def test_an_urgent_flag_comes_after_what_waits_of_its_stream_and_before_all_others(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
+    log.append([opened(1, "a"), opened(2, "b"), opened(3, "a"), opened(4, "b", severity="P0")])
+    log.append([opened(5, "b"), opened(6, "c", severity="P0")])
+
+    found = outbox.urgent(FLAGS, Position(), 1, 10)
+
+    assert found is not None
+    assert [number_in_record(record) for record in found.records] == [2, 4, 6]
+    assert found.first == 4
+
+
+def test_urgent_flags_are_looked_for_from_a_place_on(log: SqliteLog, outbox: SqliteOutbox) -> None:
+    log.append([opened(number, f"{number}", severity="P0") for number in range(1, 4)])
+
+    at_two, at_three = (outbox.urgent(FLAGS, Position(), since, 10) for since in (2, 3))
+
+    assert at_two is not None
+    assert at_three is not None
+    assert [record.offset for record in at_two.records] == [2, 3]
+    assert [record.offset for record in at_three.records] == [3]
+    assert outbox.urgent(FLAGS, Position(), 4, 10) is None
+
+
+def test_an_urgent_flag_that_was_acknowledged_is_urgent_no_more(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
+    log.append([opened(1), opened(2, severity="P0"), opened(3, severity="P0")])
+
+    outbox.acknowledge(FLAGS, Position(1), [1, 2])
+    found = outbox.urgent(FLAGS, Position(), 1, 10)
+    outbox.acknowledge(FLAGS, Position(4), [3])
+
+    assert found is not None
+    assert [record.offset for record in found.records] == [3]
+    assert outbox.urgent(FLAGS, Position(4), 1, 10) is None
+
+
+def test_streams_share_the_room_so_that_none_waits_for_the_backlog_of_another(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
+    log.append([opened(number, "long") for number in range(20)])
+    log.append([opened(20, "long", severity="P0"), opened(21, "short", severity="P0")])
+
+    found = outbox.urgent(FLAGS, Position(), 1, 10)
+
+    assert found is not None
+    assert [number_in_record(record) for record in found.records] == [0, 1, 2, 3, 4, 21]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.sampled_from(["append", "ahead", "in order", "dead", "anew", "prune"])),
+)
+def test_what_was_committed_is_acknowledged_waits_or_is_dead(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "events.db"
+    log = SqliteLog(path)
+    outbox = SqliteOutbox(path)
+    n_flags, place = 0, Position()
+
+    for step in ["append", *steps]:
+        waiting = outbox.read(FLAGS, place.next_offset, 3)
+        match step:
+            case "append":
+                log.append([opened(n_flags + n, f"{n}", time_s=NOW_S) for n in range(3)])
+                n_flags += 3
+            case "ahead" if waiting:
+                outbox.acknowledge(FLAGS, place, [waiting[-1].offset])
+            case "in order" | "dead" if waiting:
+                if step == "dead":
+                    outbox.bury(waiting[0], "refused", NOW_S)
+                place = Position(waiting[0].offset + 1)
+                outbox.acknowledge(FLAGS, place, [waiting[0].offset])
+            case "anew":
+                outbox.begin_anew(FLAGS)
+                place = Position()
+            case "prune":
+                log.prune(NOW_S + 9, {FLAGS: 1.0}, has_broker=True)
+        tally = outbox.tally(FLAGS)
+        assert tally.committed == tally.acknowledged + tally.waiting + tally.dead == n_flags
+    log.close()
+    outbox.close()
+
+
+def test_an_event_that_comes_twice_is_committed_once(log: SqliteLog, outbox: SqliteOutbox) -> None:
+    log.append([numbered(1), numbered(1)])
+
+    log.append([numbered(1), numbered(2)])
+
+    assert outbox.tally(COVERAGE) == Tally(2, 0, 2, 0)
+
+
+def test_what_was_pruned_without_a_broker_was_never_there_to_be_delivered(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
+    log.append([numbered(1), numbered(2), numbered(3)])
+    outbox.acknowledge(COVERAGE, Position(2), [1, 3])
+
+    log.prune(NOW_S + 9, {COVERAGE: 1.0}, has_broker=False)
+
+    assert outbox.tally(COVERAGE) == Tally(2, 2, 0, 0)
+    assert outbox._file.rows("SELECT offset FROM ahead") == []
+
+
+LATER = """
+DROP TABLE tally; DROP TABLE ahead; DROP INDEX events_urgent; DROP INDEX events_by_key;
+ALTER TABLE events DROP COLUMN severity; PRAGMA user_version = 3
+"""
+"""What takes a log of this version back to the one before."""
+
+
+def as_version_3(path: Path) -> None:
+    """Make a log as the third version left it: of four flags two were sent, one of them dead."""
+    with SqliteLog(path) as log:
+        log.append([opened(number, severity="P0") for number in range(1, 5)])
+    outbox = SqliteOutbox(path)
+    first, *_ = outbox.read(FLAGS, 1, 1)
+    outbox.bury(first, "refused", NOW_S)
+    outbox.acknowledge(FLAGS, Position(3), [1, 2])
+    outbox.close()
+    connection = apsw.Connection(str(path))
+    connection.execute(LATER).fetchall()
+    connection.close()
+
+
+def test_a_log_of_the_third_version_is_brought_up_and_its_account_is_squared(path: Path) -> None:
+    as_version_3(path)
+
+    outbox = SqliteOutbox(path)
+
+    assert outbox.tally(FLAGS) == Tally(4, 1, 2, 1)
+    assert [record.offset for record in outbox.read(FLAGS, 3, 9)] == [3, 4]
+    assert outbox.urgent(FLAGS, Position(3), 1, 9) is None
+    with SqliteLog(path) as log:
+        log.append([opened(5, severity="P0")])
+    assert outbox.tally(FLAGS) == Tally(5, 1, 3, 1)
+    outbox.close()
+
+
 def as_version_1(path: Path) -> None:
     """Make a log as the first version left it."""
     with SqliteLog(path) as log:
         log.append([numbered(1)])
     connection = apsw.Connection(str(path))
-    connection.execute("DROP TABLE delivery; DROP TABLE dead; PRAGMA user_version = 1").fetchall()
+    connection.execute(LATER).fetchall()
+    connection.execute(
+        "DROP TABLE delivery; DROP TABLE dead; DROP TABLE sessions; DROP TABLE open_flags;"
+        "PRAGMA user_version = 1"
+    ).fetchall()
     connection.close()
 
 

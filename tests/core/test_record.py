@@ -4,10 +4,18 @@ import pytest
 
 from loadtest.made_events import MADE_S, number_in, opened
 from streamguard.core.coverage_data import GapData
-from streamguard.core.event_data import FlagData, StreamRef
+from streamguard.core.event_data import Evidence, FlagData, StreamRef
 from streamguard.core.events import Event, gap_event
-from streamguard.core.record import REDUCED, Position, Record, message_of, reduced
-from streamguard.core.types import GapReason
+from streamguard.core.record import (
+    REDUCED,
+    REPLAYED,
+    Position,
+    Record,
+    message_of,
+    reduced,
+    row_of,
+)
+from streamguard.core.types import GapReason, Severity
 
 
 def kept(event: Event, offset: int = 1) -> Record:
@@ -64,9 +72,8 @@ def test_a_message_put_together_again_is_the_event() -> None:
 def test_a_reduced_flag_is_a_flag_with_its_strongest_signal_and_says_that_it_is() -> None:
     record = kept(opened(7, n_signals=8))
 
-    rest = reduced(record)
+    rest, *_ = reduced(record)
 
-    assert rest is not None
     message = message_of(rest, "refused")
     data = FlagData.model_validate_json(message.value)
     assert [signal.match.entry for signal in data.signals if signal.match] == ["0" * 150]
@@ -83,15 +90,53 @@ def test_a_flag_is_reduced_by_its_preview_but_keeps_its_evidence() -> None:
     body = json.loads(event.to_json())
     body["data"]["evidence"] = evidence
 
-    rest = reduced(kept(Event.model_validate(body)))
+    rest, _ = reduced(kept(Event.model_validate(body)))
 
-    assert rest is not None
     assert json.loads(rest.body)["data"]["evidence"] == {"state": "ready", "clip": artifact}
+
+
+def test_what_is_left_in_the_end_is_a_stub_of_what_no_flag_may_lack() -> None:
+    event = opened(7, n_signals=8)
+    body = json.loads(event.to_json())
+    artifact = {"uri": "file:///e/clip.mp4", "sha256": "0" * 64, "size_bytes": 1}
+    body["data"]["evidence"] = {"state": "ready", "clip": artifact}
+    body["data"]["signals"][0]["match"] |= {"variant": "whole", "distances_bits": [12, 14]}
+
+    *_, stub = reduced(kept(Event.model_validate(body)))
+
+    data = FlagData.model_validate(json.loads(stub.body)["data"])
+    expected = FlagData.model_validate(json.loads(event.to_json())["data"])
+    unavailable = Evidence(state="unavailable")
+    assert data == expected.model_copy(
+        update={"signals": expected.signals[:1], "evidence": unavailable}
+    )
+
+
+@pytest.mark.parametrize("state", ["pending", "unavailable", "off"])
+def test_a_stub_says_of_evidence_that_is_not_there_what_the_flag_said(state: str) -> None:
+    body = json.loads(opened(7, n_signals=2).to_json())
+    body["data"]["evidence"] = {"state": state}
+
+    *_, stub = reduced(kept(Event.model_validate(body)))
+
+    assert json.loads(stub.body)["data"]["evidence"] == {"state": state}
 
 
 @pytest.mark.parametrize("event", [opened(7), gap()])
 def test_what_has_nothing_to_spare_is_not_reduced(event: Event) -> None:
-    assert reduced(kept(event)) is None
+    assert list(reduced(kept(event))) == []
+
+
+@pytest.mark.parametrize("is_replayed", [True, False])
+def test_only_what_is_late_says_that_it_is_replayed(is_replayed: bool) -> None:  # noqa: FBT001
+    message = message_of(kept(opened(7)), is_replayed=is_replayed)
+
+    assert dict(message.headers).get(REPLAYED) == (b"1" if is_replayed else None)
+
+
+def test_a_row_says_how_urgent_its_flag_is_and_nothing_of_other_events() -> None:
+    assert row_of(opened(7)).severity is Severity.P1
+    assert row_of(gap()).severity is None
 
 
 def test_a_records_time_is_that_of_what_happened() -> None:

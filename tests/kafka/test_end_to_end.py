@@ -1,6 +1,7 @@
 """The whole way: a live stream, `streamguard run`, Apache Kafka, a reader that is not ours."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from loadtest.kafka_broker import PASSWORD, USER, ApacheKafka
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import KINDS, RETENTION_S, Event, EventType, Topic
+from streamguard.core.record import REPLAYED
 from tests.broker import Got, Reader, grant, topic_policy
 from tests.processes import (
     Row,
@@ -58,9 +60,17 @@ def logged(folder: Path, topic: Topic) -> list[Row]:
 
 def together(got: Got) -> Row:
     """Put an event together again from what Kafka carries."""
-    attributes = {name.removeprefix("ce_"): value for name, value in got.headers.items()}
+    attributes = {
+        name.removeprefix("ce_"): value for name, value in got.headers.items() if name != REPLAYED
+    }
     attributes["datacontenttype"] = attributes.pop("content-type")
     return {**attributes, "data": json.loads(got.value)}
+
+
+def outbox_records(metrics: str, topic: Topic) -> dict[str, float]:
+    """Read the account of a topic: records by what became of them."""
+    found = re.findall(rf'outbox_records{{state="(.*)",topic="{topic}"}} (\S+)', metrics)
+    return {state: float(count) for state, count in found}
 
 
 def test_a_flag_of_a_live_stream_is_read_from_kafka_by_somebody_else(
@@ -79,6 +89,8 @@ def test_a_flag_of_a_live_stream_is_read_from_kafka_by_somebody_else(
     assert answers["/readyz"] == answers["/readyz/kafka"] == (200, "ok\n")
     assert "streamguard_ingest_to_ack_seconds_count 1.0" in answers["/metrics"][1]
     assert "streamguard_kafka_connected 1.0" in answers["/metrics"][1]
+    shown = outbox_records(answers["/metrics"][1], Topic.FLAGS)
+    assert shown["committed"] == shown["acknowledged"] + shown["waiting"] + shown["dead"] > 0
     assert first.key == first.headers["ce_partitionkey"] == "lobby"
     assert first.headers["ce_type"] == EventType.FLAG_OPENED
     assert first.headers["content-type"] == "application/json"
@@ -149,6 +161,7 @@ def test_a_run_that_ends_without_a_broker_says_what_stays_and_the_next_one_deliv
     assert code == 0
     assert stopped["n_left"] == sum(len(events) for events in before.values())
     assert [together(one) for one in got][: len(before[Topic.FLAGS])] == before[Topic.FLAGS]
+    assert all(one.headers[REPLAYED] == "1" for one in got[: len(before[Topic.FLAGS])])
 
 
 def topics_create(folder: Path, bootstrap: str, *options: str) -> tuple[int, str, str]:

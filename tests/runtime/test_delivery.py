@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from loadtest.made_events import number_in, opened
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
-from streamguard.core.delivery_ports import Outcome
+from streamguard.core.delivery_ports import Outcome, Tally
 from streamguard.core.errors import BrokerDenied, BrokerUnavailable
-from streamguard.core.events import Topic
-from streamguard.core.record import REDUCED, Message
+from streamguard.core.events import Event, Topic
+from streamguard.core.record import REDUCED, REPLAYED, Message
+from streamguard.runtime import delivery
 from streamguard.runtime.delivery import PROBE_S, SAY_AGAIN_S, WINDOW, Delivery
 from tests.clock import EPOCH_S, FakeClock
 from tests.memory_broker import Cluster, MemoryBroker
@@ -53,6 +54,7 @@ class FailingBroker(MemoryBroker):
     def __init__(self, cluster: Cluster, topic: str, script: Sequence[str] = ()) -> None:
         super().__init__(cluster, topic)
         self.script = list(script)
+        self.sent: list[Message] = []
         self.error: Exception = BrokerUnavailable("as the script says")
 
     async def open(self) -> bool:
@@ -67,6 +69,7 @@ class FailingBroker(MemoryBroker):
             await super().send(messages[: len(messages) // 2])
         else:
             ends = await super().send(messages)
+            self.sent += messages
         self._fail_if(word != "ok")
         return ends
 
@@ -96,8 +99,11 @@ class Stage:
         """Make a delivery that knows nothing but what is in the log, as after a start."""
         return Delivery(TOPIC, self.outbox, self.broker, self.clock, self.counts, lambda: 0.0)
 
-    def append(self, *numbers: int, stream_id: str = "lobby", n_signals: int = 1) -> None:
-        self.log.append([opened(n, stream_id, n_signals=n_signals) for n in numbers])
+    def append(
+        self, *numbers: int, stream_id: str = "lobby", n_signals: int = 1, severity: str = "P1"
+    ) -> None:
+        flags = [opened(n, stream_id, n_signals=n_signals, severity=severity) for n in numbers]
+        self.log.append(flags)
 
     def deliver(self, until: Callable[[], bool] | None = None) -> None:
         """Deliver until the log is empty, or until something is so; then stop."""
@@ -170,24 +176,158 @@ def test_a_broker_that_is_away_is_tried_until_it_comes(stage: Stage) -> None:
     assert stage.counts.failures == {"broker_unavailable": 5}
 
 
-@settings(max_examples=30)
+@pytest.mark.parametrize("window", [3, WINDOW])
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     script=st.lists(st.sampled_from(["ok", "before", "after", "half"]), max_size=12),
-    streams=st.lists(st.sampled_from("abcd"), min_size=1, max_size=30),
+    flags=st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from(["P0", "P1"])), min_size=1, max_size=30
+    ),
 )
 def test_whatever_fails_every_event_arrives_and_first_in_the_order_of_its_stream(
-    tmp_path_factory: pytest.TempPathFactory, script: list[str], streams: list[str]
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    window: int,
+    script: list[str],
+    flags: list[tuple[str, str]],
 ) -> None:
+    monkeypatch.setattr(delivery, "WINDOW", window)
     stage = Stage(tmp_path_factory.mktemp("log") / "events.db", script)
-    for number, stream_id in enumerate(streams):
-        stage.append(number, stream_id=stream_id)
+    for number, (stream_id, severity) in enumerate(flags):
+        stage.append(number, stream_id=stream_id, severity=severity)
 
     stage.deliver()
+    tally = stage.outbox.tally(TOPIC)
     stage.close()
+
+    streams = [stream_id for stream_id, _ in flags]
+    assert tally == Tally(len(flags), len(flags), 0, 0)
 
     for stream_id in set(streams):
         of_stream = [number for number, name in enumerate(streams) if name == stream_id]
         assert firsts(stage.numbers(stream_id)) == of_stream
+
+
+def numbers_in_order(stage: Stage) -> list[int]:
+    """Give what arrived, whatever its stream, in the order of its arrival."""
+    return [number_in(message.value) for message in stage.broker.sent]
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few records be a backlog."""
+    monkeypatch.setattr(delivery, "WINDOW", 4)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_an_urgent_flag_overtakes_the_backlog_of_other_streams_and_nothing_of_its_own(
+    stage: Stage,
+) -> None:
+    stage.append(*range(10), stream_id="busy")
+    stage.append(10, stream_id="other")
+    stage.append(11, stream_id="other", severity="P0")
+    stage.append(12, stream_id="other")
+
+    stage.deliver()
+
+    assert numbers_in_order(stage) == [10, 11, *range(10), 12]
+    assert stage.outbox.tally(TOPIC) == Tally(13, 13, 0, 0)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_an_urgent_flag_that_comes_while_a_backlog_is_sent_goes_next_even_before_late_ones(
+    stage: Stage,
+) -> None:
+    stage.append(*range(8), stream_id="busy")
+    stage.append(*range(8, 20), stream_id="late", severity="P0")
+
+    def append_once() -> bool:
+        if stage.arrived and not stage.numbers("new"):
+            stage.append(20, stream_id="new", severity="P0")
+        return not stage.outbox.backlog(TOPIC)
+
+    stage.deliver(append_once)
+
+    order = numbers_in_order(stage)
+    assert order.index(20) <= 8
+    assert sorted(set(order)) == list(range(21))
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_window_that_is_refused_among_urgent_ones_is_tried_one_by_one(stage: Stage) -> None:
+    stage.cluster.max_bytes = SMALL_BYTES
+    stage.append(*range(5), stream_id="busy")
+    stage.append(5, 6, stream_id="other", severity="P0")
+    stage.append(7, stream_id="other", severity="P0", n_signals=8)
+
+    stage.deliver()
+
+    assert firsts(numbers_in_order(stage))[:3] == [5, 6, 7]
+    assert stage.outbox.tally(TOPIC) == Tally(8, 7, 0, 1)
+    assert stage.counts.records == {Outcome.ACKNOWLEDGED: 7, Outcome.REDUCED: 1}
+
+
+@pytest.mark.usefixtures("narrow")
+def test_what_was_sent_ahead_is_not_sent_again_after_a_start(stage: Stage) -> None:
+    stage.append(*range(6), stream_id="busy")
+    stage.append(6, stream_id="other", severity="P0")
+    stage.broker.script = ["ok", "ok", *["before"] * 99]
+    stage.deliver(lambda: stage.counts.failures.total() > 0)
+    assert numbers_in_order(stage) == [6]
+    stage.broker.script = []
+    stage.delivery = stage.another()
+
+    stage.deliver()
+
+    assert numbers_in_order(stage) == [6, *range(6)]
+
+
+@pytest.mark.usefixtures("narrow")
+def test_what_was_sent_ahead_and_forgotten_is_sent_again_as_well(stage: Stage) -> None:
+    stage.append(*range(6), stream_id="busy")
+    stage.append(6, stream_id="other", severity="P0")
+    stage.broker.script = ["ok", "ok", *["before"] * 9]
+    stage.deliver(lambda: stage.counts.failures.total() > 0)
+    stage.cluster.topics.clear()
+    stage.broker.script = []
+
+    stage.deliver()
+
+    assert firsts(numbers_in_order(stage)) == [6, *range(6)]
+    assert sorted(number_in(one.value) for one in stage.arrived) == list(range(7))
+    assert stage.counts.records == {Outcome.ACKNOWLEDGED: 7, Outcome.REDELIVERED: 1}
+    assert stage.outbox.tally(TOPIC) == Tally(7, 7, 0, 0)
+
+
+def test_what_is_older_than_the_connection_says_that_it_is_replayed(stage: Stage) -> None:
+    stage.append(1)
+
+    def append_once() -> bool:
+        if stage.arrived and stage.outbox.tally(TOPIC).committed == 1:
+            stage.append(2)
+        return len(stage.arrived) == 2
+
+    stage.deliver(append_once)
+
+    said = {number_in(one.value): dict(one.headers).get(REPLAYED) for one in stage.arrived}
+    assert said == {1: b"1", 2: None}
+
+
+def test_what_is_sent_again_one_by_one_says_that_it_is_replayed(stage: Stage) -> None:
+    stage.cluster.max_bytes = SMALL_BYTES
+
+    def append_once() -> bool:
+        if stage.delivery.problem is None and not stage.outbox.tally(TOPIC).committed:
+            stage.log.append([opened(1), opened(2, n_signals=8)])
+        return len(stage.outbox.dead()) == 1 and not stage.outbox.backlog(TOPIC)
+
+    stage.deliver(append_once)
+
+    assert [dict(one.headers).get(REPLAYED) for one in stage.arrived][-2:] == [b"1", b"1"]
 
 
 def test_after_a_start_only_what_was_not_acknowledged_is_sent(stage: Stage) -> None:
@@ -275,6 +415,22 @@ def test_a_record_that_is_too_large_is_kept_aside_and_reduced_for_the_broker(sta
     assert len(json.loads(body)["data"]["signals"]) == 8
     assert stage.counts.records[Outcome.REDUCED] == 1
     assert [line["log_level"] for line in said if line["event"] == "record_refused"] == ["error"]
+
+
+def test_a_flag_that_is_too_large_even_reduced_arrives_as_a_stub(stage: Stage) -> None:
+    event = opened(1, n_signals=2)
+    artifact = {"uri": f"file:///{'e' * 900}", "sha256": "0" * 64, "size_bytes": 1}
+    body = json.loads(event.to_json())
+    body["data"]["evidence"] = {"state": "ready", "clip": artifact}
+    stage.log.append([Event.model_validate(body)])
+    stage.cluster.max_bytes = SMALL_BYTES
+
+    stage.deliver()
+
+    [stub] = stage.arrived
+    assert json.loads(stub.value)["evidence"] == {"state": "unavailable"}
+    assert stage.counts.records == {Outcome.REDUCED: 1}
+    assert stage.outbox.tally(TOPIC) == Tally(1, 0, 0, 1)
 
 
 def test_a_record_that_is_too_large_even_reduced_stands_in_nobodys_way(stage: Stage) -> None:
