@@ -18,11 +18,21 @@ MAY_IMPORT = {
     "runtime": {"runtime", "core"},
     "exchange": {"exchange", "core"},
     "ingest": {"ingest", "runtime", "core"},
+    "vault": {"vault", "adapters", "core"},
 }
 MAY_IMPORT_DEMO = {"demo", "app", "cli", "verbs"}
 NOT_IN_CORE = {
     *("asyncio", "logging", "os", "pathlib", "random", "socket", "subprocess", "threading", "time"),
-    *("aiokafka", "apsw", "av", "onnxruntime", "prometheus_client", "structlog"),
+    *(
+        "aiokafka",
+        "apsw",
+        "av",
+        "cryptography",
+        "obstore",
+        "onnxruntime",
+        "prometheus_client",
+        "structlog",
+    ),
 }
 MAY_CATCH_ALL = {
     "adapters/onnx_classifier.py",  # the library raises bare Exceptions of its own

@@ -1,0 +1,282 @@
+"""Keeps evidence: encrypted, on record, and such that a change cannot go unnoticed.
+
+Rule: parts are on disk before their manifest, the manifest before its entry in the custody, and the
+entry before anybody hears of it. Whoever reads a part is in the custody first.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from streamguard.adapters.failpoint import reach
+from streamguard.core.custody import (
+    Action,
+    Detail,
+    Entry,
+    Ledger,
+    Standing,
+    instant,
+    next_manifest,
+    read_entry,
+)
+from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
+from streamguard.core.event_data import Artifact
+from streamguard.core.manifest import (
+    FORMAT,
+    NOTHING_BEFORE,
+    Item,
+    Manifest,
+    Part,
+    Subject,
+    merkle_root,
+    read_struct,
+)
+from streamguard.core.ports import Clock
+from streamguard.vault.custody_file import Chain, CustodyFile
+from streamguard.vault.durable import write_whole
+from streamguard.vault.folder import KEY, Folder, read_file
+from streamguard.vault.keys import Keys
+from streamguard.vault.sealing import new_key, opened, sealed
+
+MAX_ROOT_URI = 900
+"""Longest URI of the directory: an event holds 1,024 characters for each of its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Who collects evidence: a deployment, and the version of the program."""
+
+    deployment: str
+    version: str
+
+
+class Vault:
+    """One store of evidence; its methods may be called in any thread, one at a time."""
+
+    def __init__(self, directory: Path, keys: Keys, collector: Collector, clock: Clock) -> None:
+        """Look whether the directory will do; nothing is written before there is evidence.
+
+        Raises:
+            EvidenceUnavailable: it is open to others, or no event can name it.
+        """
+        self.folder = Folder(directory)
+        self.keys = keys
+        self.clock = clock
+        self._collector = collector
+        self.custody = CustodyFile(self.folder.root, keys, clock)
+        if len(self.folder.root.as_uri()) > MAX_ROOT_URI:
+            raise EvidenceUnavailable("the evidence directory has too long a path for an event")
+        _refuse_open(self.folder.root)
+
+    def keep(self, subject: Subject, parts: Sequence[Part]) -> tuple[Artifact, ...]:
+        """Store parts of an evidence beside those that it has; all of them, or none.
+
+        Raises:
+            EvidenceUnavailable: they cannot be stored.
+        """
+        with self._collecting() as chain:
+            standing = chain.ledger.evidence.get(subject.evidence_id)
+            if standing and standing.state != "kept":
+                raise EvidenceUnavailable("this evidence was erased: nothing is added to it")
+            before = self.manifest_of(standing) if standing else None
+            items = self._stored(subject, parts, before)
+            manifest = self._manifest(chain.ledger, subject, before, items)
+            path = self.folder.manifest(manifest.number, manifest.evidence_id)
+            write_whole(path, manifest.content)
+            reach("evidence_manifest_written")
+            detail: Detail = {
+                "manifest_sha256": manifest.sha256,
+                "sha256": tuple(item.sha256 for item in items),
+            }
+            actor = f"streamguard {self._collector.deployment}"
+            chain.append(
+                subject.evidence_id, "collect", detail, actor=actor, purpose="a flag was opened"
+            )
+            reach("evidence_collected")
+        return tuple(
+            Artifact(
+                uri=self.folder.object(subject.evidence_id, item.name).as_uri(),
+                sha256=item.sha256,
+                size_bytes=item.size_bytes,
+            )
+            for item in items
+        )
+
+    def note(
+        self, evidence_id: str, action: Action, detail: Detail, *, actor: str, purpose: str
+    ) -> Entry:
+        """Put on record what is done with an evidence; it is on disk when this returns.
+
+        Raises:
+            EvidenceUnavailable: there is no such evidence, or the custody cannot be written.
+        """
+        with self._changing() as chain:
+            if evidence_id not in chain.ledger.evidence:
+                raise ConfigError(f"there is no evidence {evidence_id}: see `evidence list`")
+            return chain.append(evidence_id, action, detail, actor=actor, purpose=purpose)
+
+    def read(
+        self, evidence_id: str, number: int, action: Action, *, actor: str, purpose: str
+    ) -> bytes:
+        """Give a part to somebody, who is put on record before.
+
+        Raises:
+            ConfigError: there is no such evidence or part.
+            EvidenceDamaged: it is not what was kept.
+            EvidenceUnavailable: it cannot be read.
+        """
+        manifest = self.manifest_of(self.standing(evidence_id))
+        item = next((each for each in manifest.items if each.number == number), None)
+        if item is None:
+            raise ConfigError(f"evidence {evidence_id} has no part {number}: see `evidence show`")
+        detail: Detail = {"items": (str(number),), "sha256": item.sha256}
+        self.note(evidence_id, action, detail, actor=actor, purpose=purpose)
+        return self.content_of(evidence_id, item, self.data_key(evidence_id))
+
+    def standing(self, evidence_id: str) -> Standing:
+        """Say how it is with an evidence; raises ConfigError where there is none of this id."""
+        standing = self.ledger().evidence.get(evidence_id)
+        if standing is None:
+            raise ConfigError(f"there is no evidence {evidence_id}: see `evidence list`")
+        return standing
+
+    def ledger(self) -> Ledger:
+        """Give what the custody amounts to now.
+
+        Raises:
+            EvidenceDamaged: it is not what was written.
+        """
+        ledger = Ledger()
+        with self.custody.reading() as (lines, _):
+            for line in lines.split(b"\n")[:-1]:
+                ledger.take(read_entry(line))
+        return ledger
+
+    def manifest_of(self, standing: Standing) -> Manifest:
+        """Read the newest manifest of an evidence.
+
+        Raises:
+            EvidenceDamaged: it is not what was written.
+            EvidenceUnavailable: it cannot be read.
+        """
+        path = self.folder.manifest(standing.manifest_number, standing.evidence_id)
+        content = read_file(path)
+        if hashlib.sha256(content).hexdigest() != standing.manifest_sha256:
+            raise EvidenceDamaged("manifest is not the one that the custody names")
+        return read_struct(content, Manifest)
+
+    def data_key(self, evidence_id: str) -> bytes:
+        """Give the data key of an evidence; raises as `content_of` does."""
+        return self.keys.unwrap(evidence_id, self.folder.get(evidence_id, KEY))
+
+    def content_of(self, evidence_id: str, item: Item, data_key: bytes) -> bytes:
+        """Read a part and look whether it is what was kept; for those who are on record.
+
+        Raises:
+            EvidenceDamaged: it is not.
+            EvidenceUnavailable: it cannot be read.
+        """
+        stored = self.folder.get(evidence_id, item.name)
+        if hashlib.sha256(stored).hexdigest() != item.sealed_sha256:
+            raise EvidenceDamaged("is not what was stored")
+        content = opened(data_key, evidence_id, item.number, stored)
+        if hashlib.sha256(content).hexdigest() != item.sha256 or len(content) != item.size_bytes:
+            raise EvidenceDamaged("is not what was kept")
+        return content
+
+    @contextmanager
+    def _collecting(self) -> Iterator[Chain]:
+        """Hold the chain; whatever is wrong with the store, the flag stands without evidence."""
+        try:
+            with self._changing() as chain:
+                yield chain
+        except (ConfigError, EvidenceDamaged) as error:
+            raise EvidenceUnavailable(str(error)) from None
+
+    @contextmanager
+    def _changing(self) -> Iterator[Chain]:
+        """Hold the chain; a disk that is full or gone is no fault of ours."""
+        try:
+            with self.custody.writing() as chain:
+                if not chain.ledger.n_entries:
+                    self.keys.make_missing()
+                yield chain
+        except OSError as error:
+            raise EvidenceUnavailable(f"evidence cannot be stored: {error.strerror}") from None
+
+    def _stored(
+        self, subject: Subject, parts: Sequence[Part], before: Manifest | None
+    ) -> tuple[Item, ...]:
+        """Encrypt and store parts."""
+        evidence_id = subject.evidence_id
+        if before:
+            data_key = self.data_key(evidence_id)
+        else:
+            data_key = new_key()
+            self.folder.put(evidence_id, KEY, self.keys.wrap(evidence_id, data_key))
+        first = len(before.items) if before else 0
+        items = []
+        for number, part in enumerate(parts, first):
+            content = sealed(data_key, evidence_id, number, part.content)
+            item = Item(
+                number=number,
+                role=part.role,
+                media_type=part.media_type,
+                start_ms=part.start_ms,
+                end_ms=part.end_ms,
+                is_original=part.is_original,
+                size_bytes=len(part.content),
+                sha256=hashlib.sha256(part.content).hexdigest(),
+                sealed_size_bytes=len(content),
+                sealed_sha256=hashlib.sha256(content).hexdigest(),
+            )
+            self.folder.put(evidence_id, item.name, content)
+            reach("evidence_part_written")
+            items.append(item)
+        return tuple(items)
+
+    def _manifest(
+        self, ledger: Ledger, subject: Subject, before: Manifest | None, items: tuple[Item, ...]
+    ) -> Manifest:
+        """Make the manifest of what is there now, signed."""
+        all_items = (*(before.items if before else ()), *items)
+        made = Manifest(
+            format=FORMAT,
+            number=0,
+            evidence_id=subject.evidence_id,
+            revision=0,
+            created_at=instant(self.clock.wall()),
+            deployment=self._collector.deployment,
+            version=self._collector.version,
+            stream_id=subject.stream_id,
+            session_id=subject.session_id,
+            flag_ids=(subject.evidence_id,),
+            items=all_items,
+            merkle_root=merkle_root([item.sha256 for item in all_items]),
+            prev_manifest_sha256=NOTHING_BEFORE,
+            key_id=self.keys.signing_id,
+        )
+        placed = next_manifest(ledger, made)
+        return msgspec.structs.replace(placed, signature=self.keys.sign(placed.signed))
+
+
+def _refuse_open(root: Path) -> None:
+    """Refuse a directory that others can look into."""
+    try:
+        if root.is_dir() and root.stat().st_mode & 0o077:
+            if any(root.iterdir()):  # somebody uses it: not ours to close
+                raise EvidenceUnavailable(
+                    f"evidence directory {root} is open to others: name one of its own, or make it "
+                    "private (chmod 700)"
+                )
+            root.chmod(0o700)
+        elif root.exists() and not root.is_dir():
+            raise EvidenceUnavailable(f"evidence directory {root} is no directory")
+    except OSError as error:
+        raise EvidenceUnavailable(
+            f"evidence directory {root} cannot be used: {error.strerror}"
+        ) from None
