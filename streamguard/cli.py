@@ -130,6 +130,18 @@ def _add_service_verbs(verbs: Verbs) -> None:
     events.add_argument("--group", help="begin where this consumer group stopped, and remember")
     events.add_argument("--log", type=Path, metavar="FILE", help="the event log")
     events.add_argument("--config", type=Path, metavar="FILE", help="settings that name the log")
+    forward = add_verb(
+        verbs,
+        "forward",
+        "forward_verb.forward",
+        "send events to a webhook, beside run, until told to stop",
+        "streamguard forward --config streamguard.toml",
+    )
+    forward.add_argument("--config", type=Path, metavar="FILE", required=True)
+    forward.add_argument(
+        "--from-start", action="store_true", help="all that the log holds, not what comes from now"
+    )
+    forward.add_argument("--dry-run", action="store_true", help="say how many events wait")
     check = add_verb(
         verbs,
         "check-config",
@@ -229,7 +241,9 @@ def _add_topics(verbs: Verbs) -> None:
 
 _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "screen": _add_screen,
-    **dict.fromkeys(("run", "top", "events", "check-config", "demo"), _add_service_verbs),
+    **dict.fromkeys(
+        ("run", "top", "events", "forward", "check-config", "demo"), _add_service_verbs
+    ),
     "hash": _add_hash,
     "bank": _add_bank,
     "model": _add_model,

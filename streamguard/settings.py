@@ -47,6 +47,7 @@ from streamguard.sections import (
 )
 from streamguard.stream_section import StreamSection
 from streamguard.toml_file import line_of, problem_in, read_toml
+from streamguard.webhook_section import WebhookSection
 from streamguard.worker_section import WorkerSection
 
 PREFIX = "STREAMGUARD_"
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     policy: PolicySection = PolicySection()
     log: LogSection = LogSection()
     kafka: KafkaSection = KafkaSection()
+    webhook: WebhookSection = WebhookSection()
     model: ModelSection = ModelSection()
     evidence: EvidenceSection = EvidenceSection()
     http: HttpSection = HttpSection()

@@ -1,0 +1,54 @@
+"""Sends one event to a webhook.
+
+Rule: whatever happens is an answer, never an exception; no answer is read, no redirect followed,
+and neither the address nor what was sent is in a log.
+"""
+
+import asyncio
+import logging
+
+import httpx
+
+from streamguard.core.ports import Clock
+from streamguard.core.record import Record
+from streamguard.core.webhook import Answer, headers_of, meaning_of
+
+MAX_WAIT_S = 300.0
+"""A receiver that asks for more patience (Retry-After) is asked again after so long."""
+
+
+class Webhook:
+    """One receiver."""
+
+    def __init__(self, url: str, secret: bytes, timeout_s: float, clock: Clock) -> None:
+        for noisy in ("httpx", "httpcore"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)  # below, they log each address
+        self._url = url
+        self._secret = secret
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._client = httpx.AsyncClient(
+            timeout=timeout_s, headers={"User-Agent": "streamguard"}, trust_env=False
+        )
+
+    async def send(self, record: Record) -> Answer:
+        """Make one try."""
+        headers = headers_of(record, self._secret, self._clock.wall())
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._client.stream(
+                    "POST", self._url, content=record.body.encode(), headers=headers
+                ) as response,
+            ):
+                status, asked = response.status_code, response.headers.get("retry-after", "")
+        except TimeoutError:
+            return Answer("again", f"no answer within {self._timeout_s:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+            return Answer("again", "the webhook cannot be reached")
+        wait_s = min(MAX_WAIT_S, float(asked)) if asked.isdecimal() else 0.0
+        return Answer(meaning_of(status), f"the webhook answers with HTTP {status}", wait_s)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()

@@ -1,0 +1,131 @@
+"""What the verb `forward` does: a process of its own beside `run`, on the same log.
+
+Rule: it only reads the log, but for its own place in it.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from streamguard import process
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.adapters.webhook import Webhook
+from streamguard.core.errors import ConfigError
+from streamguard.core.webhook import Meaning, secret_of
+from streamguard.runtime.forwarder import Forwarder
+from streamguard.runtime.stop import Stop
+from streamguard.settings import Settings, load_settings
+from streamguard.webhook_section import WebhookSection
+
+LATE_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+log = structlog.get_logger()
+
+
+def forward(arguments: argparse.Namespace) -> int:
+    """Send events to the configured webhook until told to stop."""
+    process.configure_logging()
+    settings = load_settings(arguments.config)
+    section = settings.webhook
+    if not section.url:
+        raise ConfigError(f"{arguments.config} has no [webhook] with a url: there is nothing to do")
+    secret = read_secret(section)
+    with SqliteLog(settings.log.file, "write") as event_log:
+        known = event_log.position(section.group)
+        start = event_log.end_offset() if known is None else known
+        offset = 1 if arguments.from_start else start
+        if arguments.dry_run:
+            return _tell(event_log, section, offset)
+        return process.run_until_signal(
+            lambda stop: _forwarded(settings, event_log, secret, offset, stop)
+        )
+
+
+def read_secret(section: WebhookSection) -> bytes:
+    """Read what requests are signed with.
+
+    Raises:
+        ConfigError: it cannot be read, or is no secret.
+    """
+    file = section.secret_file or Path()
+    try:
+        return secret_of(file.read_text(encoding="ascii"))
+    except OSError:
+        raise ConfigError(f"{file}: the secret of the webhook cannot be read") from None
+    except ValueError as error:  # one that is no ASCII as well
+        raise ConfigError(f"{file}: {error}") from None
+
+
+def _tell(event_log: SqliteLog, section: WebhookSection, offset: int) -> int:
+    """Say what would be sent."""
+    n_events = 0
+    while records := event_log.read(offset):
+        n_events += sum(record.topic in section.topics for record in records)
+        offset = records[-1].offset + 1
+    print(f"{n_events} events of {', '.join(section.topics)} wait to be sent")
+    return 0
+
+
+async def _forwarded(
+    settings: Settings, event_log: SqliteLog, secret: bytes, offset: int, stop: Stop
+) -> int:
+    section, clock, meter = settings.webhook, SystemClock(), Meter()
+    webhook = Webhook(section.url, secret, section.timeout_s, clock)
+    forwarder = Forwarder(
+        event_log,
+        webhook.send,
+        clock,
+        meter,
+        group=section.group,
+        topics=frozenset(section.topics),
+        at_once=section.at_once,
+    )
+    meter.watch(lambda: event_log.end_offset() - forwarder.place)
+    server, _ = start_http_server(section.port, settings.http.host, meter.registry)
+    log.info("forward_started", port=server.server_port, offset=offset)
+    try:
+        await forwarder.run(offset, stop)
+    finally:
+        server.shutdown()
+        server.server_close()
+        await webhook.close()
+    log.info("forward_stopped", waiting=forwarder.n_waiting)
+    return 0
+
+
+class Meter:
+    """Counts into a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._tries = Counter(
+            "streamguard_forward_tries",
+            "Requests, by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._late = Histogram(
+            "streamguard_forward_seconds",
+            "Seconds from when an event was made to when the receiver had taken it.",
+            buckets=LATE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._backlog = Gauge(
+            "streamguard_forward_backlog",
+            "Events of the log, those of other topics among them, that are not behind us.",
+            registry=self.registry,
+        )
+
+    def forwarded(self, meaning: Meaning, late_s: float) -> None:
+        """Count a try, and how long after its event was made it was."""
+        self._tries.labels(meaning).inc()
+        if meaning == "done":
+            self._late.observe(late_s)
+
+    def watch(self, backlog: Callable[[], float]) -> None:
+        """Export what is still to be done."""
+        self._backlog.set_function(backlog)

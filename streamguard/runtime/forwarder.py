@@ -1,0 +1,201 @@
+"""Takes events from the log to somebody else's queue, with a place in the log of its own.
+
+Rule: at least once, and of one key in the order of the log; what is not taken yet is asked again
+until it is, and holds back the events of its own key alone. An event that the receiver refuses for
+what it is, time and again, is put aside: told, counted, and still in the log.
+"""
+
+import asyncio
+import json
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from streamguard.core.backoff import delay_s
+from streamguard.core.ports import Clock
+from streamguard.core.record import Record
+from streamguard.core.webhook import Answer, Meaning
+from streamguard.runtime.stop import Stop
+
+POLL_S = 0.1
+"""How often the log is looked at while there is nothing new, seconds."""
+
+MAX_WAITING = 2_000
+"""Events that wait in memory; what is beyond them waits in the log."""
+
+MAX_REFUSALS = 5
+"""So often an event is refused before it is put aside: a receiver may be in the middle of a
+change."""
+
+NOTE_EVERY_S = 1.0
+"""How often the place in the log is noted: so much is sent again after a crash."""
+
+log = structlog.get_logger()
+
+
+class ConsumedLog(Protocol):
+    """The log, as a consumer group knows it."""
+
+    def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
+        """Give records from an offset on."""
+        ...
+
+    def end_offset(self) -> int:
+        """Give the offset that the next record will have at the least."""
+        ...
+
+    def commit(self, group: str, offset: int, now_s: float) -> None:
+        """Note what the group reads next."""
+        ...
+
+
+class ForwardMeter(Protocol):
+    """Counts what becomes of events."""
+
+    def forwarded(self, meaning: Meaning, late_s: float) -> None:
+        """Count a try, and how long after its event was made it was."""
+        ...
+
+
+@dataclass(slots=True)
+class _Key:
+    """The events of one key that wait, and how its first one fares."""
+
+    waiting: deque[Record]
+    n_failures: int = 0
+    n_refusals: int = 0
+    due_s: float = 0.0
+    is_busy: bool = False
+
+
+class Forwarder:
+    """One receiver; on the event loop."""
+
+    def __init__(
+        self,
+        event_log: ConsumedLog,
+        send: Callable[[Record], Awaitable[Answer]],
+        clock: Clock,
+        meter: ForwardMeter,
+        *,
+        group: str,
+        topics: frozenset[str],
+        at_once: int,
+    ) -> None:
+        """send: makes one try; it raises nothing."""
+        self._log = event_log
+        self._send = send
+        self._clock = clock
+        self._meter = meter
+        self._group = group
+        self._topics = topics
+        self._at_once = at_once
+        self._keys: dict[str, _Key] = {}
+        self._offsets: set[int] = set()  # of what is not done
+        self._next = 0
+        self._noted = -1
+        self._noted_s = 0.0
+
+    @property
+    def n_waiting(self) -> int:
+        """Count the events that were read and are not taken."""
+        return len(self._offsets)
+
+    @property
+    def place(self) -> int:
+        """Give the offset before which all is done."""
+        return min(self._offsets, default=self._next)
+
+    async def run(self, offset: int, stop: Stop) -> None:
+        """Forward from an offset on until `stop`; then wait for the tries that are under way."""
+        self._next = offset
+        tries: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                has_new = self._read()
+                for key in self._ready()[: self._at_once - len(tries)]:
+                    key.is_busy = True  # now, not when the task begins: it would be chosen again
+                    task = group.create_task(self._try(key))
+                    tries.add(task)
+                    task.add_done_callback(tries.discard)
+                self._note()
+                await _either(stop, tries, 0.0 if has_new else POLL_S)
+        self._note(at_once=True)
+
+    def _read(self) -> bool:
+        """Take more from the log; say whether more may be there."""
+        if len(self._offsets) >= MAX_WAITING:
+            return False
+        end = self._log.end_offset()
+        records = self._log.read(self._next, limit=500)
+        for record in records:
+            if record.topic in self._topics:
+                self._keys.setdefault(record.key, _Key(deque())).waiting.append(record)
+                self._offsets.add(record.offset)
+        self._next = records[-1].offset + 1 if records else max(self._next, end)
+        return bool(records)
+
+    def _ready(self) -> list[_Key]:
+        """Give the keys that may be tried now, the most urgent first, then the oldest."""
+        now_s = self._clock.monotonic()
+        ready = [key for key in self._keys.values() if not key.is_busy and key.due_s <= now_s]
+        return sorted(ready, key=lambda key: (_urgency(key.waiting[0]), key.waiting[0].offset))
+
+    async def _try(self, key: _Key) -> None:
+        record = key.waiting[0]
+        answer = await self._send(record)
+        key.is_busy = False
+        self._meter.forwarded(answer.meaning, max(0.0, self._clock.wall() - record.recorded_s))
+        key.n_refusals += answer.meaning == "refused"
+        if answer.meaning == "done":
+            self._done(key)
+        elif key.n_refusals >= MAX_REFUSALS:
+            log.error("event_put_aside", event_id=record.id, offset=record.offset, why=answer.what)
+            self._done(key)
+        else:
+            key.n_failures += 1
+            if key.n_failures == 1:
+                log.warning("event_not_taken", event_id=record.id, why=answer.what)
+            wait_s = delay_s(key.n_failures + 1, random.random())  # noqa: S311  # spreads, hides nothing
+            key.due_s = self._clock.monotonic() + max(wait_s, answer.wait_s)
+
+    def _done(self, key: _Key) -> None:
+        """Let the first event of a key go."""
+        record = key.waiting.popleft()
+        self._offsets.discard(record.offset)
+        key.n_failures = key.n_refusals = 0
+        key.due_s = 0.0
+        if not key.waiting:
+            del self._keys[record.key]
+
+    def _note(self, *, at_once: bool = False) -> None:
+        """Note the place in the log, where it has changed, and once in a while that we are here."""
+        now_s = self._clock.monotonic()
+        is_time = at_once or now_s - self._noted_s >= NOTE_EVERY_S
+        is_news = self.place != self._noted or now_s - self._noted_s > KNOWN_FOR_S
+        if is_time and is_news:
+            self._log.commit(self._group, self.place, self._clock.wall())
+            self._noted, self._noted_s = self.place, now_s
+
+
+KNOWN_FOR_S = 3_600.0
+"""A group that has not noted its place for a day is forgotten: it does so each hour."""
+
+
+def _urgency(record: Record) -> str:
+    """Give the severity of what a flag is about, P0 first; all else comes after flags."""
+    policy = json.loads(record.body).get("data", {}).get("policy")
+    return str(policy.get("severity", "P9")) if isinstance(policy, dict) else "P9"
+
+
+async def _either(stop: Stop, tries: set[asyncio.Task[None]], seconds: float) -> None:
+    """Wait for a stop, for a try that ends, or so long."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({stopping, *tries}, timeout=seconds, return_when="FIRST_COMPLETED")
+    finally:
+        stopping.cancel()

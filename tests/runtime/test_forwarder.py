@@ -1,0 +1,224 @@
+"""Forwarding from a real log; what the receiver answers is scripted."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtest.made_events import opened
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.events import Event
+from streamguard.core.record import Record
+from streamguard.core.types import Severity
+from streamguard.core.webhook import Answer, Meaning
+from streamguard.runtime.forwarder import MAX_REFUSALS, Forwarder
+from streamguard.runtime.stop import Stop
+from tests.clock import FakeClock
+from tests.processes import DEADLINE_S
+
+DONE = Answer("done", "taken")
+AGAIN = Answer("again", "not now")
+REFUSED = Answer("refused", "not that")
+
+
+class Receiver:
+    """Answers by a script for each event, then takes it; keeps what came, in order."""
+
+    def __init__(self) -> None:
+        self.came: list[str] = []
+        self.taken: list[str] = []
+        self.scripts: dict[str, list[Answer]] = defaultdict(list)
+        self.news = asyncio.Event()
+
+    async def take(self, record: Record) -> Answer:
+        self.came.append(record.id)
+        self.news.set()
+        script = self.scripts[record.id]
+        answer = script.pop(0) if script else DONE
+        if answer is DONE:
+            self.taken.append(record.id)
+        return answer
+
+
+class Meter:
+    def __init__(self) -> None:
+        self.tries: list[Meaning] = []
+
+    def forwarded(self, meaning: Meaning, late_s: float) -> None:
+        self.tries.append(meaning)
+
+
+class TurningClock(FakeClock):
+    """A second passes with each look: what has to wait is due at once."""
+
+    def monotonic(self) -> float:
+        self.now_s += 1.0
+        return self.now_s
+
+
+@pytest.fixture
+def event_log(tmp_path: Path) -> Iterator[SqliteLog]:
+    with SqliteLog(tmp_path / "log.db") as made:
+        yield made
+
+
+class Rig:
+    """A forwarder, its receiver, and what they have in common."""
+
+    def __init__(self, event_log: SqliteLog, at_once: int = 4) -> None:
+        self.log = event_log
+        self.receiver = Receiver()
+        self.meter = Meter()
+        self.at_once = at_once
+
+    def forward(self, until: Callable[["Rig"], bool], offset: int = 1) -> Forwarder:
+        """Run one from an offset until a claim holds."""
+
+        async def run() -> Forwarder:
+            forwarder = Forwarder(
+                self.log,
+                self.receiver.take,
+                TurningClock(),
+                self.meter,
+                group="webhook",
+                topics=frozenset({"streamguard.flags.v1"}),
+                at_once=self.at_once,
+            )
+            stop = Stop()
+            self.receiver.news = asyncio.Event()
+            running = asyncio.create_task(forwarder.run(offset, stop))
+            async with asyncio.timeout(DEADLINE_S):
+                while not until(self):
+                    self.receiver.news.clear()
+                    await self.receiver.news.wait()
+            stop.set()
+            await running
+            return forwarder
+
+        return asyncio.run(run())
+
+
+def ids(events: list[Event]) -> list[str]:
+    return [event.id for event in events]
+
+
+def test_all_events_come_in_the_order_of_their_stream(event_log: SqliteLog) -> None:
+    lobby = [opened(number, "lobby") for number in range(20)]
+    stage = [opened(number, "stage") for number in range(20)]
+    event_log.append([event for pair in zip(lobby, stage, strict=True) for event in pair])
+    rig = Rig(event_log)
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 40)
+
+    for stream in (lobby, stage):
+        assert [one for one in rig.receiver.taken if one in ids(stream)] == ids(stream)
+    assert event_log.position("webhook") == event_log.end_offset()
+
+
+def test_what_is_not_taken_holds_back_its_own_stream_alone(event_log: SqliteLog) -> None:
+    held, after, other = opened(1, "lobby"), opened(2, "lobby"), opened(1, "stage")
+    event_log.append([held, after, other])
+    rig = Rig(event_log)
+    rig.receiver.scripts[held.id] = [AGAIN] * 10_000
+
+    forwarder = rig.forward(lambda rig: rig.receiver.came.count(held.id) > 5)
+
+    assert rig.receiver.taken == [other.id]
+    assert after.id not in rig.receiver.came
+    assert forwarder.n_waiting == 2
+    assert event_log.position("webhook") == 1
+
+
+def test_what_was_not_taken_is_asked_again_until_it_is(event_log: SqliteLog) -> None:
+    events = [opened(1), opened(2)]
+    event_log.append(events)
+    rig = Rig(event_log)
+    rig.receiver.scripts[events[0].id] = [AGAIN, REFUSED, AGAIN]
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 2)
+
+    assert rig.receiver.taken == ids(events)
+    assert rig.meter.tries == ["again", "refused", "again", "done", "done"]
+
+
+def test_what_is_refused_time_and_again_is_put_aside(event_log: SqliteLog) -> None:
+    events = [opened(1), opened(2)]
+    event_log.append(events)
+    rig = Rig(event_log)
+    rig.receiver.scripts[events[0].id] = [REFUSED] * MAX_REFUSALS
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 1)
+
+    assert rig.receiver.came == [events[0].id] * MAX_REFUSALS + [events[1].id]
+    assert rig.receiver.taken == [events[1].id]
+
+
+def test_it_goes_on_where_it_was_and_sends_nothing_twice_that_was_noted(
+    event_log: SqliteLog,
+) -> None:
+    events = [opened(number) for number in range(6)]
+    event_log.append(events[:3])
+    rig = Rig(event_log)
+    rig.forward(lambda rig: len(rig.receiver.taken) == 3)
+    event_log.append(events[3:])
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 6, event_log.position("webhook") or 0)
+
+    assert rig.receiver.came == ids(events)
+
+
+def test_the_most_urgent_comes_first(event_log: SqliteLog) -> None:
+    """One at a time: what is P0 overtakes what waits of other streams."""
+    events = [opened(1, "a"), opened(1, "b"), urgent(opened(1, "c"))]
+    event_log.append(events)
+    rig = Rig(event_log, at_once=1)
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 3)
+
+    assert rig.receiver.taken == [events[2].id, events[0].id, events[1].id]
+
+
+def urgent(event: Event) -> Event:
+    policy = event.data.policy.model_copy(update={"severity": Severity.P0})  # type: ignore[union-attr]
+    return event.model_copy(update={"data": event.data.model_copy(update={"policy": policy})})
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_no_more_requests_than_allowed_are_under_way(event_log: SqliteLog, at_once: int) -> None:
+    event_log.append([opened(1, f"stream-{number}") for number in range(8)])
+    rig = Rig(event_log, at_once=at_once)
+    most = 0
+    under_way = 0
+
+    async def counting(record: Record, take: Callable[[Record], Awaitable[Answer]]) -> Answer:
+        nonlocal most, under_way
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        answer = await take(record)
+        under_way -= 1
+        return answer
+
+    take = rig.receiver.take
+    rig.receiver.take = lambda record: counting(record, take)  # type: ignore[method-assign]
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 8)
+
+    assert most == at_once
+
+
+def test_a_receiver_that_asks_for_patience_gets_it(event_log: SqliteLog) -> None:
+    """Meanwhile other streams are served: hundreds of looks, each a second of this clock."""
+    patient = opened(1, "patient")
+    others = [opened(number, "other") for number in range(60)]
+    event_log.append([patient, *others])
+    rig = Rig(event_log, at_once=1)
+    rig.receiver.scripts[patient.id] = [Answer("again", "busy", wait_s=100.0)]
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 61)
+
+    before = rig.receiver.came[: len(rig.receiver.came) - rig.receiver.came[::-1].index(patient.id)]
+    assert rig.receiver.came.count(patient.id) == 2
+    assert len(before) > 20
