@@ -60,7 +60,7 @@ $(KERNELS): $(wildcard streamguard/kernels/*.[ch]) pyproject.toml | $(VENV)
 	@mkdir -p $(@D)
 	@touch $@
 
-$(PARTS): .ci/setup loadtest/footage.py tests/kafka/pom.xml | $(VENV)
+$(PARTS): .ci/setup loadtest/footage.py tests/kafka/pom.xml tests/contracts/tool/package-lock.json | $(VENV)
 	@.ci/setup parts
 	@mkdir -p $(@D)
 	@touch $@

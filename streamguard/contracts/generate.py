@@ -13,11 +13,13 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from streamguard.adapters.kafka_topics import topic_spec
 from streamguard.contracts import reference
 from streamguard.contracts.descriptions import describe
 from streamguard.core.event_data import Value
-from streamguard.core.events import KINDS, RETENTION_S, Event, EventType, Topic, schema_id
+from streamguard.core.events import KINDS, Event, EventType, Topic, schema_id
 from streamguard.core.record import REDUCED, REPLAYED
+from streamguard.kafka_section import KafkaSection
 
 CONTRACT_VERSION = "1.0.0"
 """Of the contracts, not of the package: a minor version adds types and optional fields."""
@@ -113,6 +115,9 @@ def _name(event_type: EventType) -> str:
 
 
 def _channel(topic: Topic) -> dict[str, Any]:
+    """Describe a topic as it is made unless the configuration says otherwise."""
+    section = KafkaSection()
+    spec = topic_spec(topic, section.partitions, section.replication_factor)
     names = [_name(event_type) for event_type in EventType if KINDS[event_type].topic is topic]
     return {
         "address": topic,
@@ -121,14 +126,23 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "bindings": {
             "kafka": {
                 "topic": topic,
+                "partitions": spec.n_partitions,
+                "replicas": spec.n_replicas,
                 "topicConfiguration": {
-                    "cleanup.policy": ["delete"],
-                    "retention.ms": RETENTION_S[topic] * 1000,
+                    **{name: _as_json(value) for name, value in spec.policy.items()},
+                    "cleanup.policy": [spec.policy["cleanup.policy"]],
                 },
                 "bindingVersion": "0.5.0",
             }
         },
     }
+
+
+def _as_json(setting: str) -> int | bool | str:
+    """Give a topic setting as the number or claim that it is."""
+    if setting in {"true", "false"}:
+        return setting == "true"
+    return int(setting) if setting.lstrip("-").isdigit() else setting
 
 
 def _operation(topic: Topic) -> dict[str, Any]:
