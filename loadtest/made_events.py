@@ -1,6 +1,7 @@
 """Flags that nobody saw, told apart by a number: for tests and load tests of delivery."""
 
 import json
+from typing import Literal
 from uuid import UUID, uuid5
 
 from streamguard.core.event_data import FlagData, utc_text
@@ -61,6 +62,16 @@ def opened(
         }
     )
     return flag_event(SOURCE, "opened", data, time_s=time_s, recorded_s=time_s)
+
+
+def later(event: Event, stage: Literal["updated", "closed"], revision: int = 1) -> Event:
+    """Make what becomes of a flag that opened."""
+    changes: dict[str, object] = {"revision": revision, "state": stage}
+    if stage == "closed":
+        changes["close_reason"] = "ended"
+    assert isinstance(event.data, FlagData)  # noqa: S101  # a mistake of the caller
+    data = event.data.model_copy(update=changes)
+    return flag_event(SOURCE, stage, data, time_s=MADE_S, recorded_s=MADE_S)
 
 
 def number_in(value: bytes) -> int:

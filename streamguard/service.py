@@ -6,11 +6,13 @@ Rule: whatever it is told to look at is on record: what is screened, what is not
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from streamguard.adapters.bank_quarantine import BankQuarantine
+from streamguard.adapters.disk_probe import room
 from streamguard.adapters.http_status import HttpStatus
 from streamguard.adapters.meter_values import FleetValues
 from streamguard.adapters.prometheus_meter import PrometheusMeter
@@ -33,6 +35,7 @@ from streamguard.runtime.health import Health
 from streamguard.runtime.hub_keeper import HubKeeper, Told
 from streamguard.runtime.parts import Stream
 from streamguard.runtime.settler import Settler
+from streamguard.runtime.shedder import Shedder
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.supervisor import Supervisor
 from streamguard.runtime.writer import OnCommit
@@ -61,7 +64,9 @@ async def run(settings: Settings, stop: Stop) -> None:
             "Streams not to be screened.",
             lambda: n_excluded + len(registry.excluded()),
         )
-        health = Health(stop, banks.problem)
+        folder = settings.log.file.absolute().parent
+        shedder = Shedder(event_log, partial(room, folder), clock, meter.shed)
+        health = Health(stop, lambda: shedder.problem() or banks.problem())
         with HttpStatus(
             settings.http.host,
             settings.http.port,
@@ -75,9 +80,7 @@ async def run(settings: Settings, stop: Stop) -> None:
                 log.warning("nothing_to_look_for", remedy="name a bank in [bank] paths")
             async with (
                 _publishing(settings, meter, health) as on_commit,
-                writing(
-                    event_log, clock, meter, settings.worker.stop_timeout_s, on_commit
-                ) as writer,
+                writing(shedder, clock, meter, settings.worker.stop_timeout_s, on_commit) as writer,
             ):
                 source = source_of(settings)
                 hubs = _hub_keeper(settings, Told(source, writer.put), banks, meter)

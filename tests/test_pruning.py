@@ -5,6 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from loadtest.made_events import opened
+from streamguard.adapters import sqlite_log
 from streamguard.adapters.sqlite_log import SILENT_GROUP_S, SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.core.events import RETENTION_S, Topic
@@ -34,6 +35,21 @@ def test_what_is_past_retention_goes(file: Path) -> None:
 
     assert n_left(file) == 1
     assert said == [{"event": "log_pruned", "log_level": "info", "n_removed": 1}]
+
+
+def test_all_that_is_past_retention_goes_at_once(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_log, "PRUNE_BATCH", 2)
+    with SqliteLog(file) as event_log:
+        event_log.append([opened(n, "b", time_s=time.time() - OLD_S) for n in range(5)])
+        event_log.append([opened(9, "b", time_s=time.time())])
+
+    with capture_logs() as said:
+        _prune(file, has_broker=False)
+
+    assert said == [{"event": "log_pruned", "log_level": "info", "n_removed": 6}]
+    assert n_left(file) == 2
 
 
 def test_what_a_broker_has_not_acknowledged_stays_until_it_has(file: Path) -> None:

@@ -286,11 +286,15 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 def test_screening_goes_on_while_the_disk_of_the_log_is_full(
     tmp_path: Path, known_bank: Path, small_disk: SmallDisk, real_clips: dict[str, Path]
 ) -> None:
-    """Nothing is lost: all that waited is committed once there is room."""
+    """Nothing urgent is lost: all that waited is committed once there is room."""
     piece = [chunk for chunk in transport_stream(real_clips["bikes"]) if chunk[0] < 1.5]
     log_file = small_disk.directory / "log.db"
     with serving(on_time(piece, then_ends=True)) as server:
         config = configure(tmp_path, known_bank, {"a": server.url()}, str(log_file))
+        policy = tmp_path / "policy.toml"
+        policy.write_text('version = "test"\n[default]\nseverity = "P0"\n')
+        with config.open("a") as settings:
+            settings.write(f'[policy]\nfile = "{policy}"\n')
         with Running("run", "--config", config, cwd=tmp_path) as run:
             run.wait_for(run.log, event="run_started")
             wait_for_events(log_file, ("a", "flag.opened"))

@@ -6,12 +6,14 @@ Rule: it measures where the files will lie, and leaves nothing behind.
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamguard.core.check import Check, State, fail
+from streamguard.core.shedding import Room
 
 N_SYNCS = 20
 SLOW_SYNC_S = 0.020
@@ -82,6 +84,18 @@ def judged(name: str, found: str, measured: Disk) -> Check:
     else:
         remedy = ""
     return Check(name, State.WARN if remedy else State.OK, what, remedy)
+
+
+def room(directory: Path) -> Room:
+    """Give the room on the disk that holds a directory; without end where it cannot be told.
+
+    Whatever keeps it from being told keeps the log from being written, and that has its own alert.
+    """
+    try:
+        usage = shutil.disk_usage(directory)
+    except OSError:
+        return Room(sys.maxsize, sys.maxsize)
+    return Room(usage.free, usage.total)
 
 
 def sync_times_s(directory: Path) -> list[float]:

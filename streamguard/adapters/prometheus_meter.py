@@ -84,6 +84,11 @@ class PrometheusMeter:
         self._connected = Gauge(
             "streamguard_streams_connected", "Streams being read.", registry=self.registry
         )
+        self._shed_flags = self._counter(
+            "flags_shed",
+            "Flags that were not committed because the event log's disk was nearly full.",
+            severity=[one for one in Severity if one is not Severity.P0],
+        )
         self._lost_workers = self._counter(
             "workers_lost",
             "Worker processes that died or were given up; the counts of its last second go with "
@@ -189,6 +194,10 @@ class PrometheusMeter:
     def quarantined(self, trouble: Trouble) -> None:
         """Count a stream that is held back, by what became of the last worker."""
         self._quarantines.labels(trouble).inc()
+
+    def shed(self, severity: Severity) -> None:
+        """Count a flag that was let go, for the log's disk was nearly full."""
+        self._shed_flags.labels(severity).inc()
 
     def describe_model(self, name: str, version: str, provider: str) -> None:
         """Export which model runs, and on what."""

@@ -20,10 +20,10 @@ DEAD_AFTER_S = 10.0
 class Health:
     """What /livez and /readyz say."""
 
-    def __init__(self, stop: asyncio.Event, banks: Callable[[], str | None]) -> None:
-        """Take what says what is wrong with the banks, if anything."""
+    def __init__(self, stop: asyncio.Event, house: Callable[[], str | None]) -> None:
+        """Take what says what is wrong with the disk and the banks, if anything."""
         self._stop = stop
-        self._banks = banks
+        self._house = house
         self._beat_s = time.monotonic()
         self.writer: LogWriter | None = None
         self.publisher: Publisher | None = None
@@ -51,7 +51,7 @@ class Health:
         if self.crew is None or not self.crew.is_ready:
             return "no worker is ready yet"
         problems = (member.beat.problem for member in self.crew.members if member.beat)
-        return self._banks() or next(filter(None, problems), None)
+        return self._house() or next(filter(None, problems), None)
 
     def kafka(self) -> str | None:
         """Say what is wrong with publishing, if anything; screening goes on without it."""
