@@ -61,8 +61,8 @@ class Ingest:
         self._stack.close()
 
     def kill(self) -> None:
-        """Kill it whole."""
-        for pid in (self.server.master, self.server.worker):
+        """Kill it whole; who serves is known for certain only now."""
+        for pid in (self.server.master, *descendants(self.server.master)):
             os.kill(pid, signal.SIGKILL)
         self._stack.close()
 

@@ -140,9 +140,15 @@ def rtmp_server(
     log = folder / "nginx.log"
     with running(command, log) as process:
         _wait_for(port, process, log)
-        children = descendants(process.pid)
-        worker = children[0] if children else process.pid
-        yield RtmpServer(port, folder, stat_port, worker, process.pid)
+        yield RtmpServer(port, folder, stat_port, _worker_of(process.pid), process.pid)
+
+
+def _worker_of(master: int) -> int:
+    """Wait for the process that serves: the port is open before it is there."""
+    deadline_s = time.monotonic() + START_S
+    while not (children := descendants(master)) and time.monotonic() < deadline_s:
+        time.sleep(POLL_S)
+    return children[0] if children else master
 
 
 def free_port() -> int:

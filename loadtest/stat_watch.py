@@ -94,7 +94,7 @@ class StatWatch:
     def _publishes(self, key: Client, since_s: float) -> None:
         if key not in self._publishers:
             self._publishers.add(key)
-            self._tell("publish", key, since_s)
+            self._tell("publish", key, max(since_s, self._asked_s))  # it connects before that
 
     def _reads(self, key: Client, since_s: float, *, is_picture: bool) -> None:
         if key not in self._readers:
