@@ -15,6 +15,7 @@ from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from streamguard.adapters.picture_size import size_of
 from streamguard.adapters.pyav_errors import translated
 from streamguard.adapters.pyav_index import Keyframe, keyframes_of
 from streamguard.adapters.pyav_options import (
@@ -249,7 +250,7 @@ class Opened:
     def _check_limits(self, chosen: VideoStream) -> None:
         """Refuse what is too much, and say by which setting."""
         where, limits = self._location, self._timeouts.limits
-        width, height = chosen.codec_context.width, chosen.codec_context.height
+        width, height = size_of(chosen.codec_context)
         size = f"pictures of {width}x{height}"
         if width * height > limits.max_pixels:
             problem = f"{size}: more than limits.max_pixels"

@@ -17,6 +17,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamguard.adapters.annexb import parameter_sets, sets_in_box
+from streamguard.adapters.picture_size import size_of
 from streamguard.adapters.pyav_demuxer import Demuxer
 from streamguard.adapters.pyav_open import Opened
 from streamguard.adapters.source_timeouts import SourceTimeouts
@@ -75,12 +76,12 @@ class PyavSource:
         self._opened = Opened(location, clock, timeouts, hls_hosts)
         timeline.wrap_ticks = self._opened.wrap_ticks
         context = self._opened.video.codec_context
-        name = self._opened.codec_name
+        name, (width, height) = self._opened.codec_name, size_of(context)
         self.codec = Codec(
             name=name,
             extradata=b"" if name in _TO_ANNEX_B else bytes(context.extradata or b""),
-            width=context.width,
-            height=context.height,
+            width=width,
+            height=height,
             quarter_turns=self._opened.quarter_turns(),
             n_tracks=self._opened.n_tracks,
         )

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.hostile_clips import SIZES, Kind, whole_case
+from loadtest.hostile_clips import SIZES, Case, Kind, whole_case
 from loadtest.hostile_server import HostileServer
+from loadtest.rtmp_wire import messages_of_flv
+from streamguard.adapters.pyav_options import RTMP_PROBE_BYTES
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.system_clock import SystemClock
@@ -70,6 +72,19 @@ def test_the_bound_on_pixels_holds_for_what_comes_without_http(kind: Kind) -> No
         assert (source.codec.width, source.codec.height) == (width, height)
     with pytest.raises(SourceUnavailable, match=r"limits\.max_pixels"):
         opened(width * height - 1)
+
+
+def test_the_size_is_known_where_the_first_keyframe_is_more_than_is_read_to_open_rtmp() -> None:
+    recipe = Recipe(size=(640, 480), n_frames=25, options=(("crf", "1"),))
+    live = messages_of_flv(video("flv", recipe))
+    case, server = Case("rtmp", "live", {"live": live}), HostileServer()
+
+    location = parse_location(server.url(case))
+    with PyavSource(location, Timeline(), SystemClock(), SourceTimeouts(5.0, 5.0)) as source:
+        first = next(source.packets())
+
+    assert len(first.payload) > RTMP_PROBE_BYTES
+    assert (source.codec.width, source.codec.height) == (640, 480)
 
 
 @pytest.mark.parametrize("longer", [MAX_SIDE, MAX_SIDE + 16])
