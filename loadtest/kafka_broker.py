@@ -35,6 +35,9 @@ _JAVA = ("java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLe
 class ApacheKafka:
     """Apache Kafka in KRaft mode, broker and controller in one; a context manager.
 
+    One with a `leader` is a broker alone, the leader's controller is its own: together they are one
+    cluster, and the leader starts first.
+
     bootstrap:      a listener that lets anybody do anything.
     sasl_bootstrap: one that lets USER in, who may do what access control lists say: nothing yet.
     tls_bootstrap:  the same, encrypted.
@@ -43,7 +46,9 @@ class ApacheKafka:
                     nobody listens there.
     """
 
-    def __init__(self, directory: Path, libs: Path = LIBS) -> None:
+    def __init__(
+        self, directory: Path, libs: Path = LIBS, *, leader: Self | None = None, node: int = 1
+    ) -> None:
         """Choose ports; nothing is started yet.
 
         Raises:
@@ -58,7 +63,9 @@ class ApacheKafka:
         self._config = directory / "server.properties"
         self._log = directory / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_alone = leader is None
         plain, sasl, tls, mutual, controller = free_ports(5)
+        self.controller: str = f"{HOST}:{controller}" if leader is None else leader.controller
         self.bootstrap, self.sasl_bootstrap = f"{HOST}:{plain}", f"{HOST}:{sasl}"
         self.tls_bootstrap, self.mutual_bootstrap = f"{HOST}:{tls}", f"{HOST}:{mutual}"
         self.certificates = make_certificates(directory, USER)
@@ -67,13 +74,15 @@ class ApacheKafka:
         if self.certificates is not None:
             listeners |= {"SASL_SSL": tls, "SSL": mutual}
             settings |= _tls_settings(self.certificates)
-        settings |= _listener_settings(listeners, controller)
+        settings |= _listener_settings(listeners)
+        settings |= self._roles(node, str(settings["listeners"]))
         self._config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         if not self._data.exists():
-            self._java("kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER, "-c")
+            kind = ("--standalone",) if self._is_alone else ()
+            self._java("kafka.tools.StorageTool", "format", *kind, "-t", _CLUSTER, "-c")
         with self._log.open("ab") as sink:
             self._process = subprocess.Popen(
                 self._command("kafka.Kafka"), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
@@ -119,6 +128,14 @@ class ApacheKafka:
     ) -> None:
         self.kill()
 
+    def _roles(self, node: int, served: str) -> dict[str, object]:
+        return {
+            "process.roles": "broker,controller" if self._is_alone else "broker",
+            "node.id": node,
+            "controller.quorum.bootstrap.servers": self.controller,
+            "listeners": f"{served},CONTROLLER://{self.controller}" if self._is_alone else served,
+        }
+
     def _java(self, *arguments: str) -> None:
         subprocess.run(self._command(*arguments), check=True, capture_output=True)
 
@@ -126,12 +143,11 @@ class ApacheKafka:
         return [*_JAVA, "-cp", f"{self._libs}/*", *arguments, str(self._config)]
 
 
-def _listener_settings(listeners: dict[str, int], controller: int) -> dict[str, object]:
-    served = [f"{protocol}://{HOST}:{port}" for protocol, port in listeners.items()]
+def _listener_settings(listeners: dict[str, int]) -> dict[str, object]:
+    served = ",".join(f"{protocol}://{HOST}:{port}" for protocol, port in listeners.items())
     settings: dict[str, object] = {
-        "controller.quorum.bootstrap.servers": f"{HOST}:{controller}",
-        "listeners": ",".join([*served, f"CONTROLLER://{HOST}:{controller}"]),
-        "advertised.listeners": ",".join(served),
+        "listeners": served,
+        "advertised.listeners": served,
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": ",".join(
             ["CONTROLLER:PLAINTEXT", *(f"{protocol}:{protocol}" for protocol in listeners)]
@@ -160,8 +176,6 @@ def _tls_settings(certificates: Certificates) -> dict[str, object]:
 
 def _settings(data: Path) -> dict[str, object]:
     return {
-        "process.roles": "broker,controller",
-        "node.id": 1,
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
         "log.dirs": data,
