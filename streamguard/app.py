@@ -195,7 +195,7 @@ def plan_of(
         banks=banks,
         policy=policy,
         event_log=event_log,
-        store=open_store(evidence) if evidence else None,
+        store=open_store(settings, evidence) if evidence else None,
         classifier=open_model(model, settings.model) if model else None,
         max_batch=settings.model.max_batch,
         timeouts=SourceTimeouts(
@@ -209,11 +209,18 @@ def plan_of(
     )
 
 
-def open_store(directory: Path) -> EvidenceStore:
-    """Open the directory in which clips and stills are kept."""
-    from streamguard.adapters.evidence_dir import EvidenceDir  # noqa: PLC0415  # as below
+def open_store(settings: "Screening | Settings", directory: Path) -> EvidenceStore:
+    """Open the store in which clips and stills are kept; only who keeps some loads what it needs.
 
-    return EvidenceDir(directory)
+    Raises:
+        ConfigError: its keys are wrong.
+        EvidenceUnavailable: the directory cannot be used.
+    """
+    from streamguard.adapters.evidence_maker import EvidenceMaker  # noqa: PLC0415  # 4 ms
+    from streamguard.evidence_parts import open_vault  # noqa: PLC0415  # 30 ms
+
+    vault = open_vault(settings.evidence, settings.deployment.name, directory)
+    return EvidenceMaker(vault.keep)
 
 
 def open_model(directory: Path, section: ModelSection) -> Classifier:

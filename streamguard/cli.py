@@ -239,6 +239,12 @@ def _add_topics(verbs: Verbs) -> None:
     create.add_argument("--json", action="store_true")
 
 
+def _add_evidence(verbs: Verbs) -> None:
+    from streamguard.evidence_cli import add_evidence_verbs  # noqa: PLC0415  # of few starts
+
+    add_evidence_verbs(verbs)
+
+
 _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "screen": _add_screen,
     **dict.fromkeys(
@@ -248,6 +254,7 @@ _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "bank": _add_bank,
     "model": _add_model,
     "topics": _add_topics,
+    "evidence": _add_evidence,
     "doctor": _add_doctor,
 }
 """What adds each verb, in the order in which help lists them."""

@@ -3,10 +3,13 @@
 Rule: what a worker gets holds no key and no credential but those within read URLs.
 """
 
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 from streamguard.adapters.cores import n_cores
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.worker_spawn import WorkerProcess
-from streamguard.app import open_store
 from streamguard.model_pack import load_pack
 from streamguard.policy_file import load_policy
 from streamguard.runtime.link import Link
@@ -21,21 +24,17 @@ def worker_plan(settings: Settings) -> WorkerPlan:
 
     Raises:
         ConfigError: the policy file is wrong.
-        EvidenceUnavailable: the directory for evidence cannot be used.
         ModelError: the model pack is wrong.
     """
     source, model = settings.source, settings.model
     _, n_threads = crew_of(settings.worker)
-    evidence = settings.evidence.directory
-    if evidence:
-        open_store(evidence)  # what cannot work is found here, not by one worker after another
     if model.pack:
         load_pack(model.pack)
     return WorkerPlan(
         deployment=settings.deployment.name,
         bank_paths=tuple(str(path) for path in settings.bank.paths),
         policy=load_policy(settings.policy.file),
-        evidence=str(evidence) if evidence else None,
+        keeps_evidence=settings.evidence.directory is not None,
         model_pack=str(model.pack) if model.pack else None,
         model_providers=model.providers,
         model_threads=model.threads,
@@ -56,9 +55,28 @@ def crew_of(worker: WorkerSection) -> tuple[int, int]:
     return count, worker.decode_threads or max(1, n_cores() // count)
 
 
-async def start_member(number: int) -> Member:
-    """Start a worker process, and link to it."""
+def starter(settings: Settings) -> Callable[[int], Awaitable[Member]]:
+    """Give what starts a worker process by its number, and keeps the evidence that it makes.
+
+    Raises:
+        ConfigError: the keys of the evidence are wrong.
+        EvidenceUnavailable: the directory for evidence cannot be used.
+    """
+    if settings.evidence.directory is None:
+        return _start_member
+    from streamguard.evidence_parts import open_vault  # noqa: PLC0415  # only who keeps evidence
+    from streamguard.vault.channel import serve  # noqa: PLC0415  # as above
+
+    vault = open_vault(settings.evidence, settings.deployment.name)
+    return partial(_start_member, serve=lambda end: serve(end, vault.keep))
+
+
+async def _start_member(
+    number: int, serve: Callable[[socket.socket], object] = lambda _: None
+) -> Member:
+    """Start a worker process, and link to it; `serve` hears what evidence comes from it."""
     process = WorkerProcess()
+    serve(process.evidence)
     link = await Link.over(process.socket, read_to_supervisor)
     return Member(number, process, link, SystemClock())
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from streamguard.core.coverage_data import MAX_BANKS
+from streamguard.evidence_section import EvidenceSection
 from streamguard.limits_section import LimitsSection
 from streamguard.section import Section
 from streamguard.worker_section import WorkerSection
@@ -82,13 +83,6 @@ class ModelSection(Section):
     """CPU threads of one run; streams give parallelism enough."""
     max_batch: Annotated[int, Field(ge=0, le=256)] = 0
     """Pictures of one run; 0 takes 1 on a CPU, where batches gain nothing, and 8 on a GPU."""
-
-
-class EvidenceSection(Section):
-    """What a reviewer can look at."""
-
-    directory: Path | None = None
-    """Where clips and stills of flags are kept; without it no picture is ever stored."""
 
 
 class HttpSection(Section):

@@ -24,7 +24,7 @@ from streamguard.app import writing
 from streamguard.core.banks import Banks
 from streamguard.core.crew import CrewRules
 from streamguard.core.hubs import HubRule
-from streamguard.crew_parts import crew_of, source_of, start_member, worker_plan
+from streamguard.crew_parts import crew_of, source_of, starter, worker_plan
 from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
 from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
@@ -48,7 +48,7 @@ log = structlog.get_logger()
 async def run(settings: Settings, stop: Stop) -> None:
     """Screen what is configured, added and found until `stop`; see README for what it serves."""
     banks = LiveBanks(settings.bank.paths)
-    plan = worker_plan(settings)
+    plan, start_member = worker_plan(settings), starter(settings)
     meter, clock = PrometheusMeter(), SystemClock()
     registry = registry_of(settings, streams_of(settings), clock)
     token_file = ensure_token(settings.admin.token_file, settings.log.file)

@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from streamguard.admin_section import AdminSection
 from streamguard.core.errors import ConfigError
+from streamguard.evidence_section import EvidenceSection
 from streamguard.exchange_section import (
     ExchangeName,
     ExchangeSection,
@@ -37,7 +38,6 @@ from streamguard.section import Section
 from streamguard.sections import (
     BankSection,
     Deployment,
-    EvidenceSection,
     HttpSection,
     HygieneSection,
     LogSection,

@@ -21,6 +21,7 @@ import structlog
 
 from streamguard import app, process
 from streamguard.adapters.black_box import BoxedHands
+from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.adapters.heap import heap_trimmer
 from streamguard.adapters.meter_values import families_of
 from streamguard.adapters.prometheus_meter import PrometheusMeter
@@ -52,6 +53,7 @@ from streamguard.runtime.wire import (
 from streamguard.runtime.worker import keep_screening
 from streamguard.sandbox import confine
 from streamguard.sections import ModelSection
+from streamguard.vault.channel import VaultPipe
 
 BEAT_EVERY_S = 0.5
 BEATS_PER_METRICS = 2
@@ -120,8 +122,11 @@ class Worker:
         )
 
 
-async def work(end: socket.socket, hands: Hands) -> None:
-    """Serve the supervisor at the other end until it says that it is enough."""
+async def work(end: socket.socket, hands: Hands, evidence: socket.socket) -> None:
+    """Serve the supervisor at the other end until it says that it is enough.
+
+    evidence: the way to the vault, whose keys are the supervisor's.
+    """
     link = await Link.over(end, read_to_worker)
     messages = link.messages()
     begin = await anext(messages, None)
@@ -131,7 +136,8 @@ async def work(end: socket.socket, hands: Hands) -> None:
     pipe = PipeLog(lambda batch: loop.call_soon_threadsafe(link.send, batch))
     meter, scout = PrometheusMeter(), HubScout()
     banks = _banks(begin.plan)
-    plan = replace(_plan(begin.plan, banks, pipe), hands=hands)
+    store = EvidenceMaker(VaultPipe(evidence).keep) if begin.plan.keeps_evidence else None
+    plan = replace(_plan(begin.plan, banks, pipe), hands=hands, store=store)
     drained: asyncio.Future[StopReason] = loop.create_future()
     async with asyncio.TaskGroup() as tasks:
         async with app.assembled(plan, meter) as parts:
@@ -219,7 +225,7 @@ def _plan(given: WorkerPlan, banks: LiveBanks, pipe: PipeLog) -> app.Plan:
         banks=banks,
         policy=given.policy,
         event_log=pipe,
-        store=app.open_store(Path(given.evidence)) if given.evidence else None,
+        store=None,
         classifier=model,
         max_batch=given.max_batch,
         timeouts=SourceTimeouts(given.open_timeout_s, given.read_timeout_s, given.limits),
@@ -241,7 +247,7 @@ def _leave() -> NoReturn:
 
 
 def main() -> NoReturn:
-    """Run as `python -m streamguard.worker_main SOCKET BOX`, two descriptors.
+    """Run as `python -m streamguard.worker_main SOCKET BOX EVIDENCE`, three descriptors.
 
     The supervisor stops it, not the terminal.
     """
@@ -250,7 +256,8 @@ def main() -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     process.configure_logging()
     hands = BoxedHands(int(sys.argv[2]))
-    asyncio.run(work(socket.socket(fileno=int(sys.argv[1])), hands))
+    end, evidence = (socket.socket(fileno=int(sys.argv[place])) for place in (1, 3))
+    asyncio.run(work(end, hands, evidence))
     _leave()
 
 

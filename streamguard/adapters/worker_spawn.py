@@ -1,7 +1,8 @@
 """Starts worker processes.
 
-Rule: spawned, never forked; a worker gets one end of a socket and the memory that outlives it, and
-of the environment only what a Python process needs: no secret of the deployment is in it.
+Rule: spawned, never forked; a worker gets one end of two sockets, of which one is for evidence
+alone, the memory that outlives it, and of the environment only what a Python process needs: no
+secret of the deployment is in it.
 """
 
 import os
@@ -24,7 +25,7 @@ PASSED_ON = frozenset(
 
 
 class WorkerProcess:
-    """One process, our end of its socket, and what it leaves when it ends."""
+    """One process, our ends of its sockets, and what it leaves when it ends."""
 
     def __init__(self) -> None:
         """Start it; raises OSError where the machine has no room for another process."""
@@ -33,8 +34,10 @@ class WorkerProcess:
             undo.callback(self._box.close)
             self.socket, theirs = socket.socketpair()
             undo.callback(self.socket.close)
-            with theirs:
-                self._process = _spawn(theirs.fileno(), self._box.fd)
+            self.evidence, its_evidence = socket.socketpair()
+            undo.callback(self.evidence.close)
+            with theirs, its_evidence:
+                self._process = _spawn(theirs.fileno(), self._box.fd, its_evidence.fileno())
             undo.pop_all()
 
     @property
@@ -64,6 +67,7 @@ class WorkerProcess:
     def close(self) -> None:
         """Let go of what it left."""
         self._box.close()
+        self.evidence.close()
 
 
 def _spawn(*fds: int) -> subprocess.Popen[bytes]:

@@ -44,8 +44,8 @@ class Session:
         before: Account | None = None,
     ) -> None:
         """Begin the account, or go on with one from `before`; `mint` gives fresh flag ids."""
-        self.stream_id = context.stream_id
-        """Catalogue id of the stream."""
+        self.stream_id, self.session_id = context.stream_id, context.session_id
+        """Catalogue id of the stream, and the id of this session of it."""
         self._context = context
         self._announcer = Announcer(context, policy.version)
         self._matcher = matcher

@@ -20,6 +20,7 @@ from streamguard import app, process
 from streamguard.adapters.bank_file import add_entries
 from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.evidence_dir import EvidenceDir
+from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
@@ -95,7 +96,7 @@ class Demo:
                 banks=banks,
                 policy=policy,
                 event_log=event_log,
-                store=EvidenceDir(self._directory / "evidence"),
+                store=EvidenceMaker(EvidenceDir(self._directory / "evidence").keep),
                 on_commit=self._tell,
             )
             location = parse_location(f"http://127.0.0.1:{port}/live.ts")

@@ -12,8 +12,9 @@ import structlog
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Evidence
-from streamguard.core.hands import MARK, SINCE_US, Hand, Hands
+from streamguard.core.hands import MARK, SINCE_US, Hand, Hands, mark_of
 from streamguard.core.judgement import EvidenceRequest
+from streamguard.core.manifest import Subject
 from streamguard.core.ports import Clock, Meter
 from streamguard.core.types import Codec, Packet
 from streamguard.runtime.ring import PacketRing
@@ -33,7 +34,9 @@ log = structlog.get_logger()
 class EvidenceStore(Protocol):
     """Where clips and stills are kept."""
 
-    def save(self, name: str, codec: Codec, packets: tuple[Packet, ...], still_us: int) -> Evidence:
+    def save(
+        self, subject: Subject, codec: Codec, packets: tuple[Packet, ...], still_us: int
+    ) -> Evidence:
         """Store a clip of these packets and a still of the frame at `still_us`.
 
         Raises:
@@ -42,22 +45,38 @@ class EvidenceStore(Protocol):
         ...
 
 
-class HandedStore:
-    """A store for one stream, which is in hand while its clip and still are made."""
+class SessionStore(Protocol):
+    """Where those of one session are kept."""
 
-    def __init__(self, store: EvidenceStore, hands: Hands, mark: int, clock: Clock) -> None:
-        """mark: of the stream."""
+    def save(
+        self, flag_id: str, codec: Codec, packets: tuple[Packet, ...], still_us: int
+    ) -> Evidence:
+        """Store a clip and a still, as EvidenceStore does."""
+        ...
+
+
+class HandedStore:
+    """A store for one session, whose stream is in hand while its clip and still are made."""
+
+    def __init__(
+        self, store: EvidenceStore, session: tuple[str, str], hands: Hands, clock: Clock
+    ) -> None:
+        """session: its stream's id, and its own."""
         self._store = store
+        self._stream_id, self._session_id = session
         self._hands = hands
-        self._mark = mark
+        self._mark = mark_of(self._stream_id)
         self._clock = clock
 
-    def save(self, name: str, codec: Codec, packets: tuple[Packet, ...], still_us: int) -> Evidence:
+    def save(
+        self, flag_id: str, codec: Codec, packets: tuple[Packet, ...], still_us: int
+    ) -> Evidence:
         """Store a clip and a still, as EvidenceStore does."""
+        subject = Subject(flag_id, self._stream_id, self._session_id)
 
         def work(hand: Hand) -> Evidence:
             hand[SINCE_US], hand[MARK] = int(self._clock.monotonic() * 1e6), self._mark
-            return self._store.save(name, codec, packets, still_us)
+            return self._store.save(subject, codec, packets, still_us)
 
         return self._hands.run(work)
 
@@ -70,7 +89,7 @@ class EvidenceKeeper:
 
     def __init__(
         self,
-        store: EvidenceStore,
+        store: SessionStore,
         ring: PacketRing,
         tasks: asyncio.TaskGroup,
         attach: Attach,

@@ -11,7 +11,6 @@ from streamguard.core.coverage_data import GapData
 from streamguard.core.decision import Decision
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
-from streamguard.core.hands import mark_of
 from streamguard.core.judgement import EvidenceRequest, Judgement
 from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
@@ -42,8 +41,8 @@ class Teller:
         self._parts = parts
         self._keeper = None
         if parts.store:
-            mark = mark_of(session.stream_id)
-            store = HandedStore(parts.store, parts.hands, mark, parts.clock)
+            named = (session.stream_id, str(session.session_id))
+            store = HandedStore(parts.store, named, parts.hands, parts.clock)
             self._keeper = EvidenceKeeper(
                 store, ring, tasks, self._attach, parts.clock, parts.meter
             )

@@ -34,7 +34,7 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     deployment: str
     bank_paths: tuple[str, ...]
     policy: Policy
-    evidence: str | None
+    keeps_evidence: bool
     model_pack: str | None
     model_providers: tuple[str, ...]
     model_threads: int

@@ -5,6 +5,7 @@ entry before anybody hears of it. Whoever reads a part is in the custody first.
 """
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Collector:
 
 
 class Vault:
-    """One store of evidence; its methods may be called in any thread, one at a time."""
+    """One store of evidence; its methods may be called in any thread."""
 
     def __init__(self, directory: Path, keys: Keys, collector: Collector, clock: Clock) -> None:
         """Look whether the directory will do; nothing is written before there is evidence.
@@ -67,6 +68,7 @@ class Vault:
         self.keys = keys
         self.clock = clock
         self._collector = collector
+        self._lock = threading.Lock()
         self.custody = CustodyFile(self.folder.root, keys, clock)
         if len(self.folder.root.as_uri()) > MAX_ROOT_URI:
             raise EvidenceUnavailable("the evidence directory has too long a path for an event")
@@ -201,7 +203,7 @@ class Vault:
     def _changing(self) -> Iterator[Chain]:
         """Hold the chain; a disk that is full or gone is no fault of ours."""
         try:
-            with self.custody.writing() as chain:
+            with self._lock, self.custody.writing() as chain:
                 if not chain.ledger.n_entries:
                     self.keys.make_missing()
                 yield chain

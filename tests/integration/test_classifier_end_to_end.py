@@ -4,7 +4,6 @@ Rule: harmless. The tiny model sees how red a picture is, and what is flagged is
 """
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +11,6 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
 import av
 import numpy as np
@@ -39,6 +37,7 @@ from streamguard.runtime.stop import Stop
 from streamguard.runtime.worker import screen_once
 from tests.fake_classifier import FakeClassifier
 from tests.fake_classifier import picture as prepared_picture
+from tests.kept import content_of
 from tests.made_models import Graph, write_pack
 from tests.processes import (
     Finished,
@@ -158,8 +157,7 @@ def test_its_clip_and_still_are_there(screened: Finished) -> None:
 
     assert evidence["state"] == "ready"
     for artifact in (evidence["clip"], evidence["still"]):
-        content = Path(unquote(urlsplit(artifact["uri"]).path)).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == artifact["sha256"]
+        assert content_of(artifact)
 
 
 def test_what_runs_the_model_is_logged(screened: Finished) -> None:

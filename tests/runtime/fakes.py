@@ -17,6 +17,7 @@ from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
 from streamguard.core.event_data import Artifact, Evidence
 from streamguard.core.hands import Hand
+from streamguard.core.manifest import Subject
 from streamguard.core.types import Codec, Frame, Packet, Sample
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
@@ -207,14 +208,17 @@ class FakeHands:
 
 @dataclass
 class FakeStore:
-    """Keeps what it is asked to store; `error` is raised instead."""
+    """Keeps what it is asked to store, of one session or all; `error` is raised instead."""
 
     error: Exception | None = None
     saved: list[tuple[str, Codec, tuple[Packet, ...], int]] = field(default_factory=list)
 
-    def save(self, name: str, codec: Codec, packets: tuple[Packet, ...], still_us: int) -> Evidence:
-        self.saved.append((name, codec, packets, still_us))
+    def save(
+        self, name: str | Subject, codec: Codec, packets: tuple[Packet, ...], still_us: int
+    ) -> Evidence:
+        named = name.evidence_id if isinstance(name, Subject) else name
+        self.saved.append((named, codec, packets, still_us))
         if self.error is not None:
             raise self.error
-        clip = Artifact(uri=f"file:///{name}/clip.mp4", sha256="0" * 64, size_bytes=len(packets))
+        clip = Artifact(uri=f"file:///{named}/clip.mp4", sha256="0" * 64, size_bytes=len(packets))
         return Evidence(state="ready", clip=clip)

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Evidence
+from streamguard.core.hands import mark_of
 from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.types import Codec
 from streamguard.runtime.evidence import (
@@ -190,9 +191,9 @@ def test_a_bug_in_making_it_is_logged_and_the_flag_stands() -> None:
 
 def test_what_is_made_of_a_stream_s_packets_is_in_hand_meanwhile() -> None:
     store, hands = FakeStore(), FakeHands()
-    handed = HandedStore(store, hands, 12_345, FakeClock(7.5))
+    handed = HandedStore(store, ("channel", "session"), hands, FakeClock(7.5))
     evidence = handed.save("flag", CODEC, (packet(0),), 0)
 
     assert evidence.state == "ready"
-    assert hands.given == [[12_345, 7_500_000]]
-    assert len(store.saved) == 1
+    assert hands.given == [[mark_of("channel"), 7_500_000]]
+    assert [saved[0] for saved in store.saved] == ["flag"]

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from streamguard.adapters.evidence_dir import EvidenceDir
+from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.adapters.pyav_decoder import PyavDecoder
 from streamguard.adapters.pyav_source import PyavSource
 from streamguard.core.bank_values import BankSettings
@@ -422,7 +423,7 @@ def test_a_flag_of_a_real_file_has_a_clip_and_a_still(tmp_path: Path) -> None:
         make_decoder=lambda: PyavDecoder(clock),
         clock=clock,
         banks=banks(entry("film", {0: view.pdq})),
-        store=EvidenceDir(root),
+        store=EvidenceMaker(EvidenceDir(root).keep),
     )
     stream = stage.stream(real_stream(path, clock), location=FILE)
 

@@ -1,0 +1,184 @@
+"""Clips and stills are made and kept, in a vault and, for the demo, in plain files."""
+
+import hashlib
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from streamguard.adapters.evidence_dir import EvidenceDir
+from streamguard.adapters.evidence_maker import EvidenceMaker
+from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.event_data import Artifact
+from streamguard.core.types import Codec, Packet
+from tests.kept import content_of, path_of
+from tests.media import Recipe, packets, video
+from tests.vault.made_vaults import made_vault, problems, subject
+
+STILL_US = 400_000
+
+Found = tuple[Codec, tuple[Packet, ...]]
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    codec, read = packets(video("mpegts", Recipe(bf=2)))
+    return codec, tuple(read)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "evidence"
+
+
+def maker(root: Path) -> EvidenceMaker:
+    return EvidenceMaker(made_vault(root).keep)
+
+
+@contextmanager
+def disk_with(free_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, as on a disk that is nearly full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def told(artifact: Artifact | None) -> dict[str, object]:
+    assert artifact is not None
+    return artifact.model_dump()
+
+
+def test_a_clip_and_a_still_are_kept_as_told(root: Path, found: Found) -> None:
+    evidence = maker(root).save(subject(1), *found, STILL_US)
+
+    assert evidence.state == "ready"
+    assert content_of(told(evidence.clip))[4:8] == b"ftyp"
+    assert content_of(told(evidence.still)).startswith(b"\xff\xd8")
+    assert evidence.blurhash
+    assert problems(root) == []
+
+
+def test_the_manifest_says_what_they_show(root: Path, found: Found) -> None:
+    vault = made_vault(root)
+    EvidenceMaker(vault.keep).save(subject(1), *found, STILL_US)
+
+    manifest = vault.manifest_of(vault.standing(subject(1).evidence_id))
+
+    clip, still = manifest.items
+    times_us = [packet.pts_us for packet in found[1]]
+    assert (clip.start_ms, clip.end_ms) == (min(times_us) // 1000, max(times_us) // 1000)
+    assert (still.start_ms, still.end_ms) == (400, 400)
+    assert (clip.is_original, still.is_original) == (True, False)
+    assert (manifest.stream_id, manifest.session_id) == ("stream-1", subject(1).session_id)
+
+
+@pytest.mark.parametrize("name", ["with space", "wie?#@=&", "ümlaut-日本", "a" * 200])
+def test_a_directory_of_any_name_can_be_told(tmp_path: Path, found: Found, name: str) -> None:
+    evidence = maker(tmp_path / name).save(subject(1), *found, STILL_US)
+
+    assert path_of(told(evidence.clip)).is_file()
+    assert path_of(told(evidence.still)).is_file()
+
+
+def test_a_directory_whose_name_no_event_can_hold_is_refused_at_once(tmp_path: Path) -> None:
+    too_long = tmp_path.joinpath(*["日" * 60] * 2)  # nine characters a sign in a URI
+
+    with pytest.raises(EvidenceUnavailable):
+        maker(too_long)
+
+
+def test_a_relative_directory_is_told_in_full(
+    tmp_path: Path, found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    evidence = maker(Path("here")).save(subject(1), *found, STILL_US)
+
+    assert path_of(told(evidence.clip)).is_relative_to(tmp_path / "here")
+
+
+def test_packets_that_have_left_the_ring_are_no_evidence(root: Path, found: Found) -> None:
+    with pytest.raises(EvidenceUnavailable):
+        maker(root).save(subject(1), found[0], (), STILL_US)
+
+    assert not root.exists()
+
+
+def test_a_codec_without_clips_still_gives_a_still(root: Path) -> None:
+    codec, read = packets(video("avi", Recipe(codec="mpeg4", n_frames=5)))
+
+    evidence = maker(root).save(subject(1), codec, tuple(read), 0)
+
+    assert (evidence.state, evidence.clip) == ("ready", None)
+    assert content_of(told(evidence.still))
+
+
+def test_what_gives_neither_is_unavailable_and_leaves_nothing(root: Path) -> None:
+    with pytest.raises(EvidenceUnavailable) as caught:
+        maker(root).save(subject(1), Codec("h264", b"", 0, 0), (noise(),), 0)
+
+    assert "\n" not in str(caught.value)
+    assert not root.exists()
+
+
+def noise() -> Packet:
+    return Packet(0, 0, 0, is_keyframe=True, read_at_s=0.0, payload=b"noise" * 20)
+
+
+def test_a_full_disk_makes_evidence_unavailable_and_damages_nothing(
+    root: Path, found: Found
+) -> None:
+    kept = maker(root).save(subject(1), *found, STILL_US)
+
+    with disk_with(100), pytest.raises(EvidenceUnavailable) as caught:
+        maker(root).save(subject(2), *found, STILL_US)
+
+    assert "\n" not in str(caught.value)
+    assert problems(root) == []
+    assert content_of(told(kept.clip))
+
+
+def test_a_disk_that_holds_the_still_alone_keeps_the_still(root: Path, found: Found) -> None:
+    whole = maker(root).save(subject(1), *found, STILL_US)
+    assert whole.clip is not None
+    assert whole.still is not None
+
+    with disk_with(max(whole.still.size_bytes + 100, 8_000)):
+        evidence = maker(root).save(subject(2), *found, STILL_US)
+
+    assert whole.clip.size_bytes > 8_000
+    assert evidence.clip is None
+    assert evidence.still is not None
+    assert evidence.still.sha256 == whole.still.sha256
+    assert problems(root) == []
+
+
+def test_after_space_was_made_evidence_is_stored_again(root: Path, found: Found) -> None:
+    store = maker(root)
+    with disk_with(100), pytest.raises(EvidenceUnavailable):
+        store.save(subject(1), *found, STILL_US)
+
+    assert store.save(subject(1), *found, STILL_US).state == "ready"
+    assert problems(root) == []
+
+
+def test_the_demo_keeps_plain_files(root: Path, found: Found) -> None:
+    evidence = EvidenceMaker(EvidenceDir(root).keep).save(subject(1), *found, STILL_US)
+
+    for artifact, name in ((evidence.clip, "clip.mp4"), (evidence.still, "still.jpg")):
+        path = path_of(told(artifact))
+        assert path == root / subject(1).evidence_id / name
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == told(artifact)["sha256"]
+    assert root.stat().st_mode & 0o777 == 0o700
+
+
+def test_plain_files_that_cannot_be_stored_are_said_in_one_line(root: Path, found: Found) -> None:
+    root.touch()
+
+    with pytest.raises(EvidenceUnavailable, match="cannot be stored"):
+        EvidenceMaker(EvidenceDir(root).keep).save(subject(1), *found, STILL_US)

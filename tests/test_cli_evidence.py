@@ -1,0 +1,99 @@
+"""The evidence verbs, over what `screen` kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streamguard.cli import main
+from tests.processes import short_type, streamguard
+
+
+@pytest.fixture(scope="module")
+def kept(
+    tmp_path_factory: pytest.TempPathFactory, known_bank: Path, real_clips: dict[str, Path]
+) -> tuple[Path, str]:
+    """Screen a known clip; give where its evidence is, and its id."""
+    directory = tmp_path_factory.mktemp("kept") / "evidence"
+    done = streamguard("screen", real_clips["bikes"], "--bank", known_bank, "--evidence", directory)
+    assert done.code == 0
+    opened = next(event for event in done.rows if short_type(event) == "flag.opened")
+    return directory, opened["data"]["flag_id"]
+
+
+def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_what_screening_kept_is_listed_and_verified(
+    kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, evidence_id = kept
+
+    codes = [
+        main(["evidence", "list", "--evidence", str(directory), "--json"]),
+        main(["evidence", "verify", "--evidence", str(directory), "--json"]),
+    ]
+
+    listed, verified = rows(capsys)
+    assert codes == [0, 0]
+    assert (listed["evidence_id"], listed["class"], listed["state"]) == (
+        evidence_id,
+        "unreviewed",
+        "kept",
+    )
+    assert (verified["problems"], verified["n_evidence"], verified["n_parts"]) == ([], 1, 2)
+
+
+def test_a_copy_needs_a_purpose_and_is_on_record(
+    kept: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, evidence_id = kept
+    show = ["evidence", "show", evidence_id, "--evidence", str(directory), "--copy-to"]
+
+    refused = main([*show, str(tmp_path / "copy")])
+    assert not (tmp_path / "copy").exists()
+    done = main([*show, str(tmp_path / "copy"), "--purpose", "case 7", "--by", "anna"])
+
+    shown = json.loads(capsys.readouterr().out)
+    assert (refused, done) == (2, 0)
+    assert [(entry["action"], entry["actor"]) for entry in shown["custody"][1:]] == [
+        ("copy", "anna"),
+        ("copy", "anna"),
+    ]
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {
+        *("0000-clip.mp4", "0001-still.jpg"),
+    }
+
+
+def test_damage_is_exit_code_2_and_names_the_file(
+    kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, evidence_id = kept
+    path = directory / "objects" / evidence_id / "0001-still.sealed"
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+
+    code = main(["evidence", "verify", "--evidence", str(directory)])
+
+    path.write_bytes(content)
+    assert code == 2
+    assert f"objects/{evidence_id}/0001-still.sealed: is not what was stored" in (
+        capsys.readouterr().out
+    )
+
+
+def test_keys_within_the_evidence_are_refused(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[evidence]\ndirectory = "{tmp_path}"\nmaster_key_file = "{tmp_path / "key"}"\n'
+    )
+
+    assert main(["evidence", "list", "--config", str(config)]) == 2
+
+
+def test_without_a_directory_the_verbs_say_what_to_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["evidence", "list"]) == 2
+    assert "--evidence DIR" in capsys.readouterr().err

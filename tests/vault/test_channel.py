@@ -1,0 +1,109 @@
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.event_data import Artifact
+from streamguard.core.manifest import Part, Subject
+from streamguard.vault.channel import LENGTH, MAX_WORDS_BYTES, Described, Offer, VaultPipe, serve
+from tests.kept import content_of
+from tests.vault.made_vaults import CLIP, STILL, evidence_id, made_vault, part, problems, subject
+
+DEADLINE_S = 10.0
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
+
+
+def test_parts_come_to_the_vault_and_their_places_come_back(
+    tmp_path: Path, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    thread = serve(ends[0], made_vault(tmp_path / "evidence").keep)
+    pipe = VaultPipe(ends[1])
+    large = CLIP * 5000  # more than a socket takes at once
+
+    first = pipe.keep(subject(1), (part(content=large), part("still", STILL)))
+    (second,) = pipe.keep(subject(1), (part(content=b""),))
+    ends[1].close()
+    thread.join(DEADLINE_S)
+
+    assert [content_of(each.model_dump()) for each in first] == [large, STILL]
+    assert content_of(second.model_dump()) == b""
+    assert not thread.is_alive()
+    assert problems(tmp_path / "evidence") == []
+
+
+def test_what_cannot_be_kept_is_told_and_the_next_may_be_tried(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    refusals = iter(["the disk is full"])
+
+    def keep(_: Subject, parts: Sequence[Part]) -> list[Artifact]:
+        for problem in refusals:
+            raise EvidenceUnavailable(problem)
+        return [Artifact(uri="file:///a", sha256="0" * 64, size_bytes=1) for _ in parts]
+
+    serve(ends[0], keep)
+    pipe = VaultPipe(ends[1])
+
+    with pytest.raises(EvidenceUnavailable, match="the disk is full"):
+        pipe.keep(subject(1), (part(),))
+    assert len(pipe.keep(subject(1), (part(),))) == 1
+
+
+def test_a_supervisor_that_is_gone_costs_the_evidence_alone(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ends[0].close()
+
+    with pytest.raises(EvidenceUnavailable, match="takes no evidence"):
+        VaultPipe(ends[1]).keep(subject(1), (part(),))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"nonsense",
+        b"",
+        msgspec.msgpack.encode(Offer("../../etc", "a", "b", ())),
+        msgspec.msgpack.encode(Offer(evidence_id(1).upper(), "a", "b", ()))[:-1],
+        msgspec.msgpack.encode(
+            Offer(evidence_id(1), "a", "b", (Described("../x", "", 0, 0, True, 1),))  # noqa: FBT003  # a record
+        ),
+        msgspec.msgpack.encode(
+            Offer(evidence_id(1), "a", "b", (Described("x", "", 0, 0, True, 1 << 40),))  # noqa: FBT003  # a record
+        ),
+    ],
+)
+def test_a_worker_that_talks_nonsense_is_heard_no_more(
+    ends: tuple[socket.socket, socket.socket], words: bytes
+) -> None:
+    with capture_logs() as lines:
+        thread = serve(ends[0], lambda *_: pytest.fail("nothing is to be kept"))
+        ends[1].sendall(LENGTH.pack(len(words)) + words)
+        ended = ends[1].recv(1)
+        thread.join(DEADLINE_S)
+
+    assert ended == b""
+    assert not thread.is_alive()
+    assert [line["event"] for line in lines] == ["evidence_offer_invalid"]
+
+
+def test_words_without_an_end_are_refused_before_they_are_read(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    with capture_logs():
+        thread = serve(ends[0], lambda *_: [])
+        ends[1].sendall(struct.pack("<I", MAX_WORDS_BYTES + 1))
+        thread.join(DEADLINE_S)
+
+    assert not thread.is_alive()
