@@ -150,28 +150,22 @@ def topic_policy(bootstrap: str, topic: str) -> dict[str, str]:
     return {name: entry.value for name, entry in answer.result(10).items()}
 
 
-_RIGHT = (
-    ResourceType.TOPIC,
-    "streamguard.",
-    ResourcePatternType.PREFIXED,
-    f"User:{USER}",
-    "*",
-    AclOperation.ALL,
-    AclPermissionType.ALLOW,
-)
+_WHOM = (ResourceType.TOPIC, "streamguard.", ResourcePatternType.PREFIXED, f"User:{USER}", "*")
 
 
-def grant(bootstrap: str) -> None:
-    """Let USER do anything with the topics of streamguard."""
+def grant(bootstrap: str, what: AclOperation = AclOperation.ALL) -> None:
+    """Let USER do anything, or one thing, with the topics of streamguard."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    for done in admin.create_acls([AclBinding(*_RIGHT)]).values():
+    right = AclBinding(*_WHOM, what, AclPermissionType.ALLOW)
+    for done in admin.create_acls([right]).values():
         done.result(10)
 
 
 def withdraw(bootstrap: str) -> None:
     """Let USER do nothing."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    for done in admin.delete_acls([AclBindingFilter(*_RIGHT)]).values():
+    every = AclBindingFilter(*_WHOM, AclOperation.ANY, AclPermissionType.ANY)
+    for done in admin.delete_acls([every]).values():
         done.result(10)
 
 

@@ -9,7 +9,11 @@ from typing import Any
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.errors import for_code
+from aiokafka.errors import (
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.protocol.admin import DescribeConfigsRequest
 
 from streamguard.adapters.kafka_client import KafkaOptions, answered
@@ -98,20 +102,23 @@ async def check_topics(
 
 
 async def _states(client: AIOKafkaClient, specs: Sequence[TopicSpec]) -> dict[str, TopicState]:
+    """Ask for what is there. Settings tell a topic that is missing from one kept from us."""
     cluster = await client.fetch_all_metadata()
-    there = [spec for spec in specs if spec.name in cluster.topics()]
-    if not there:
-        return {}
-    asked = [(_TOPIC, spec.name, sorted(spec.policy)) for spec in there]
+    asked = [(_TOPIC, spec.name, sorted(spec.policy)) for spec in specs]
     request = DescribeConfigsRequest(asked, include_synonyms=False)
     answer = await client.send(client.get_random_node(), request)
     policies = {name: _policy(code, entries) for code, _, _, name, entries in answer.resources}
     return {
-        name: TopicState(_partitions(cluster, name), policy) for name, policy in policies.items()
+        name: TopicState(_partitions(cluster, name), policy)
+        for name, policy in policies.items()
+        if policy is not None
     }
 
 
-def _policy(code: int, entries: Sequence[Sequence[Any]]) -> dict[str, str]:
+def _policy(code: int, entries: Sequence[Sequence[Any]]) -> dict[str, str] | None:
+    """Give the settings that were asked for; None where there is no such topic."""
+    if code == UnknownTopicOrPartitionError.errno:
+        return None
     if code:
         raise for_code(code)
     return {name: str(value) for name, value, *_ in entries}
@@ -119,7 +126,9 @@ def _policy(code: int, entries: Sequence[Sequence[Any]]) -> dict[str, str]:
 
 def _partitions(cluster: ClusterMetadata, topic: str) -> dict[int, Partition]:
     """Take from the metadata what a specification speaks of; the library has no public way."""
-    found = cluster._partitions[topic]  # noqa: SLF001  # copies and who is in sync are only there
+    found = cluster._partitions.get(topic)  # noqa: SLF001  # who is in sync is only there
+    if found is None:
+        raise TopicAuthorizationFailedError
     return {
         number: Partition(part.leader != -1, len(part.replicas), len(part.isr))
         for number, part in found.items()

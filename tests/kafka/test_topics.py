@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import AclOperation, AdminClient, NewPartitions
 
-from loadtest.kafka_broker import ApacheKafka
+from loadtest.kafka_broker import PASSWORD, USER, ApacheKafka
 from streamguard.core.events import Topic
 from streamguard.kafka_parts import make_topics
 from streamguard.kafka_section import KafkaSection
-from tests.broker import set_topic_policy
+from tests.broker import grant, set_topic_policy
 from tests.processes import streamguard
 from tests.servers import refusing_port
 
@@ -27,10 +27,17 @@ CHANGES = {
 }
 
 
-def check(folder: Path, bootstrap: str, *options: str) -> tuple[int, str, str]:
+LOGIN = (
+    f'security_protocol = "SASL_PLAINTEXT"\nsasl_username = "{USER}"\n'
+    f"sasl_password = '{PASSWORD}'\n"
+)
+
+
+def check(folder: Path, bootstrap: str, *options: str, login: str = "") -> tuple[int, str, str]:
     config = folder / "config.toml"
     config.write_text(
         f'[kafka]\nbootstrap_servers = "{bootstrap}"\npartitions = 2\nreplication_factor = 1\n'
+        + login
     )
     done = streamguard("topics", "create", "--check", "--config", config, *options)
     return done.code, done.out, done.err
@@ -84,3 +91,19 @@ def test_without_a_broker_a_check_ends_with_3(tmp_path: Path) -> None:
 
     assert (code, out) == (3, "")
     assert "Kafka is not available" in err
+
+
+@pytest.mark.parametrize("right", [None, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS])
+def test_topics_that_we_may_not_see_whole_are_not_called_missing(
+    tmp_path: Path, any_apache: ApacheKafka, right: AclOperation | None
+) -> None:
+    section = KafkaSection(bootstrap_servers=any_apache.bootstrap, replication_factor=1)
+    make_topics(section, dry_run=False)
+    if right is not None:
+        grant(any_apache.bootstrap, right)
+
+    code, out, err = check(tmp_path, any_apache.sasl_bootstrap, login=LOGIN)
+
+    assert (code, out) == (3, "")
+    assert "Kafka refuses us" in err
+    assert len(err.splitlines()) == 1
