@@ -59,7 +59,8 @@ class KafkaSection(Section):
             raise ValueError(f"{self.security_protocol} needs a sasl_username")
         if (self.sasl_password is None) == (self.sasl_password_file is None):
             raise ValueError("give either sasl_password or sasl_password_file")
-        self.password()
+        if self.sasl_password_file is not None and not _is_readable(self.sasl_password_file):
+            raise ValueError("the sasl_password_file cannot be read")
         return self
 
     @model_validator(mode="after")
@@ -69,15 +70,10 @@ class KafkaSection(Section):
             raise ValueError("certificate_file and key_file go together: give both or neither")
         return self
 
-    def password(self) -> str | None:
-        """Give the password, if there is one.
 
-        Raises:
-            ValueError: its file cannot be read.
-        """
-        if self.sasl_password_file is None:
-            return self.sasl_password.get_secret_value() if self.sasl_password else None
-        try:
-            return self.sasl_password_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ValueError("the sasl_password_file cannot be read") from None
+def _is_readable(file: Path) -> bool:
+    try:
+        file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return True

@@ -51,7 +51,8 @@ def test_a_password_comes_from_a_file_or_a_variable_and_is_masked(tmp_path: Path
     given = KafkaSection(**LOGIN, sasl_password="hush")  # noqa: S106
     mounted = KafkaSection(**LOGIN, sasl_password_file=file)
 
-    assert given.password() == mounted.password() == "hush"
+    for section in (given, mounted):
+        assert "hush" in kafka_options(section).arguments().values()
     assert "hush" not in repr(given)
     assert "hush" not in given.model_dump_json()
 

@@ -67,9 +67,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class KafkaOptions:
-    """Where the brokers are, and who we are.
+    """Where the brokers are, and who we are. Files are read for each connection: secrets change.
 
     bootstrap_servers: "host:port", several with commas.
+    password_file:     holds the password, where it is not given as text.
     ca_file:           certificates of those who sign the brokers'; None trusts the system's.
     certificate_file:  our own certificate (with those that lead to its signer), and
     key_file:          its key, for brokers that tell clients by certificates.
@@ -81,6 +82,7 @@ class KafkaOptions:
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    password_file: Path | None = None
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
@@ -90,7 +92,7 @@ class KafkaOptions:
         """Give what the library's clients are made with.
 
         Raises:
-            ConfigError: a file of certificates or the key cannot be used.
+            ConfigError: a file of certificates, the key or the password cannot be used.
         """
         return {
             "bootstrap_servers": self.bootstrap_servers,
@@ -100,13 +102,23 @@ class KafkaOptions:
             "ssl_context": self._ssl_context() if "SSL" in self.security_protocol else None,
             "sasl_mechanism": self.sasl_mechanism,
             "sasl_plain_username": self.username,
-            "sasl_plain_password": self.password,
+            "sasl_plain_password": self._password() if "SASL" in self.security_protocol else None,
         }
 
     @property
     def open_timeout_s(self) -> float:
         """Give the seconds within which some broker has answered, even if it is the last one."""
         return REQUEST_TIMEOUT_S * (self.bootstrap_servers.count(",") + 2)
+
+    def _password(self) -> str | None:
+        if self.password_file is None:
+            return self.password
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(
+                "[kafka] the sasl_password_file cannot be read: is it there, and who may read it?"
+            ) from None
 
     def _ssl_context(self) -> ssl.SSLContext:
         try:

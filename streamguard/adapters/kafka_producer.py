@@ -44,25 +44,27 @@ class KafkaProducer:
         """Connect to nothing yet.
 
         Raises:
-            ConfigError: the file of certificates cannot be read.
+            ConfigError: a file that the options name cannot be used.
         """
+        options.arguments()
         self._spec = spec
-        self._open_timeout_s = options.open_timeout_s
-        self._arguments = {
-            **options.arguments(),
-            "acks": "all",
-            "enable_idempotence": False,
-            "max_batch_size": MAX_BATCH_BYTES,
-            "compression_type": None if options.compression == "none" else options.compression,
-        }
+        self._options = options
         self._choose = DefaultPartitioner()  # murmur2 of the key, as Java's clients do it
         self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> bool:
         """Connect, and make the topic where there is none; say whether it had to be made."""
         assert self._producer is None, "close it first"  # noqa: S101  # a bug of ours
-        async with answered(self._open_timeout_s):
-            self._producer = AIOKafkaProducer(**self._arguments)
+        arguments = await asyncio.to_thread(self._options.arguments)  # its files may be new
+        compression = self._options.compression
+        async with answered(self._options.open_timeout_s):
+            self._producer = AIOKafkaProducer(
+                **arguments,
+                acks="all",
+                enable_idempotence=False,
+                max_batch_size=MAX_BATCH_BYTES,
+                compression_type=None if compression == "none" else compression,
+            )
             await self._producer.start()
             made = await make_missing(self._producer.client, [self._spec])
             partitions = await self._producer.partitions_for(self._spec.name)

@@ -89,10 +89,22 @@ def test_the_library_knows_the_code_of_an_invalid_record() -> None:
 def test_a_password_is_in_no_representation() -> None:
     secret = "hush"  # noqa: S105  # of nobody
 
-    options = KafkaOptions("h:1", username="u", password=secret)
+    options = KafkaOptions("h:1", security_protocol="SASL_SSL", username="u", password=secret)
 
     assert secret not in repr(options)
     assert options.arguments()["sasl_plain_password"] == secret
+
+
+def test_a_password_file_is_read_anew_each_time_and_only_to_log_in(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    options = KafkaOptions("h:1", security_protocol="SASL_SSL", username="u", password_file=file)
+
+    with pytest.raises(ConfigError, match="sasl_password_file cannot be read"):
+        options.arguments()
+    for password in ("first", "second"):
+        file.write_text(f"{password}\n")
+        assert options.arguments()["sasl_plain_password"] == password
+    assert KafkaOptions("h:1", password_file=tmp_path).arguments()["sasl_plain_password"] is None
 
 
 def test_plaintext_has_no_certificates_and_ssl_checks_the_host() -> None:

@@ -115,6 +115,33 @@ def test_a_wrong_password_is_refused(kafka: ApacheKafka, tmp_path: Path, mechani
     assert "how we log in" in str(refused)
 
 
+def test_a_password_that_changes_is_read_anew_without_a_restart(
+    kafka: ApacheKafka, tmp_path: Path
+) -> None:
+    settings = login(tmp_path, SCRAM[0], "of yesterday")
+    section = KafkaSection.model_validate(
+        {
+            "bootstrap_servers": kafka.sasl_bootstrap,
+            "security_protocol": "SASL_PLAINTEXT",
+            **settings,
+        }
+    )
+    producer = KafkaProducer(kafka_options(section), topic_spec(Topic.FLAGS, 1, 1))
+
+    async def outlive_it() -> None:
+        with pytest.raises(BrokerUnavailable):
+            await producer.open()
+        await producer.close()
+        (tmp_path / "password").write_text(PASSWORD)  # nobody else waits
+        await producer.open()
+        await producer.send([SENT])
+        await producer.close()
+
+    asyncio.run(outlive_it())
+
+    assert n_arrived(kafka) == 1
+
+
 def test_a_message_arrives_by_who_shows_a_certificate(
     kafka: ApacheKafka, certificates: Certificates
 ) -> None:
