@@ -5,9 +5,12 @@ Rule: arguments only; what a verb does stands in evidence_verbs.
 
 import argparse
 import getpass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 from streamguard.cli_parser import Verbs, add_verb
+from streamguard.core.custody import EvidenceClass, instant
 
 
 def add_evidence_verbs(verbs: Verbs) -> None:
@@ -17,6 +20,10 @@ def add_evidence_verbs(verbs: Verbs) -> None:
     _add_list(inner)
     _add_show(inner)
     _add_verify(inner)
+    _add_export(inner)
+    _add_classify(inner)
+    _add_holds(inner)
+    _add_purge(inner)
 
 
 def _add_list(verbs: Verbs) -> None:
@@ -62,6 +69,83 @@ def _add_verify(verbs: Verbs) -> None:
     verify.add_argument("--json", action="store_true")
 
 
+def _add_export(verbs: Verbs) -> None:
+    export = add_verb(
+        verbs,
+        "export",
+        "evidence_verbs.export_evidence",
+        "write one archive with an evidence, its custody and what checks it; its content is plain",
+        "streamguard evidence export ID case-7.zip --config streamguard.toml --purpose 'order 7'",
+    )
+    _add_id(export)
+    export.add_argument("file", type=Path, metavar="FILE", help="a ZIP archive, to be made")
+    _add_place(export)
+    _add_who(export, needs_purpose=True)
+
+
+def _add_classify(verbs: Verbs) -> None:
+    classify = add_verb(
+        verbs,
+        "classify",
+        "evidence_verbs.classify",
+        "put on record what was decided, which says how long an evidence is kept",
+        "streamguard evidence classify ID confirmed --config streamguard.toml --purpose 'case 7'",
+    )
+    _add_id(classify)
+    classify.add_argument("as_class", metavar="CLASS", choices=get_args(EvidenceClass))
+    _add_place(classify)
+    _add_who(classify, needs_purpose=True)
+
+
+def _add_holds(verbs: Verbs) -> None:
+    hold = add_verb(
+        verbs,
+        "hold",
+        "evidence_verbs.hold",
+        "keep an evidence, whatever its time, until the hold is released",
+        "streamguard evidence hold ID --ref A-17 --authority 'district court' --until 2027-06-30",
+    )
+    hold.add_argument("--authority", metavar="NAME", required=True, help="who ordered it")
+    hold.add_argument("--until", type=_day, default="", metavar="DATE", help="its last day, UTC")
+    release = add_verb(
+        verbs,
+        "release",
+        "evidence_verbs.release",
+        "end a hold: the evidence is kept as long as its class says",
+        "streamguard evidence release ID --ref A-17 --purpose 'case closed'",
+    )
+    for verb in (hold, release):
+        _add_id(verb)
+        verb.add_argument("--ref", required=True, metavar="REF", help="the order's reference")
+        _add_place(verb)
+        _add_who(verb)
+
+
+def _add_purge(verbs: Verbs) -> None:
+    purge = add_verb(
+        verbs,
+        "purge",
+        "evidence_verbs.purge",
+        "tell what is to be erased because its time is over; with --delete, erase it",
+        "streamguard evidence purge --config streamguard.toml --delete 5f0c2a91b7d3e846",
+    )
+    _add_place(purge)
+    purge.add_argument(
+        "--delete", metavar="PLAN", help="erase what the plan of this name says; it is told without"
+    )
+    purge.add_argument("--json", action="store_true")
+    purge.add_argument("--by", metavar="NAME", default=getpass.getuser(), help="who does it")
+
+
+def _day(text: str) -> str:
+    """Read a day; give the instant at which it ends."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a date is needed, as 2027-06-30") from None
+    return instant((day + timedelta(days=1)).timestamp())
+
+
 def _add_id(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("evidence_id", metavar="ID", help="the flag's id")
 
@@ -71,6 +155,12 @@ def _add_place(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--evidence", type=Path, metavar="DIR", help="instead of the configured one")
 
 
-def _add_who(verb: argparse.ArgumentParser) -> None:
+def _add_who(verb: argparse.ArgumentParser, *, needs_purpose: bool = False) -> None:
     verb.add_argument("--by", metavar="NAME", default=getpass.getuser(), help="who does it")
-    verb.add_argument("--purpose", metavar="TEXT", default="", help="what for: it is put on record")
+    verb.add_argument(
+        "--purpose",
+        metavar="TEXT",
+        default="",
+        required=needs_purpose,
+        help="what for: it is put on record",
+    )

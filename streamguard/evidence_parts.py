@@ -8,9 +8,15 @@ from pathlib import Path
 from streamguard import __version__
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
+from streamguard.core.retention import Retention
 from streamguard.evidence_section import EvidenceSection
 from streamguard.vault.keys import KeyFiles, Keys
 from streamguard.vault.vault import Collector, Vault
+
+
+def retention_of(section: EvidenceSection) -> Retention:
+    """Give how long evidence is kept."""
+    return Retention(section.rejected_days, section.unreviewed_days, section.confirmed_days)
 
 
 def open_vault(section: EvidenceSection, deployment: str, directory: Path | None = None) -> Vault:

@@ -4,8 +4,13 @@ Rule: as in `settings`, which reads it; here is what it is.
 """
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from streamguard.section import Section
+
+Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
 class EvidenceSection(Section):
@@ -19,3 +24,10 @@ class EvidenceSection(Section):
     signing_key_file: Path | None = None
     """Ed25519 key, PEM, that signs manifests and custody, those of former keys after it; without
     it DIRECTORY.keys/signing.pem, made once."""
+    rejected_days: Days = 7.0
+    """How long evidence is kept after somebody found no breach in it, days."""
+    unreviewed_days: Days = 30.0
+    """How long evidence is kept that nobody decided on, days from its collection."""
+    confirmed_days: Days = 180.0
+    """How long evidence is kept after somebody confirmed a breach, days; the EU asks for six months
+    of what was removed as terrorist content (Regulation 2021/784, article 6)."""

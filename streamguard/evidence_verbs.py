@@ -10,18 +10,22 @@ from typing import Any
 
 import msgspec
 
-from streamguard.core.custody import Standing, read_entry
+from streamguard.core.custody import Action, Detail, Standing, instant
 from streamguard.core.errors import ConfigError
-from streamguard.evidence_parts import open_vault
+from streamguard.core.retention import Retention, holds_in_force
+from streamguard.evidence_parts import open_vault, retention_of
 from streamguard.settings import load_settings
 from streamguard.vault.checking import Checked, check
 from streamguard.vault.durable import write_whole
+from streamguard.vault.export import export, plain_name
+from streamguard.vault.purge import Due, erase, plan_purge
 from streamguard.vault.vault import Vault
+
+SHOWN = ("evidence_id", "state", "class", "delete_after", "stream_id")
+"""What a line of the list says."""
 
 DAMAGED = 2
 """Exit code where evidence is not what was written."""
-
-SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg"}
 
 
 def vault_of(arguments: argparse.Namespace) -> Vault:
@@ -32,13 +36,18 @@ def vault_of(arguments: argparse.Namespace) -> Vault:
 
 def list_evidence(arguments: argparse.Namespace) -> int:
     """Tell what is kept."""
-    vault = vault_of(arguments)
+    vault, rules = vault_of(arguments), _rules(arguments)
     for standing in vault.ledger().evidence.values():
-        row = _row(vault, standing)
+        row = _row(vault, standing, rules)
         if arguments.json:
             print(json.dumps(row))
         else:
-            print(*(row[name] for name in ("evidence_id", "state", "class", "stream_id")))
+            print(
+                *(
+                    row[name]
+                    for name in ("evidence_id", "state", "class", "delete_after", "stream_id")
+                )
+            )
     return 0
 
 
@@ -52,11 +61,9 @@ def show(arguments: argparse.Namespace) -> int:
         content = vault.read(
             evidence_id, item.number, "copy", actor=arguments.by, purpose=arguments.purpose
         )
-        name = f"{item.number:04d}-{item.role}{SUFFIXES.get(item.media_type, '')}"
-        write_whole(arguments.copy_to / name, content)
-    with vault.custody.reading() as (lines, _):
-        entries = [read_entry(line) for line in lines.split(b"\n")[:-1]]
-    own = [msgspec.to_builtins(each) for each in entries if each.evidence_id == evidence_id]
+        write_whole(arguments.copy_to / plain_name(item), content)
+    entries = [each for each in vault.entries() if each.evidence_id == evidence_id]
+    own = [msgspec.to_builtins(each) for each in entries]
     shown = {"manifest": msgspec.to_builtins(manifest), "custody": own}
     print(json.dumps(shown, indent=2, ensure_ascii=False))
     return 0
@@ -83,7 +90,76 @@ def verify(arguments: argparse.Namespace) -> int:
     return DAMAGED if problems else 0
 
 
-def _row(vault: Vault, standing: Standing) -> dict[str, Any]:
+def export_evidence(arguments: argparse.Namespace) -> int:
+    """Write one archive with an evidence, and what checks it."""
+    vault, evidence_id = vault_of(arguments), arguments.evidence_id
+    who = {"actor": arguments.by, "purpose": arguments.purpose}
+    digest = export(vault, evidence_id, arguments.file, **who)
+    print(f"{digest}  {arguments.file}")
+    return 0
+
+
+def classify(arguments: argparse.Namespace) -> int:
+    """Put on record what was decided."""
+    return _noted(arguments, "classify", {"class": arguments.as_class})
+
+
+def hold(arguments: argparse.Namespace) -> int:
+    """Keep an evidence until the hold is released."""
+    named = {"ref": arguments.ref, "authority": arguments.authority, "until": arguments.until}
+    return _noted(arguments, "hold", dict(named))
+
+
+def release(arguments: argparse.Namespace) -> int:
+    """End a hold."""
+    holds = vault_of(arguments).standing(arguments.evidence_id).holds
+    if arguments.ref not in {hold.ref for hold in holds}:
+        raise ConfigError(f"no hold of this evidence has the reference {arguments.ref}")
+    return _noted(arguments, "release", {"ref": arguments.ref})
+
+
+def purge(arguments: argparse.Namespace) -> int:
+    """Tell what is to be erased, or erase it."""
+    vault, rules = vault_of(arguments), _rules(arguments)
+    plan = plan_purge(vault, rules)
+    if arguments.delete is None:
+        for due in plan.due:
+            _tell_due(due, {}, as_json=arguments.json)
+        last = {"plan": plan.id, "n_due": len(plan.due)}
+        text = f"plan {plan.id}: {len(plan.due)} to erase; nothing was erased"
+        print(json.dumps(last) if arguments.json else text)
+        return 0
+    for due, proof in erase(vault, rules, plan, arguments.delete, arguments.by):
+        _tell_due(due, {"erased_at": proof.at, "entry": proof.hash}, as_json=arguments.json)
+    return 0
+
+
+def _rules(arguments: argparse.Namespace) -> Retention:
+    return retention_of(load_settings(arguments.config).evidence)
+
+
+def _tell_due(due: Due, proof: dict[str, str], *, as_json: bool) -> None:
+    row = {
+        "evidence_id": due.standing.evidence_id,
+        "class": due.standing.evidence_class,
+        "delete_after": due.delete_after,
+        "sha256": due.sha256,
+        **proof,
+    }
+    named = (row[name] for name in row if name != "sha256")
+    print(json.dumps(row) if as_json else " ".join(map(str, named)))
+
+
+def _noted(arguments: argparse.Namespace, action: Action, detail: Detail) -> int:
+    """Put an action on record; tell the entry."""
+    entry = vault_of(arguments).note(
+        arguments.evidence_id, action, detail, actor=arguments.by, purpose=arguments.purpose
+    )
+    print(f"{entry.at}  {entry.action}  {entry.evidence_id}  entry {entry.hash}")
+    return 0
+
+
+def _row(vault: Vault, standing: Standing, rules: Retention) -> dict[str, Any]:
     """Give what a list says of an evidence."""
     manifest = vault.manifest_of(standing)
     return {
@@ -95,6 +171,7 @@ def _row(vault: Vault, standing: Standing) -> dict[str, Any]:
         "collected_at": manifest.created_at,
         "n_parts": len(manifest.items),
         "size_bytes": sum(item.size_bytes for item in manifest.items),
-        "holds": [hold.ref for hold in standing.holds],
+        "delete_after": instant(rules.delete_after_s(standing)),
+        "holds": [hold.ref for hold in holds_in_force(standing, vault.clock.wall())],
         "n_custody_entries": standing.n_entries,
     }

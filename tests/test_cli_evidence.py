@@ -97,3 +97,42 @@ def test_without_a_directory_the_verbs_say_what_to_name(
 ) -> None:
     assert main(["evidence", "list"]) == 2
     assert "--evidence DIR" in capsys.readouterr().err
+
+
+def test_a_hold_an_export_and_a_purge_by_their_verbs(
+    kept: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, evidence_id = kept
+    config = tmp_path / "config.toml"
+    config.write_text(f'[evidence]\ndirectory = "{directory}"\nunreviewed_days = 0.000001\n')
+
+    def run(verb: str, *arguments: str) -> int:
+        return main(["evidence", verb, *arguments, "--config", str(config)])
+
+    exported = run("export", evidence_id, str(tmp_path / "a.zip"), "--purpose", "order 7")
+    held = run("hold", evidence_id, "--ref", "A-1", "--authority", "court", "--until", "2199-01-31")
+    capsys.readouterr()
+    run("purge", "--json")
+    [on_hold] = rows(capsys)
+    released = run("release", evidence_id, "--ref", "A-1")
+    unknown = run("release", evidence_id, "--ref", "A-1")
+    capsys.readouterr()
+    run("purge", "--json")
+    due, plan = rows(capsys)
+    wrong = run("purge", "--delete", "0" * 16)
+    done = run("purge", "--delete", str(plan["plan"]), "--json")
+    [erased] = rows(capsys)
+
+    assert (exported, held, released, unknown, wrong, done) == (0, 0, 0, 2, 2, 0)
+    assert on_hold["n_due"] == 0
+    assert due["sha256"] == erased["sha256"]
+    assert erased["entry"]
+    assert run("verify") == 0
+
+
+@pytest.mark.parametrize("until", ["tomorrow", "2027-02-30"])
+def test_a_hold_ends_with_a_day_or_never(until: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["evidence", "hold", "x", "--ref", "a", "--authority", "b", "--until", until])
+
+    assert caught.value.code == 2

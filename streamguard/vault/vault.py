@@ -116,7 +116,7 @@ class Vault:
         Raises:
             EvidenceUnavailable: there is no such evidence, or the custody cannot be written.
         """
-        with self._changing() as chain:
+        with self.changing() as chain:
             if evidence_id not in chain.ledger.evidence:
                 raise ConfigError(f"there is no evidence {evidence_id}: see `evidence list`")
             return chain.append(evidence_id, action, detail, actor=actor, purpose=purpose)
@@ -153,10 +153,18 @@ class Vault:
             EvidenceDamaged: it is not what was written.
         """
         ledger = Ledger()
-        with self.custody.reading() as (lines, _):
-            for line in lines.split(b"\n")[:-1]:
-                ledger.take(read_entry(line))
+        for entry in self.entries():
+            ledger.take(entry)
         return ledger
+
+    def entries(self) -> list[Entry]:
+        """Read the custody; what is wrong with it is for `ledger` and `check` to find.
+
+        Raises:
+            EvidenceDamaged: a line is no entry.
+        """
+        with self.custody.reading() as (lines, _):
+            return [read_entry(line) for line in lines.split(b"\n")[:-1]]
 
     def manifest_of(self, standing: Standing) -> Manifest:
         """Read the newest manifest of an evidence.
@@ -194,13 +202,13 @@ class Vault:
     def _collecting(self) -> Iterator[Chain]:
         """Hold the chain; whatever is wrong with the store, the flag stands without evidence."""
         try:
-            with self._changing() as chain:
+            with self.changing() as chain:
                 yield chain
         except (ConfigError, EvidenceDamaged) as error:
             raise EvidenceUnavailable(str(error)) from None
 
     @contextmanager
-    def _changing(self) -> Iterator[Chain]:
+    def changing(self) -> Iterator[Chain]:
         """Hold the chain; a disk that is full or gone is no fault of ours."""
         try:
             with self._lock, self.custody.writing() as chain:
