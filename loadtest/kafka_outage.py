@@ -14,13 +14,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
-
-from loadtest.broker_process import headers_of
+from loadtest.arrived import arrived_at, committed_in, judged
 from loadtest.kafka_broker import ApacheKafka
 from loadtest.kafka_latency import N_PARTITIONS, kafka_settings
 from loadtest.live import Screening, screening
@@ -34,7 +31,6 @@ BEFORE_S, AFTER_S = 10.0, 10.0
 
 N_STREAMS = 20
 CATCH_UP_S = 120.0
-ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +59,17 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         found = _measure(Path(name), options)
-    figures = _judged(found)
-    is_good = not figures["lost"] and not figures["streams_out_of_order"]
-    print(json.dumps({**figures, "outage_s": options.outage, "pass": is_good}))
-    return 0 if is_good else 1
-
-
-def _judged(found: Outage) -> dict[str, Any]:
-    """Hold what arrived against what was committed."""
-    firsts = {stream: list(dict.fromkeys(ids)) for stream, ids in found.arrived.items()}
-    n_committed = sum(len(ids) for ids in found.committed.values())
-    n_arrived = sum(len(ids) for ids in found.arrived.values())
-    lost = [
-        event_id
-        for stream, ids in found.committed.items()
-        for event_id in set(ids) - set(firsts.get(stream, []))
-    ]
-    return {
-        "committed": n_committed,
-        "arrived": n_arrived,
-        "lost": len(lost),
-        "twice": n_arrived - sum(len(ids) for ids in firsts.values()),
-        "streams": len(found.committed),
-        "streams_out_of_order": sum(
-            firsts.get(stream) != ids for stream, ids in found.committed.items()
-        ),
+    judgement = judged(found.committed, found.arrived)
+    figures = {
+        **asdict(judgement),
+        "outage_s": options.outage,
         "backlog_at_return": found.backlog,
         "catch_up_s": round(found.catch_up_s, 2),
         "load": [round(load, 2) for load in os.getloadavg()],
+        "pass": judgement.is_good,
     }
+    print(json.dumps(figures))
+    return 0 if judgement.is_good else 1
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> Outage:
@@ -110,7 +88,8 @@ def _measure(folder: Path, options: argparse.Namespace) -> Outage:
                 _wait_until_delivered(run)
                 catch_up_s = time.monotonic() - returned_s
         # `run` has ended by now, and sent what was left
-        return Outage(_committed(folder / "events.db"), _arrived(broker), backlog, catch_up_s)
+        arrived = arrived_at(broker.bootstrap, list(Topic), N_PARTITIONS)
+        return Outage(committed_in(folder / "events.db"), arrived, backlog, catch_up_s)
 
 
 @contextmanager
@@ -145,29 +124,3 @@ def _wait_until_delivered(run: Screening) -> None:
             return
         time.sleep(0.05)
     raise ProgramUnavailable(f"nothing is delivered: {run.printed.read_text().strip()[-300:]}")
-
-
-def _committed(log: Path) -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
-    with SqliteLog.open_reader(log) as event_log:
-        for record in event_log.read(1, limit=ALL):
-            found.setdefault((record.topic, record.key), []).append(record.id)
-    return found
-
-
-def _arrived(broker: ApacheKafka) -> dict[tuple[str, str], list[str]]:
-    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "loadtest"})
-    places = [TopicPartition(str(topic), p, 0) for topic in Topic for p in range(N_PARTITIONS)]
-    n_missing = sum(reader.get_watermark_offsets(place, 10)[1] for place in places)
-    reader.assign(places)
-    found: dict[tuple[str, str], list[str]] = {}
-    while n_missing:
-        message = reader.poll(10.0)
-        if message is None or message.error():
-            raise ProgramUnavailable(f"{n_missing} records of Kafka cannot be read")
-        headers = headers_of(message)
-        stream = (message.topic() or "", headers["ce_partitionkey"])
-        found.setdefault(stream, []).append(headers["ce_id"])
-        n_missing -= 1
-    reader.close()
-    return found

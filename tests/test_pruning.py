@@ -56,7 +56,9 @@ def test_what_a_broker_has_not_acknowledged_stays_until_it_has(file: Path) -> No
     _prune(file, has_broker=True)
     assert n_left(file) == 2
 
-    SqliteOutbox(file).acknowledge(Topic.FLAGS, Position(3), [1, 2])
+    SqliteOutbox(file).acknowledge(
+        Topic.FLAGS, Position(3), SqliteOutbox(file).read(Topic.FLAGS, 1, 2)
+    )
     _prune(file, has_broker=True)
     assert n_left(file) == 1
 

@@ -66,10 +66,7 @@ DELETE FROM events WHERE offset IN (
     SELECT offset FROM (
         SELECT offset, recorded_s FROM events WHERE topic = ? AND offset < ? ORDER BY offset LIMIT ?
     ) WHERE recorded_s < ?
-) RETURNING offset
-"""
-_FORGET_AHEAD = """
-DELETE FROM ahead WHERE topic = ? AND offset IN (SELECT value FROM json_each(?))
+) RETURNING offset, key
 """
 
 
@@ -186,10 +183,9 @@ class SqliteLog:
                     acknowledged if has_broker else NO_BOUND,
                 )
                 oldest = (topic, bound, PRUNE_BATCH, now_s - retention_s)
-                removed = [int(offset) for (offset,) in connection.execute(_PRUNE, oldest)]
+                removed = connection.execute(_PRUNE, oldest).fetchall()
                 unsent = connection.execute(IS_UNSENT, (topic, json.dumps(removed))).get
                 connection.execute(ADD_COMMITTED, (topic, -int(unsent)))
-                connection.execute(_FORGET_AHEAD, (topic, json.dumps(removed)))
                 n_removed += len(removed)
             reach("prune_written")
         reach("prune_committed")

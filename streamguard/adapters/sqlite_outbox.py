@@ -6,7 +6,7 @@ undo the last of it, and then something is sent twice.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streamguard.adapters.failpoint import reach
@@ -16,20 +16,24 @@ from streamguard.core.delivery_ports import Tally, Urgent
 from streamguard.core.record import Position, Record
 
 _POSITION = "SELECT next_offset, broker_offsets FROM delivery WHERE topic = ?"
+# A key is ahead of its topic where all its records before an offset of its own are acknowledged.
 _READ = """
 SELECT offset, topic, key, id, type, recorded_s, body FROM events
-WHERE topic = ?1 AND offset >= ?2
-AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1) ORDER BY offset LIMIT ?3
+WHERE topic = ?1 AND offset >= ?2 AND NOT EXISTS (
+    SELECT 1 FROM ahead WHERE topic = ?1 AND ahead.key = events.key AND next_offset > events.offset
+) ORDER BY offset LIMIT ?3
 """
 _URGENT = """
-SELECT offset, key FROM events
-WHERE topic = ?1 AND severity = 'P0' AND offset >= ?2
-AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1) ORDER BY offset LIMIT ?3
+SELECT offset, key FROM events INDEXED BY events_urgent
+WHERE topic = ?1 AND severity = 'P0' AND offset >= ?2 AND offset < ?3 AND NOT EXISTS (
+    SELECT 1 FROM ahead WHERE topic = ?1 AND ahead.key = events.key AND next_offset > events.offset
+) ORDER BY offset DESC LIMIT ?4
 """
 _READ_KEY = """
-SELECT offset, topic, key, id, type, recorded_s, body FROM events
-WHERE topic = ?1 AND key = ?2 AND offset >= ?3 AND offset <= ?4
-AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1) ORDER BY offset LIMIT ?5
+SELECT offset, topic, key, id, type, recorded_s, body FROM events INDEXED BY events_by_key
+WHERE topic = ?1 AND key = ?2 AND offset <= ?4 AND offset >= max(
+    ?3, ifnull((SELECT next_offset FROM ahead WHERE topic = ?1 AND key = ?2), 1)
+) ORDER BY offset LIMIT ?5
 """
 _END = "SELECT ifnull(max(offset), 0) + 1 FROM events WHERE topic = ?"
 _MOVE = """
@@ -37,9 +41,12 @@ INSERT INTO delivery (topic, next_offset, broker_offsets) VALUES (?, ?, ?)
 ON CONFLICT (topic) DO UPDATE
 SET next_offset = excluded.next_offset, broker_offsets = excluded.broker_offsets
 """
-_PUT_AHEAD = "INSERT OR IGNORE INTO ahead (topic, offset) VALUES (?, ?)"
-_FORGET_PASSED = "DELETE FROM ahead WHERE topic = ? AND offset < ?"
-_AHEAD = "SELECT offset FROM ahead WHERE topic = ? ORDER BY offset"
+_PUT_AHEAD = """
+INSERT INTO ahead (topic, key, next_offset) VALUES (?, ?, ?)
+ON CONFLICT (topic, key) DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)
+"""
+_FORGET_PASSED = "DELETE FROM ahead WHERE topic = ? AND next_offset <= ?"
+_AHEAD = "SELECT key, next_offset FROM ahead WHERE topic = ?"
 _N_DEAD_OF = "SELECT count(*) FROM dead WHERE offset IN (SELECT value FROM json_each(?))"
 _BURY = """
 INSERT INTO dead (offset, id, topic, problem, buried_s, body) VALUES (?, ?, ?, ?, ?, ?)
@@ -48,12 +55,15 @@ ON CONFLICT (offset) DO NOTHING
 _BACKLOG = """
 SELECT count(*) FROM events
 WHERE topic = ?1 AND offset >= ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1)
-AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1)
+AND NOT EXISTS (
+    SELECT 1 FROM ahead WHERE topic = ?1 AND ahead.key = events.key AND next_offset > events.offset
+)
 """
 _GONE_AGAIN = """
-SELECT count(*) FROM events WHERE topic = ?1 AND offset NOT IN (SELECT offset FROM dead) AND (
-    offset < ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1)
-    OR offset IN (SELECT offset FROM ahead WHERE topic = ?1)
+SELECT count(*) FROM events
+WHERE topic = ?1 AND offset NOT IN (SELECT offset FROM dead) AND offset < max(
+    ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1),
+    ifnull((SELECT next_offset FROM ahead WHERE topic = ?1 AND ahead.key = events.key), 1)
 )
 """
 _DEAD = "SELECT id, problem, body FROM dead ORDER BY offset"
@@ -89,16 +99,16 @@ class SqliteOutbox:
         reach("window_read")
         return records
 
-    def urgent(self, topic: str, position: Position, since: int, limit: int) -> Urgent | None:
-        """Give the urgent flags from `since` on, each after all that waits of its stream.
+    def urgent(self, topic: str, position: Position, among: range, limit: int) -> Urgent | None:
+        """Give the newest urgent flags among some offsets, each after all that waits of its stream.
 
         Streams share the limit, so that none of them waits for the backlog of another.
         """
-        first = max(since, position.next_offset)
-        found = [(int(at), str(key)) for at, key in self._file.rows(_URGENT, (topic, first, limit))]
+        asked = (topic, max(among.start, position.next_offset), among.stop, limit)
+        found = [(int(at), str(key)) for at, key in self._file.rows(_URGENT, asked)]
         if not found:
             return None
-        last_of = {key: offset for offset, key in found}
+        last_of = {key: offset for offset, key in reversed(found)}
         share = max(1, limit // len(last_of))
         rows = [
             row
@@ -108,30 +118,40 @@ class SqliteOutbox:
         records = sorted((Record(*row) for row in rows), key=lambda record: record.offset)
         return Urgent(tuple(records), found[0][0])
 
-    def acknowledge(self, topic: str, position: Position, offsets: Sequence[int]) -> None:
+    def acknowledge(self, topic: str, position: Position, records: Sequence[Record]) -> None:
         """Keep how far a topic was acknowledged.
 
         Args:
             topic: which one.
             position: how far all of it is; it never goes back.
-            offsets: the records that now are; those at the position or after it are kept as ahead.
+            records: those that now are. One that lies at the position or after it puts its key
+                ahead: nothing before it waits of that key.
         """
         reach("broker_acknowledged")
         place = (topic, position.next_offset, json.dumps(dict(position.broker_offsets)))
-        ahead = [(topic, offset) for offset in offsets if offset >= position.next_offset]
+        offsets = [record.offset for record in records]
+        ahead = [
+            (topic, record.key, record.offset + 1)
+            for record in records
+            if record.offset >= position.next_offset
+        ]
         with self._file.transaction() as connection:
             connection.execute(_MOVE, place)
             connection.executemany(_PUT_AHEAD, ahead)
             connection.execute(_FORGET_PASSED, (topic, position.next_offset))
-            n_dead = int(connection.execute(_N_DEAD_OF, (json.dumps(list(offsets)),)).get)
+            n_dead = int(connection.execute(_N_DEAD_OF, (json.dumps(offsets),)).get)
             connection.execute(ADD_ACKNOWLEDGED, (topic, len(offsets) - n_dead))
             reach("acknowledge_written")
         reach("acknowledge_committed")
 
-    def begin_anew(self, topic: str) -> Sequence[int]:
-        """Let all that the log holds of a topic wait again; give what was acknowledged ahead."""
+    def begin_anew(self, topic: str) -> Mapping[str, int]:
+        """Let all that the log holds of a topic wait again.
+
+        Returns:
+            By key, the offset before which all was acknowledged, of keys that were ahead.
+        """
         with self._file.transaction() as connection:
-            ahead = [int(offset) for (offset,) in connection.execute(_AHEAD, (topic,))]
+            ahead = {str(key): int(place) for key, place in connection.execute(_AHEAD, (topic,))}
             n_again = int(connection.execute(_GONE_AGAIN, (topic,)).get)
             connection.execute(_MOVE, (topic, 1, "{}"))
             connection.execute("DELETE FROM ahead WHERE topic = ?", (topic,))

@@ -60,13 +60,15 @@ CREATE TABLE open_flags (
 """
 _OVERTAKING = """
 ALTER TABLE events ADD COLUMN severity TEXT;
-CREATE INDEX events_urgent ON events (topic, offset) WHERE severity = 'P0';
+CREATE INDEX events_urgent ON events (topic, offset, key) WHERE severity = 'P0';
 CREATE INDEX events_by_key ON events (topic, key, offset);
 CREATE TABLE ahead (
     topic TEXT NOT NULL,
-    offset INTEGER NOT NULL,
-    PRIMARY KEY (topic, offset)
+    key TEXT NOT NULL,
+    next_offset INTEGER NOT NULL,
+    PRIMARY KEY (topic, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX ahead_by_offset ON ahead (topic, next_offset);
 CREATE TABLE tally (
     topic TEXT PRIMARY KEY,
     committed INTEGER NOT NULL,

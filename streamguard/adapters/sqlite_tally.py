@@ -22,14 +22,19 @@ SELECT
     (
         SELECT count(*) FROM events WHERE topic = ?1
         AND offset >= ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1)
-        AND offset NOT IN (SELECT offset FROM ahead WHERE topic = ?1)
+        AND NOT EXISTS (
+            SELECT 1 FROM ahead
+            WHERE topic = ?1 AND ahead.key = events.key AND next_offset > events.offset
+        )
         AND offset NOT IN (SELECT offset FROM dead)
     ),
     (SELECT count(*) FROM dead WHERE topic = ?1)
 """
 IS_UNSENT = """
-SELECT count(*) FROM json_each(?2) WHERE
-value >= ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1)
-AND value NOT IN (SELECT offset FROM ahead WHERE topic = ?1)
-AND value NOT IN (SELECT offset FROM dead)
+SELECT count(*) FROM json_each(?2) WHERE json_extract(value, '$[0]') >= max(
+    ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1),
+    ifnull((
+        SELECT next_offset FROM ahead WHERE topic = ?1 AND key = json_extract(value, '$[1]')
+    ), 1)
+) AND json_extract(value, '$[0]') NOT IN (SELECT offset FROM dead)
 """

@@ -25,11 +25,11 @@ class Urgent:
     """What goes before the backlog of other streams.
 
     records: in order; each P0 flag among them comes after all that waits of its stream.
-    first:   offset of the first P0 flag that waits, of those asked for.
+    last:    offset of the last P0 flag that waits, of those asked for.
     """
 
     records: Sequence[Record]
-    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class Outbox(Protocol):
         """Give the records from `offset` on, in order, but for those acknowledged ahead."""
         ...
 
-    def urgent(self, topic: str, position: Position, since: int, limit: int) -> Urgent | None:
-        """Give the P0 flags from `since` on, each after all that waits of its stream."""
+    def urgent(self, topic: str, position: Position, among: range, limit: int) -> Urgent | None:
+        """Give the newest P0 flags among some offsets, each after what waits of its stream."""
         ...
 
-    def acknowledge(self, topic: str, position: Position, offsets: Sequence[int]) -> None:
+    def acknowledge(self, topic: str, position: Position, records: Sequence[Record]) -> None:
         """Keep how far a topic was acknowledged, and which records were, some of them ahead."""
         ...
 
-    def begin_anew(self, topic: str) -> Sequence[int]:
-        """Let all that the log holds of a topic wait again; give what was acknowledged ahead."""
+    def begin_anew(self, topic: str) -> Mapping[str, int]:
+        """Let all that the log holds of a topic wait again; give how far keys were ahead."""
         ...
 
     def bury(self, record: Record, problem: str, now_s: float) -> None:

@@ -33,6 +33,9 @@ PROBE_S = 5.0
 SAY_AGAIN_S = 60.0
 """Between two log lines about the same trouble."""
 
+NO_BOUND = 2**63 - 1
+"""Larger than every offset."""
+
 log = structlog.get_logger()
 
 
@@ -72,10 +75,9 @@ class Delivery:
         self._place = Position()
         self._late_to = 1  # records before this offset are late: older than the connection
         self._is_behind = False  # more waits than one window holds
-        self._old_urgent: int | None = None  # where to look for late P0 flags; None: there are none
-        self._new_urgent = 1  # where to look for the others
+        self._late_urgent = 1  # P0 flags from this offset on that are late are acknowledged
         self._lost_to = 1  # records before this offset were acknowledged, and the broker lost them
-        self._lost_ahead: frozenset[int] = frozenset()  # and those farther on
+        self._lost_ahead: Mapping[str, int] = {}  # and farther on, by key
         self._spoke_s = float("-inf")
         self._said_s = float("-inf")
         self._said = ""
@@ -108,7 +110,7 @@ class Delivery:
         had_no_topic = await self._broker.open()
         self._place = await asyncio.to_thread(self._outbox.position, self._topic)
         self._late_to = await asyncio.to_thread(self._outbox.end_offset, self._topic)
-        self._is_behind, self._old_urgent, self._new_urgent = False, 1, self._late_to
+        self._is_behind, self._late_urgent = False, self._late_to
         self._spoke_s = float("-inf")
         if had_no_topic:
             log.info("topic_made", topic=self._topic)
@@ -133,15 +135,16 @@ class Delivery:
         return self._next_window() if self._is_behind and not was_behind else Window(records)
 
     def _urgent(self) -> Sequence[Record] | None:
-        found = self._outbox.urgent(self._topic, self._place, self._new_urgent, WINDOW)
-        if found is not None:
-            self._new_urgent = found.first
-            return found.records
-        if self._old_urgent is None:
-            return None
-        found = self._outbox.urgent(self._topic, self._place, self._old_urgent, WINDOW)
-        self._old_urgent = None if found is None else found.first
-        return None if found is None else found.records
+        """Give the P0 flags that came over this connection, else late ones; the newest first."""
+        late = range(1, self._late_urgent)
+        for among in (range(self._late_to, NO_BOUND), late):
+            found = self._outbox.urgent(self._topic, self._place, among, WINDOW)
+            if found is not None and among is late:
+                self._late_urgent = found.last + 1  # spares looking again at those after it
+            if found is not None:
+                return found.records
+        self._late_urgent = 1
+        return None
 
     async def _deliver(self, window: Window) -> None:
         messages = [
@@ -196,10 +199,10 @@ class Delivery:
         self._place = (
             place.beyond(appended) if window.is_ahead else place.after(records[-1], appended)
         )
-        offsets = [record.offset for record in records]
-        await asyncio.to_thread(self._outbox.acknowledge, self._topic, self._place, offsets)
+        await asyncio.to_thread(self._outbox.acknowledge, self._topic, self._place, records)
         for record in records:
-            is_fresh = record.offset >= self._lost_to and record.offset not in self._lost_ahead
+            lost_to = max(self._lost_to, self._lost_ahead.get(record.key, 0))
+            is_fresh = record.offset >= lost_to
             self._meter.sent(outcome if is_fresh else Outcome.REDELIVERED)
             is_flag = record.type == EventType.FLAG_OPENED and not record.is_rescreened
             if is_fresh and is_flag:
@@ -212,8 +215,7 @@ class Delivery:
             return
         self._lost_to = max(self._lost_to, self._place.next_offset)
         self._place = Position()
-        ahead = await asyncio.to_thread(self._outbox.begin_anew, self._topic)
-        self._lost_ahead = frozenset(ahead)
+        self._lost_ahead = await asyncio.to_thread(self._outbox.begin_anew, self._topic)
         n_records = await asyncio.to_thread(self._outbox.backlog, self._topic)
         log.error("topic_forgotten", topic=self._topic, n_sent_again=n_records)
 

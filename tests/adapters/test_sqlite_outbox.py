@@ -18,11 +18,12 @@ from streamguard.core.event_data import (
     StreamRef,
 )
 from streamguard.core.events import Event, Topic, gap_event
-from streamguard.core.record import Position
+from streamguard.core.record import Position, Record
 from streamguard.core.types import GapReason
 
 COVERAGE, FLAGS = Topic.COVERAGE, Topic.FLAGS
 NOW_S = 1_000_000.0
+ALL = range(1, 2**63 - 1)
 
 
 def numbered(number: int) -> Event:
@@ -36,6 +37,14 @@ def numbered(number: int) -> Event:
         reason=GapReason.OVERLOAD,
     )
     return gap_event("/streamguard/test", data, recorded_s=NOW_S)
+
+
+def records(outbox: SqliteOutbox, *offsets: int) -> list[Record]:
+    """Give flags of the log, acknowledged or not."""
+    rows = outbox._file.rows(
+        "SELECT offset, topic, key, id, type, recorded_s, body FROM events ORDER BY offset"
+    )
+    return [Record(*row) for row in rows if row[0] in offsets]
 
 
 @pytest.fixture
@@ -75,16 +84,16 @@ def test_a_place_outlives_the_connection_and_is_the_topics_own(
 def test_a_topic_that_begins_anew_waits_whole_and_tells_what_was_ahead(
     log: SqliteLog, outbox: SqliteOutbox
 ) -> None:
-    log.append([numbered(number) for number in range(1, 6)])
-    outbox.acknowledge(COVERAGE, Position(3, {0: 41}), [1, 2, 5])
-    assert outbox.tally(COVERAGE) == Tally(5, 3, 2, 0)
+    log.append([opened(number, "ab"[number > 3]) for number in range(1, 6)])
+    outbox.acknowledge(FLAGS, Position(3, {0: 41}), records(outbox, 1, 2, 4))
+    assert outbox.tally(FLAGS) == Tally(5, 3, 2, 0)
 
-    ahead = outbox.begin_anew(COVERAGE)
+    ahead = outbox.begin_anew(FLAGS)
 
-    assert ahead == [5]
-    assert outbox.position(COVERAGE) == Position()
-    assert [record.offset for record in outbox.read(COVERAGE, 1, 9)] == [1, 2, 3, 4, 5]
-    assert outbox.tally(COVERAGE) == Tally(5, 0, 5, 0)
+    assert ahead == {"b": 5}
+    assert outbox.position(FLAGS) == Position()
+    assert [record.offset for record in outbox.read(FLAGS, 1, 9)] == [1, 2, 3, 4, 5]
+    assert outbox.tally(FLAGS) == Tally(5, 0, 5, 0)
 
 
 def test_records_are_read_from_an_offset_on(log: SqliteLog, outbox: SqliteOutbox) -> None:
@@ -101,7 +110,7 @@ def test_the_backlog_is_what_lies_at_the_place_and_after(
     log.append([numbered(1), numbered(2), numbered(3)])
     assert outbox.backlog(COVERAGE) == 3
 
-    outbox.acknowledge(COVERAGE, Position(3), [1, 2])
+    outbox.acknowledge(COVERAGE, Position(3), outbox.read(COVERAGE, 1, 2))
     assert outbox.backlog(COVERAGE) == 1
     assert outbox.backlog(FLAGS) == 0
 
@@ -141,15 +150,18 @@ def test_the_end_is_the_place_after_the_topics_last_record(
 def test_what_was_acknowledged_ahead_is_not_read_again(
     log: SqliteLog, outbox: SqliteOutbox
 ) -> None:
-    log.append([numbered(number) for number in range(1, 6)])
+    log.append([opened(number, "abaab"[number - 1]) for number in range(1, 6)])
 
-    outbox.acknowledge(COVERAGE, Position(1, {0: 0}), [2, 4])
-    assert [record.offset for record in outbox.read(COVERAGE, 1, 2)] == [1, 3]
-    assert outbox.backlog(COVERAGE) == 3
+    outbox.acknowledge(FLAGS, Position(1, {0: 0}), records(outbox, 2))
+    assert [record.offset for record in outbox.read(FLAGS, 1, 2)] == [1, 3]
+    assert outbox.backlog(FLAGS) == 4
 
-    outbox.acknowledge(COVERAGE, Position(4, {0: 1}), [1, 3])
-    assert [record.offset for record in outbox.read(COVERAGE, 4, 9)] == [5]
-    assert outbox._file.rows("SELECT offset FROM ahead") == [(4,)]
+    outbox.acknowledge(FLAGS, Position(1, {0: 1}), records(outbox, 1, 3))
+    assert [record.offset for record in outbox.read(FLAGS, 1, 9)] == [4, 5]
+
+    outbox.acknowledge(FLAGS, Position(5, {0: 2}), records(outbox, 4))
+    assert [record.offset for record in outbox.read(FLAGS, 5, 9)] == [5]
+    assert outbox._file.rows("SELECT count(*) FROM ahead") == [(0,)]
 
 
 def test_an_urgent_flag_comes_after_what_waits_of_its_stream_and_before_all_others(
@@ -158,23 +170,36 @@ def test_an_urgent_flag_comes_after_what_waits_of_its_stream_and_before_all_othe
     log.append([opened(1, "a"), opened(2, "b"), opened(3, "a"), opened(4, "b", severity="P0")])
     log.append([opened(5, "b"), opened(6, "c", severity="P0")])
 
-    found = outbox.urgent(FLAGS, Position(), 1, 10)
+    found = outbox.urgent(FLAGS, Position(), ALL, 10)
 
     assert found is not None
     assert [number_in_record(record) for record in found.records] == [2, 4, 6]
-    assert found.first == 4
+    assert found.last == 6
 
 
-def test_urgent_flags_are_looked_for_from_a_place_on(log: SqliteLog, outbox: SqliteOutbox) -> None:
+def test_urgent_flags_are_looked_for_between_two_places(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
     log.append([opened(number, f"{number}", severity="P0") for number in range(1, 4)])
 
-    at_two, at_three = (outbox.urgent(FLAGS, Position(), since, 10) for since in (2, 3))
+    found = outbox.urgent(FLAGS, Position(), range(2, 3), 10)
 
-    assert at_two is not None
-    assert at_three is not None
-    assert [record.offset for record in at_two.records] == [2, 3]
-    assert [record.offset for record in at_three.records] == [3]
-    assert outbox.urgent(FLAGS, Position(), 4, 10) is None
+    assert found is not None
+    assert [record.offset for record in found.records] == [2]
+    assert found.last == 2
+    assert outbox.urgent(FLAGS, Position(), range(4, 9), 10) is None
+    assert outbox.urgent(FLAGS, Position(4), range(1, 9), 10) is None
+
+
+def test_of_more_urgent_flags_than_there_is_room_for_the_newest_come(
+    log: SqliteLog, outbox: SqliteOutbox
+) -> None:
+    log.append([opened(number, f"{number}", severity="P0") for number in range(1, 4)])
+
+    found = outbox.urgent(FLAGS, Position(), ALL, 2)
+
+    assert found is not None
+    assert [record.offset for record in found.records] == [2, 3]
 
 
 def test_an_urgent_flag_that_was_acknowledged_is_urgent_no_more(
@@ -182,13 +207,13 @@ def test_an_urgent_flag_that_was_acknowledged_is_urgent_no_more(
 ) -> None:
     log.append([opened(1), opened(2, severity="P0"), opened(3, severity="P0")])
 
-    outbox.acknowledge(FLAGS, Position(1), [1, 2])
-    found = outbox.urgent(FLAGS, Position(), 1, 10)
-    outbox.acknowledge(FLAGS, Position(4), [3])
+    outbox.acknowledge(FLAGS, Position(1), records(outbox, 1, 2))
+    found = outbox.urgent(FLAGS, Position(), ALL, 10)
+    outbox.acknowledge(FLAGS, Position(4), records(outbox, 3))
 
     assert found is not None
     assert [record.offset for record in found.records] == [3]
-    assert outbox.urgent(FLAGS, Position(4), 1, 10) is None
+    assert outbox.urgent(FLAGS, Position(4), ALL, 10) is None
 
 
 def test_streams_share_the_room_so_that_none_waits_for_the_backlog_of_another(
@@ -197,7 +222,7 @@ def test_streams_share_the_room_so_that_none_waits_for_the_backlog_of_another(
     log.append([opened(number, "long") for number in range(20)])
     log.append([opened(20, "long", severity="P0"), opened(21, "short", severity="P0")])
 
-    found = outbox.urgent(FLAGS, Position(), 1, 10)
+    found = outbox.urgent(FLAGS, Position(), ALL, 10)
 
     assert found is not None
     assert [number_in_record(record) for record in found.records] == [0, 1, 2, 3, 4, 21]
@@ -222,12 +247,14 @@ def test_what_was_committed_is_acknowledged_waits_or_is_dead(
                 log.append([opened(n_flags + n, f"{n}", time_s=NOW_S) for n in range(3)])
                 n_flags += 3
             case "ahead" if waiting:
-                outbox.acknowledge(FLAGS, place, [waiting[-1].offset])
+                key = waiting[-1].key
+                of_key = [record for record in waiting if record.key == key]
+                outbox.acknowledge(FLAGS, place, of_key)
             case "in order" | "dead" if waiting:
                 if step == "dead":
                     outbox.bury(waiting[0], "refused", NOW_S)
                 place = Position(waiting[0].offset + 1)
-                outbox.acknowledge(FLAGS, place, [waiting[0].offset])
+                outbox.acknowledge(FLAGS, place, waiting[:1])
             case "anew":
                 outbox.begin_anew(FLAGS)
                 place = Position()
@@ -250,13 +277,13 @@ def test_an_event_that_comes_twice_is_committed_once(log: SqliteLog, outbox: Sql
 def test_what_was_pruned_without_a_broker_was_never_there_to_be_delivered(
     log: SqliteLog, outbox: SqliteOutbox
 ) -> None:
-    log.append([numbered(1), numbered(2), numbered(3)])
-    outbox.acknowledge(COVERAGE, Position(2), [1, 3])
+    log.append([opened(number, "aab"[number - 1], time_s=NOW_S) for number in range(1, 4)])
+    outbox.acknowledge(FLAGS, Position(2), records(outbox, 1, 3))
 
-    log.prune(NOW_S + 9, {COVERAGE: 1.0}, has_broker=False)
+    log.prune(NOW_S + 9, {FLAGS: 1.0}, has_broker=False)
 
-    assert outbox.tally(COVERAGE) == Tally(2, 2, 0, 0)
-    assert outbox._file.rows("SELECT offset FROM ahead") == []
+    assert log.read(1) == []
+    assert outbox.tally(FLAGS) == Tally(2, 2, 0, 0)
 
 
 LATER = """
@@ -273,7 +300,7 @@ def as_version_3(path: Path) -> None:
     outbox = SqliteOutbox(path)
     first, *_ = outbox.read(FLAGS, 1, 1)
     outbox.bury(first, "refused", NOW_S)
-    outbox.acknowledge(FLAGS, Position(3), [1, 2])
+    outbox.acknowledge(FLAGS, Position(3), outbox.read(FLAGS, 1, 2))
     outbox.close()
     connection = apsw.Connection(str(path))
     connection.execute(LATER).fetchall()
@@ -287,7 +314,7 @@ def test_a_log_of_the_third_version_is_brought_up_and_its_account_is_squared(pat
 
     assert outbox.tally(FLAGS) == Tally(4, 1, 2, 1)
     assert [record.offset for record in outbox.read(FLAGS, 3, 9)] == [3, 4]
-    assert outbox.urgent(FLAGS, Position(3), 1, 9) is None
+    assert outbox.urgent(FLAGS, Position(3), ALL, 9) is None
     with SqliteLog(path) as log:
         log.append([opened(5, severity="P0")])
     assert outbox.tally(FLAGS) == Tally(5, 1, 3, 1)
