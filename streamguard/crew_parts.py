@@ -6,6 +6,7 @@ Rule: what a worker gets holds no key and no credential but those within read UR
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from streamguard.adapters.cores import n_cores
 from streamguard.adapters.system_clock import SystemClock
@@ -16,7 +17,11 @@ from streamguard.runtime.link import Link
 from streamguard.runtime.member import Member
 from streamguard.runtime.wire import WorkerPlan, read_to_supervisor
 from streamguard.settings import Settings
+from streamguard.vault.channel import serve
 from streamguard.worker_section import WorkerSection
+
+if TYPE_CHECKING:
+    from streamguard.vault.vault import Vault
 
 
 def worker_plan(settings: Settings) -> WorkerPlan:
@@ -55,28 +60,34 @@ def crew_of(worker: WorkerSection) -> tuple[int, int]:
     return count, worker.decode_threads or max(1, n_cores() // count)
 
 
-def starter(settings: Settings) -> Callable[[int], Awaitable[Member]]:
-    """Give what starts a worker process by its number, and keeps the evidence that it makes.
+def kept_in(settings: Settings) -> "Vault | None":
+    """Open the store of evidence; None where none is kept.
 
     Raises:
-        ConfigError: the keys of the evidence are wrong.
-        EvidenceUnavailable: the directory for evidence cannot be used.
+        ConfigError: its keys are wrong.
+        EvidenceUnavailable: the directory cannot be used.
     """
     if settings.evidence.directory is None:
-        return _start_member
+        return None
     from streamguard.evidence_parts import open_vault  # noqa: PLC0415  # only who keeps evidence
-    from streamguard.vault.channel import serve  # noqa: PLC0415  # as above
 
-    vault = open_vault(settings.evidence, settings.deployment.name)
-    return partial(_start_member, serve=lambda end: serve(end, vault.keep))
+    return open_vault(settings.evidence, settings.deployment.name)
+
+
+def starter(vault: "Vault | None") -> Callable[[int], Awaitable[Member]]:
+    """Give what starts a worker process by its number, and keeps the evidence that it makes."""
+    if vault is None:
+        return _start_member
+    keep = vault.keep
+    return partial(_start_member, hear=lambda end: serve(end, keep))
 
 
 async def _start_member(
-    number: int, serve: Callable[[socket.socket], object] = lambda _: None
+    number: int, hear: Callable[[socket.socket], object] = lambda _: None
 ) -> Member:
-    """Start a worker process, and link to it; `serve` hears what evidence comes from it."""
+    """Start a worker process, and link to it; `hear` takes what evidence comes from it."""
     process = WorkerProcess()
-    serve(process.evidence)
+    hear(process.evidence)
     link = await Link.over(process.socket, read_to_supervisor)
     return Member(number, process, link, SystemClock())
 

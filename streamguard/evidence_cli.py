@@ -24,6 +24,7 @@ def add_evidence_verbs(verbs: Verbs) -> None:
     _add_classify(inner)
     _add_holds(inner)
     _add_purge(inner)
+    _add_upload(inner)
 
 
 def _add_list(verbs: Verbs) -> None:
@@ -135,6 +136,17 @@ def _add_purge(verbs: Verbs) -> None:
     )
     purge.add_argument("--json", action="store_true")
     purge.add_argument("--by", metavar="NAME", default=getpass.getuser(), help="who does it")
+
+
+def _add_upload(verbs: Verbs) -> None:
+    upload = add_verb(
+        verbs,
+        "upload",
+        "evidence_verbs.upload_waiting",
+        "bring what `screen` kept to the store elsewhere; `run` does it by itself",
+        "streamguard evidence upload --config streamguard.toml",
+    )
+    _add_place(upload)
 
 
 def _day(text: str) -> str:

@@ -10,6 +10,8 @@ from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
 from streamguard.core.retention import Retention
 from streamguard.evidence_section import EvidenceSection
+from streamguard.toml_file import read_toml
+from streamguard.vault.folder import Folder, Store
 from streamguard.vault.keys import KeyFiles, Keys
 from streamguard.vault.vault import Collector, Vault
 
@@ -17,6 +19,19 @@ from streamguard.vault.vault import Collector, Vault
 def retention_of(section: EvidenceSection) -> Retention:
     """Give how long evidence is kept."""
     return Retention(section.rejected_days, section.unreviewed_days, section.confirmed_days)
+
+
+def _store(section: EvidenceSection) -> Store | None:
+    """Open the store elsewhere, if there is one; only who has one loads what it needs."""
+    if section.store is None:
+        return None
+    from streamguard.vault.object_store import ObjectStore  # noqa: PLC0415  # 40 ms
+
+    file = section.store_options_file
+    options = read_toml(file) if file else {}
+    if file and not all(isinstance(value, str) for value in options.values()):
+        raise ConfigError(f"{file}: each option of the store is a text")
+    return ObjectStore(section.store, options)
 
 
 def open_vault(section: EvidenceSection, deployment: str, directory: Path | None = None) -> Vault:
@@ -38,4 +53,5 @@ def open_vault(section: EvidenceSection, deployment: str, directory: Path | None
     for file in (files.master, files.signing):
         if file.absolute().is_relative_to(root.absolute()):
             raise ConfigError(f"{file}: keep the keys out of the directory of the evidence")
-    return Vault(root, Keys(files), Collector(deployment, __version__), SystemClock())
+    folder = Folder(root, _store(section))
+    return Vault(folder, Keys(files), Collector(deployment, __version__), SystemClock())

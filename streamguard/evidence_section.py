@@ -10,6 +10,7 @@ from pydantic import Field
 
 from streamguard.section import Section
 
+StoreUrl = Annotated[str, Field(pattern=r"^(s3|gs|az|file)://[A-Za-z0-9._/-]+$", max_length=900)]
 Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
@@ -24,6 +25,13 @@ class EvidenceSection(Section):
     signing_key_file: Path | None = None
     """Ed25519 key, PEM, that signs manifests and custody, those of former keys after it; without
     it DIRECTORY.keys/signing.pem, made once."""
+    store: StoreUrl | None = None
+    """Where encrypted parts go in the end, as s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
+    az://CONTAINER/PREFIX or file:///DIRECTORY; they wait in the directory while it is away. Without
+    it they stay there."""
+    store_options_file: Path | None = None
+    """Options and credentials of that store, TOML, by obstore's names, as access_key_id; without it
+    they come from what the cloud gives its machines."""
     rejected_days: Days = 7.0
     """How long evidence is kept after somebody found no breach in it, days."""
     unreviewed_days: Days = 30.0

@@ -19,6 +19,7 @@ from streamguard.vault.checking import Checked, check
 from streamguard.vault.durable import write_whole
 from streamguard.vault.export import export, plain_name
 from streamguard.vault.purge import Due, erase, plan_purge
+from streamguard.vault.spool import upload
 from streamguard.vault.vault import Vault
 
 SHOWN = ("evidence_id", "state", "class", "delete_after", "stream_id")
@@ -136,6 +137,15 @@ def purge(arguments: argparse.Namespace) -> int:
 
 def _rules(arguments: argparse.Namespace) -> Retention:
     return retention_of(load_settings(arguments.config).evidence)
+
+
+def upload_waiting(arguments: argparse.Namespace) -> int:
+    """Bring what waits to the store elsewhere."""
+    vault = vault_of(arguments)
+    if vault.folder.store is None:
+        raise ConfigError("there is no other store: [evidence] store names one")
+    print(f"{upload(vault)} parts are in the store now")
+    return 0
 
 
 def _tell_due(due: Due, proof: dict[str, str], *, as_json: bool) -> None:

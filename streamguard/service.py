@@ -24,8 +24,9 @@ from streamguard.app import writing
 from streamguard.core.banks import Banks
 from streamguard.core.crew import CrewRules
 from streamguard.core.hubs import HubRule
-from streamguard.crew_parts import crew_of, source_of, starter, worker_plan
+from streamguard.crew_parts import crew_of, kept_in, source_of, starter, worker_plan
 from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
+from streamguard.evidence_upload import uploading
 from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
@@ -48,7 +49,7 @@ log = structlog.get_logger()
 async def run(settings: Settings, stop: Stop) -> None:
     """Screen what is configured, added and found until `stop`; see README for what it serves."""
     banks = LiveBanks(settings.bank.paths)
-    plan, start_member = worker_plan(settings), starter(settings)
+    plan, vault = worker_plan(settings), kept_in(settings)
     meter, clock = PrometheusMeter(), SystemClock()
     registry = registry_of(settings, streams_of(settings), clock)
     token_file = ensure_token(settings.admin.token_file, settings.log.file)
@@ -57,7 +58,11 @@ async def run(settings: Settings, stop: Stop) -> None:
     shown.register(fleet)
     show(registry, meter.registry)
     meter.watch("streams_configured", "Streams to be screened.", lambda: len(registry.wanted()))
-    with SqliteLog(settings.log.file) as event_log, banks.watched(meter):
+    with (
+        SqliteLog(settings.log.file) as event_log,
+        banks.watched(meter),
+        uploading(vault, meter),
+    ):
         n_excluded = sum(one.not_screened is not None for one in settings.streams)
         meter.watch(
             "streams_excluded",
@@ -90,7 +95,7 @@ async def run(settings: Settings, stop: Stop) -> None:
                 )
                 crew = Supervisor(
                     plan,
-                    start_member,
+                    starter(vault),
                     crew_of(settings.worker)[0],
                     SupervisorParts(writer, settler, clock, ears),
                     CrewRules(max_rss_bytes=settings.worker.max_rss_mb << 20),

@@ -53,7 +53,7 @@ def check(vault: Vault, checked: Checked, known_head: str | None = None) -> Iter
     """
     with vault.custody.reading() as (lines, head):  # a state between two writes
         manifests = set(vault.folder.manifests())
-        stored = {each: vault.folder.objects(each) for each in vault.folder.evidence_ids()}
+    stored = {each: vault.folder.objects(each) for each in vault.folder.evidence_ids()}
     ledger = Ledger()
     entries: list[Entry] = []
     yield from _check_chain(lines, vault.keys, ledger, entries)

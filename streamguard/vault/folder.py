@@ -6,22 +6,53 @@ what was there.
     custody.jsonl, custody.head       the chain of custody
     manifests/NUMBER-EVIDENCE.json    each state of each evidence
     objects/EVIDENCE/key.json         the wrapped data key of an evidence
-    objects/EVIDENCE/NUMBER-ROLE.sealed   its encrypted parts
+    objects/EVIDENCE/NUMBER-ROLE.sealed   its encrypted parts; where there is a store elsewhere,
+                                      until that has them, as EVIDENCE/NUMBER-ROLE.sealed
 """
 
 from pathlib import Path
+from typing import Protocol
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.vault.durable import remove, sync_directory, write_whole
 
 KEY = "key.json"
+SEALED = ".sealed"
+
+
+class Store(Protocol):
+    """A store elsewhere; its methods raise EvidenceUnavailable."""
+
+    url: str
+
+    def put(self, evidence_id: str, name: str, content: bytes) -> None:
+        """Store an object; it is there as a whole when this returns."""
+        ...
+
+    def get(self, evidence_id: str, name: str) -> bytes:
+        """Read an object."""
+        ...
+
+    def delete(self, evidence_id: str, name: str) -> None:
+        """Remove an object, if it is there."""
+        ...
+
+    def names(self, evidence_id: str) -> list[str]:
+        """List what is stored of an evidence."""
+        ...
+
+    def evidence_ids(self) -> list[str]:
+        """List of whom something is stored."""
+        ...
 
 
 class Folder:
     """The files of one store."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, store: Store | None = None) -> None:
+        """store: where the parts are kept in the end; None keeps them here."""
         self.root = root.absolute()
+        self.store = store
 
     def manifest(self, number: int, evidence_id: str) -> Path:
         """Name the file of a manifest."""
@@ -36,35 +67,67 @@ class Folder:
         return self.root / "objects" / evidence_id / name
 
     def objects(self, evidence_id: str) -> list[str]:
-        """List the names of what is stored of an evidence."""
-        folder = self.root / "objects" / evidence_id
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        """List the names of what is stored of an evidence, here and elsewhere."""
+        here = _names_in(self.root / "objects" / evidence_id)
+        return sorted({*here, *(self.store.names(evidence_id) if self.store else ())})
 
     def evidence_ids(self) -> list[str]:
         """List whose objects are stored, whoever they belong to."""
-        folder = self.root / "objects"
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        here = _names_in(self.root / "objects")
+        return sorted({*here, *(self.store.evidence_ids() if self.store else ())})
+
+    def spooled(self) -> list[Path]:
+        """List the parts that are here, those of the evidence that was changed last at the end."""
+        return sorted(
+            (self.root / "objects").glob(f"*/*{SEALED}"), key=lambda path: _changed_ns(path.parent)
+        )
+
+    def uri(self, evidence_id: str, name: str) -> str:
+        """Say where a part is kept in the end."""
+        if self.store:
+            return f"{self.store.url}/{evidence_id}/{name}"
+        return self.object(evidence_id, name).as_uri()
 
     def put(self, evidence_id: str, name: str, content: bytes) -> None:
         """Store an object; raises OSError."""
         write_whole(self.object(evidence_id, name), content)
 
     def get(self, evidence_id: str, name: str) -> bytes:
-        """Read an object.
+        """Read an object, from here or from elsewhere.
 
         Raises:
             EvidenceUnavailable: it is not there, or cannot be read.
         """
-        return read_file(self.object(evidence_id, name))
+        path = self.object(evidence_id, name)
+        try:
+            return read_file(path)
+        except EvidenceUnavailable:
+            if self.store is None or not name.endswith(SEALED) or path.exists():
+                raise
+            return self.store.get(evidence_id, name)
 
     def erase(self, evidence_id: str) -> None:
         """Remove all objects of an evidence, the key first: without it the rest is noise."""
         folder = self.root / "objects" / evidence_id
-        for name in sorted(self.objects(evidence_id), key=lambda name: name != KEY):
+        for name in sorted(_names_in(folder), key=lambda name: name != KEY):
             remove(folder / name)
+        if self.store is not None:
+            for name in self.store.names(evidence_id):
+                self.store.delete(evidence_id, name)
         if folder.is_dir():
             folder.rmdir()
             sync_directory(folder.parent)
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def _changed_ns(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:  # erased meanwhile
+        return 0
 
 
 def read_file(path: Path) -> bytes:

@@ -58,13 +58,13 @@ class Collector:
 class Vault:
     """One store of evidence; its methods may be called in any thread."""
 
-    def __init__(self, directory: Path, keys: Keys, collector: Collector, clock: Clock) -> None:
+    def __init__(self, folder: Folder, keys: Keys, collector: Collector, clock: Clock) -> None:
         """Look whether the directory will do; nothing is written before there is evidence.
 
         Raises:
             EvidenceUnavailable: it is open to others, or no event can name it.
         """
-        self.folder = Folder(directory)
+        self.folder = folder
         self.keys = keys
         self.clock = clock
         self._collector = collector
@@ -101,7 +101,7 @@ class Vault:
             reach("evidence_collected")
         return tuple(
             Artifact(
-                uri=self.folder.object(subject.evidence_id, item.name).as_uri(),
+                uri=self.folder.uri(subject.evidence_id, item.name),
                 sha256=item.sha256,
                 size_bytes=item.size_bytes,
             )

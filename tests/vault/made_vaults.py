@@ -5,6 +5,7 @@ from uuid import UUID
 
 from streamguard.core.manifest import Part, Subject
 from streamguard.vault.checking import Checked, Problem, check
+from streamguard.vault.folder import Folder, Store
 from streamguard.vault.keys import KeyFiles, Keys
 from streamguard.vault.vault import Collector, Vault
 from tests.clock import FakeClock
@@ -26,9 +27,12 @@ def part(role: str = "clip", content: bytes = CLIP) -> Part:
     return Part(role, media_type, 4000, 14_000, is_original=role == "clip", content=content)
 
 
-def made_vault(directory: Path, clock: FakeClock | None = None) -> Vault:
+def made_vault(
+    directory: Path, clock: FakeClock | None = None, store: Store | None = None
+) -> Vault:
     keys = Keys(KeyFiles.beside(directory))
-    return Vault(directory, keys, Collector("studio", "0.1.0"), clock or FakeClock())
+    folder = Folder(directory, store)
+    return Vault(folder, keys, Collector("studio", "0.1.0"), clock or FakeClock())
 
 
 def filled_vault(directory: Path, clock: FakeClock | None = None) -> Vault:

@@ -1,0 +1,232 @@
+"""Evidence in a store elsewhere: another directory, and an S3, which goes away and comes back."""
+
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.errors import ConfigError, EvidenceUnavailable
+from streamguard.core.retention import DAY_S, Retention
+from streamguard.evidence_upload import uploading
+from streamguard.vault.checking import Checked, check
+from streamguard.vault.object_store import ObjectStore
+from streamguard.vault.purge import erase, plan_purge
+from streamguard.vault.spool import Waiting, upload, waiting
+from streamguard.vault.vault import Vault
+from tests.clock import FakeClock
+from tests.processes import until
+from tests.vault.made_vaults import CLIP, evidence_id, filled_vault, made_vault, part, subject
+
+SECRET = "a-secret-of-the-store"  # noqa: S105  # of nothing
+OPTIONS = {
+    "access_key_id": "someone",
+    "secret_access_key": SECRET,
+    "region": "us-east-1",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def s3_at(port: int) -> Iterator[None]:
+    """Run an S3 with an empty bucket."""
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            until(lambda: answers(port))
+            yield
+        finally:
+            server.terminate()
+
+
+def answers(port: int) -> bool:
+    """Make the bucket; say whether the server took that."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/evidence", method="PUT")  # our own
+    try:
+        with urllib.request.urlopen(request, timeout=5):  # noqa: S310  # our own
+            return True
+    except OSError:
+        return False
+
+
+def s3(port: int) -> ObjectStore:
+    return ObjectStore("s3://evidence/here", {**OPTIONS, "endpoint": f"http://127.0.0.1:{port}"})
+
+
+@pytest.fixture(scope="module")
+def s3_port() -> Iterator[int]:
+    port = free_port()
+    with s3_at(port):
+        yield port
+
+
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.integration)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """Give a store that is empty, or that no other test looks into."""
+    if request.param == "directory":
+        return ObjectStore((tmp_path / "elsewhere").as_uri(), {})
+    port = request.getfixturevalue("s3_port")
+    options = {**OPTIONS, "endpoint": f"http://127.0.0.1:{port}"}
+    return ObjectStore(f"s3://evidence/{tmp_path.name}", options)
+
+
+def filled(directory: Path, store: ObjectStore) -> Vault:
+    vault = made_vault(directory, store=store)
+    vault.keep(subject(1), (part(), part("still", b"a still")))
+    vault.keep(subject(2), (part(content=b"other"),))
+    return vault
+
+
+def problems(vault: Vault) -> list[str]:
+    checked = Checked()
+    found = [each.where for each in check(vault, checked)]
+    return found + checked.leftovers
+
+
+def test_parts_wait_here_until_the_store_has_them(tmp_path: Path, store: ObjectStore) -> None:
+    vault = filled(tmp_path / "evidence", store)
+    assert waiting(vault).n_parts == 3
+    assert problems(vault) == []
+
+    n_uploaded = upload(vault)
+
+    assert (n_uploaded, waiting(vault)) == (3, Waiting(0, 0))
+    assert store.names(evidence_id(1)) == ["0000-clip.sealed", "0001-still.sealed"]
+    assert store.evidence_ids() == [evidence_id(1), evidence_id(2)]
+    assert vault.read(evidence_id(1), 0, "view", actor="anna", purpose="") == CLIP
+    assert problems(vault) == []
+    assert upload(vault) == 0
+
+
+def test_the_event_names_the_place_where_a_part_is_in_the_end(
+    tmp_path: Path, store: ObjectStore
+) -> None:
+    vault = made_vault(tmp_path / "evidence", store=store)
+
+    (clip,) = vault.keep(subject(1), (part(),))
+
+    assert clip.uri == f"{store.url}/{evidence_id(1)}/0000-clip.sealed"
+
+
+def test_what_is_changed_or_missing_in_the_store_is_found(
+    tmp_path: Path, store: ObjectStore
+) -> None:
+    vault = filled(tmp_path / "evidence", store)
+    upload(vault)
+    content = bytearray(store.get(evidence_id(1), "0000-clip.sealed"))
+    content[100] ^= 1
+
+    store.put(evidence_id(1), "0000-clip.sealed", bytes(content))
+    store.delete(evidence_id(2), "0000-clip.sealed")
+
+    assert problems(vault) == [
+        f"objects/{evidence_id(1)}/0000-clip.sealed",
+        f"objects/{evidence_id(2)}/0000-clip.sealed",
+    ]
+
+
+def test_what_is_erased_is_erased_in_the_store_as_well(tmp_path: Path, store: ObjectStore) -> None:
+    clock = FakeClock()
+    vault = made_vault(tmp_path / "evidence", clock, store)
+    vault.keep(subject(1), (part(),))
+    upload(vault)
+    vault.keep(subject(1), (part(),))  # one part there, one here
+    clock.advance(31 * DAY_S)
+    plan = plan_purge(vault, Retention())
+
+    [(_, proof)] = erase(vault, Retention(), plan, plan.id, "anna")
+
+    assert proof.action == "erased"
+    assert store.names(evidence_id(1)) == []
+    assert problems(vault) == []
+
+
+def test_a_part_that_was_on_its_way_while_it_was_erased_is_taken_back(
+    tmp_path: Path, store: ObjectStore
+) -> None:
+    """The store gets it, the custody says that it is gone: it has to go from there."""
+    clock = FakeClock()
+    vault = made_vault(tmp_path / "evidence", clock, store)
+    vault.keep(subject(1), (part(),))
+    path = vault.folder.object(evidence_id(1), "0000-clip.sealed")
+    content = path.read_bytes()
+    clock.advance(31 * DAY_S)
+    plan = plan_purge(vault, Retention())
+    list(erase(vault, Retention(), plan, plan.id, "anna"))
+    vault.folder.put(evidence_id(1), "0000-clip.sealed", content)
+
+    upload(vault)
+
+    assert store.names(evidence_id(1)) == []
+
+
+@pytest.mark.integration
+def test_a_store_that_is_away_costs_nothing_but_time(tmp_path: Path) -> None:
+    port = free_port()
+    vault = made_vault(tmp_path / "evidence", store=s3(port))
+    meter = PrometheusMeter()
+
+    with capture_logs() as lines, uploading(vault, meter):
+        vault.keep(subject(1), (part(),))
+        until(lambda: bool(lines))
+        assert vault.read(evidence_id(1), 0, "view", actor="anna", purpose="") == CLIP
+        vault.keep(subject(2), (part(),))
+        assert waiting(vault).n_parts == 2
+        with s3_at(port):
+            until(lambda: waiting(vault).n_parts == 0)
+            until(lambda: len(lines) == 2)
+            assert problems(vault) == []
+
+    assert [line["event"] for line in lines] == ["evidence_store_away", "evidence_store_back"]
+    assert SECRET not in str(lines)
+    assert str(port) not in str(lines)
+
+
+@pytest.mark.integration
+def test_what_the_store_refuses_is_told_in_one_line_without_address_or_key(
+    s3_port: int,
+) -> None:
+    wrong = ObjectStore("s3://another", {**OPTIONS, "endpoint": f"http://127.0.0.1:{s3_port}"})
+
+    for ask in (
+        lambda: wrong.put(evidence_id(1), "a", b"a"),
+        lambda: wrong.get(evidence_id(1), "a"),
+        lambda: wrong.names(evidence_id(1)),
+    ):
+        with pytest.raises(EvidenceUnavailable) as caught:
+            ask()
+        assert "\n" not in str(caught.value)
+        assert "127.0.0.1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "options"), [("s3://a", {"nonsense": "x"}), ("ftp://a/b", {}), ("nonsense", {})]
+)
+def test_an_address_or_an_option_that_makes_no_sense_is_refused(
+    url: str, options: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigError, match="no store"):
+        ObjectStore(url, options)
+
+
+def test_without_a_store_nothing_is_brought_anywhere(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    meter = PrometheusMeter()
+
+    with uploading(vault, meter):
+        assert upload(vault) == 0
+
+    assert waiting(vault) == Waiting(0, 0)
+    assert meter.registry.get_sample_value("streamguard_evidence_waiting_bytes") is None
