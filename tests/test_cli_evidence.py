@@ -1,6 +1,7 @@
 """The evidence verbs, over what `screen` kept."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.processes import short_type, streamguard
 
 
 @pytest.fixture(scope="module")
-def kept(
+def screened(
     tmp_path_factory: pytest.TempPathFactory, known_bank: Path, real_clips: dict[str, Path]
 ) -> tuple[Path, str]:
     """Screen a known clip; give where its evidence is, and its id."""
@@ -19,6 +20,14 @@ def kept(
     assert done.code == 0
     opened = next(event for event in done.rows if short_type(event) == "flag.opened")
     return directory, opened["data"]["flag_id"]
+
+
+@pytest.fixture
+def kept(screened: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
+    """Give each test evidence of its own, with its keys."""
+    directory, evidence_id = screened
+    shutil.copytree(directory.parent, tmp_path / "kept")
+    return tmp_path / "kept" / directory.name, evidence_id
 
 
 def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
