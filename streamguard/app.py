@@ -220,6 +220,7 @@ def open_store(settings: "Screening | Settings", directory: Path) -> EvidenceSto
     from streamguard.evidence_parts import open_vault  # noqa: PLC0415  # 30 ms
 
     vault = open_vault(settings.evidence, settings.deployment.name, directory)
+    vault.prepare()
     return EvidenceMaker(vault.keep)
 
 

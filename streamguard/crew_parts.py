@@ -71,7 +71,9 @@ def kept_in(settings: Settings) -> "Vault | None":
         return None
     from streamguard.evidence_parts import open_vault  # noqa: PLC0415  # only who keeps evidence
 
-    return open_vault(settings.evidence, settings.deployment.name)
+    vault = open_vault(settings.evidence, settings.deployment.name)
+    vault.prepare()
+    return vault
 
 
 def starter(vault: "Vault | None") -> Callable[[int], Awaitable[Member]]:

@@ -473,7 +473,8 @@ def test_a_flag_stands_where_its_clip_does_not_fit_on_the_disk(
     assert done.code == 0
     assert closed["evidence"] == {"state": "unavailable"}
     assert (logged["event"], logged["flag_id"]) == ("evidence_unavailable", closed["flag_id"])
-    assert [path for path in evidence.rglob("*") if path.is_file()] == []
+    left = {path.name for path in evidence.rglob("*") if path.is_file()}
+    assert left <= {"custody.jsonl", "custody.head", "key.json"}  # of what was begun, no part of it
 
 
 def test_a_bank_that_does_not_fit_on_the_disk_leaves_the_old_one_in_force(

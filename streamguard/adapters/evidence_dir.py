@@ -9,7 +9,7 @@ from pathlib import Path
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
-from streamguard.core.manifest import Part, Subject
+from streamguard.core.kept import Part, Subject
 
 SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg"}
 

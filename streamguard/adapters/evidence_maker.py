@@ -10,7 +10,7 @@ from typing import TypeVar
 from streamguard.adapters.pyav_clip import clip_of, still_of
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact, Evidence
-from streamguard.core.manifest import Part, Subject
+from streamguard.core.kept import Part, Subject
 from streamguard.core.types import Codec, Packet
 
 Keep = Callable[[Subject, Sequence[Part]], Sequence[Artifact]]

@@ -5,7 +5,6 @@ Rule: values only. A manifest names the one before it by its hash, and is signed
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -98,30 +97,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def sha256(self) -> str:
         """Give the hash by which the next manifest and the custody name it."""
         return hashlib.sha256(self.content).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What evidence is of.
-
-    evidence_id: the flag's id: a flag has one evidence.
-    """
-
-    evidence_id: str
-    stream_id: str
-    session_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part that is to be kept; the times are those of Item."""
-
-    role: str
-    media_type: str
-    start_ms: int
-    end_ms: int
-    is_original: bool
-    content: bytes
 
 
 def unsigned(value: msgspec.Struct, *left_out: str) -> bytes:

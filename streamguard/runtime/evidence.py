@@ -14,7 +14,7 @@ from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Evidence
 from streamguard.core.hands import MARK, SINCE_US, Hand, Hands, mark_of
 from streamguard.core.judgement import EvidenceRequest
-from streamguard.core.manifest import Subject
+from streamguard.core.kept import Subject
 from streamguard.core.ports import Clock, Meter
 from streamguard.core.types import Codec, Packet
 from streamguard.runtime.ring import PacketRing

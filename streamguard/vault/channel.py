@@ -16,7 +16,8 @@ import structlog
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
-from streamguard.core.manifest import Count, Id, Part, Role, Sha256, Subject
+from streamguard.core.kept import Part, Subject
+from streamguard.core.manifest import Count, Id, Role, Sha256
 
 MAX_PART_BYTES = 256 << 20
 """Of a part; ten seconds at 100 Mbit/s are 125 MB."""

@@ -26,13 +26,12 @@ from streamguard.core.custody import (
 )
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.event_data import Artifact
+from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import (
     FORMAT,
     NOTHING_BEFORE,
     Item,
     Manifest,
-    Part,
-    Subject,
     merkle_root,
     read_struct,
 )
@@ -73,6 +72,20 @@ class Vault:
         if len(self.folder.root.as_uri()) > MAX_ROOT_URI:
             raise EvidenceUnavailable("the evidence directory has too long a path for an event")
         _refuse_open(self.folder.root)
+
+    def prepare(self) -> None:
+        """Make the directory, before there is anything to keep: later nobody would be told.
+
+        Raises:
+            EvidenceUnavailable: it cannot be made.
+        """
+        root = self.folder.root
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise EvidenceUnavailable(
+                f"evidence directory {root} cannot be used: {error.strerror}"
+            ) from None
 
     def keep(self, subject: Subject, parts: Sequence[Part]) -> tuple[Artifact, ...]:
         """Store parts of an evidence beside those that it has; all of them, or none.

@@ -17,7 +17,7 @@ from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
 from streamguard.core.event_data import Artifact, Evidence
 from streamguard.core.hands import Hand
-from streamguard.core.manifest import Subject
+from streamguard.core.kept import Subject
 from streamguard.core.types import Codec, Frame, Packet, Sample
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox

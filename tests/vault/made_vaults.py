@@ -3,7 +3,7 @@
 from pathlib import Path
 from uuid import UUID
 
-from streamguard.core.manifest import Part, Subject
+from streamguard.core.kept import Part, Subject
 from streamguard.vault.checking import Checked, Problem, check
 from streamguard.vault.folder import Folder, Store
 from streamguard.vault.keys import KeyFiles, Keys

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
-from streamguard.core.manifest import Part, Subject
+from streamguard.core.kept import Part, Subject
 from streamguard.vault.channel import LENGTH, MAX_WORDS_BYTES, Described, Offer, VaultPipe, serve
 from tests.kept import content_of
 from tests.vault.made_vaults import CLIP, STILL, evidence_id, made_vault, part, problems, subject
