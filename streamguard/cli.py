@@ -239,6 +239,19 @@ def _add_topics(verbs: Verbs) -> None:
     create.add_argument("--json", action="store_true")
 
 
+def _add_backup(verbs: Verbs) -> None:
+    backup = add_verb(
+        verbs,
+        "backup",
+        "backup_verb.backup",
+        "copy event log, banks and evidence to a new directory, also while `run` runs",
+        "streamguard backup /backup/today --keys /other/today --config streamguard.toml",
+    )
+    backup.add_argument("directory", type=Path, metavar="DIR")
+    backup.add_argument("--config", type=Path, metavar="FILE")
+    backup.add_argument("--keys", type=Path, metavar="DIR", help="copy the keys to this place")
+
+
 def _add_evidence(verbs: Verbs) -> None:
     from streamguard.evidence_cli import add_evidence_verbs  # noqa: PLC0415  # of few starts
 
@@ -255,6 +268,7 @@ _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "model": _add_model,
     "topics": _add_topics,
     "evidence": _add_evidence,
+    "backup": _add_backup,
     "doctor": _add_doctor,
 }
 """What adds each verb, in the order in which help lists them."""

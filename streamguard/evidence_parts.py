@@ -34,6 +34,14 @@ def _store(section: EvidenceSection) -> Store | None:
     return ObjectStore(section.store, options)
 
 
+def key_files(section: EvidenceSection, root: Path) -> KeyFiles:
+    """Name the key files of a directory of evidence."""
+    beside = KeyFiles.beside(root)
+    return KeyFiles(
+        section.master_key_file or beside.master, section.signing_key_file or beside.signing
+    )
+
+
 def open_vault(section: EvidenceSection, deployment: str, directory: Path | None = None) -> Vault:
     """Open a store; nothing is written before there is evidence.
 
@@ -46,10 +54,7 @@ def open_vault(section: EvidenceSection, deployment: str, directory: Path | None
     root = directory or section.directory
     if root is None:
         raise ConfigError("name the evidence: --evidence DIR, or [evidence] directory")
-    beside = KeyFiles.beside(root)
-    files = KeyFiles(
-        section.master_key_file or beside.master, section.signing_key_file or beside.signing
-    )
+    files = key_files(section, root)
     for file in (files.master, files.signing):
         if file.absolute().is_relative_to(root.absolute()):
             raise ConfigError(f"{file}: keep the keys out of the directory of the evidence")
