@@ -12,7 +12,7 @@ from streamguard.exchange_cli import FORMATS
 
 NOT_FOR_SCREENING = (
     *("aiokafka", "apsw", "cryptography", "httpx", "m3u8", "obstore", "onnxruntime"),
-    *("prometheus_client", "streamguard.exchange.", "streamguard.model_pack"),
+    *("msgspec", "prometheus_client", "streamguard.exchange.", "streamguard.model_pack"),
 )
 """What takes long to import, and screening a file by hashes never uses."""
 
