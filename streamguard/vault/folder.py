@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streamguard.core.errors import EvidenceUnavailable
-from streamguard.vault.durable import remove, sync_directory, write_whole
+from streamguard.vault.durable import make_directory, remove, sync_directory, write_whole
 
 KEY = "key.json"
 SEALED = ".sealed"
@@ -53,6 +53,15 @@ class Folder:
         """store: where the parts are kept in the end; None keeps them here."""
         self.root = root.absolute()
         self.store = store
+
+    def prepare(self) -> None:
+        """Make the directory; raises EvidenceUnavailable where it cannot be made."""
+        try:
+            make_directory(self.root)
+        except OSError as error:
+            raise EvidenceUnavailable(
+                f"evidence directory {self.root} cannot be used: {error.strerror}"
+            ) from None
 
     def manifest(self, number: int, evidence_id: str) -> Path:
         """Name the file of a manifest."""

@@ -79,13 +79,7 @@ class Vault:
         Raises:
             EvidenceUnavailable: it cannot be made.
         """
-        root = self.folder.root
-        try:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise EvidenceUnavailable(
-                f"evidence directory {root} cannot be used: {error.strerror}"
-            ) from None
+        self.folder.prepare()
 
     def keep(self, subject: Subject, parts: Sequence[Part]) -> tuple[Artifact, ...]:
         """Store parts of an evidence beside those that it has; all of them, or none.
