@@ -35,7 +35,7 @@ from tests.servers import serving, silent, whole
 
 pytestmark = pytest.mark.integration
 
-DEADLINE_S = 40.0
+DEADLINE_S = 70.0
 STREAMS = ("lobby", "garden", "kitchen", "roof")
 
 
