@@ -113,7 +113,7 @@ def test_a_hold_an_export_and_a_purge_by_their_verbs(
 ) -> None:
     directory, evidence_id = kept
     config = tmp_path / "config.toml"
-    config.write_text(f'[evidence]\ndirectory = "{directory}"\nunreviewed_days = 0.000001\n')
+    config.write_text(f'[evidence]\ndirectory = "{directory}"\nunreviewed_days = 1e-9\n')
 
     def run(verb: str, *arguments: str) -> int:
         return main(["evidence", verb, *arguments, "--config", str(config)])
