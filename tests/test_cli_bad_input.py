@@ -448,7 +448,7 @@ def test_an_evidence_directory_that_cannot_be_made_is_named(tmp_path: Path) -> N
     done = run_on(0, tmp_path, '[evidence]\ndirectory = "file/evidence"')
 
     assert (done.code, done.out) == (3, "")
-    assert "file/evidence cannot be used" in done.problem
+    assert f"evidence directory {tmp_path}/file/evidence cannot be used" in done.problem
 
 
 # disks

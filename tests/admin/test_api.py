@@ -14,35 +14,16 @@ from streamguard.admin.token import ensure_token
 from streamguard.admin_section import AdminSection
 from streamguard.core.crew import CrewRules
 from streamguard.core.errors import ConfigError
-from streamguard.core.limits import Limits
-from streamguard.core.policy import Policy
 from streamguard.core.suspicion import Suspicion
 from streamguard.ingest.added import AddedStreams
 from streamguard.ingest.registry import Registry
 from streamguard.runtime.crew_state import SupervisorParts
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.supervisor import Supervisor
-from streamguard.runtime.wire import WorkerPlan
 from tests.clock import FakeClock
+from tests.runtime.made_crew import PLAN
 
 KEYED_URL = "rtmp://127.0.0.1/live/very-secret-key"
-PLAN = WorkerPlan(
-    deployment="test",
-    bank_paths=(),
-    policy=Policy(),
-    keeps_evidence=False,
-    model_pack=None,
-    model_providers=(),
-    model_threads=1,
-    max_batch=0,
-    open_timeout_s=1.0,
-    read_timeout_s=1.0,
-    limits=Limits(),
-    hls_hosts=(),
-    n_threads=1,
-    stop_timeout_s=1.0,
-    dense_share=0.0,
-)
 
 
 class Client:
