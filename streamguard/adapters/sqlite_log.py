@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+import apsw
+
 from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_file import LogFile
 from streamguard.adapters.sqlite_sessions import (
@@ -51,6 +53,12 @@ _READ_TOPIC = """
 SELECT offset, topic, key, id, type, recorded_s, body FROM events
 WHERE topic = ? AND offset >= ? ORDER BY offset LIMIT ?
 """
+_LAST_OF = """
+SELECT offset, topic, key, id, type, recorded_s, body FROM events
+WHERE topic = ? ORDER BY offset DESC LIMIT 1
+"""
+_BY_ID = "SELECT offset, topic, key, id, type, recorded_s, body FROM events WHERE id = ?"
+_ANY_OF = "SELECT count(*) FROM events WHERE id IN (SELECT value FROM json_each(?))"
 _LAST_OFFSET = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
 _POSITION = "SELECT next_offset FROM groups WHERE name = ?"
 _COMMIT = """
@@ -117,11 +125,30 @@ class SqliteLog:
         """
         rows = [row_of(event) for event in events]
         with self._file.transaction() as connection:
-            new = Counter(topic for (topic,) in connection.executemany(_APPEND, map(_values, rows)))
-            connection.executemany(ADD_COMMITTED, [(str(topic), n) for topic, n in new.items()])
-            keep_sessions(connection, rows, accounts)
+            _put(connection, rows, accounts)
             reach("append_written")
         reach("append_committed")
+
+    def append_if_new(self, events: Sequence[Event | Row]) -> bool:
+        """Commit events as `append` does, unless one of their ids is there: then none of them.
+
+        Where several processes claim one place, such as the next decision of a case, one gets it.
+
+        Returns:
+            Whether they were committed.
+
+        Raises:
+            LogUnavailable: nothing of this batch was committed; what was there before stands.
+        """
+        rows = [row_of(event) for event in events]
+        ids = json.dumps([row.id for row in rows])
+        with self._file.transaction() as connection:
+            if connection.execute(_ANY_OF, (ids,)).get:
+                return False
+            _put(connection, rows, ())
+            reach("append_written")
+        reach("append_committed")
+        return True
 
     def left_over(self) -> LeftOver:
         """Give the flags that never closed, and the sessions that never ended."""
@@ -137,6 +164,16 @@ class SqliteLog:
         else:
             rows = self._file.rows(_READ_TOPIC, (topic, offset, limit))
         return [Record(*row) for row in rows]
+
+    def last(self, topic: str) -> Record | None:
+        """Give the newest record of a topic; None where it has none."""
+        rows = self._file.rows(_LAST_OF, (topic,))
+        return Record(*rows[0]) if rows else None
+
+    def event(self, event_id: str) -> Record | None:
+        """Give the record of an event by its id; None where it is not there, or no longer."""
+        rows = self._file.rows(_BY_ID, (event_id,))
+        return Record(*rows[0]) if rows else None
 
     def end_offset(self) -> int:
         """Give the offset that the next record will have at the least; 1 in a new log."""
@@ -205,6 +242,13 @@ class SqliteLog:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _put(connection: apsw.Connection, rows: Sequence[Row], accounts: Sequence[Account]) -> None:
+    """Write events and what follows from them, within the caller's transaction."""
+    new = Counter(topic for (topic,) in connection.executemany(_APPEND, map(_values, rows)))
+    connection.executemany(ADD_COMMITTED, [(str(topic), n) for topic, n in new.items()])
+    keep_sessions(connection, rows, accounts)
 
 
 def _values(row: Row) -> tuple[str | float | None, ...]:

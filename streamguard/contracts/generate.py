@@ -21,12 +21,14 @@ from streamguard.core.events import KINDS, Event, EventType, Topic, schema_id
 from streamguard.core.record import REDUCED, REPLAYED
 from streamguard.kafka_section import KafkaSection
 
-CONTRACT_VERSION = "1.0.0"
+CONTRACT_VERSION = "1.1.0"
 """Of the contracts, not of the package: a minor version adds types and optional fields."""
 
 CHANNELS = {
     Topic.FLAGS: ("flags", "Spans of a stream that may break a policy, for a human to judge."),
     Topic.COVERAGE: ("coverage", "What was screened and what was not. Not screened is not clean."),
+    Topic.DECISIONS: ("decisions", "What people, and rules that people set, decided, and appeals."),
+    Topic.AUDIT: ("audit", "Who saw and did what: a chain in which each record names the last."),
 }
 
 SUMMARIES = {
@@ -39,6 +41,10 @@ SUMMARIES = {
     EventType.STREAM_EXCLUDED: "A stream is not screened, by the operator's decision.",
     EventType.BANK_QUARANTINED: "A bank entry matched too many streams and was set aside.",
     EventType.BANK_RELEASED: "A bank entry that was set aside matches again.",
+    EventType.DECISION_MADE: "A case was decided, or a decision about it was changed.",
+    EventType.APPEAL_RECEIVED: "Somebody objects to a decision.",
+    EventType.APPEAL_RESOLVED: "Another reviewer looked again at a decision.",
+    EventType.AUDIT_RECORDED: "Somebody saw or did something, or was kept from it.",
 }
 
 
@@ -166,7 +172,7 @@ def _message(event_type: EventType) -> dict[str, Any]:
         },
         "bindings": {
             "kafka": {
-                "key": {"type": "string", "description": "The stream's id, as in ce_partitionkey."},
+                "key": {"type": "string", "description": "As in ce_partitionkey."},
                 "bindingVersion": "0.5.0",
             }
         },

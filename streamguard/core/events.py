@@ -13,6 +13,8 @@ from uuid import UUID, uuid5
 
 from pydantic import Field, model_validator
 
+from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
+from streamguard.core.audit_data import AuditData
 from streamguard.core.bank_data import EntryQuarantinedData, EntryReleasedData
 from streamguard.core.coverage_data import (
     GapData,
@@ -20,6 +22,7 @@ from streamguard.core.coverage_data import (
     StreamExcludedData,
     StreamStartedData,
 )
+from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import (
     FlagData,
     Name,
@@ -32,7 +35,8 @@ from streamguard.core.event_data import (
 
 StreamData = FlagData | GapData | StreamStartedData | StreamEndedData
 BankData = EntryQuarantinedData | EntryReleasedData
-Data = StreamData | BankData | StreamExcludedData
+ReviewData = DecisionData | AppealReceivedData | AppealResolvedData | AuditData
+Data = StreamData | BankData | StreamExcludedData | ReviewData
 """What an event may say."""
 
 ID_NAMESPACE = UUID("6b7c1c6e-5f0e-4d3a-9a52-0d6f3c1e8b47")
@@ -46,9 +50,16 @@ class Topic(StrEnum):
 
     FLAGS = "streamguard.flags.v1"
     COVERAGE = "streamguard.coverage.v1"
+    DECISIONS = "streamguard.decisions.v1"
+    AUDIT = "streamguard.audit.v1"
 
 
-RETENTION_S: Mapping[Topic, int] = {Topic.FLAGS: 14 * DAY_S, Topic.COVERAGE: 14 * DAY_S}
+RETENTION_S: Mapping[Topic, int] = {
+    Topic.FLAGS: 14 * DAY_S,
+    Topic.COVERAGE: 14 * DAY_S,
+    Topic.DECISIONS: 90 * DAY_S,
+    Topic.AUDIT: 400 * DAY_S,
+}
 """How long an event is kept, seconds from its making."""
 
 
@@ -64,6 +75,10 @@ class EventType(StrEnum):
     STREAM_EXCLUDED = "org.streamguard.stream.excluded.v1"
     BANK_QUARANTINED = "org.streamguard.bank.quarantined.v1"
     BANK_RELEASED = "org.streamguard.bank.released.v1"
+    DECISION_MADE = "org.streamguard.decision.made.v1"
+    APPEAL_RECEIVED = "org.streamguard.appeal.received.v1"
+    APPEAL_RESOLVED = "org.streamguard.appeal.resolved.v1"
+    AUDIT_RECORDED = "org.streamguard.audit.recorded.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,10 @@ KINDS: Mapping[EventType, Kind] = {
     EventType.STREAM_EXCLUDED: Kind(Topic.COVERAGE, StreamExcludedData),
     EventType.BANK_QUARANTINED: Kind(Topic.COVERAGE, EntryQuarantinedData),
     EventType.BANK_RELEASED: Kind(Topic.COVERAGE, EntryReleasedData),
+    EventType.DECISION_MADE: Kind(Topic.DECISIONS, DecisionData),
+    EventType.APPEAL_RECEIVED: Kind(Topic.DECISIONS, AppealReceivedData),
+    EventType.APPEAL_RESOLVED: Kind(Topic.DECISIONS, AppealResolvedData),
+    EventType.AUDIT_RECORDED: Kind(Topic.AUDIT, AuditData),
 }
 
 
@@ -103,7 +122,7 @@ class Event(Value):
     type: EventType
     """What happened, spelt in full."""
     subject: Name
-    """The session, else the stream or the bank entry, that the event is about."""
+    """The session, else the stream, the bank entry or the case, that the event is about."""
     time: UtcTime
     """Instant of what happened: of ingest, unless the data name another clock."""
     recordedtime: UtcTime
@@ -113,7 +132,7 @@ class Event(Value):
     dataschema: Annotated[str, Field(max_length=128)]
     """Names the JSON Schema of `data`."""
     partitionkey: Name
-    """The stream, or the bank: events of one of them keep their order."""
+    """The stream, the bank, or of an audit the case: events of one of them keep their order."""
     data: Data
     """What happened, in the words of its type."""
 
@@ -160,7 +179,7 @@ def flag_event(
     """
     event_id = uuid5(UUID(data.flag_id), str(data.revision))
     event_type = EventType(f"org.streamguard.flag.{stage}.v1")
-    return _event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
+    return make_event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
 
 
 def gap_event(source: str, data: GapData, *, recorded_s: float) -> Event:
@@ -172,14 +191,14 @@ def gap_event(source: str, data: GapData, *, recorded_s: float) -> Event:
     event_type = EventType.COVERAGE_GAP
     stretch = (data.detector, data.start_pts_ms, data.end_pts_ms, data.end_time)
     event_id = _stream_event_id(event_type, data.stream, *stretch)
-    return _event(source, event_type, event_id, data, (data.start_time, utc_text(recorded_s)))
+    return make_event(source, event_type, event_id, data, (data.start_time, utc_text(recorded_s)))
 
 
 def stream_started_event(source: str, data: StreamStartedData, *, recorded_s: float) -> Event:
     """Make the event of a stream whose screening began, or began anew in another epoch."""
     event_type = EventType.STREAM_STARTED
     event_id = _stream_event_id(event_type, data.stream, data.start_pts_ms)
-    return _event(source, event_type, event_id, data, (data.start_time, utc_text(recorded_s)))
+    return make_event(source, event_type, event_id, data, (data.start_time, utc_text(recorded_s)))
 
 
 def stream_ended_event(
@@ -188,7 +207,7 @@ def stream_ended_event(
     """Make the event of a stream whose screening ended at `time_s`, seconds since 1970 UTC."""
     event_type = EventType.STREAM_ENDED
     event_id = _stream_event_id(event_type, data.stream)
-    return _event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
+    return make_event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
 
 
 def stream_excluded_event(source: str, data: StreamExcludedData, *, recorded_s: float) -> Event:
@@ -196,7 +215,7 @@ def stream_excluded_event(source: str, data: StreamExcludedData, *, recorded_s: 
     now = utc_text(recorded_s)
     event_type = EventType.STREAM_EXCLUDED
     event_id = uuid5(ID_NAMESPACE, json.dumps([event_type, data.stream_id, now]))
-    return _event(source, event_type, event_id, data, (now, now))
+    return make_event(source, event_type, event_id, data, (now, now))
 
 
 def bank_event(source: str, data: BankData, *, recorded_s: float) -> Event:
@@ -205,7 +224,7 @@ def bank_event(source: str, data: BankData, *, recorded_s: float) -> Event:
     event_type = EventType.BANK_RELEASED if is_release else EventType.BANK_QUARANTINED
     now = utc_text(recorded_s)
     event_id = uuid5(ID_NAMESPACE, json.dumps([event_type, data.entry.bank, data.entry.entry, now]))
-    return _event(source, event_type, event_id, data, (now, now))
+    return make_event(source, event_type, event_id, data, (now, now))
 
 
 def _stream_event_id(event_type: EventType, stream: StreamRef, *what: int | str) -> UUID:
@@ -213,7 +232,7 @@ def _stream_event_id(event_type: EventType, stream: StreamRef, *what: int | str)
     return uuid5(ID_NAMESPACE, json.dumps([stream.session_id, event_type, stream.epoch, *what]))
 
 
-def _event(
+def make_event(
     source: str, event_type: EventType, event_id: UUID, data: Data, times: tuple[str, str]
 ) -> Event:
     """Wrap data into the envelope; `times` are those of the happening and of the record."""
@@ -240,5 +259,7 @@ def _subject_and_key(data: Data) -> tuple[str, str]:
             return f"{data.entry.bank}/{data.entry.entry}"[:256], data.entry.bank
         case StreamExcludedData():
             return data.stream_id, data.stream_id
+        case AuditData():
+            return data.case_id or "audit", data.case_id or "audit"
         case _:
             return data.stream.session_id, data.stream.stream_id

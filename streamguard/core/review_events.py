@@ -1,0 +1,60 @@
+"""Makes the events of review: decisions, appeals, and the record of who saw and did what.
+
+Rule: the id of a decision's event follows from its case and its place among the decisions of that
+case, and the id of an audit record from its place in the chain: of two that claim the same place
+only one can ever be in the log.
+"""
+
+import json
+from uuid import uuid5
+
+from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
+from streamguard.core.audit_data import AuditData
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.event_data import utc_text
+from streamguard.core.events import ID_NAMESPACE, Event, EventType, make_event
+
+
+def decision_event(source: str, data: DecisionData, *, recorded_s: float) -> Event:
+    """Make the event of a decision: the one that follows `data.supersedes`, or the case's first.
+
+    Args:
+        source: `/streamguard/<deployment>`.
+        data: the decision.
+        recorded_s: now, seconds since 1970 UTC.
+    """
+    place = [EventType.DECISION_MADE, data.case_id, data.supersedes or ""]
+    return _made(source, EventType.DECISION_MADE, data, place, recorded_s)
+
+
+def appeal_event(
+    source: str, data: AppealReceivedData | AppealResolvedData, *, recorded_s: float
+) -> Event:
+    """Make the event of an appeal that was handed in or resolved; each comes once."""
+    received = isinstance(data, AppealReceivedData)
+    kind = EventType.APPEAL_RECEIVED if received else EventType.APPEAL_RESOLVED
+    return _made(source, kind, data, [kind, data.appeal_id], recorded_s)
+
+
+def audit_event(source: str, data: AuditData) -> Event:
+    """Make the event of an audit record."""
+    event_id = uuid5(ID_NAMESPACE, json.dumps([EventType.AUDIT_RECORDED, data.seq]))
+    return make_event(source, EventType.AUDIT_RECORDED, event_id, data, (data.at, data.at))
+
+
+def _made(
+    source: str,
+    kind: EventType,
+    data: DecisionData | AppealReceivedData | AppealResolvedData,
+    place: list[str],
+    recorded_s: float,
+) -> Event:
+    match data:
+        case DecisionData():
+            at = data.decided_at
+        case AppealReceivedData():
+            at = data.received_at
+        case AppealResolvedData():
+            at = data.resolved_at
+    event_id = uuid5(ID_NAMESPACE, json.dumps(place))
+    return make_event(source, kind, event_id, data, (at, utc_text(recorded_s)))

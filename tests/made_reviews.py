@@ -1,0 +1,83 @@
+"""Decisions, appeals and audit records for tests."""
+
+from typing import Any
+
+from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
+from streamguard.core.audit import Deed, Head, chained
+from streamguard.core.audit_data import AuditData
+from streamguard.core.decision_data import DecisionData
+
+AT = "2026-01-02T03:04:05.000Z"
+CASE_ID = "3f0c8a9e-1b2d-4c5e-8f70-a1b2c3d4e5f6"
+APPEAL_ID = "7a1d2c3b-4e5f-4a6b-9c8d-0e1f2a3b4c5d"
+DECIDED_STREAM = {"stream_id": "lobby", "session_id": "s-1"}
+POLICY = {"code": "tvec", "severity": "P1"}
+REVIEWER = {"role": "reviewer", "is_second": False, "claimed_at": AT, "lease_token": 7}
+
+
+def decision_fields(**changes: Any) -> dict[str, Any]:
+    """Give the fields of a decision to cut, as JSON values."""
+    fields: dict[str, Any] = {
+        "decision_id": "d-1",
+        "case_id": CASE_ID,
+        "flag_ids": ["0b8f3a52-6d5c-4f4c-8f0e-9a4d1c2b3e4f"],
+        "stream": DECIDED_STREAM,
+        "policy": POLICY,
+        "outcome": "confirmed",
+        "reason_code": "TVEC.ATTACK_LIVE",
+        "action": "cut",
+        "scopes": ["live", "recording"],
+        "decided_at": AT,
+        "actor": "r-1",
+        "reviewer": REVIEWER,
+        "automation": {"detection_automated": True, "decision": "PARTIALLY"},
+    }
+    return fields | changes
+
+
+def decision(**changes: Any) -> DecisionData:
+    return DecisionData.model_validate(decision_fields(**changes))
+
+
+def appeal(**changes: Any) -> AppealReceivedData:
+    fields = {
+        "appeal_id": APPEAL_ID,
+        "decision_id": "d-1",
+        "case_id": CASE_ID,
+        "stream": DECIDED_STREAM,
+        "policy": POLICY,
+        "received_at": AT,
+        "handed_in_by": "platform:main",
+        "statement": "it was a game",
+    }
+    return AppealReceivedData.model_validate(fields | changes)
+
+
+def resolved(**changes: Any) -> AppealResolvedData:
+    fields = {
+        "appeal_id": APPEAL_ID,
+        "decision_id": "d-1",
+        "case_id": CASE_ID,
+        "stream": DECIDED_STREAM,
+        "policy": POLICY,
+        "result": "overturned",
+        "reason_code": "CONTEXT.GAMEPLAY",
+        "new_decision_id": "d-2",
+        "received_at": AT,
+        "resolved_at": AT,
+        "actor": "r-2",
+        "reviewer": REVIEWER,
+        "wrongful_ms": 61_000,
+    }
+    return AppealResolvedData.model_validate(fields | changes)
+
+
+def audit_records(n_records: int) -> list[AuditData]:
+    """Give a chain of so many records."""
+    records: list[AuditData] = []
+    head = Head()
+    for number in range(n_records):
+        deed = Deed("r-1", "case.viewed", CASE_ID, details={"number": number})
+        records.append(chained(deed, head, AT))
+        head = Head(number + 1, records[-1].record_sha256)
+    return records
