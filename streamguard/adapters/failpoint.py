@@ -1,7 +1,7 @@
 """Points at which a test may have this process killed, as a power cut would.
 
 Rule: nothing arms a point but a call of `arm`, which no part of the program makes. Each durable
-step of writing a bank passes one, named after what has just been done.
+step of writing a bank, and of delivering the log, passes one, named after what has just been done.
 """
 
 import os

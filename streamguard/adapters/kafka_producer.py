@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from streamguard.adapters.failpoint import reach
 from streamguard.adapters.kafka_client import REQUEST_TIMEOUT_S, KafkaOptions, answered
 from streamguard.adapters.kafka_topics import TopicSpec, make_missing
 from streamguard.core.errors import BrokerDenied, BrokerUnavailable, RecordRefused, StreamguardError
@@ -127,6 +128,7 @@ class KafkaProducer:
             async with answered(SEND_TIMEOUT_S):
                 sent = await producer.send_batch(batch, self._spec.name, partition=partition)
                 sent.add_done_callback(_see)
+                reach("batch_under_way")
                 while not (await asyncio.wait([sent], timeout=LOOK_S))[0]:
                     self._require_leader(producer, partition)
                 offset = sent.result().offset
