@@ -1,0 +1,120 @@
+"""What happens to Apache Kafka under thousands of flags, and to the real supervisor beside it.
+
+After each: distinct ids in the topic are the committed ids, and streams are in order.
+"""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from loadtest.kafka_broker import PASSWORD, USER, ApacheKafka
+from streamguard.core.events import Topic
+from tests.broker import delete_topics, grant, withdraw
+from tests.chaos.site import Site
+from tests.processes import until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+N_FLAGS = 2_000
+IS_PATIENT = bool(os.environ.get("STREAMGUARD_CHAOS_LONG"))
+"""Ten minutes without a broker are too long for CI."""
+
+
+def lasting(seconds: float) -> None:
+    """Let the harm last."""
+    threading.Event().wait(seconds)
+
+
+@pytest.mark.parametrize(
+    "outage_s",
+    [
+        1,
+        pytest.param(20, id="beyond every timeout"),
+        *([pytest.param(600, marks=pytest.mark.timeout(900))] if IS_PATIENT else []),
+    ],
+)
+def test_a_broker_that_is_killed_and_comes_back(
+    tmp_path: Path, apache: ApacheKafka, outage_s: float
+) -> None:
+    site = Site(tmp_path, apache.bootstrap)
+    site.append(range(N_FLAGS // 2))
+
+    with site.running():
+        until(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
+        apache.kill()
+        site.append(range(N_FLAGS // 2, N_FLAGS))
+        lasting(outage_s)
+        apache.start()
+
+    judgement = site.judged(apache.bootstrap)
+    assert judgement.is_good, judgement
+
+
+def test_a_broker_that_takes_connections_and_never_answers(
+    tmp_path: Path, apache: ApacheKafka
+) -> None:
+    site = Site(tmp_path, apache.bootstrap)
+    site.append(range(N_FLAGS // 2))
+
+    with site.running() as run:
+        until(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
+        apache.freeze()
+        site.append(range(N_FLAGS // 2, N_FLAGS))
+        run.wait_for(run.log, event="delivery_stalled")
+        lasting(10)
+        apache.thaw()
+
+    judgement = site.judged(apache.bootstrap)
+    assert judgement.is_good, judgement
+
+
+def test_topics_that_are_deleted_under_us(tmp_path: Path, apache: ApacheKafka) -> None:
+    """What was acknowledged before is still in the log, so it comes again as well."""
+    site = Site(tmp_path, apache.bootstrap)
+    site.append(range(N_FLAGS // 2))
+
+    with site.running() as run:
+        until(lambda: all(site.tally(topic).acknowledged for topic in Topic))
+        delete_topics(apache.bootstrap, list(Topic))
+        site.append(range(N_FLAGS // 2, N_FLAGS))
+        for topic in Topic:
+            run.wait_for(run.log, event="topic_forgotten", topic=str(topic))
+
+    judgement = site.judged(apache.bootstrap)
+    assert judgement.is_good, judgement
+
+
+def test_rights_that_are_withdrawn_and_given_back(tmp_path: Path, apache: ApacheKafka) -> None:
+    grant(apache.bootstrap)
+    login = f'security_protocol = "SASL_PLAINTEXT"\nsasl_username = "{USER}"'
+    site = Site(tmp_path, apache.sasl_bootstrap, kafka=login)
+    site.append(range(N_FLAGS // 2))
+
+    with site.running(STREAMGUARD_KAFKA__SASL_PASSWORD=PASSWORD) as run:
+        until(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
+        withdraw(apache.bootstrap)
+        site.append(range(N_FLAGS // 2, N_FLAGS))
+        run.wait_for(run.log, event="delivery_stalled", reason="broker_denied")
+        grant(apache.bootstrap)
+
+    judgement = site.judged(apache.bootstrap)
+    assert judgement.is_good, judgement
+
+
+def test_a_supervisor_and_a_broker_that_are_killed_together(
+    tmp_path: Path, apache: ApacheKafka
+) -> None:
+    site = Site(tmp_path, apache.bootstrap)
+    site.append(range(N_FLAGS))
+
+    site.run_until_it_dies("broker_acknowledged", 4)
+    apache.kill()
+    apache.start()
+    with site.running():
+        pass
+
+    judgement = site.judged(apache.bootstrap)
+    assert judgement.is_good, judgement
+    assert judgement.twice > 0
