@@ -20,6 +20,7 @@ from streamguard.app import open_model
 from streamguard.core.check import Check, State, exit_code_of, fail_by, ok, warn
 from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.crew_parts import crew_of
+from streamguard.evidence_check import checked_evidence
 from streamguard.kafka_section import KafkaSection
 from streamguard.policy_file import load_policy
 from streamguard.sandbox import MAX_DESCRIPTORS
@@ -114,6 +115,7 @@ def _machine(settings: Settings, n_streams: int) -> Iterator[Check]:
     yield disk_probe.disk("log", settings.log.file.parent)
     if settings.evidence.directory:
         yield disk_probe.disk("evidence", settings.evidence.directory)
+        yield from checked_evidence(settings.evidence, settings.deployment.name)
     yield host_probe.port(settings.http.host, settings.http.port)
     yield host_probe.port(settings.admin.host, settings.admin.port, host_probe.ADMIN)
     if not host_probe.is_loopback(settings.admin.host):

@@ -52,6 +52,10 @@ def check_config(arguments: argparse.Namespace) -> int:
     LiveBanks(settings.bank.paths)
     if settings.model.pack:
         app.open_model(settings.model.pack, settings.model)
+    if settings.evidence.directory:
+        from streamguard.evidence_check import proven  # noqa: PLC0415  # only who keeps evidence
+
+        proven(settings.evidence, settings.deployment.name)
     if settings.kafka.bootstrap_servers:
         from streamguard.kafka_parts import kafka_options  # noqa: PLC0415  # needs the extra `kafka`
 

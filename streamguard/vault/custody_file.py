@@ -14,7 +14,7 @@ import msgspec
 
 from streamguard.core.canonical import canonical
 from streamguard.core.custody import Action, Detail, Entry, Ledger, instant, read_entry
-from streamguard.core.errors import EvidenceDamaged
+from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.manifest import Count, KeyId, Sha256, read_struct, unsigned
 from streamguard.core.ports import Clock
 from streamguard.vault.durable import make_directory, sync_directory, write_whole
@@ -69,17 +69,32 @@ class CustodyFile:
 
     @contextmanager
     def reading(self) -> Iterator[tuple[bytes, bytes]]:
-        """Keep all others from writing; give the lines and the head as they are, unchecked."""
+        """Keep all others from writing; give the lines and the head as they are, unchecked.
+
+        Raises:
+            EvidenceUnavailable: they cannot be read.
+        """
         try:
             descriptor = os.open(self._file, os.O_RDONLY)
         except FileNotFoundError:
             yield b"", _content(self._head)
             return
+        except OSError as error:
+            raise EvidenceUnavailable(f"{CUSTODY} cannot be read: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             yield self._file.read_bytes(), _content(self._head)
         finally:
             os.close(descriptor)
+
+    def head(self) -> Head | None:
+        """Read how far the chain reaches; None before there is one.
+
+        Raises:
+            EvidenceDamaged: it is not what was written.
+        """
+        content = _content(self._head)
+        return read_struct(content, Head) if content else None
 
     def append(self, descriptor: int, entry: Entry) -> None:
         """Write an entry, then how far the chain reaches now."""
@@ -127,8 +142,8 @@ class CustodyFile:
         for line in whole.split(b"\n")[:-1]:
             self._ledger.take(read_entry(line))
             self._read_bytes += len(line) + 1
-        head = _content(self._head)
-        if head and read_struct(head, Head).n_entries > self._ledger.n_entries:
+        head = self.head()
+        if head and head.n_entries > self._ledger.n_entries:
             raise EvidenceDamaged(f"{CUSTODY} lacks entries: see `evidence verify`")
         if len(whole) < len(added):
             os.ftruncate(descriptor, self._read_bytes)

@@ -53,6 +53,11 @@ class KeyFiles:
     master: Path
     signing: Path
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Give both."""
+        return (self.master, self.signing)
+
     @classmethod
     def beside(cls, directory: Path) -> "KeyFiles":
         """Name the files for a directory of evidence, where nobody said other ones."""
