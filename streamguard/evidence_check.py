@@ -19,7 +19,6 @@ from streamguard.evidence_parts import key_files, open_vault
 from streamguard.evidence_section import EvidenceSection
 from streamguard.vault.custody_file import CUSTODY, Head
 from streamguard.vault.folder import Store
-from streamguard.vault.keys import KeyFiles
 from streamguard.vault.spool import waiting
 from streamguard.vault.vault import Vault
 

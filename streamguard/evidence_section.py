@@ -4,7 +4,7 @@ Rule: as in `settings`, which reads it; here is what it is.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -39,3 +39,9 @@ class EvidenceSection(Section):
     confirmed_days: Days = 180.0
     """How long evidence is kept after somebody confirmed a breach, days; the EU asks for six months
     of what was removed as terrorist content (Regulation 2021/784, article 6)."""
+    purge: Literal["tell", "erase"] = "tell"
+    """Whether `run` erases what is past its time and on no hold, an hour after it was found so, or
+    only tells of it, by `streamguard_evidence_overdue`, and leaves it to `evidence purge`."""
+    purge_most: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """How many evidence `run` erases within an hour at most: a clock or a rule that is wrong costs
+    no more until somebody sees it."""

@@ -26,6 +26,7 @@ from streamguard.core.crew import CrewRules
 from streamguard.core.hubs import HubRule
 from streamguard.crew_parts import crew_of, kept_in, source_of, starter, worker_plan
 from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
+from streamguard.evidence_purge import purging
 from streamguard.evidence_upload import uploading
 from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
@@ -62,6 +63,7 @@ async def run(settings: Settings, stop: Stop) -> None:
         SqliteLog(settings.log.file) as event_log,
         banks.watched(meter),
         uploading(vault, meter),
+        purging(vault, settings.evidence, meter),
     ):
         n_excluded = sum(one.not_screened is not None for one in settings.streams)
         meter.watch(

@@ -28,13 +28,15 @@ _SERIES = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "
 
 @contextmanager
 def exporting(directory: Path) -> Iterator[Running]:
-    """Run streamguard with a stream that refuses, a model, and a broker that refuses."""
+    """Run streamguard with a stream and a broker that refuse, a model, and a store of evidence."""
     config = directory / "streamguard.toml"
     config.write_text(
         f'[[streams]]\nid = "s"\nurl = "rtmp://{HOST}:{refusing_port()}/live/x"\n'
         f"[http]\nport = 0\n[model]\npack = '{ROOT / 'models' / 'opennsfw'}'\n"
         f"[kafka]\nbootstrap_servers = '{HOST}:{refusing_port()}'\n"
         f"[log]\nfile = '{directory / 'events.db'}'\n"
+        f"[evidence]\ndirectory = '{directory / 'evidence'}'\n"
+        f"store = '{(directory / 'elsewhere').as_uri()}'\n"
     )
     with Running("run", "--config", config, cwd=directory) as running:
         running.wait_for(running.log, event="source_lost")

@@ -63,6 +63,24 @@ class Folder:
                 f"evidence directory {self.root} cannot be used: {error.strerror}"
             ) from None
 
+    def refuse_open(self) -> None:
+        """Make the directory private; raises EvidenceUnavailable where others use it."""
+        root = self.root
+        try:
+            if root.is_dir() and root.stat().st_mode & 0o077:
+                if any(root.iterdir()):  # somebody uses it: not ours to close
+                    raise EvidenceUnavailable(
+                        f"evidence directory {root} is open to others: name one of its own, or "
+                        "make it private (chmod 700)"
+                    )
+                root.chmod(0o700)
+            elif root.exists() and not root.is_dir():
+                raise EvidenceUnavailable(f"evidence directory {root} is no directory")
+        except OSError as error:
+            raise EvidenceUnavailable(
+                f"evidence directory {root} cannot be used: {error.strerror}"
+            ) from None
+
     def manifest(self, number: int, evidence_id: str) -> Path:
         """Name the file of a manifest."""
         return self.root / "manifests" / f"{number:012d}-{evidence_id}.json"

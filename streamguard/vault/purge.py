@@ -35,6 +35,14 @@ class Plan:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What came of looking once: how many are due still, and how many were erased."""
+
+    n_due: int
+    n_erased: int
+
+
 def plan_purge(vault: Vault, rules: Retention) -> Plan:
     """Find what is to be erased now; nothing is.
 
@@ -76,8 +84,52 @@ def erase(
         yield due, _erase(vault, rules, due, actor)
 
 
+class Purger:
+    """Erases by itself what is due, as long as it was told before.
+
+    What a round finds due is erased by the next one, if nothing was done with it in between: a
+    clock that was wrong for less than that, or a rule mistyped and put right, erases nothing.
+    """
+
+    def __init__(self, vault: Vault, rules: Retention, actor: str, most: int) -> None:
+        """most: how many a round may erase; 0 erases none, and tells of all."""
+        self._vault = vault
+        self._rules = rules
+        self._actor = actor
+        self._most = most
+        self._told: dict[str, str] = {}
+
+    def round(self) -> Round:
+        """Erase what was told the last time, the oldest first; tell what is due now.
+
+        Raises:
+            EvidenceDamaged: the custody is not what was written; nothing was erased.
+            EvidenceUnavailable: something cannot be erased; what came before is.
+        """
+        told, self._told = self._told, {}
+        plan = plan_purge(self._vault, self._rules)
+        was_told = [
+            each
+            for each in plan.due
+            if told.get(each.standing.evidence_id) == each.standing.last_hash
+        ]
+        n_erased = 0
+        for due in sorted(was_told, key=lambda due: due.delete_after)[: self._most]:
+            try:
+                _erase(self._vault, self._rules, due, self._actor)
+            except ConfigError:
+                continue  # somebody was there first: it is looked at again
+            n_erased += 1
+        left = plan_purge(self._vault, self._rules) if n_erased else plan
+        self._told = {each.standing.evidence_id: each.standing.last_hash for each in left.due}
+        return Round(len(left.due), n_erased)
+
+
 def _erase(vault: Vault, rules: Retention, due: Due, actor: str) -> Entry:
-    """Erase one evidence, while nobody else may write to the store."""
+    """Erase one evidence; once the order is on record, nobody adds anything to it.
+
+    Others may keep evidence meanwhile: a store elsewhere may take its time.
+    """
     evidence_id, purpose = due.standing.evidence_id, f"kept until {due.delete_after}"
     detail: Detail = {"class": due.standing.evidence_class, "sha256": due.sha256}
     with vault.changing() as chain:
@@ -89,8 +141,22 @@ def _erase(vault: Vault, rules: Retention, due: Due, actor: str) -> Entry:
         if standing.state == "kept":
             chain.append(evidence_id, "delete", detail, actor=actor, purpose=purpose)
         reach("evidence_erasure_ordered")
+    _clear(vault, evidence_id)
+    with vault.changing() as chain:
+        if chain.ledger.evidence[evidence_id].state == "erased":
+            raise ConfigError(f"evidence {evidence_id} was erased by somebody else meanwhile")
+        return chain.append(evidence_id, "erased", detail, actor=actor, purpose=purpose)
+
+
+def _clear(vault: Vault, evidence_id: str) -> None:
+    """Remove all of an evidence, and look that none of it is left."""
+    try:
         vault.folder.erase(evidence_id)
         reach("evidence_erased")
-        if left := vault.folder.objects(evidence_id):
-            raise EvidenceUnavailable(f"evidence {evidence_id} is still there: {', '.join(left)}")
-        return chain.append(evidence_id, "erased", detail, actor=actor, purpose=purpose)
+        left = vault.folder.objects(evidence_id)
+    except OSError as error:
+        raise EvidenceUnavailable(
+            f"evidence {evidence_id} cannot be erased: {error.strerror}"
+        ) from None
+    if left:
+        raise EvidenceUnavailable(f"evidence {evidence_id} is still there: {', '.join(left)}")

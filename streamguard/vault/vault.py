@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -71,7 +70,12 @@ class Vault:
         self.custody = CustodyFile(self.folder.root, keys, clock)
         if len(self.folder.root.as_uri()) > MAX_ROOT_URI:
             raise EvidenceUnavailable("the evidence directory has too long a path for an event")
-        _refuse_open(self.folder.root)
+        self.folder.refuse_open()
+
+    @property
+    def actor(self) -> str:
+        """Name the program where nobody told it what to do."""
+        return f"streamguard {self._collector.deployment}"
 
     def prepare(self) -> None:
         """Make the directory, before there is anything to keep: later nobody would be told.
@@ -101,9 +105,12 @@ class Vault:
                 "manifest_sha256": manifest.sha256,
                 "sha256": tuple(item.sha256 for item in items),
             }
-            actor = f"streamguard {self._collector.deployment}"
             chain.append(
-                subject.evidence_id, "collect", detail, actor=actor, purpose="a flag was opened"
+                subject.evidence_id,
+                "collect",
+                detail,
+                actor=self.actor,
+                purpose="a flag was opened",
             )
             reach("evidence_collected")
         return tuple(
@@ -279,21 +286,3 @@ class Vault:
         )
         placed = next_manifest(ledger, made)
         return msgspec.structs.replace(placed, signature=self.keys.sign(placed.signed))
-
-
-def _refuse_open(root: Path) -> None:
-    """Refuse a directory that others can look into."""
-    try:
-        if root.is_dir() and root.stat().st_mode & 0o077:
-            if any(root.iterdir()):  # somebody uses it: not ours to close
-                raise EvidenceUnavailable(
-                    f"evidence directory {root} is open to others: name one of its own, or make it "
-                    "private (chmod 700)"
-                )
-            root.chmod(0o700)
-        elif root.exists() and not root.is_dir():
-            raise EvidenceUnavailable(f"evidence directory {root} is no directory")
-    except OSError as error:
-        raise EvidenceUnavailable(
-            f"evidence directory {root} cannot be used: {error.strerror}"
-        ) from None

@@ -3,15 +3,21 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.custody import instant
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.retention import DAY_S, Retention
+from streamguard.evidence_purge import purging
+from streamguard.evidence_section import EvidenceSection
 from streamguard.vault.checking import Checked, check
 from streamguard.vault.export import export
-from streamguard.vault.purge import erase, plan_purge
+from streamguard.vault.folder import Folder
+from streamguard.vault.purge import Purger, Round, erase, plan_purge
 from streamguard.vault.vault import Vault
 from tests.clock import EPOCH_S, FakeClock
+from tests.processes import until
 from tests.vault.made_vaults import evidence_id, filled_vault, made_vault, part, problems, subject
 
 RULES = Retention()
@@ -176,6 +182,184 @@ def test_damage_does_not_keep_evidence_from_being_erased(tmp_path: Path) -> None
 
     assert purge(vault) == [ONE, OTHER]
     assert vault.folder.evidence_ids() == []
+
+
+# ---- by itself
+
+
+def purger(vault: Vault, most: int = 100) -> Purger:
+    return Purger(vault, RULES, vault.actor, most)
+
+
+def actions(vault: Vault, of: str) -> list[tuple[str, str]]:
+    return [(each.action, each.actor) for each in vault.entries() if each.evidence_id == of]
+
+
+def test_what_is_due_is_told_first_and_erased_the_next_time_and_is_on_record(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    by_itself = purger(vault)
+    clock.advance(MONTH_S - 1)
+
+    assert by_itself.round() == Round(0, 0)
+    clock.advance(1)
+    assert by_itself.round() == Round(2, 0)
+    assert vault.folder.evidence_ids() == [ONE, OTHER]
+    assert by_itself.round() == Round(0, 2)
+    assert vault.folder.evidence_ids() == []
+    assert actions(vault, OTHER)[1:] == [
+        *(("delete", "streamguard studio"), ("erased", "streamguard studio")),
+    ]
+    assert problems(tmp_path / "evidence") == []
+
+
+def test_a_clock_that_was_wrong_for_less_than_a_round_erases_nothing(tmp_path: Path) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    by_itself = purger(vault)
+
+    clock.advance(2 * MONTH_S)
+    assert by_itself.round() == Round(2, 0)
+    clock.advance(-2 * MONTH_S)
+
+    assert by_itself.round() == Round(0, 0)
+    clock.advance(MONTH_S)
+    assert by_itself.round() == Round(2, 0)  # told anew
+
+
+def test_nothing_on_hold_is_erased_also_if_the_hold_comes_after_it_was_told(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    held(vault, OTHER, "B-1")
+    by_itself = purger(vault)
+    clock.advance(MONTH_S)
+
+    assert by_itself.round() == Round(1, 0)
+    held(vault, ONE, "A-1")
+
+    assert by_itself.round() == Round(0, 0)
+    assert vault.folder.evidence_ids() == [ONE, OTHER]
+
+
+def test_what_was_looked_at_since_it_was_told_is_told_again(tmp_path: Path) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    by_itself = purger(vault)
+    clock.advance(MONTH_S)
+    by_itself.round()
+    vault.note(ONE, "view", {}, actor="anna", purpose="case 7")
+
+    assert by_itself.round() == Round(1, 1)
+    assert by_itself.round() == Round(0, 1)
+
+
+@pytest.mark.parametrize(("most", "left"), [(0, 2), (1, 1), (2, 0), (3, 0)])
+def test_no_more_is_erased_at_once_than_was_allowed(tmp_path: Path, most: int, left: int) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    by_itself = purger(vault, most)
+    clock.advance(MONTH_S)
+    by_itself.round()
+
+    assert by_itself.round() == Round(left, 2 - left)
+    assert len(vault.folder.evidence_ids()) == left
+
+
+def test_an_erasure_that_broke_off_is_finished_by_itself(tmp_path: Path) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    vault.note(ONE, "delete", {}, actor="anna", purpose="then the power went")
+    by_itself = purger(vault)
+
+    assert by_itself.round() == Round(1, 0)
+    assert by_itself.round() == Round(0, 1)
+    assert vault.standing(ONE).state == "erased"
+
+
+def test_others_keep_evidence_while_a_store_takes_its_time_to_erase(tmp_path: Path) -> None:
+    class Slow(Folder):
+        def erase(self, evidence_id: str) -> None:
+            vault.keep(subject(7), (part(),))
+            super().erase(evidence_id)
+
+    clock = FakeClock()
+    filled_vault(tmp_path / "evidence", clock)
+    vault = made_vault(tmp_path / "evidence", clock)
+    vault.folder = Slow(tmp_path / "evidence")
+    clock.advance(MONTH_S)
+
+    assert purge(vault) == [ONE, OTHER]
+    assert vault.folder.evidence_ids() == [evidence_id(7)]
+    assert problems(tmp_path / "evidence") == []
+
+
+def test_two_that_erase_the_same_leave_one_proof(tmp_path: Path) -> None:
+    class Rival(Folder):
+        has_come = False
+
+        def erase(self, evidence_id: str) -> None:
+            if not self.has_come:
+                self.has_come = True
+                assert purge(made_vault(tmp_path / "evidence", clock)) == [ONE]
+            super().erase(evidence_id)
+
+    clock = FakeClock()
+    filled_vault(tmp_path / "evidence", clock)
+    vault = made_vault(tmp_path / "evidence", clock)
+    vault.folder = Rival(tmp_path / "evidence")
+    classified(vault, ONE, "rejected")
+    clock.advance(8 * DAY_S)
+
+    with pytest.raises(ConfigError, match="somebody else"):
+        purge(vault)
+
+    assert [action for action, _ in actions(vault, ONE)].count("erased") == 1
+    assert problems(tmp_path / "evidence") == []
+
+
+@pytest.mark.parametrize(("mode", "left"), [("tell", 2), ("erase", 0)])
+def test_run_tells_of_what_is_overdue_and_erases_it_where_that_is_asked(
+    tmp_path: Path, mode: str, left: int
+) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    clock.advance(MONTH_S)
+    section = EvidenceSection.model_validate({"directory": tmp_path / "evidence", "purge": mode})
+    meter = PrometheusMeter()
+
+    def overdue() -> float | None:
+        return meter.registry.get_sample_value("streamguard_evidence_overdue")
+
+    with capture_logs() as lines, purging(vault, section, meter, every_s=0.01):
+        until(lambda: bool(lines))
+        until(lambda: overdue() == left and len(vault.folder.evidence_ids()) == left)
+
+    assert lines[0] == {
+        "event": "evidence_purged",
+        "log_level": "info",
+        "n_erased": 0,
+        "n_due": 2,
+    }
+
+
+def test_a_round_that_cannot_be_done_is_told_and_tried_again(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    custody = tmp_path / "evidence" / "custody.jsonl"
+    sound = custody.read_bytes()
+    custody.write_bytes(b"{}\n")
+
+    with (
+        capture_logs() as lines,
+        purging(vault, EvidenceSection(), PrometheusMeter(), every_s=0.01),
+    ):
+        until(lambda: len(lines) > 1)
+        custody.write_bytes(sound)
+
+    assert {line["event"] for line in lines} == {"evidence_purge_failed"}
 
 
 steps = st.lists(
