@@ -28,6 +28,7 @@ CHANNELS = {
     Topic.FLAGS: ("flags", "Spans of a stream that may break a policy, for a human to judge."),
     Topic.COVERAGE: ("coverage", "What was screened and what was not. Not screened is not clean."),
     Topic.DECISIONS: ("decisions", "What people, and rules that people set, decided, and appeals."),
+    Topic.ACTIONS: ("actions", "What was done for a decision, and seen to be done, or was not."),
     Topic.AUDIT: ("audit", "Who saw and did what: a chain in which each record names the last."),
 }
 
@@ -44,6 +45,9 @@ SUMMARIES = {
     EventType.DECISION_MADE: "A case was decided, or a decision about it was changed.",
     EventType.APPEAL_RECEIVED: "Somebody objects to a decision.",
     EventType.APPEAL_RESOLVED: "Another reviewer looked again at a decision.",
+    EventType.ACTION_REQUESTED: "A decision was taken up, and is being carried out.",
+    EventType.ACTION_VERIFIED: "A decision was carried out, and that was seen.",
+    EventType.ACTION_FAILED: "A decision was not carried out, or nobody saw it.",
     EventType.AUDIT_RECORDED: "Somebody saw or did something, or was kept from it.",
 }
 

@@ -93,6 +93,9 @@ class StreamRef(Value):
     """Counts the unbroken timelines of the session, from 0; media times compare within one."""
     protocol: Protocol
     """How the stream was read."""
+    publish: Name | None = None
+    """Which publish the ingest server called it, without telling its path: another publisher of the
+    same stream has another; absent where no server was asked."""
 
 
 class Span(Value):

@@ -13,6 +13,12 @@ from uuid import UUID, uuid5
 
 from pydantic import Field, model_validator
 
+from streamguard.core.action_data import (
+    ActionData,
+    ActionFailedData,
+    ActionRequestedData,
+    ActionVerifiedData,
+)
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit_data import AuditData
 from streamguard.core.bank_data import EntryQuarantinedData, EntryReleasedData
@@ -36,7 +42,7 @@ from streamguard.core.event_data import (
 StreamData = FlagData | GapData | StreamStartedData | StreamEndedData
 BankData = EntryQuarantinedData | EntryReleasedData
 ReviewData = DecisionData | AppealReceivedData | AppealResolvedData | AuditData
-Data = StreamData | BankData | StreamExcludedData | ReviewData
+Data = StreamData | BankData | StreamExcludedData | ReviewData | ActionData
 """What an event may say."""
 
 ID_NAMESPACE = UUID("6b7c1c6e-5f0e-4d3a-9a52-0d6f3c1e8b47")
@@ -51,6 +57,7 @@ class Topic(StrEnum):
     FLAGS = "streamguard.flags.v1"
     COVERAGE = "streamguard.coverage.v1"
     DECISIONS = "streamguard.decisions.v1"
+    ACTIONS = "streamguard.actions.v1"
     AUDIT = "streamguard.audit.v1"
 
 
@@ -58,6 +65,7 @@ RETENTION_S: Mapping[Topic, int] = {
     Topic.FLAGS: 14 * DAY_S,
     Topic.COVERAGE: 14 * DAY_S,
     Topic.DECISIONS: 90 * DAY_S,
+    Topic.ACTIONS: 90 * DAY_S,
     Topic.AUDIT: 400 * DAY_S,
 }
 """How long an event is kept, seconds from its making."""
@@ -78,6 +86,9 @@ class EventType(StrEnum):
     DECISION_MADE = "org.streamguard.decision.made.v1"
     APPEAL_RECEIVED = "org.streamguard.appeal.received.v1"
     APPEAL_RESOLVED = "org.streamguard.appeal.resolved.v1"
+    ACTION_REQUESTED = "org.streamguard.action.requested.v1"
+    ACTION_VERIFIED = "org.streamguard.action.verified.v1"
+    ACTION_FAILED = "org.streamguard.action.failed.v1"
     AUDIT_RECORDED = "org.streamguard.audit.recorded.v1"
 
 
@@ -106,6 +117,9 @@ KINDS: Mapping[EventType, Kind] = {
     EventType.DECISION_MADE: Kind(Topic.DECISIONS, DecisionData),
     EventType.APPEAL_RECEIVED: Kind(Topic.DECISIONS, AppealReceivedData),
     EventType.APPEAL_RESOLVED: Kind(Topic.DECISIONS, AppealResolvedData),
+    EventType.ACTION_REQUESTED: Kind(Topic.ACTIONS, ActionRequestedData),
+    EventType.ACTION_VERIFIED: Kind(Topic.ACTIONS, ActionVerifiedData),
+    EventType.ACTION_FAILED: Kind(Topic.ACTIONS, ActionFailedData),
     EventType.AUDIT_RECORDED: Kind(Topic.AUDIT, AuditData),
 }
 

@@ -83,6 +83,7 @@ class SessionContext:
             session_id=self.session_id,
             epoch=epoch,
             protocol=self.protocol,
+            publish=self.session_key or None,
         )
 
 

@@ -70,9 +70,13 @@ class RenditionRule:
 
     def suffix_of(self, published: Published) -> str:
         """Give the longest suffix that makes it a rendition; empty where it is none."""
-        if published.address not in self.addresses:
+        return self.suffix_at(published.key.path, published.address)
+
+    def suffix_at(self, path: str, address: str | None) -> str:
+        """Do the same for a path at which somebody at an address publishes."""
+        if address not in self.addresses:
             return ""
-        name = published.key.path.rsplit("/", 1)[-1]
+        name = path.rsplit("/", 1)[-1]
         found = (one for one in self.suffixes if name.endswith(one) and name != one)
         return max(found, key=len, default="")
 

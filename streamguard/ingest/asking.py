@@ -39,6 +39,19 @@ class Service:
     timeout_s: float = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a server answered; the text of a refusal is not read."""
+
+    status: int
+    text: str = field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Say whether it did what it was asked for."""
+        return 200 <= self.status < 300  # noqa: PLR2004  # RFC 9110, 15.3: successful
+
+
 class Asking:
     """The questions to one server."""
 
@@ -64,22 +77,43 @@ class Asking:
         Raises:
             DiscoveryUnavailable: there is no answer that can be used.
         """
+        told = await self._told("GET", path, params)
+        if not told.is_success:
+            raise self.problem(f"it answers with HTTP {told.status}: check its url and credentials")
+        return told.text
+
+    async def order(self, method: str, path: str, params: Mapping[str, str] | None = None) -> Told:
+        """Have something done, and give what it says to that, whatever it is.
+
+        Raises:
+            DiscoveryUnavailable: there is no answer; it may have been done, or not.
+        """
+        return await self._told(method, path, params)
+
+    async def _told(
+        self, method: str, path: str, params: Mapping[str, int] | Mapping[str, str] | None
+    ) -> Told:
         try:
             async with asyncio.timeout(self._service.timeout_s):
-                body = await self._body(path, params)
+                return await self._answer(method, path, params)
         except TimeoutError:
             failure = self.problem(f"its answer takes longer than {self._service.timeout_s:g} s")
         except (httpx.HTTPError, OSError, ValueError):  # ValueError: a host that is no name
             failure = self.problem("it does not answer: is it up, and is its API enabled?")
-        else:
-            return body.decode("utf-8", errors="replace")
         raise failure  # out here the library's error, which may hold the address, is gone
 
     async def decoded(
         self, kind: type[Answer], path: str, params: Mapping[str, int] | None = None
     ) -> Answer:
         """Ask for JSON of this kind; raises as `text` does, also where it is of another kind."""
-        text = await self.text(path, params)
+        return self.understood(kind, await self.text(path, params))
+
+    def understood(self, kind: type[Answer], text: str) -> Answer:
+        """Read an answer in JSON.
+
+        Raises:
+            DiscoveryUnavailable: it is of another kind.
+        """
         try:
             return msgspec.json.decode(text, type=kind)
         except (msgspec.MsgspecError, RecursionError):
@@ -94,15 +128,17 @@ class Asking:
         """Close its connections."""
         await self._client.aclose()
 
-    async def _body(self, path: str, params: Mapping[str, int] | None) -> bytes:
+    async def _answer(
+        self, method: str, path: str, params: Mapping[str, int] | Mapping[str, str] | None
+    ) -> Told:
         body = bytearray()
         url = f"{self._service.url}{path}"
-        async with self._client.stream("GET", url, params=params) as response:
-            if not response.is_success:
-                status = response.status_code
-                raise self.problem(f"it answers with HTTP {status}: check its url and credentials")
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise self.problem(f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB")
-        return bytes(body)
+        async with self._client.stream(method, url, params=params) as response:
+            if response.is_success:
+                async for piece in response.aiter_raw():
+                    body += piece
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise self.problem(
+                            f"its answer is larger than {MAX_ANSWER_BYTES >> 20} MiB"
+                        )
+            return Told(response.status_code, body.decode("utf-8", errors="replace"))

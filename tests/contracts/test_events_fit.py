@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from streamguard import contracts
+from streamguard.core.action_events import action_event
 from streamguard.core.coverage_data import StreamExcludedData
 from streamguard.core.events import (
     Event,
@@ -22,6 +23,7 @@ from streamguard.core.events import (
 from streamguard.core.review_events import appeal_event, audit_event, decision_event
 from tests.core.test_bank_events import QUARANTINED, RELEASED
 from tests.core.test_events import SOURCE, ended, flag, gap, started
+from tests.made_actions import failed, requested, verified
 from tests.made_reviews import appeal, audit_records, decision, resolved
 
 TODAY = Path(contracts.__file__).parent
@@ -56,6 +58,9 @@ EVENTS = {
         decision_event(SOURCE, decision(), recorded_s=2.0),
         appeal_event(SOURCE, appeal(), recorded_s=2.0),
         appeal_event(SOURCE, resolved(), recorded_s=2.0),
+        action_event(SOURCE, requested(), recorded_s=2.0),
+        action_event(SOURCE, verified(), recorded_s=2.0),
+        action_event(SOURCE, failed(), recorded_s=2.0),
         *(audit_event(SOURCE, record) for record in audit_records(1)),
     )
 }

@@ -58,7 +58,7 @@ def flag_fields(**changes: Any) -> dict[str, Any]:
         "flag_id": FLAG_ID,
         "revision": 0,
         "state": "open",
-        "stream": STREAM.model_dump(),
+        "stream": STREAM.model_dump(exclude_none=True),
         "window": {
             "start_pts_ms": 2_000,
             "end_pts_ms": 4_500,

@@ -296,3 +296,10 @@ def test_a_context_names_its_stream_in_every_epoch() -> None:
     ref = shared.ref(3)
 
     assert (ref.stream_id, ref.session_id, ref.epoch, ref.protocol) == ("lobby", "s-1", 3, "file")
+    assert ref.publish is None
+
+
+def test_a_context_says_which_publish_it_is_of_where_a_server_was_asked() -> None:
+    shared = SessionContext("/streamguard/test", "a", "s-1", "file", wall_of, session_key="p7")
+
+    assert shared.ref(0).publish == "p7"

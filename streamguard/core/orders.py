@@ -1,0 +1,94 @@
+"""What a decision orders to be done, one action for each of its scopes.
+
+Rule: a machine may hold, only a person cuts; what was decided long ago is not carried out, for
+nobody knows whether it still holds.
+"""
+
+from dataclasses import dataclass
+
+from streamguard.core.action_data import Act, ActionRef
+from streamguard.core.action_events import action_id_of
+from streamguard.core.decision_data import DecidedStream, DecisionData, Scope
+from streamguard.core.event_data import utc_seconds
+
+BY_RULE = "rule:"
+"""What the name of an actor begins with that is no person."""
+
+REVERSIBLE: frozenset[Act] = frozenset(("limit_reach", "hold", "restore"))
+"""What a rule may do by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One action to be carried out; instants are seconds since 1970 UTC.
+
+    decided_s: when it was decided.
+    taken_s:   when we took it up.
+    expires_s: after which it is no longer tried.
+    until_s:   when what is done ends by itself; None where it stands until it is restored.
+    """
+
+    action_id: str
+    decision_id: str
+    stream_id: str
+    session_id: str
+    act: Act
+    scope: Scope
+    actor: str
+    decided_s: float
+    taken_s: float
+    expires_s: float
+    until_s: float | None = None
+
+    @property
+    def is_automatic(self) -> bool:
+        """Say whether a rule decided, and no person."""
+        return self.actor.startswith(BY_RULE)
+
+    @property
+    def is_allowed(self) -> bool:
+        """Say whether whoever decided may order this."""
+        return not self.is_automatic or self.act in REVERSIBLE
+
+    @property
+    def ref(self) -> ActionRef:
+        """Name it as events do."""
+        return ActionRef(
+            action_id=self.action_id,
+            decision_id=self.decision_id,
+            act=self.act,
+            scope=self.scope,
+            actor=self.actor,
+        )
+
+    @property
+    def stream(self) -> DecidedStream:
+        """Name what it is done to."""
+        return DecidedStream(stream_id=self.stream_id, session_id=self.session_id)
+
+
+def orders_of(decision: DecisionData, taken_s: float, max_age_s: float) -> list[Order]:
+    """Give what a decision orders; nothing where nothing is to be done.
+
+    max_age_s: how long after the decision it may be carried out.
+    """
+    act = decision.action
+    if act == "none":
+        return []
+    decided_s = utc_seconds(decision.decided_at)
+    return [
+        Order(
+            action_id=action_id_of(decision.decision_id, scope),
+            decision_id=decision.decision_id,
+            stream_id=decision.stream.stream_id,
+            session_id=decision.stream.session_id,
+            act=act,
+            scope=scope,
+            actor=decision.actor,
+            decided_s=decided_s,
+            taken_s=taken_s,
+            expires_s=decided_s + max_age_s,
+            until_s=utc_seconds(decision.expires_at) if decision.expires_at else None,
+        )
+        for scope in dict.fromkeys(decision.scopes)
+    ]

@@ -1,0 +1,53 @@
+from typing import get_args
+
+import pytest
+
+from streamguard.core.action_data import Act
+from streamguard.core.action_events import action_id_of
+from streamguard.core.event_data import utc_seconds
+from streamguard.core.orders import REVERSIBLE, orders_of
+from tests.made_actions import order
+from tests.made_reviews import AT, decision
+
+
+def test_a_decision_orders_one_action_for_each_scope() -> None:
+    found = orders_of(decision(scopes=["live", "recording"]), taken_s=9.0, max_age_s=60.0)
+
+    assert [(one.scope, one.act, one.taken_s) for one in found] == [
+        ("live", "cut", 9.0),
+        ("recording", "cut", 9.0),
+    ]
+    assert [one.action_id for one in found] == [
+        action_id_of("d-1", "live"),
+        action_id_of("d-1", "recording"),
+    ]
+    assert found[0].expires_s == utc_seconds(AT) + 60.0
+    assert found[0].until_s is None
+
+
+def test_a_scope_that_is_named_twice_is_one_action() -> None:
+    assert len(orders_of(decision(scopes=["live", "live"]), 0.0, 60.0)) == 1
+
+
+def test_a_decision_to_do_nothing_orders_nothing() -> None:
+    assert orders_of(decision(action="none", scopes=[], outcome="rejected"), 0.0, 60.0) == []
+
+
+def test_a_hold_ends_when_its_decision_says_so() -> None:
+    [one] = orders_of(decision(action="hold", scopes=["live"], expires_at=AT), 0.0, 60.0)
+
+    assert one.until_s == utc_seconds(AT)
+
+
+@pytest.mark.parametrize("act", get_args(Act))
+def test_a_rule_may_do_what_can_be_taken_back_and_a_person_all(act: Act) -> None:
+    assert order(act=act, actor="r-1").is_allowed
+    assert order(act=act, actor="rule:exact").is_allowed == (act in REVERSIBLE)
+    assert not {"cut", "cut_and_suspend"} & REVERSIBLE
+
+
+def test_an_order_names_itself_as_events_do() -> None:
+    one = order(scope="clips")
+
+    assert one.ref.action_id == one.action_id == action_id_of("d-1", "clips")
+    assert (one.stream.stream_id, one.stream.session_id) == ("edge-lobby", "s-1")
