@@ -1,11 +1,16 @@
 """Decisions, appeals and audit records for tests."""
 
 from typing import Any
+from uuid import UUID
 
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit import Deed, Head, chained
 from streamguard.core.audit_data import AuditData
+from streamguard.core.coverage_data import StreamEndedData
 from streamguard.core.decision_data import DecisionData
+from streamguard.core.event_data import FlagData
+from streamguard.core.events import Event, flag_event, stream_ended_event
+from tests.core_fakes import SOURCE
 
 AT = "2026-01-02T03:04:05.000Z"
 CASE_ID = "3f0c8a9e-1b2d-4c5e-8f70-a1b2c3d4e5f6"
@@ -81,3 +86,69 @@ def audit_records(n_records: int) -> list[AuditData]:
         records.append(chained(deed, head, AT))
         head = Head(number + 1, records[-1].record_sha256)
     return records
+
+
+def flag_id(number: int) -> str:
+    return str(UUID(int=number, version=4))
+
+
+def flag(number: int = 0, **changes: Any) -> FlagData:
+    """Give a flag of its own id.
+
+    changes: `session`, `entry`, `severity`, `code`; all else are fields of the flag.
+    """
+    match = {
+        "algorithm": "pdq",
+        "distance_bits": 12,
+        "max_distance_bits": 31,
+        "bank": "shared",
+        "entry": changes.pop("entry", "clip"),
+        "region": "full",
+        "bank_offset_ms": 0,
+        "votes": 2,
+        "is_certain": True,
+    }
+    session = changes.pop("session", "s-1")
+    fields: dict[str, Any] = {
+        "flag_id": flag_id(number),
+        "revision": 0,
+        "state": "open",
+        "stream": {
+            "stream_id": f"stream of {session}",
+            "session_id": session,
+            "epoch": 0,
+            "protocol": "rtmp",
+        },
+        "window": {
+            "start_pts_ms": 2_000,
+            "end_pts_ms": 4_500,
+            "start_time": AT,
+            "end_time": AT,
+            "n_samples": 2,
+        },
+        "clock": {"basis": "ingest"},
+        "policy": {"code": changes.pop("code", "tvec"), "severity": changes.pop("severity", "P1")},
+        "signals": [{"detector": "hash", "match": match}],
+        "evidence": {"state": "pending"},
+        "latency_ms": {"ingest_to_decision": 41.5},
+        "safety": {"human_required": True},
+    }
+    return FlagData.model_validate(fields | changes)
+
+
+def flag_opened(data: FlagData, at_s: float = 1_000.0) -> Event:
+    return flag_event(SOURCE, "opened", data, time_s=at_s, recorded_s=at_s)
+
+
+def stream_ended(session: str, at_s: float = 2_000.0) -> Event:
+    data = StreamEndedData(
+        stream=flag(session=session).stream,
+        reason="source_unavailable",
+        n_packets=9,
+        n_samples=3,
+        n_flags=1,
+        screened_ms=2_500,
+        gap_ms=0,
+        n_dropped=0,
+    )
+    return stream_ended_event(SOURCE, data, time_s=at_s, recorded_s=at_s)

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "exchange": {"exchange", "core"},
     "ingest": {"ingest", "runtime", "core"},
     "vault": {"vault", "adapters", "core"},
+    "review": {"review", "vault", "adapters", "core"},
 }
 MAY_IMPORT_DEMO = {"demo", "app", "cli", "verbs"}
 NOT_IN_CORE = {

@@ -204,6 +204,8 @@ class DecisionData(Value):
     votes: Annotated[tuple[SignalVote, ...], Field(max_length=8)] = ()
     """What the reviewer says of the entries that matched."""
     appeal: AppealRight | None = None
+    drawn_for_check: Literal[True] | None = None
+    """Chosen by lot for a blind second look; what was decided holds meanwhile."""
     appeal_id: Uuid | None = None
     """The appeal that it follows from."""
 

@@ -169,3 +169,22 @@ class RecordRefused(StreamguardError):
     """The Kafka brokers will never take one of these records: it is too large, or invalid."""
 
     reason = "record_refused"
+
+
+class DecisionRefused(StreamguardError):
+    """What a person asked for in a case is not theirs to do, or contradicts itself."""
+
+    reason = "decision_refused"
+
+
+class CaseTaken(StreamguardError):
+    """A case is not, or is no longer, in the hands of whoever asks: nothing was changed."""
+
+    reason = "case_taken"
+
+
+class DeskUnavailable(StreamguardError):
+    """What reviewers work with cannot be read or written: a full disk, no permission, damage."""
+
+    reason, retriable = "desk_unavailable", True
+    exit_code = 3

@@ -1,0 +1,210 @@
+"""Cases: what people decide on. All flags of one session and policy make one case.
+
+Rule: pure, and the same events in the same order give the same cases. A case that is decided stays
+so; what is new after that (another entry or category, or more urgent) opens the next one, and what
+had been seen is only counted.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID, uuid5
+
+import msgspec
+
+from streamguard.core.decision_data import (
+    ActionKind,
+    Actor,
+    DecisionData,
+    Outcome,
+    Role,
+    Scope,
+)
+from streamguard.core.event_data import FlagData, Signal, utc_seconds
+from streamguard.core.types import Severity
+
+Stage = Literal["open", "second", "escalated", "check", "decided"]
+"""What a case waits for: `open` a first decision, `second` another reviewer's before something that
+cannot be taken back, `escalated` a senior's, `check` a second look drawn by lot, `decided`
+nothing."""
+
+MAX_TOLD = 256
+"""Flags and signals that a case names one by one: the last ones."""
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """A decision about the case, as far as later ones depend on it.
+
+    decided_s, undo_until_s: seconds since 1970 UTC; undo_until_s is 0 where it cannot be undone.
+    """
+
+    decision_id: str
+    actor: Actor
+    outcome: Outcome
+    action: ActionKind
+    proposed: ActionKind | None
+    scopes: tuple[Scope, ...]
+    role: Role | None
+    is_second: bool
+    decided_s: float
+    undo_until_s: float
+    reason_code: str
+    supersedes: str | None
+
+
+class Case(msgspec.Struct, frozen=True):
+    """All flags of one session and policy that are looked at together.
+
+    severity:   the most urgent of its flags.
+    opened_s:   ingest instant of the first flag, seconds since 1970 UTC; waiting_s counts from
+                `stage_s`, the instant at which it began to wait for what it waits for.
+    n_flags:    flags that it has; n_repeats: those that came when it was decided, without news.
+    flag_ids:   of them the last 256, oldest first.
+    signals:    what found them, as `bank/entry` or `model/category`, each once.
+    is_live:    the stream goes on, as far as is known.
+    n_viewers:  who watched when that was last said; None where nobody says.
+    """
+
+    case_id: str
+    stream_id: str
+    session_id: str
+    policy: str
+    severity: Severity
+    opened_s: float
+    flagged_s: float
+    stage: Stage
+    stage_s: float
+    n_flags: int
+    n_repeats: int
+    flag_ids: tuple[str, ...]
+    signals: tuple[str, ...]
+    is_live: bool = True
+    n_viewers: int | None = None
+    most_viewers: int = 0
+    rulings: tuple[Ruling, ...] = ()
+
+    @property
+    def ruling(self) -> Ruling | None:
+        """Give the latest decision."""
+        return self.rulings[-1] if self.rulings else None
+
+    @property
+    def deciders(self) -> frozenset[str]:
+        """Give who has judged this case since it was opened, or opened again."""
+        undone = {one.supersedes for one in self.rulings if one.outcome == "undone"}
+        return frozenset(
+            one.actor
+            for one in self.rulings
+            if one.outcome != "undone" and one.decision_id not in undone
+        )
+
+
+def first_case(flag: FlagData, at_s: float, after: Case | None = None) -> Case:
+    """Open a case with a flag; its id follows from the flag's, and from the case before it."""
+    return Case(
+        case_id=str(uuid5(UUID(flag.flag_id), after.case_id if after else "case")),
+        stream_id=flag.stream.stream_id,
+        session_id=flag.stream.session_id,
+        policy=flag.policy.code,
+        severity=flag.policy.severity,
+        opened_s=at_s,
+        flagged_s=at_s,
+        stage="open",
+        stage_s=at_s,
+        n_flags=1,
+        n_repeats=0,
+        flag_ids=(flag.flag_id,),
+        signals=_joined((), flag.signals),
+        is_live=after is None or after.is_live,
+    )
+
+
+def with_flag(case: Case, flag: FlagData, at_s: float) -> Case:
+    """Take a flag, or news of one, into the case of its session and policy.
+
+    Returns:
+        The case as it now is; another one where this one is decided and the flag brings news.
+    """
+    is_known = flag.flag_id in case.flag_ids
+    if case.stage in {"decided", "check"}:
+        if is_news(case, flag):
+            return first_case(flag, at_s, after=case)
+        n_repeats = case.n_repeats + (flag.state == "open" and not is_known)
+        return msgspec.structs.replace(
+            case, flagged_s=max(case.flagged_s, at_s), n_repeats=n_repeats
+        )
+    return msgspec.structs.replace(
+        case,
+        severity=min(case.severity, flag.policy.severity),
+        flagged_s=max(case.flagged_s, at_s),
+        n_flags=case.n_flags + (not is_known),
+        flag_ids=case.flag_ids if is_known else (*case.flag_ids, flag.flag_id)[-MAX_TOLD:],
+        signals=_joined(case.signals, flag.signals),
+    )
+
+
+def with_decision(case: Case, decision: DecisionData) -> Case:
+    """Take a decision; one that does not follow the latest changes nothing.
+
+    The log lets only one decision follow another, so that this is the order of all who read it.
+    """
+    latest = case.ruling.decision_id if case.ruling else None
+    if decision.case_id != case.case_id or decision.supersedes != latest:
+        return case
+    undo_until = decision.undo_until
+    ruling = Ruling(
+        decision_id=decision.decision_id,
+        actor=decision.actor,
+        outcome=decision.outcome,
+        action=decision.action,
+        proposed=decision.proposed,
+        scopes=decision.scopes,
+        role=decision.reviewer.role if decision.reviewer else None,
+        is_second=decision.reviewer is not None and decision.reviewer.is_second,
+        decided_s=utc_seconds(decision.decided_at),
+        undo_until_s=utc_seconds(undo_until) if undo_until else 0.0,
+        reason_code=decision.reason_code,
+        supersedes=decision.supersedes,
+    )
+    return msgspec.structs.replace(
+        case,
+        stage=_stage_after(decision),
+        stage_s=ruling.decided_s,
+        rulings=(*case.rulings, ruling),
+    )
+
+
+def with_stream(case: Case, *, is_live: bool, n_viewers: int | None = None) -> Case:
+    """Note that the stream goes on or has ended, and who watches where that is known."""
+    if n_viewers is None:
+        return msgspec.structs.replace(case, is_live=is_live)
+    most = max(case.most_viewers, n_viewers)
+    return msgspec.structs.replace(case, is_live=is_live, n_viewers=n_viewers, most_viewers=most)
+
+
+def signal_name(signal: Signal) -> str:
+    """Name what found something: a bank's entry, or a model's category."""
+    if signal.match is not None:
+        return f"{signal.match.bank}/{signal.match.entry}"
+    assert signal.score is not None  # noqa: S101  # a signal has one of the two
+    return f"{signal.score.model}/{signal.score.category}"
+
+
+def is_news(case: Case, flag: FlagData) -> bool:
+    """Say whether a flag tells more than the case knows: it is more urgent, or found by another."""
+    more_urgent = flag.policy.severity < case.severity
+    return more_urgent or not {signal_name(one) for one in flag.signals} <= set(case.signals)
+
+
+def _stage_after(decision: DecisionData) -> Stage:
+    match decision.outcome:
+        case "needs_second":
+            return "second"
+        case "escalated":
+            return "escalated"
+        case "undone":
+            return "open"
+    return "check" if decision.drawn_for_check else "decided"
+
+
+def _joined(names: tuple[str, ...], signals: Sequence[Signal]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*names, *map(signal_name, signals))))[-MAX_TOLD:]

@@ -1,0 +1,290 @@
+"""What follows from what a reviewer chooses: the decision that goes on record.
+
+Rule: pure. What can be taken back is done at once; what cannot waits for another person, and the
+stream is held meanwhile. A person who judges second is not told what the first one chose.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from streamguard.core.cases import Case, Ruling
+from streamguard.core.decision_data import (
+    ActionKind,
+    AppealRight,
+    Automation,
+    BankOrder,
+    Context,
+    DecidedStream,
+    DecisionData,
+    Exposure,
+    Note,
+    Outcome,
+    ReasonCode,
+    Referral,
+    Reviewer,
+    Role,
+    Scope,
+    SignalVote,
+)
+from streamguard.core.errors import DecisionRefused
+from streamguard.core.event_data import Count, FlagPolicy, Name, PtsMs, Value, utc_text
+from streamguard.core.reasons import REASONS
+
+ALL_SCOPES: tuple[Scope, ...] = ("live", "recording", "clips")
+"""Most harm is the replay: what is said to be cut is cut everywhere."""
+
+REVERSIBLE = frozenset({"none", "limit_reach", "hold"})
+"""What can be taken back as if it had not been; a cut broadcast can be restored, not undone."""
+
+ONLY_CONFIRMED = frozenset({"cut", "cut_and_suspend"})
+"""What is done to nobody on whom nothing was found."""
+
+DAY_S = 86_400.0
+
+Decided = Literal[
+    "confirmed", "rejected", "not_tvec_other_policy", "escalated", "no_decision_stream_ended"
+]
+
+
+class Choice(Value):
+    """What a reviewer chooses."""
+
+    outcome: Decided
+    reason_code: ReasonCode
+    context: tuple[Context, ...] = ()
+    action: ActionKind = "none"
+    scopes: tuple[Scope, ...] = ALL_SCOPES
+    """Passed over where nothing is done."""
+    hold_s: Annotated[int, Field(gt=0, le=30 * 86_400)] | None = None
+    """How long a hold or limit lasts, seconds; without it until somebody decides otherwise."""
+    onset_epoch: Count | None = None
+    onset_pts_ms: PtsMs | None = None
+    end_pts_ms: PtsMs | None = None
+    ground: Literal["illegal", "terms"] | None = None
+    legal_ref: Name | None = None
+    explanation_public: Note | None = None
+    note: Note | None = None
+    referral: Referral | None = None
+    banking: BankOrder | None = None
+    votes: Annotated[tuple[SignalVote, ...], Field(max_length=8)] = ()
+    exposure: Exposure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator set.
+
+    two_person:  what two people must agree on.
+    check_share: share of decisions that get a second look by lot, 0 to 1.
+    undo_s:      how long what is reversible can be undone, seconds.
+    appeal_days: how long an appeal may be handed in, days.
+    automation:  how a person's decision on a machine's flag is declared under the DSA.
+    """
+
+    two_person: frozenset[ActionKind] = frozenset({"cut_and_suspend"})
+    check_share: float = 0.0
+    undo_s: float = 10.0
+    appeal_days: float = 183.0
+    automation: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Who decides, and under which lease; times in seconds since 1970 UTC."""
+
+    account_id: str
+    role: Role
+    token: int
+    claimed_s: float
+    first_view_s: float | None = None
+
+    def reviewer(self, *, is_second: bool) -> Reviewer:
+        """Give what goes on record."""
+        seen = self.first_view_s
+        return Reviewer(
+            role=self.role,
+            is_second=is_second,
+            claimed_at=utc_text(self.claimed_s),
+            first_view_at=None if seen is None else utc_text(seen),
+            lease_token=self.token,
+        )
+
+
+def rule(
+    case: Case, choice: Choice, decider: Decider, rules: Rules, at: tuple[str, float]
+) -> DecisionData:
+    """Make the decision that follows from a choice.
+
+    at: the id of the decision to be, and its instant in seconds since 1970 UTC.
+
+    Raises:
+        DecisionRefused: the choice contradicts itself, or is not this person's to make.
+    """
+    _require_fit(case, choice, decider)
+    outcome, action, proposed = _effect(case, choice, decider, rules)
+    decision_id, now_s = at
+    is_second = case.stage in {"second", "check"}
+    drawn = case.stage == "open" and outcome in {"confirmed", "rejected"}
+    ends_s = now_s + choice.hold_s if choice.hold_s and action in {"hold", "limit_reach"} else None
+    undoable = action in REVERSIBLE and choice.referral is None and choice.banking is None
+    fields: dict[str, Any] = choice.model_dump(
+        exclude={"outcome", "action", "scopes", "hold_s", "context"}
+    )
+    return DecisionData(
+        **fields,
+        decision_id=decision_id,
+        **_of_case(case),
+        outcome=outcome,
+        context=_context_of(choice),
+        action=action,
+        proposed=proposed,
+        scopes=choice.scopes if action != "none" else (),
+        expires_at=utc_text(ends_s) if ends_s else None,
+        decided_at=utc_text(now_s),
+        actor=decider.account_id,
+        reviewer=decider.reviewer(is_second=is_second),
+        undo_until=utc_text(now_s + rules.undo_s) if undoable else None,
+        automation=Automation(detection_automated=True, decision=rules.automation),
+        appeal=_appeal_right(action, now_s, rules),
+        drawn_for_check=True if drawn and _drawn(decision_id, rules.check_share) else None,
+    )
+
+
+def undo(case: Case, decider: Decider, rules: Rules, at: tuple[str, float]) -> DecisionData:
+    """Make the decision that takes the latest one back; the case is open again.
+
+    Raises:
+        DecisionRefused: it is somebody else's, or it is too late.
+    """
+    latest = case.ruling
+    if latest is None or latest.actor != decider.account_id or latest.outcome == "undone":
+        raise DecisionRefused("only the latest decision can be undone, by whoever made it")
+    if at[1] > latest.undo_until_s:
+        raise DecisionRefused("it can be undone no more: decide anew, or restore the stream")
+    return _following(case, decider, rules, at, ("undone", latest.reason_code), latest)
+
+
+def restore(
+    case: Case, decider: Decider, rules: Rules, at: tuple[str, float], reason_code: str
+) -> DecisionData:
+    """Make the decision that takes back whatever holds: the case is rejected.
+
+    Raises:
+        DecisionRefused: nothing holds that could be taken back.
+    """
+    holds = in_force(case)
+    if holds is None:
+        raise DecisionRefused("nothing was done to the stream that could be restored")
+    return _following(case, decider, rules, at, ("rejected", reason_code), holds)
+
+
+def in_force(case: Case) -> Ruling | None:
+    """Give the decision whose action holds now; None where none does."""
+    acts = [one for one in case.rulings if one.action != "none"]
+    return acts[-1] if acts and acts[-1].action != "restore" else None
+
+
+def _following(
+    case: Case,
+    decider: Decider,
+    rules: Rules,
+    at: tuple[str, float],
+    what: tuple[Outcome, str],
+    taken_back: Ruling,
+) -> DecisionData:
+    """Make a decision that takes back what another one did, if it did anything."""
+    does = taken_back.action not in {"none", "restore"}
+    return DecisionData(
+        decision_id=at[0],
+        **_of_case(case),
+        outcome=what[0],
+        reason_code=what[1],
+        action="restore" if does else "none",
+        scopes=taken_back.scopes if does else (),
+        decided_at=utc_text(at[1]),
+        actor=decider.account_id,
+        reviewer=decider.reviewer(is_second=False),
+        automation=Automation(detection_automated=True, decision=rules.automation),
+    )
+
+
+def _require_fit(case: Case, choice: Choice, decider: Decider) -> None:
+    if case.stage == "decided":
+        raise DecisionRefused("the case is decided")
+    if decider.role not in {"reviewer", "senior"}:
+        raise DecisionRefused("this account decides no cases")
+    if case.stage == "escalated" and decider.role != "senior":
+        raise DecisionRefused("the case is a senior's to decide")
+    if case.stage != "open" and decider.account_id in case.deciders:
+        raise DecisionRefused("another person must judge this case")
+    reason = REASONS.get(choice.reason_code)
+    if reason is None or choice.outcome not in reason.outcomes:
+        raise DecisionRefused(f"{choice.reason_code} is no reason for {choice.outcome}")
+    if choice.action in ONLY_CONFIRMED and choice.outcome != "confirmed":
+        raise DecisionRefused("a stream is cut only where something was confirmed")
+    if choice.outcome == "rejected" and choice.action not in {"none", "restore"}:
+        raise DecisionRefused("nothing is done to a stream in which nothing was found")
+    if choice.action == "restore" and in_force(case) is None:
+        raise DecisionRefused("nothing was done to the stream that could be restored")
+
+
+def _effect(
+    case: Case, choice: Choice, decider: Decider, rules: Rules
+) -> tuple[Outcome, ActionKind, ActionKind | None]:
+    """Say what comes of a choice: the outcome, what is done now, and what once somebody agrees."""
+    latest = case.ruling
+    if case.stage == "check" and latest is not None:
+        return ("escalated" if choice.outcome != latest.outcome else choice.outcome), "none", None
+    if case.stage == "second" and latest is not None and not _agrees(choice, latest):
+        return "escalated", "none", None
+    if choice.outcome == "rejected" and in_force(case) is not None:
+        return "rejected", "restore", None
+    if choice.action in rules.two_person and not _seconded(case, choice, decider):
+        return "needs_second", "hold", choice.action
+    return choice.outcome, choice.action, None
+
+
+def _agrees(choice: Choice, first: Ruling) -> bool:
+    return choice.outcome == "confirmed" and choice.action == first.proposed
+
+
+def _seconded(case: Case, choice: Choice, decider: Decider) -> bool:
+    """Say whether somebody else had proposed the same, and has not taken it back."""
+    undone = {one.supersedes for one in case.rulings if one.outcome == "undone"}
+    return any(
+        one.proposed == choice.action
+        and one.actor != decider.account_id
+        and one.decision_id not in undone
+        for one in case.rulings
+    )
+
+
+def _of_case(case: Case) -> dict[str, Any]:
+    latest = case.ruling
+    return {
+        "case_id": case.case_id,
+        "flag_ids": case.flag_ids,
+        "stream": DecidedStream(stream_id=case.stream_id, session_id=case.session_id),
+        "policy": FlagPolicy(code=case.policy, severity=case.severity),
+        "supersedes": latest.decision_id if latest else None,
+    }
+
+
+def _context_of(choice: Choice) -> tuple[Context, ...]:
+    by_code = REASONS[choice.reason_code].context
+    return tuple(dict.fromkeys((*choice.context, *((by_code,) if by_code else ()))))
+
+
+def _appeal_right(action: ActionKind, now_s: float, rules: Rules) -> AppealRight:
+    if action in {"none", "restore"}:
+        return AppealRight(eligible=False)
+    return AppealRight(eligible=True, window_ends_at=utc_text(now_s + rules.appeal_days * DAY_S))
+
+
+def _drawn(decision_id: str, share: float) -> bool:
+    """Draw a lot that nobody can foresee or choose: ids are random."""
+    number = int.from_bytes(hashlib.sha256(decision_id.encode()).digest()[:4], "big")
+    return number < share * 2**32

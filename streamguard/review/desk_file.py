@@ -1,0 +1,194 @@
+"""The file that reviewers work with: what follows from the log, and what only they know.
+
+Rule: the tables of the first kind can be thrown away at any time, for they are made anew from the
+log; those of the second kind hold accounts, sessions, leases and what people looked at. Of the
+deciding nothing is here that is not in the log first.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import apsw
+
+from streamguard.core.errors import DeskUnavailable
+
+APPLICATION_ID = 0x53675276
+"""Kept in the file ("SgRv"), so that no other database is taken for one of these."""
+
+SCHEMA_VERSION = 1
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long to wait for another console that is writing."""
+
+FROM_LOG = """
+CREATE TABLE IF NOT EXISTS place (next_offset INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS cases (
+    case_id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    urgency INTEGER NOT NULL,
+    opened_s REAL NOT NULL,
+    body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS cases_by_session ON cases (session_id, policy, opened_s);
+CREATE INDEX IF NOT EXISTS cases_waiting ON cases (urgency) WHERE stage <> 'decided';
+CREATE TABLE IF NOT EXISTS case_flags (
+    flag_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, revision INTEGER NOT NULL, body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS flags_by_case ON case_flags (case_id);
+CREATE TABLE IF NOT EXISTS live_sessions (
+    session_id TEXT PRIMARY KEY, is_live INTEGER NOT NULL, n_viewers INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS decisions (
+    decision_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, decided_s REAL NOT NULL, body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS decisions_by_case ON decisions (case_id, decided_s);
+CREATE TABLE IF NOT EXISTS skips (
+    case_id TEXT NOT NULL, account_id TEXT NOT NULL, PRIMARY KEY (case_id, account_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS appeals (
+    appeal_id TEXT PRIMARY KEY,
+    case_id TEXT NOT NULL,
+    decision_id TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    received_s REAL NOT NULL,
+    body TEXT NOT NULL,
+    resolved TEXT
+) STRICT, WITHOUT ROWID;
+"""
+"""What `projection` keeps."""
+
+FORGET = "".join(
+    f"DROP TABLE IF EXISTS {name};"
+    for name in ("place", "cases", "case_flags", "live_sessions", "decisions", "skips", "appeals")
+)
+
+_OF_THE_DESK = """
+CREATE TABLE IF NOT EXISTS leases (
+    thing_id TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    claimed_s REAL NOT NULL,
+    expires_s REAL NOT NULL,
+    first_view_s REAL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS leases_by_holder ON leases (holder);
+CREATE TABLE IF NOT EXISTS accounts (
+    account_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    clearance TEXT NOT NULL,
+    password_hash TEXT,
+    is_active INTEGER NOT NULL,
+    made_s REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS web_sessions (
+    token_sha256 BLOB PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    csrf TEXT NOT NULL,
+    made_s REAL NOT NULL,
+    seen_s REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (who TEXT NOT NULL, at_s REAL NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS failures_by_who ON failures (who, at_s);
+CREATE TABLE IF NOT EXISTS exposure (
+    account_id TEXT NOT NULL,
+    case_id TEXT NOT NULL,
+    at_s REAL NOT NULL,
+    stills INTEGER NOT NULL,
+    clip_ms INTEGER NOT NULL,
+    unblurred_ms INTEGER NOT NULL,
+    audio_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS exposure_by_account ON exposure (account_id, at_s);
+"""
+
+_SETTINGS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+_VERSIONS = "SELECT * FROM pragma_application_id, pragma_user_version"
+
+
+class DeskFile:
+    """One connection to the file; threads take turns, consoles wait for one another."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it, and make it private and empty where there is none.
+
+        Raises:
+            DeskUnavailable: it cannot be, or it is something else.
+        """
+        self._path = path.absolute()
+        self._turn = RLock()
+        with self._translated():
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            self.connection = apsw.Connection(str(self._path))
+            self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            self._make_tables()
+
+    def rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Read at once."""
+        with self._turn, self._translated():
+            return self.connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[apsw.Connection]:
+        """Commit on success, roll back on any error; nobody else writes meanwhile.
+
+        One within another is part of it.
+        """
+        with self._turn, self._translated():
+            if self._is_changing():
+                yield self.connection
+                return
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            finally:
+                if self._is_changing():
+                    self.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Release the file; closing twice is harmless."""
+        with self._turn, self._translated():
+            self.connection.close()
+
+    def _is_changing(self) -> bool:
+        return bool(self.connection.in_transaction)
+
+    def _make_tables(self) -> None:
+        versions: list[Any] = self.connection.execute(_VERSIONS).fetchall()
+        ((application, version),) = versions
+        if application not in {0, APPLICATION_ID} or version > SCHEMA_VERSION:
+            raise DeskUnavailable(f"{self._path}: this is no desk of this version of streamguard")
+        self.connection.execute(_SETTINGS).fetchall()
+        with self.transaction() as connection:
+            connection.execute(FROM_LOG).fetchall()
+            connection.execute(_OF_THE_DESK).fetchall()
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}").fetchall()
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}").fetchall()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what the world does to the file into DeskUnavailable."""
+        try:
+            yield
+        except (
+            apsw.FullError,
+            apsw.IOError,
+            apsw.ReadOnlyError,
+            apsw.CantOpenError,
+            apsw.PermissionsError,
+            apsw.NotADBError,
+            apsw.CorruptError,
+            apsw.BusyError,
+        ) as error:
+            said = type(error).__name__.removesuffix("Error").lower()
+            raise DeskUnavailable(f"{self._path}: cannot be used ({said})") from None
+        except OSError as error:
+            raise DeskUnavailable(f"{self._path}: {error.strerror}") from None

@@ -1,0 +1,138 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamguard.core.cases import MAX_TOLD, Case, first_case, with_decision, with_flag, with_stream
+from streamguard.core.decision_data import DecisionData
+from tests.made_reviews import AT, REVIEWER, decision, flag, flag_id
+
+
+def decided(case: Case, decision_id: str = "d-1", **changes: object) -> Case:
+    latest = case.ruling
+    made = decision(
+        decision_id=decision_id,
+        case_id=case.case_id,
+        supersedes=latest.decision_id if latest else None,
+        **changes,
+    )
+    return with_decision(case, made)
+
+
+def rejected(case: Case) -> Case:
+    return decided(case, outcome="rejected", reason_code="NOTHING.FOUND", action="none", scopes=[])
+
+
+def test_a_flag_opens_a_case_and_the_next_ones_of_its_session_grow_it() -> None:
+    case = first_case(flag(1), 100.0)
+
+    case = with_flag(case, flag(2, entry="other", severity="P0"), 101.0)
+    case = with_flag(case, flag(2, state="updated", revision=1, entry="other"), 102.0)
+
+    assert (case.n_flags, case.flag_ids) == (2, (flag_id(1), flag_id(2)))
+    assert (case.severity, case.opened_s, case.flagged_s) == ("P0", 100.0, 102.0)
+    assert case.signals == ("shared/clip", "shared/other")
+
+
+def test_severity_never_falls_while_a_case_is_open() -> None:
+    case = with_flag(first_case(flag(1, severity="P1"), 100.0), flag(2, severity="P2"), 101.0)
+
+    assert case.severity == "P1"
+
+
+def test_what_was_seen_before_a_decision_is_counted_and_opens_nothing() -> None:
+    case = rejected(first_case(flag(1), 100.0))
+
+    again = with_flag(case, flag(2), 200.0)
+    again = with_flag(again, flag(2, state="updated", revision=1), 201.0)
+
+    assert (again.case_id, again.stage, again.n_flags) == (case.case_id, "decided", 1)
+    assert again.flagged_s == 201.0
+    assert again.n_repeats == 1
+
+
+def test_another_entry_after_a_decision_opens_the_next_case() -> None:
+    case = rejected(first_case(flag(1), 100.0))
+
+    following = with_flag(case, flag(2, entry="other"), 200.0)
+
+    assert following.case_id != case.case_id
+    assert (following.stage, following.n_flags, following.rulings) == ("open", 1, ())
+
+
+def test_the_flag_of_a_decided_case_that_becomes_more_urgent_opens_the_next_case() -> None:
+    case = rejected(first_case(flag(1, severity="P2"), 100.0))
+
+    same = with_flag(case, flag(1, severity="P2", state="updated", revision=1), 200.0)
+    worse = with_flag(case, flag(1, severity="P1", state="updated", revision=1), 200.0)
+
+    assert same.case_id == case.case_id
+    assert worse.case_id != case.case_id
+    assert worse.stage == "open"
+
+
+def test_the_stage_follows_from_the_outcome() -> None:
+    case = first_case(flag(1), 100.0)
+
+    stages = [
+        decided(case).stage,
+        decided(case, drawn_for_check=True).stage,
+        decided(case, outcome="needs_second", action="hold", proposed="cut_and_suspend").stage,
+        decided(case, outcome="escalated").stage,
+        decided(decided(case), "d-2", outcome="undone", action="restore").stage,
+    ]
+
+    assert stages == ["decided", "check", "second", "escalated", "open"]
+
+
+def test_a_decision_that_does_not_follow_the_latest_changes_nothing() -> None:
+    case = first_case(flag(1), 100.0)
+    late = decision(decision_id="d-9", case_id=case.case_id)
+    foreign = decision(decision_id="d-9")
+
+    once = decided(case)
+
+    assert with_decision(once, late) == once
+    assert with_decision(case, foreign) == case
+
+
+def test_whoever_judged_is_known_but_not_whoever_took_it_back() -> None:
+    case = decided(first_case(flag(1), 100.0), actor="r-1")
+    undone = decided(case, "d-2", actor="r-1", outcome="undone", action="restore")
+    again = decided(undone, "d-3", actor="r-2", reviewer=REVIEWER)
+
+    assert case.deciders == {"r-1"}
+    assert undone.deciders == frozenset()
+    assert again.deciders == {"r-2"}
+
+
+def test_a_decision_by_a_rule_is_taken_as_well() -> None:
+    made = DecisionData.model_validate(
+        decision().model_dump(mode="json", exclude_none=True, exclude={"reviewer"})
+        | {"actor": "rule:exact", "action": "hold"}
+    )
+    case = first_case(flag(1), 100.0)
+
+    held = with_decision(case, made.model_copy(update={"case_id": case.case_id}))
+
+    assert held.ruling is not None
+    assert (held.ruling.role, held.ruling.decided_s) == (None, 1_767_323_045.0)
+    assert made.decided_at == AT
+
+
+def test_an_audience_is_remembered_at_its_largest() -> None:
+    case = with_stream(first_case(flag(1), 100.0), is_live=True, n_viewers=50)
+
+    case = with_stream(case, is_live=True, n_viewers=7)
+    ended = with_stream(case, is_live=False)
+
+    assert (case.n_viewers, case.most_viewers) == (7, 50)
+    assert (ended.is_live, ended.n_viewers) == (False, 7)
+
+
+@given(st.lists(st.integers(min_value=0, max_value=MAX_TOLD + 50), max_size=600))
+def test_a_case_counts_every_flag_it_still_names_once(numbers: list[int]) -> None:
+    case = first_case(flag(0), 100.0)
+    for number in numbers[:MAX_TOLD]:
+        case = with_flag(case, flag(number), 101.0)
+
+    assert len(case.flag_ids) == len(set(case.flag_ids)) <= MAX_TOLD
+    assert case.n_flags == len({0, *numbers[:MAX_TOLD]})

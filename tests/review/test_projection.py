@@ -1,0 +1,178 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.audit import Deed, Head, chained
+from streamguard.core.cases import Case
+from streamguard.core.errors import DeskUnavailable
+from streamguard.core.review_events import audit_event, decision_event
+from streamguard.review.desk_file import DeskFile
+from streamguard.review.projection import GROUP, Projection, note_audience, read_case
+from tests.clock import FakeClock
+from tests.core_fakes import SOURCE
+from tests.made_reviews import AT, decision, flag, flag_opened, stream_ended
+
+REJECTED = {
+    "outcome": "rejected",
+    "reason_code": "NOTHING.FOUND",
+    "action": "none",
+    "scopes": [],
+}
+
+
+class Bench:
+    """A log and what follows from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = SqliteLog(folder / "log.db")
+        self.file = DeskFile(folder / "desk.db")
+        self.clock = FakeClock()
+        self.projection = Projection(self.file, self.log, self.clock.wall)
+
+    def cases(self) -> list[Case]:
+        self.projection.catch_up()
+        rows = self.file.rows("SELECT body FROM cases ORDER BY opened_s, case_id")
+        return [read_case(body) for (body,) in rows]
+
+    def close(self) -> None:
+        self.log.close()
+        self.file.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def test_flags_of_one_session_and_policy_are_one_case(bench: Bench) -> None:
+    bench.log.append(
+        [
+            flag_opened(flag(1), 1.0),
+            flag_opened(flag(2), 2.0),
+            flag_opened(flag(3, code="other"), 3.0),
+            flag_opened(flag(4, session="s-2"), 4.0),
+        ]
+    )
+
+    cases = bench.cases()
+
+    assert [(one.session_id, one.policy, one.n_flags) for one in cases] == [
+        ("s-1", "tvec", 2),
+        ("s-1", "other", 1),
+        ("s-2", "tvec", 1),
+    ]
+
+
+def test_the_end_of_a_stream_shows_on_its_open_cases_and_on_those_that_come_later(
+    bench: Bench,
+) -> None:
+    bench.log.append([flag_opened(flag(1), 1.0), flag_opened(flag(2, session="s-2"), 2.0)])
+    bench.log.append([stream_ended("s-1"), flag_opened(flag(3, code="late"), 3.0)])
+
+    live = {(one.session_id, one.policy): one.is_live for one in bench.cases()}
+
+    assert live == {("s-1", "tvec"): False, ("s-1", "late"): False, ("s-2", "tvec"): True}
+
+
+def test_a_decided_case_stays_decided_and_news_opens_another(bench: Bench) -> None:
+    bench.log.append([flag_opened(flag(1), 1.0)])
+    [case] = bench.cases()
+    made = decision(case_id=case.case_id, **REJECTED)
+    bench.log.append([decision_event(SOURCE, made, recorded_s=2.0)])
+    bench.log.append([flag_opened(flag(2), 3.0), flag_opened(flag(3, entry="new"), 4.0)])
+    bench.log.append([flag_opened(flag(4, entry="new"), 5.0)])
+
+    first, second = bench.cases()
+
+    assert (first.stage, first.n_flags, first.n_repeats) == ("decided", 1, 1)
+    assert (second.stage, second.n_flags, second.signals) == ("open", 2, ("shared/new",))
+
+
+def test_an_audience_moves_the_cases_of_its_session(bench: Bench) -> None:
+    bench.log.append([flag_opened(flag(1)), flag_opened(flag(2, session="s-2"))])
+    bench.cases()
+
+    note_audience(bench.file, {"s-1": 137, "unknown": 3})
+
+    assert {one.session_id: one.n_viewers for one in bench.cases()} == {"s-1": 137, "s-2": None}
+
+
+def test_made_anew_the_tables_are_what_they_were(bench: Bench) -> None:
+    bench.log.append([flag_opened(flag(n, session=f"s-{n % 7}"), float(n)) for n in range(50)])
+    before = bench.cases()
+    made = decision(case_id=before[0].case_id)
+    skipped = Deed("r-1", "case.skipped", before[1].case_id)
+    bench.log.append([decision_event(SOURCE, made, recorded_s=2.0)])
+    bench.log.append([audit_event(SOURCE, chained(skipped, Head(), AT)), stream_ended("s-3")])
+    before = bench.cases()
+
+    n_cases = bench.projection.rebuild()
+
+    assert n_cases == len(before) == 7
+    assert bench.cases() == before
+    assert bench.file.rows("SELECT case_id, account_id FROM skips") == [(before[1].case_id, "r-1")]
+    assert bench.file.rows("SELECT decision_id FROM decisions") == [("d-1",)]
+
+
+def test_a_case_that_waits_outlives_its_flags_in_the_log(bench: Bench, tmp_path: Path) -> None:
+    bench.log.append([flag_opened(flag(1)), flag_opened(flag(2, session="s-2"))])
+    waiting, decided = bench.cases()
+    made = decision(case_id=decided.case_id)
+    bench.log.append([decision_event(SOURCE, made, recorded_s=2.0)])
+    bench.cases()
+
+    with SqliteLog(tmp_path / "new.db") as pruned:
+        Projection(bench.file, pruned, bench.clock.wall).rebuild()
+        kept = bench.file.rows("SELECT case_id FROM cases")
+
+    assert kept == [(waiting.case_id,)]
+
+
+def test_two_consoles_on_one_file_take_each_event_once(bench: Bench, tmp_path: Path) -> None:
+    other_file = DeskFile(tmp_path / "desk.db")
+    other = Projection(other_file, bench.log, bench.clock.wall)
+    bench.log.append([flag_opened(flag(n), float(n)) for n in range(20)])
+
+    taken = other.catch_up() + bench.projection.catch_up()
+    other_file.close()
+
+    assert taken == 20
+    assert [one.n_flags for one in bench.cases()] == [20]
+
+
+def test_its_place_in_the_log_is_noted_once_a_minute(bench: Bench) -> None:
+    bench.log.append([flag_opened(flag(1))])
+    bench.projection.catch_up()
+    first = bench.log.position(GROUP)
+    bench.log.append([flag_opened(flag(2))])
+    bench.projection.catch_up()
+    same = bench.log.position(GROUP)
+    bench.clock.advance(61)
+    bench.log.append([flag_opened(flag(3))])
+    bench.projection.catch_up()
+
+    assert (first, same, bench.log.position(GROUP)) == (2, 2, 4)
+
+
+def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    SqliteLog(tmp_path / "log.db").close()
+
+    with pytest.raises(DeskUnavailable, match="no desk"):
+        DeskFile(tmp_path / "log.db")
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("nothing of ours, but long enough to be something" * 10)
+
+    with pytest.raises(DeskUnavailable, match="cannot be used"):
+        DeskFile(tmp_path / "text")
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    DeskFile(tmp_path / "new" / "desk.db").close()
+
+    assert (tmp_path / "new" / "desk.db").stat().st_mode & 0o077 == 0
