@@ -103,5 +103,6 @@ class Site:
 
     def judged(self, bootstrap: str) -> Judgement:
         """Hold what a broker has against what was committed."""
-        topics = [str(topic) for topic in Topic]
-        return judged(committed_in(self.log), arrived_at(bootstrap, topics, N_PARTITIONS))
+        committed = committed_in(self.log)
+        topics = sorted({topic for topic, _ in committed})
+        return judged(committed, arrived_at(bootstrap, topics, N_PARTITIONS))
