@@ -1,18 +1,16 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.audit import Deed, Head, chained
-from streamguard.core.cases import Case
 from streamguard.core.errors import DeskUnavailable
 from streamguard.core.review_events import audit_event, decision_event
 from streamguard.review.desk_file import DeskFile
-from streamguard.review.projection import GROUP, Projection, note_audience, read_case
-from tests.clock import FakeClock
+from streamguard.review.projection import GROUP, Projection, note_audience
 from tests.core_fakes import SOURCE
 from tests.made_reviews import AT, decision, flag, flag_opened, stream_ended
+from tests.review.bench import Bench
 
 REJECTED = {
     "outcome": "rejected",
@@ -20,32 +18,6 @@ REJECTED = {
     "action": "none",
     "scopes": [],
 }
-
-
-class Bench:
-    """A log and what follows from it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.log = SqliteLog(folder / "log.db")
-        self.file = DeskFile(folder / "desk.db")
-        self.clock = FakeClock()
-        self.projection = Projection(self.file, self.log, self.clock.wall)
-
-    def cases(self) -> list[Case]:
-        self.projection.catch_up()
-        rows = self.file.rows("SELECT body FROM cases ORDER BY opened_s, case_id")
-        return [read_case(body) for (body,) in rows]
-
-    def close(self) -> None:
-        self.log.close()
-        self.file.close()
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    made.close()
 
 
 def test_flags_of_one_session_and_policy_are_one_case(bench: Bench) -> None:
@@ -110,7 +82,7 @@ def test_made_anew_the_tables_are_what_they_were(bench: Bench) -> None:
     bench.log.append([audit_event(SOURCE, chained(skipped, Head(), AT)), stream_ended("s-3")])
     before = bench.cases()
 
-    n_cases = bench.projection.rebuild()
+    n_cases = bench.desk.projection.rebuild()
 
     assert n_cases == len(before) == 7
     assert bench.cases() == before
@@ -137,7 +109,7 @@ def test_two_consoles_on_one_file_take_each_event_once(bench: Bench, tmp_path: P
     other = Projection(other_file, bench.log, bench.clock.wall)
     bench.log.append([flag_opened(flag(n), float(n)) for n in range(20)])
 
-    taken = other.catch_up() + bench.projection.catch_up()
+    taken = other.catch_up() + bench.desk.projection.catch_up()
     other_file.close()
 
     assert taken == 20
@@ -146,14 +118,14 @@ def test_two_consoles_on_one_file_take_each_event_once(bench: Bench, tmp_path: P
 
 def test_its_place_in_the_log_is_noted_once_a_minute(bench: Bench) -> None:
     bench.log.append([flag_opened(flag(1))])
-    bench.projection.catch_up()
+    bench.desk.projection.catch_up()
     first = bench.log.position(GROUP)
     bench.log.append([flag_opened(flag(2))])
-    bench.projection.catch_up()
+    bench.desk.projection.catch_up()
     same = bench.log.position(GROUP)
     bench.clock.advance(61)
     bench.log.append([flag_opened(flag(3))])
-    bench.projection.catch_up()
+    bench.desk.projection.catch_up()
 
     assert (first, same, bench.log.position(GROUP)) == (2, 2, 4)
 

@@ -1,0 +1,96 @@
+"""What all that reviewers do stands on: one file, one log, one clock.
+
+Rule: whoever changes something first takes the file's turn, then writes to the log, and tells
+nobody before both are done. A crash in between leaves what the log says, which is taken up again.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import apsw
+
+from streamguard.core.cases import Case
+from streamguard.core.errors import CaseTaken
+from streamguard.core.people import Person
+from streamguard.core.ruling import Rules
+from streamguard.review.desk_file import DeskFile
+from streamguard.review.leases import Lease, held, put
+from streamguard.review.projection import Projection, ReadLog, read_case
+from streamguard.review.trail import ClaimedLog, Trail
+
+LEASE_S = 60.0
+"""How long a case stays in the hands of somebody who is not heard of, seconds: short, for a live
+stream waits meanwhile, and renewed by a heartbeat while somebody looks."""
+
+
+class DeskLog(ReadLog, ClaimedLog, Protocol):
+    """The log, as reviewers use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The parts.
+
+    source:  `/streamguard/<deployment>`.
+    wall:    tells the time, seconds since 1970 UTC, the same in all consoles of one file.
+    lease_s: how long a lease lasts, seconds.
+    """
+
+    file: DeskFile
+    projection: Projection
+    trail: Trail
+    source: str
+    wall: Callable[[], float]
+    rules: Rules = field(default_factory=Rules)
+    lease_s: float = LEASE_S
+
+    @contextmanager
+    def turn(self) -> Iterator[apsw.Connection]:
+        """Take all that the log says, then let nobody else change anything."""
+        self.projection.catch_up()
+        with self.file.transaction() as connection:
+            self.projection.catch_up()  # what came while we waited for the turn
+            yield connection
+
+    def case(self, person: Person, case_id: str) -> Case:
+        """Give a case that somebody may know of.
+
+        Raises:
+            CaseTaken: there is none of this id for this person.
+        """
+        rows: list[Any] = self.file.rows("SELECT body FROM cases WHERE case_id = ?", (case_id,))
+        case = read_case(rows[0][0]) if rows else None
+        if case is None or not person.is_cleared(case.policy):
+            raise CaseTaken("there is no such case")
+        return case
+
+    def held(self) -> dict[str, Lease]:
+        """Give who has what in hand now, by case: presence."""
+        return held(self.file, self.wall())
+
+    def view(self, connection: apsw.Connection, lease: Lease) -> Lease:
+        """Note that evidence is shown under a lease: the first time counts."""
+        seen = lease if lease.first_view_s else replace(lease, first_view_s=self.wall())
+        put(connection, seen)
+        return seen
+
+
+def make_desk(
+    file: DeskFile,
+    log: DeskLog,
+    source: str,
+    wall: Callable[[], float],
+    rules: Rules | None = None,
+    lease_s: float = LEASE_S,
+) -> Desk:
+    """Put the parts together."""
+    projection, trail = Projection(file, log, wall), Trail(log, source, wall)
+    return Desk(file, projection, trail, source, wall, rules or Rules(), lease_s)
+
+
+def cases_where(file: DeskFile, condition: str, values: tuple[str | int, ...] = ()) -> list[Case]:
+    """Read the cases for which a condition of our own over the table's columns holds."""
+    rows = file.rows(f"SELECT body FROM cases WHERE {condition}", values)  # noqa: S608  # see above
+    return [read_case(body) for (body,) in rows]

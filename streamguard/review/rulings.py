@@ -1,0 +1,143 @@
+"""Decisions as they are made, taken back and restored.
+
+Rule: without a lease that holds at this instant nothing is decided; of two decisions that follow
+the same one the log has only the first. What is refused is on record as well.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from streamguard.core.audit import Deed
+from streamguard.core.cases import Case
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.errors import CaseTaken, DecisionRefused
+from streamguard.core.event_data import utc_seconds
+from streamguard.core.people import Person
+from streamguard.core.reasons import reasons_for
+from streamguard.core.review_events import decision_event
+from streamguard.core.ruling import Choice, Decider, restore, rule, undo
+from streamguard.review.desk import Desk
+from streamguard.review.leases import drop, require
+
+_DECISION = "SELECT body FROM decisions WHERE decision_id = ?"
+
+
+class Rulings:
+    """What is decided."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def decide(self, person: Person, case_id: str, token: int, choice: Choice) -> DecisionData:
+        """Decide a case that is in hand.
+
+        Raises:
+            CaseTaken: it is not in this person's hands, or no longer; nothing was decided.
+            DecisionRefused: the choice contradicts itself or is not this person's to make.
+        """
+        desk = self._desk
+        with self._on_record(person, "case.decided", case_id), desk.turn() as connection:
+            now_s = desk.wall()
+            lease = require(connection, case_id, person.account_id, token, now_s)
+            case = desk.case(person, case_id)
+            seen_s = lease.first_view_s
+            decider = Decider(person.account_id, person.role, token, lease.claimed_s, seen_s)
+            made = rule(case, choice, decider, desk.rules, (str(uuid4()), now_s))
+            self._publish(made, "case.decided", {"token": token})
+            drop(connection, case_id)
+            desk.projection.catch_up()
+            return made
+
+    def undo(self, person: Person, case_id: str) -> DecisionData:
+        """Take back one's own latest decision, while that is possible; the case is open again.
+
+        Raises:
+            CaseTaken: there is no such case, or somebody decided meanwhile.
+            DecisionRefused: it is somebody else's, or too late.
+        """
+        desk = self._desk
+        with self._on_record(person, "case.undone", case_id), desk.turn():
+            case = desk.case(person, case_id)
+            made = undo(case, self._as_then(person, case), desk.rules, self._now())
+            self._publish(made, "case.undone", {})
+            desk.projection.catch_up()
+            return made
+
+    def restore(self, person: Person, case_id: str, reason_code: str) -> DecisionData:
+        """Take back what was done to a stream, whenever that was.
+
+        Raises:
+            CaseTaken: there is no such case, or somebody decided meanwhile.
+            DecisionRefused: nothing holds, or it is not this person's to restore.
+        """
+        desk = self._desk
+        with self._on_record(person, "case.restored", case_id), desk.turn():
+            case = desk.case(person, case_id)
+            _require_restorable(person, reason_code)
+            token = desk.trail.note(Deed(person.account_id, "case.claimed", case_id))
+            decider = Decider(person.account_id, person.role, token, desk.wall())
+            made = restore(case, decider, desk.rules, self._now(), reason_code)
+            self._publish(made, "case.restored", {})
+            desk.projection.catch_up()
+            return made
+
+    def of_case(self, person: Person, case_id: str) -> list[DecisionData]:
+        """Give the decisions about a case, in their order.
+
+        Raises:
+            CaseTaken: there is no such case.
+        """
+        case = self._desk.case(person, case_id)
+        found = (self._desk.file.rows(_DECISION, (one.decision_id,)) for one in case.rulings)
+        return [DecisionData.model_validate_json(rows[0][0]) for rows in found if rows]
+
+    def _publish(self, made: DecisionData, action: str, details: dict[str, str | int]) -> None:
+        """Commit a decision and that it was made.
+
+        Raises:
+            CaseTaken: another one has its place.
+        """
+        desk = self._desk
+        said = details | {"outcome": made.outcome, "action": made.action}
+        deed = Deed(made.actor, action, made.case_id, about=made.decision_id, details=said)
+        event = decision_event(desk.source, made, recorded_s=desk.wall())
+        if not desk.trail.append([deed], [event]):
+            raise CaseTaken("somebody else has decided this case meanwhile")
+
+    @contextmanager
+    def _on_record(self, person: Person, action: str, case_id: str) -> Iterator[None]:
+        """Have on record what was refused as well."""
+        try:
+            yield
+        except (CaseTaken, DecisionRefused) as error:
+            known = self._desk.file.rows("SELECT 1 FROM cases WHERE case_id = ?", (case_id,))
+            why = {"why": str(error)}
+            on = case_id if known else None
+            deed = Deed(person.account_id, action, on, details=why, is_refused=True)
+            self._desk.trail.note(deed)
+            raise
+
+    def _now(self) -> tuple[str, float]:
+        return str(uuid4()), self._desk.wall()
+
+    def _as_then(self, person: Person, case: Case) -> Decider:
+        """Give the person as they were when they made the latest decision."""
+        latest = case.ruling
+        rows: list[Any] = []
+        if latest is not None:
+            rows = self._desk.file.rows(_DECISION, (latest.decision_id,))
+        then = DecisionData.model_validate_json(rows[0][0]).reviewer if rows else None
+        if then is None:
+            raise DecisionRefused("only the latest decision can be undone, by whoever made it")
+        return Decider(
+            person.account_id, person.role, then.lease_token, utc_seconds(then.claimed_at)
+        )
+
+
+def _require_restorable(person: Person, reason_code: str) -> None:
+    if not person.may("restore"):
+        raise DecisionRefused("a senior restores")
+    if reason_code not in reasons_for("rejected"):
+        raise DecisionRefused(f"{reason_code} is no reason for rejected")

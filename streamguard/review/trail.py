@@ -1,0 +1,90 @@
+"""Writes what people do into the audit of the log, together with what they decide.
+
+Rule: a deed and the event that it is about are committed together or not at all. Processes that
+write at once are put into one order, by the places in the chain that only one of them can have.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from streamguard.core.audit import Deed, Head, chained, head_after
+from streamguard.core.audit_data import AuditData
+from streamguard.core.event_data import utc_text
+from streamguard.core.events import Event, Topic
+from streamguard.core.record import Record, Row
+from streamguard.core.review_events import audit_event
+
+
+class ClaimedLog(Protocol):
+    """The log, as far as places in it are claimed."""
+
+    def append_if_new(self, events: Sequence[Event | Row]) -> bool:
+        """Commit events unless one of their ids is there."""
+        ...
+
+    def last(self, topic: str) -> Record | None:
+        """Give the newest record of a topic."""
+        ...
+
+    def event(self, event_id: str) -> Record | None:
+        """Give a record by its event's id."""
+        ...
+
+    def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
+        """Give records from an offset on."""
+        ...
+
+
+class Trail:
+    """The audit of one log; threads and processes may write at once."""
+
+    def __init__(self, log: ClaimedLog, source: str, wall: Callable[[], float]) -> None:
+        """source: `/streamguard/<deployment>`; wall: tells the time, seconds since 1970 UTC."""
+        self._log = log
+        self._source = source
+        self._wall = wall
+
+    def append(self, deeds: Sequence[Deed], events: Sequence[Event] = ()) -> list[AuditData]:
+        """Commit events and what was done, in one; give the records of the deeds.
+
+        Returns:
+            The records; none where somebody else has the place of one of the events.
+        """
+        while True:
+            records = list(self._chained(deeds))
+            made = [audit_event(self._source, record) for record in records]
+            if self._log.append_if_new([*events, *made]):
+                return records
+            if any(self._log.event(event.id) for event in events):
+                return []
+
+    def note(self, deed: Deed) -> int:
+        """Commit a deed; give its place in the chain, which nobody else has or will have."""
+        [record] = self.append([deed])
+        return record.seq
+
+    def head(self) -> Head:
+        """Give how far the chain has come."""
+        last = self._log.last(Topic.AUDIT)
+        return head_after(_audit_of(last)) if last else Head()
+
+    def records(self) -> Iterator[AuditData]:
+        """Give all records that the log holds, in order."""
+        offset = 0
+        while found := self._log.read(offset, Topic.AUDIT):
+            yield from map(_audit_of, found)
+            offset = found[-1].offset + 1
+
+    def _chained(self, deeds: Sequence[Deed]) -> Iterator[AuditData]:
+        head = self.head()
+        at = utc_text(self._wall())
+        for deed in deeds:
+            record = chained(deed, head, at)
+            head = head_after(record)
+            yield record
+
+
+def _audit_of(record: Record) -> AuditData:
+    data = Event.model_validate_json(record.body).data
+    assert isinstance(data, AuditData)  # noqa: S101  # the topic holds nothing else
+    return data
