@@ -217,9 +217,10 @@ def open_store(settings: "Screening | Settings", directory: Path) -> EvidenceSto
         EvidenceUnavailable: the directory cannot be used.
     """
     from streamguard.adapters.evidence_maker import EvidenceMaker  # noqa: PLC0415  # 4 ms
-    from streamguard.evidence_parts import open_vault  # noqa: PLC0415  # 30 ms
+    from streamguard.evidence_parts import open_vault, sha256_of  # noqa: PLC0415  # 30 ms
 
-    vault = open_vault(settings.evidence, settings.deployment.name, directory)
+    deployment, digest = settings.deployment.name, sha256_of(settings)
+    vault = open_vault(settings.evidence, deployment, directory, digest)
     vault.prepare()
     return EvidenceMaker(vault.keep)
 

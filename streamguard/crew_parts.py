@@ -69,9 +69,10 @@ def kept_in(settings: Settings) -> "Vault | None":
     """
     if settings.evidence.directory is None:
         return None
-    from streamguard.evidence_parts import open_vault  # noqa: PLC0415  # only who keeps evidence
+    from streamguard.evidence_parts import open_vault, sha256_of  # noqa: PLC0415  # only who keeps evidence
 
-    vault = open_vault(settings.evidence, settings.deployment.name)
+    section, digest = settings.evidence, sha256_of(settings)
+    vault = open_vault(section, settings.deployment.name, config_sha256=digest)
     vault.prepare()
     return vault
 

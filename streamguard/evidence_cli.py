@@ -20,6 +20,7 @@ def add_evidence_verbs(verbs: Verbs) -> None:
     _add_list(inner)
     _add_show(inner)
     _add_verify(inner)
+    _add_approve(inner)
     _add_export(inner)
     _add_classify(inner)
     _add_holds(inner)
@@ -58,10 +59,15 @@ def _add_verify(verbs: Verbs) -> None:
         verbs,
         "verify",
         "evidence_verbs.verify",
-        "check every byte of the evidence, its manifests and its custody",
+        "check every byte of the evidence, its manifests and its custody; put that on record",
         "streamguard evidence verify --config streamguard.toml",
     )
+    verify.add_argument("evidence_id", metavar="ID", nargs="?", help="check this one's parts alone")
     _add_place(verify)
+    _add_who(verify)
+    verify.add_argument(
+        "--read-only", action="store_true", help="write nothing: for a backup, or another's disk"
+    )
     verify.add_argument(
         "--head",
         metavar="HASH",
@@ -70,18 +76,45 @@ def _add_verify(verbs: Verbs) -> None:
     verify.add_argument("--json", action="store_true")
 
 
+def _add_approve(verbs: Verbs) -> None:
+    approve = add_verb(
+        verbs,
+        "approve",
+        "evidence_verbs.approve_export",
+        "agree to one export by somebody else, where the settings ask for two",
+        "streamguard evidence approve ID --ticket A-17 --config streamguard.toml",
+    )
+    _add_id(approve)
+    _add_place(approve)
+    _add_ticket(approve)
+    _add_who(approve)
+
+
 def _add_export(verbs: Verbs) -> None:
     export = add_verb(
         verbs,
         "export",
         "evidence_verbs.export_evidence",
-        "write one archive with an evidence, its custody and what checks it; its content is plain",
-        "streamguard evidence export ID case-7.zip --config streamguard.toml --purpose 'order 7'",
+        "write one archive with an evidence, its custody and what checks it",
+        "streamguard evidence export ID case-7.zip.age --ticket A-17 --to age1… --config my.toml",
     )
     _add_id(export)
     export.add_argument("file", type=Path, metavar="FILE", help="a ZIP archive, to be made")
     _add_place(export)
-    _add_who(export, needs_purpose=True)
+    _add_ticket(export)
+    export.add_argument(
+        "--to",
+        action="append",
+        metavar="KEY",
+        help="public key, of age or SSH, of whom it is encrypted for; may be repeated; else plain",
+    )
+    _add_who(export)
+
+
+def _add_ticket(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--ticket", required=True, metavar="REF", help="what it is handed out for: it is on record"
+    )
 
 
 def _add_classify(verbs: Verbs) -> None:

@@ -3,17 +3,23 @@
 Rule: only processes that keep evidence or look at it import this: it needs the keys.
 """
 
+import hashlib
+import json
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from streamguard import __version__
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
+from streamguard.core.manifest import AccessPolicy
 from streamguard.core.retention import Retention
 from streamguard.evidence_section import EvidenceSection
 from streamguard.toml_file import read_toml
+from streamguard.vault.collecting import Collector
 from streamguard.vault.folder import Folder, Store
 from streamguard.vault.keys import KeyFiles, Keys
-from streamguard.vault.vault import Collector, Vault
+from streamguard.vault.vault import Vault
 
 
 def retention_of(section: EvidenceSection) -> Retention:
@@ -42,10 +48,22 @@ def key_files(section: EvidenceSection, root: Path) -> KeyFiles:
     )
 
 
-def open_vault(section: EvidenceSection, deployment: str, directory: Path | None = None) -> Vault:
+def sha256_of(settings: BaseModel) -> str:
+    """Name the settings in force by their hash; what is secret in them is masked before."""
+    shown = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def open_vault(
+    section: EvidenceSection,
+    deployment: str,
+    directory: Path | None = None,
+    config_sha256: str = "",
+) -> Vault:
     """Open a store; nothing is written before there is evidence.
 
     directory: where it is, instead of where the settings say.
+    config_sha256: what `sha256_of` says of all settings, for who collects evidence.
 
     Raises:
         ConfigError: there is no directory, or the keys are wrong.
@@ -59,4 +77,6 @@ def open_vault(section: EvidenceSection, deployment: str, directory: Path | None
         if file.absolute().is_relative_to(root.absolute()):
             raise ConfigError(f"{file}: keep the keys out of the directory of the evidence")
     folder = Folder(root, _store(section))
-    return Vault(folder, Keys(files), Collector(deployment, __version__), SystemClock())
+    policy = AccessPolicy(section.roles, section.two_person_export)
+    collector = Collector(deployment, __version__, config_sha256, policy)
+    return Vault(folder, Keys(files), collector, SystemClock())

@@ -14,6 +14,9 @@ StoreUrl = Annotated[str, Field(pattern=r"^(s3|gs|az|file)://[A-Za-z0-9._/-]+$",
 Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
+RoleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
 class EvidenceSection(Section):
     """What a reviewer can look at."""
 
@@ -45,3 +48,9 @@ class EvidenceSection(Section):
     purge_most: Annotated[int, Field(ge=1, le=10_000)] = 100
     """How many evidence `run` erases within an hour at most: a clock or a rule that is wrong costs
     no more until somebody sees it."""
+    roles: Annotated[tuple[RoleName, ...], Field(max_length=16)] = ()
+    """Roles that may see evidence, as its manifests then say; none lays nothing down. The command
+    line knows no roles: whoever may read the keys may use it."""
+    two_person_export: bool = False
+    """Whether evidence that is collected from now on is exported only after somebody else approved
+    of it, by `evidence approve`."""

@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 
-from streamguard.core.custody import Action, Detail, Standing, instant
-from streamguard.core.errors import ConfigError
+from streamguard.core.custody import Action, Detail, Entry, Standing, instant
+from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.retention import Retention, holds_in_force
 from streamguard.evidence_parts import open_vault, retention_of
 from streamguard.settings import load_settings
-from streamguard.vault.checking import Checked, check
+from streamguard.vault.checking import Checked, check, record
 from streamguard.vault.durable import write_whole
-from streamguard.vault.export import export, plain_name
+from streamguard.vault.encrypting import read_recipients
+from streamguard.vault.export import Order, approve, export, plain_name
 from streamguard.vault.purge import Due, erase, plan_purge
 from streamguard.vault.spool import upload
 from streamguard.vault.vault import Vault
@@ -65,23 +66,32 @@ def show(arguments: argparse.Namespace) -> int:
         write_whole(arguments.copy_to / plain_name(item), content)
     entries = [each for each in vault.entries() if each.evidence_id == evidence_id]
     own = [msgspec.to_builtins(each) for each in entries]
-    shown = {"manifest": msgspec.to_builtins(manifest), "custody": own}
+    retention = _retention(vault.standing(evidence_id), entries, _rules(arguments))
+    shown = {"manifest": msgspec.to_builtins(manifest), "retention": retention, "custody": own}
     print(json.dumps(shown, indent=2, ensure_ascii=False))
     return 0
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Check every byte of the evidence, its manifests and its custody."""
-    checked = Checked()
-    problems = list(check(vault_of(arguments), checked, arguments.head))
+    """Check every byte of the evidence, its manifests and its custody; put that on record."""
+    vault, only, checked = vault_of(arguments), arguments.evidence_id, Checked()
+    if only:
+        vault.standing(only)
+    problems = list(check(vault, checked, arguments.head, only))
+    unrecorded = (
+        "" if arguments.read_only else _unrecorded(vault, checked, len(problems), arguments)
+    )
     if arguments.json:
         found = [asdict(problem) for problem in problems]
-        print(json.dumps({"problems": found, **asdict(checked)}))
+        said = {"problems": found, **asdict(checked), "unrecorded": unrecorded}
+        print(json.dumps(said, ensure_ascii=False))
     else:
         for problem in problems:
             print(f"{problem.where}: {problem.what}")
         for where in checked.leftovers:
             print(f"note: {where} belongs to nothing: a crash left it, or somebody else")
+        if unrecorded:
+            print(f"note: this check is not on record: {unrecorded}")
         print(
             f"{checked.n_evidence} evidence, {checked.n_parts} parts, {checked.n_bytes} bytes, "
             f"{checked.n_erased} erased, {checked.n_entries} custody entries: "
@@ -91,13 +101,37 @@ def verify(arguments: argparse.Namespace) -> int:
     return DAMAGED if problems else 0
 
 
+def _unrecorded(
+    vault: Vault, checked: Checked, n_problems: int, arguments: argparse.Namespace
+) -> str:
+    """Put a check on record; say why that cannot be done, if it cannot."""
+    if arguments.read_only or not checked.n_entries:
+        return ""  # also where nothing was ever kept: nothing is written before something is
+    who = {"actor": arguments.by, "purpose": arguments.purpose}
+    try:
+        record(vault, checked, n_problems, only=arguments.evidence_id, **who)
+    except (EvidenceDamaged, EvidenceUnavailable) as error:
+        return str(error)
+    return ""
+
+
+def approve_export(arguments: argparse.Namespace) -> int:
+    """Put on record that somebody else may export an evidence."""
+    entry = approve(vault_of(arguments), arguments.evidence_id, _order(arguments))
+    return _told(entry)
+
+
 def export_evidence(arguments: argparse.Namespace) -> int:
     """Write one archive with an evidence, and what checks it."""
-    vault, evidence_id = vault_of(arguments), arguments.evidence_id
-    who = {"actor": arguments.by, "purpose": arguments.purpose}
-    digest = export(vault, evidence_id, arguments.file, **who)
-    print(f"{digest}  {arguments.file}")
+    recipients = read_recipients(arguments.to or ())
+    order, file = _order(arguments), arguments.file
+    digest = export(vault_of(arguments), arguments.evidence_id, file, order, recipients)
+    print(f"{digest}  {file}")
     return 0
+
+
+def _order(arguments: argparse.Namespace) -> Order:
+    return Order(arguments.by, arguments.ticket, arguments.purpose)
 
 
 def classify(arguments: argparse.Namespace) -> int:
@@ -165,8 +199,22 @@ def _noted(arguments: argparse.Namespace, action: Action, detail: Detail) -> int
     entry = vault_of(arguments).note(
         arguments.evidence_id, action, detail, actor=arguments.by, purpose=arguments.purpose
     )
+    return _told(entry)
+
+
+def _told(entry: Entry) -> int:
     print(f"{entry.at}  {entry.action}  {entry.evidence_id}  entry {entry.hash}")
     return 0
+
+
+def _retention(standing: Standing, entries: list[Entry], rules: Retention) -> dict[str, Any]:
+    """Give how long an evidence is kept, and what keeps it longer."""
+    since = {str(each.detail.get("ref")): each.at for each in entries if each.action == "hold"}
+    return {
+        "class": standing.evidence_class,
+        "delete_after": instant(rules.delete_after_s(standing)),
+        "legal_hold": [{**asdict(hold), "from": since[hold.ref]} for hold in standing.holds],
+    }
 
 
 def _row(vault: Vault, standing: Standing, rules: Retention) -> dict[str, Any]:

@@ -1,9 +1,13 @@
 """The evidence verbs, over what `screen` kept."""
 
+import hashlib
+import io
 import json
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
+import pyrage
 import pytest
 
 from streamguard.cli import main
@@ -118,7 +122,7 @@ def test_a_hold_an_export_and_a_purge_by_their_verbs(
     def run(verb: str, *arguments: str) -> int:
         return main(["evidence", verb, *arguments, "--config", str(config)])
 
-    exported = run("export", evidence_id, str(tmp_path / "a.zip"), "--purpose", "order 7")
+    exported = run("export", evidence_id, str(tmp_path / "a.zip"), "--ticket", "order 7")
     held = run("hold", evidence_id, "--ref", "A-1", "--authority", "court", "--until", "2199-01-31")
     capsys.readouterr()
     run("purge", "--json")
@@ -145,3 +149,90 @@ def test_a_hold_ends_with_a_day_or_never(until: str) -> None:
         main(["evidence", "hold", "x", "--ref", "a", "--authority", "b", "--until", until])
 
     assert caught.value.code == 2
+
+
+def test_a_check_is_on_record_unless_nothing_may_be_written(
+    kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, evidence_id = kept
+    verify = ["evidence", "verify", "--evidence", str(directory), "--json"]
+
+    codes = [
+        main([*verify, "--read-only"]),
+        main([*verify, "--by", "anna", "--purpose", "yearly"]),
+        main([*verify, evidence_id, "--by", "anna"]),
+        main([*verify, "--read-only"]),
+    ]
+    main(["evidence", "show", evidence_id, "--evidence", str(directory)])
+
+    said = capsys.readouterr().out
+    checks = [json.loads(line) for line in said.splitlines()[:4]]
+    shown = json.loads("\n".join(said.splitlines()[4:]))
+    assert codes == [0, 0, 0, 0]
+    assert [each["n_entries"] for each in checks] == [1, 2, 3, 3]
+    assert [each["unrecorded"] for each in checks] == [""] * 4
+    assert checks[2]["head"] == checks[3]["head"] == shown["custody"][-1]["hash"]
+    assert [entry["action"] for entry in shown["custody"]] == ["collect", "verify"]
+
+
+def test_a_check_that_cannot_be_put_on_record_says_so_and_what_it_found(
+    kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, _ = kept
+    (directory / "custody.jsonl").write_bytes(b"{}\n")
+
+    code = main(["evidence", "verify", "--evidence", str(directory)])
+
+    said = capsys.readouterr().out
+    assert code == 2
+    assert "custody.jsonl: line 1: " in said
+
+
+def test_an_id_that_nobody_knows_is_no_sound_evidence(
+    kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, _ = kept
+
+    assert main(["evidence", "verify", "unknown", "--evidence", str(directory)]) == 2
+    assert "there is no evidence unknown" in capsys.readouterr().err
+
+
+def test_two_people_export_for_a_third_who_alone_can_open_it(
+    kept: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, evidence_id = kept
+    config, file = tmp_path / "config.toml", tmp_path / "case.zip.age"
+    config.write_text(f'[evidence]\ndirectory = "{directory}"\ntwo_person_export = true\n')
+    court = pyrage.x25519.Identity.generate()
+    rest = ("--ticket", "A-17", "--config", str(config))
+    export = ["evidence", "export", evidence_id, str(file), "--to", str(court.to_public()), *rest]
+
+    alone = main([*export, "--by", "anna"])
+    approved = main(["evidence", "approve", evidence_id, "--by", "otto", *rest])
+    done = main([*export, "--by", "anna"])
+
+    assert (alone, approved, done) == (2, 0, 0)
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in capsys.readouterr().out
+    with ZipFile(io.BytesIO(pyrage.decrypt(file.read_bytes(), [court]))) as archive:
+        assert {"verify.py", "README.txt", "custody.jsonl"} <= set(archive.namelist())
+
+
+def test_what_is_shown_says_how_long_it_is_kept_and_what_keeps_it_longer(
+    kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, evidence_id = kept
+    place = ["--evidence", str(directory)]
+    order = ["--ref", "A-1", "--authority", "court", "--until", "2199-01-31"]
+    main(["evidence", "hold", evidence_id, *order, *place])
+    capsys.readouterr()
+
+    main(["evidence", "show", evidence_id, *place])
+
+    shown = json.loads(capsys.readouterr().out)
+    [hold] = shown["retention"]["legal_hold"]
+    assert shown["retention"]["class"] == "unreviewed"
+    assert (hold["ref"], hold["authority"], hold["from"], hold["until"]) == (
+        *("A-1", "court", shown["custody"][-1]["at"], "2199-02-01T00:00:00.000Z"),
+    )
+    assert shown["manifest"]["access_policy"] == {"roles": [], "two_person_export": False}
+    assert len(shown["manifest"]["config_sha256"]) == 64

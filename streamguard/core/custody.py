@@ -25,9 +25,24 @@ from streamguard.core.manifest import (
 )
 
 Action = Literal[
-    "collect", "view", "copy", "export", "classify", "hold", "release", "delete", "erased"
+    "collect",
+    "verify",
+    "view",
+    "copy",
+    "approve",
+    "export",
+    "exported",
+    "classify",
+    "hold",
+    "release",
+    "delete",
+    "erased",
 ]
-"""`delete`: its erasure was ordered; `erased`: what it names is gone, and that was looked after."""
+"""`approve`: a second person agrees to an export, which `export` orders and `exported` proves;
+`delete`: its erasure was ordered; `erased`: what it names is gone, and that was looked after."""
+
+STORE = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+"""Stands for all evidence of a store, where it was verified as a whole. Source: RFC 9562, 5.10."""
 
 EvidenceClass = Literal["unreviewed", "rejected", "confirmed"]
 
@@ -80,6 +95,14 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's word that another may export an evidence, once."""
+
+    ticket: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What the entries of one evidence amount to.
 
@@ -95,15 +118,20 @@ class Standing:
     manifest_sha256: str = NOTHING_BEFORE
     revision: int = -1
     holds: tuple[Hold, ...] = ()
+    approvals: tuple[Approval, ...] = ()
     state: Literal["kept", "deleting", "erased"] = "kept"
 
 
 @dataclass(slots=True)
 class Ledger:
-    """All entries so far, in what follows from them."""
+    """All entries so far, in what follows from them.
+
+    last_of_store: hash of the last entry that is of the store as a whole.
+    """
 
     n_entries: int = 0
     last_hash: str = NOTHING_BEFORE
+    last_of_store: str = NOTHING_BEFORE
     n_manifests: int = 0
     last_manifest_sha256: str = NOTHING_BEFORE
     evidence: dict[str, Standing] = field(default_factory=dict)
@@ -120,7 +148,6 @@ class Ledger:
         key_id: str,
     ) -> Entry:
         """Make the entry that follows, with its hash; it is not signed, and not taken yet."""
-        before = self.evidence.get(evidence_id)
         entry = Entry(
             self.n_entries,
             at,
@@ -130,7 +157,7 @@ class Ledger:
             purpose,
             detail,
             self.last_hash,
-            before.last_hash if before else NOTHING_BEFORE,
+            self._last_of(evidence_id),
             key_id,
         )
         return msgspec.structs.replace(entry, hash=hash_of(entry))
@@ -141,13 +168,31 @@ class Ledger:
         Raises:
             EvidenceDamaged: it is not the one that follows; nothing was taken.
         """
-        before = self.evidence.get(entry.evidence_id)
-        own = before.last_hash if before else NOTHING_BEFORE
         if entry.seq != self.n_entries or entry.prev_hash != self.last_hash:
             raise EvidenceDamaged(f"custody entry {self.n_entries} is missing, or out of order")
+        own = self._last_of(entry.evidence_id)
         if entry.hash != hash_of(entry) or entry.prev_of_evidence != own:
             raise EvidenceDamaged(f"custody entry {entry.seq} is not what was written")
-        standing = before or Standing(entry.evidence_id, entry.at)
+        if entry.evidence_id == STORE:
+            self._take_of_store(entry)
+        else:
+            self._take_of_evidence(entry)
+        self.n_entries, self.last_hash = entry.seq + 1, entry.hash
+
+    def _last_of(self, evidence_id: str) -> str:
+        """Give the hash of the last entry of an evidence, or of the store."""
+        if evidence_id == STORE:
+            return self.last_of_store
+        before = self.evidence.get(evidence_id)
+        return before.last_hash if before else NOTHING_BEFORE
+
+    def _take_of_store(self, entry: Entry) -> None:
+        if entry.action != "verify":
+            raise EvidenceDamaged(f"custody entry {entry.seq} is of no evidence")
+        self.last_of_store = entry.hash
+
+    def _take_of_evidence(self, entry: Entry) -> None:
+        standing = self.evidence.get(entry.evidence_id) or Standing(entry.evidence_id, entry.at)
         changed = _after(standing, entry)
         if entry.action == "collect":
             changed = replace(changed, manifest_number=self.n_manifests)
@@ -156,27 +201,34 @@ class Ledger:
         self.evidence[entry.evidence_id] = replace(
             changed, n_entries=standing.n_entries + 1, last_hash=entry.hash
         )
-        self.n_entries, self.last_hash = entry.seq + 1, entry.hash
 
 
 def _after(standing: Standing, entry: Entry) -> Standing:
     """Give what an entry makes of the standing of its evidence."""
-    detail = entry.detail
-    ref = str(detail.get("ref", ""))
+    detail, after = entry.detail, standing
+    ref, ticket = str(detail.get("ref", "")), str(detail.get("ticket", ""))
     match entry.action:
         case "collect":
             sha256 = str(detail.get("manifest_sha256", ""))
-            return replace(standing, manifest_sha256=sha256, revision=standing.revision + 1)
+            after = replace(standing, manifest_sha256=sha256, revision=standing.revision + 1)
         case "classify":
-            return _classified(standing, entry)
+            after = _classified(standing, entry)
         case "hold":
             hold = Hold(ref, str(detail.get("authority", "")), str(detail.get("until", "")))
-            return replace(standing, holds=(*_without(standing.holds, ref), hold))
+            after = replace(standing, holds=(*_without(standing.holds, ref), hold))
         case "release":
-            return replace(standing, holds=_without(standing.holds, ref))
-        case "delete" | "erased":
-            return replace(standing, state="deleting" if entry.action == "delete" else "erased")
-    return standing
+            after = replace(standing, holds=_without(standing.holds, ref))
+        case "approve":
+            approval = Approval(ticket, entry.actor)
+            after = replace(standing, approvals=(*standing.approvals, approval))
+        case "export":
+            left = tuple(each for each in standing.approvals if each.ticket != ticket)
+            after = replace(standing, approvals=left)
+        case "delete":
+            after = replace(standing, state="deleting")
+        case "erased":
+            after = replace(standing, state="erased")
+    return after
 
 
 def _without(holds: tuple[Hold, ...], ref: str) -> tuple[Hold, ...]:

@@ -56,15 +56,35 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.number:04d}-{self.role}.sealed"
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AccessPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may see an evidence, as it was laid down when it was collected.
+
+    roles: of people who may look at it; the program that they sign in to enforces it.
+    two_person_export: it is handed out only after a second person approved of it.
+    """
+
+    roles: tuple[str, ...] = ()
+    two_person_export: bool = False
+
+
+FOR_ALL = AccessPolicy()
+"""Nothing is laid down."""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The state of an evidence after parts were added; the newest one names all its parts.
 
     number:   counts the manifests of this store, from 0.
     revision: counts the manifests of this evidence, from 0.
-    deployment, version: who collected it, and with what.
+    deployment, version, config_sha256: who collected it, with what, and how that was configured.
     merkle_root: over the hashes of the parts, as in RFC 6962.
     prev_manifest_sha256: of the manifest before it in this store, whatever its evidence.
     key_id:   which key signed it.
+    access_policy: who may see it, and how it may be handed out.
+    timestamp_token: RFC 3161, base64 of DER, over what was signed; of an authority that the
+        deployment asks by itself.
+
+    A field that says nothing is left out, also of what is hashed and signed.
     """
 
     format: Literal["streamguard.evidence/v1"]
@@ -81,12 +101,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     merkle_root: Sha256
     prev_manifest_sha256: Sha256
     key_id: KeyId
+    config_sha256: str = ""
+    access_policy: AccessPolicy | None = None
+    timestamp_token: str = ""
     signature: str = ""
 
     @property
     def signed(self) -> bytes:
-        """Give the bytes that the signature is of: all but itself."""
-        return unsigned(self, "signature")
+        """Give the bytes that the signature is of: all but itself, and what was made of it."""
+        return unsigned(self, "signature", "timestamp_token")
 
     @property
     def content(self) -> bytes:

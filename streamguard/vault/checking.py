@@ -1,6 +1,7 @@
 """Looks at every byte of a store of evidence: it is what was written, and all of it is there.
 
-Rule: it reads only, trusts nothing that it has not checked, and goes on after what it found.
+Rule: a check reads only, trusts nothing that it has not checked, and goes on after what it found;
+`record` puts it into the custody.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamguard.core.custody import Entry, Ledger, Standing, read_entry
+from streamguard.core.custody import STORE, Detail, Entry, Ledger, Standing, read_entry
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.manifest import NOTHING_BEFORE, Manifest, merkle_root, read_struct
 from streamguard.vault.custody_file import CUSTODY, HEAD, Head
@@ -46,14 +47,18 @@ class Checked:
     head: str = NOTHING_BEFORE
 
 
-def check(vault: Vault, checked: Checked, known_head: str | None = None) -> Iterator[Problem]:
+def check(
+    vault: Vault, checked: Checked, known_head: str | None = None, only: str | None = None
+) -> Iterator[Problem]:
     """Check a store; what was looked at is in `checked` at the end.
 
     known_head: the hash of an entry that the chain must hold: of its last one, at some time.
+    only: the one evidence whose parts are looked at; the chain and all manifests are in any case.
     """
     with vault.custody.reading() as (lines, head):  # a state between two writes
         manifests = set(vault.folder.manifests())
-    stored = {each: vault.folder.objects(each) for each in vault.folder.evidence_ids()}
+    there = [only] if only else vault.folder.evidence_ids()
+    stored = {each: vault.folder.objects(each) for each in there}
     ledger = Ledger()
     entries: list[Entry] = []
     yield from _check_chain(lines, vault.keys, ledger, entries)
@@ -64,13 +69,36 @@ def check(vault: Vault, checked: Checked, known_head: str | None = None) -> Iter
     yield from _check_manifests(vault, entries, manifests, named)
     checked.leftovers += (f"manifests/{path.name}" for path in sorted(manifests))
     for standing in ledger.evidence.values():
+        if only not in (None, standing.evidence_id):
+            continue
         manifest = named.get(standing.evidence_id)
         checked.n_evidence += 1
         checked.n_erased += standing.state == "erased"
         names = stored.pop(standing.evidence_id, [])
         yield from _check_evidence(vault, standing, manifest, names, checked)
-    checked.leftovers += (f"objects/{evidence_id}" for evidence_id in stored)
+    if only is None:
+        checked.leftovers += (f"objects/{evidence_id}" for evidence_id in stored)
     checked.n_entries, checked.head = ledger.n_entries, ledger.last_hash
+
+
+def record(
+    vault: Vault, checked: Checked, n_problems: int, *, actor: str, purpose: str, only: str | None
+) -> None:
+    """Put a check on record, of one evidence or of the whole store; its entry is the head then.
+
+    Raises:
+        EvidenceDamaged: nothing can be added to the custody as it is.
+        EvidenceUnavailable: it cannot be written.
+    """
+    detail: Detail = {
+        "result": "damaged" if n_problems else "ok",
+        "n_problems": n_problems,
+        "n_parts": checked.n_parts,
+        "n_bytes": checked.n_bytes,
+        "head": checked.head,
+    }
+    entry = vault.note(only or STORE, "verify", detail, actor=actor, purpose=purpose)
+    checked.n_entries, checked.head = checked.n_entries + 1, entry.hash
 
 
 def _check_chain(

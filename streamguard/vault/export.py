@@ -1,7 +1,7 @@
 """Hands evidence to somebody: one archive that says how to check it.
 
-Rule: it is on record before it is written. What is in it is plain: who takes it along encrypts it
-for whom it is meant.
+Rule: it is on record before it is written, and its hash after. What is in it is plain, unless it is
+encrypted for those whom it is meant for; then nothing plain of it reaches a disk.
 
     README.txt verify.py        how to check it, with Python's own library and openssl
     parts/                      the clips and stills
@@ -13,14 +13,16 @@ for whom it is meant.
 import hashlib
 import os
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
-from streamguard.core.custody import Entry
+from streamguard.core.custody import Detail, Entry
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.manifest import Item, Manifest, read_struct
 from streamguard.vault import verify_export
 from streamguard.vault.durable import sync_directory
+from streamguard.vault.encrypting import Recipients, encrypted
 from streamguard.vault.folder import read_file
 from streamguard.vault.vault import Vault
 
@@ -50,36 +52,90 @@ What it is: manifests/ (the last one names all parts). Who had it in hand: custo
 """
 
 
-def export(vault: Vault, evidence_id: str, file: Path, *, actor: str, purpose: str) -> str:
-    """Write an archive; give its SHA-256.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who has evidence exported.
+
+    ticket:  reference of what it is handed out for: an order, a case, a request.
+    purpose: what for, in words; may be empty.
+    """
+
+    actor: str
+    ticket: str
+    purpose: str = ""
+
+
+def approve(vault: Vault, evidence_id: str, order: Order) -> Entry:
+    """Put on record that one agrees to an export by somebody else, for the same ticket.
 
     Raises:
-        ConfigError: there is no such evidence any more, or the file is there.
+        ConfigError: there is no such evidence.
+    """
+    detail: Detail = {"ticket": order.ticket}
+    return vault.note(evidence_id, "approve", detail, actor=order.actor, purpose=order.purpose)
+
+
+def export(
+    vault: Vault, evidence_id: str, file: Path, order: Order, recipients: Recipients = ()
+) -> str:
+    """Write an archive; give its SHA-256.
+
+    recipients: whom it is encrypted for; nobody leaves it plain.
+
+    Raises:
+        ConfigError: there is no such evidence any more, nobody approved, or the file is there.
         EvidenceDamaged: it is not what was kept.
         EvidenceUnavailable: it cannot be read, or the archive cannot be written.
     """
     if file.exists():
         raise ConfigError(f"{file} is there already: name another file")
-    standing = vault.standing(evidence_id)
-    if standing.state != "kept":
-        raise ConfigError(f"evidence {evidence_id} was erased: `evidence show` tells what it was")
-    manifest = vault.manifest_of(standing)
-    hashes = tuple(item.sha256 for item in manifest.items)
-    vault.note(evidence_id, "export", {"sha256": hashes}, actor=actor, purpose=purpose)
+    manifest, named = _ordered(vault, evidence_id, order)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as out, ExitStack() as undo:
             undo.callback(file.unlink)
-            with ZipFile(out, "w", ZIP_STORED) as archive:
+            with encrypted(out, recipients) as into, ZipFile(into, "w", ZIP_STORED) as archive:
                 _write(vault, manifest, archive)
-            undo.pop_all()
             out.flush()
             os.fsync(out.fileno())
-        sync_directory(file.absolute().parent)
-        with file.open("rb") as written:
-            return hashlib.file_digest(written, "sha256").hexdigest()
+            sync_directory(file.absolute().parent)
+            with file.open("rb") as written:
+                digest = hashlib.file_digest(written, "sha256").hexdigest()
+            named["archive_sha256"] = digest
+            vault.note(evidence_id, "exported", named, actor=order.actor, purpose=order.purpose)
+            undo.pop_all()
     except OSError as error:
         raise EvidenceUnavailable(f"{file} cannot be written: {error.strerror}") from None
+    return digest
+
+
+def _ordered(vault: Vault, evidence_id: str, order: Order) -> tuple[Manifest, Detail]:
+    """Put the order on record, if it is a good one; give what is to be exported, and of whom."""
+    with vault.changing() as chain:
+        standing = chain.ledger.evidence.get(evidence_id)
+        if standing is None:
+            raise ConfigError(f"there is no evidence {evidence_id}: see `evidence list`")
+        if standing.state != "kept":
+            raise ConfigError(
+                f"evidence {evidence_id} was erased: `evidence show` tells what it was"
+            )
+        manifest = vault.manifest_of(standing)
+        policies = (vault.policy, manifest.access_policy)
+        others = {each.actor for each in standing.approvals if each.ticket == order.ticket}
+        others -= {order.actor}
+        if any(each and each.two_person_export for each in policies) and not others:
+            raise ConfigError(
+                f"evidence {evidence_id} is exported by two: somebody else has to approve first, "
+                "by `evidence approve` with the same ticket"
+            )
+        detail: Detail = {
+            "ticket": order.ticket,
+            "items": tuple(str(item.number) for item in manifest.items),
+            "sha256": tuple(item.sha256 for item in manifest.items),
+            "approved_by": tuple(sorted(others)),
+        }
+        chain.append(evidence_id, "export", detail, actor=order.actor, purpose=order.purpose)
+    return manifest, {"ticket": order.ticket}
 
 
 def _write(vault: Vault, manifest: Manifest, archive: ZipFile) -> None:

@@ -8,49 +8,36 @@ import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-import msgspec
 
 from streamguard.adapters.failpoint import reach
 from streamguard.core.custody import (
+    STORE,
     Action,
     Detail,
     Entry,
     Ledger,
     Standing,
-    instant,
-    next_manifest,
     read_entry,
 )
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.event_data import Artifact
 from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import (
-    FORMAT,
-    NOTHING_BEFORE,
+    AccessPolicy,
     Item,
     Manifest,
-    merkle_root,
     read_struct,
 )
 from streamguard.core.ports import Clock
+from streamguard.vault.collecting import Collector, Making, make_manifest, store_parts
 from streamguard.vault.custody_file import Chain, CustodyFile
 from streamguard.vault.durable import write_whole
 from streamguard.vault.folder import KEY, Folder, read_file
 from streamguard.vault.keys import Keys
-from streamguard.vault.sealing import new_key, opened, sealed
+from streamguard.vault.sealing import opened
 
 MAX_ROOT_URI = 900
 """Longest URI of the directory: an event holds 1,024 characters for each of its files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Collector:
-    """Who collects evidence: a deployment, and the version of the program."""
-
-    deployment: str
-    version: str
 
 
 class Vault:
@@ -73,6 +60,11 @@ class Vault:
         self.folder.refuse_open()
 
     @property
+    def policy(self) -> AccessPolicy:
+        """Give who may see what is collected now."""
+        return self._collector.policy
+
+    @property
     def actor(self) -> str:
         """Name the program where nobody told it what to do."""
         return f"streamguard {self._collector.deployment}"
@@ -92,12 +84,15 @@ class Vault:
             EvidenceUnavailable: they cannot be stored.
         """
         with self._collecting() as chain:
+            if subject.evidence_id == STORE:
+                raise EvidenceUnavailable("this is no id of an evidence")
             standing = chain.ledger.evidence.get(subject.evidence_id)
             if standing and standing.state != "kept":
                 raise EvidenceUnavailable("this evidence was erased: nothing is added to it")
             before = self.manifest_of(standing) if standing else None
-            items = self._stored(subject, parts, before)
-            manifest = self._manifest(chain.ledger, subject, before, items)
+            items = store_parts(self.folder, self.keys, subject, parts, before)
+            making = Making(self._collector, self.keys, self.clock.wall())
+            manifest = make_manifest(making, chain.ledger, subject, before, items)
             path = self.folder.manifest(manifest.number, manifest.evidence_id)
             write_whole(path, manifest.content)
             reach("evidence_manifest_written")
@@ -131,7 +126,7 @@ class Vault:
             EvidenceUnavailable: there is no such evidence, or the custody cannot be written.
         """
         with self.changing() as chain:
-            if evidence_id not in chain.ledger.evidence:
+            if evidence_id != STORE and evidence_id not in chain.ledger.evidence:
                 raise ConfigError(f"there is no evidence {evidence_id}: see `evidence list`")
             return chain.append(evidence_id, action, detail, actor=actor, purpose=purpose)
 
@@ -231,58 +226,3 @@ class Vault:
                 yield chain
         except OSError as error:
             raise EvidenceUnavailable(f"evidence cannot be stored: {error.strerror}") from None
-
-    def _stored(
-        self, subject: Subject, parts: Sequence[Part], before: Manifest | None
-    ) -> tuple[Item, ...]:
-        """Encrypt and store parts."""
-        evidence_id = subject.evidence_id
-        if before:
-            data_key = self.data_key(evidence_id)
-        else:
-            data_key = new_key()
-            self.folder.put(evidence_id, KEY, self.keys.wrap(evidence_id, data_key))
-        first = len(before.items) if before else 0
-        items = []
-        for number, part in enumerate(parts, first):
-            content = sealed(data_key, evidence_id, number, part.content)
-            item = Item(
-                number=number,
-                role=part.role,
-                media_type=part.media_type,
-                start_ms=part.start_ms,
-                end_ms=part.end_ms,
-                is_original=part.is_original,
-                size_bytes=len(part.content),
-                sha256=hashlib.sha256(part.content).hexdigest(),
-                sealed_size_bytes=len(content),
-                sealed_sha256=hashlib.sha256(content).hexdigest(),
-            )
-            self.folder.put(evidence_id, item.name, content)
-            reach("evidence_part_written")
-            items.append(item)
-        return tuple(items)
-
-    def _manifest(
-        self, ledger: Ledger, subject: Subject, before: Manifest | None, items: tuple[Item, ...]
-    ) -> Manifest:
-        """Make the manifest of what is there now, signed."""
-        all_items = (*(before.items if before else ()), *items)
-        made = Manifest(
-            format=FORMAT,
-            number=0,
-            evidence_id=subject.evidence_id,
-            revision=0,
-            created_at=instant(self.clock.wall()),
-            deployment=self._collector.deployment,
-            version=self._collector.version,
-            stream_id=subject.stream_id,
-            session_id=subject.session_id,
-            flag_ids=(subject.evidence_id,),
-            items=all_items,
-            merkle_root=merkle_root([item.sha256 for item in all_items]),
-            prev_manifest_sha256=NOTHING_BEFORE,
-            key_id=self.keys.signing_id,
-        )
-        placed = next_manifest(ledger, made)
-        return msgspec.structs.replace(placed, signature=self.keys.sign(placed.signed))

@@ -1,3 +1,4 @@
+from typing import get_args
 from uuid import UUID
 
 import msgspec
@@ -6,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.core.custody import (
+    STORE,
     Action,
+    Approval,
     Detail,
     Entry,
     Ledger,
@@ -16,6 +19,7 @@ from streamguard.core.custody import (
     wall_s,
 )
 from streamguard.core.errors import EvidenceDamaged
+from streamguard.core.manifest import NOTHING_BEFORE
 
 ONE, OTHER = str(UUID(int=1)), str(UUID(int=2))
 AT = "2026-01-02T03:04:05.678Z"
@@ -23,6 +27,9 @@ AT = "2026-01-02T03:04:05.678Z"
 DETAIL: dict[Action, Detail] = {
     "collect": {"manifest_sha256": "ab" * 32},
     "classify": {"class": "confirmed"},
+    "approve": {"ticket": "A-17"},
+    "export": {"ticket": "A-17"},
+    "verify": {"result": "ok"},
     "hold": {"ref": "A-1", "authority": "court", "until": ""},
     "release": {"ref": "A-1"},
     "delete": {"sha256": ("ab" * 32, "cd" * 32)},
@@ -164,3 +171,36 @@ def test_a_class_that_there_is_not_is_refused() -> None:
 @given(st.integers(0, 4_000_000_000_000))
 def test_times_are_told_to_the_millisecond(milliseconds: int) -> None:
     assert round(wall_s(instant(milliseconds / 1000 + 1e-5)) * 1000) == milliseconds
+
+
+def test_the_store_has_a_chain_of_its_own_and_is_no_evidence() -> None:
+    ledger = Ledger()
+    written(ledger, ONE, "collect")
+    first = written(ledger, STORE, "verify")
+    written(ledger, ONE, "verify")
+    second = written(ledger, STORE, "verify")
+
+    assert (first.prev_of_evidence, second.prev_of_evidence) == (NOTHING_BEFORE, first.hash)
+    assert list(ledger.evidence) == [ONE]
+    assert (ledger.n_entries, ledger.last_hash) == (4, second.hash)
+
+
+def test_nothing_but_a_check_is_of_the_whole_store() -> None:
+    ledger = Ledger()
+    for action in get_args(Action):
+        if action != "verify":
+            with pytest.raises(EvidenceDamaged, match="of no evidence"):
+                written(ledger, STORE, action)
+
+    assert ledger == Ledger()
+
+
+def test_an_approval_stands_until_an_export_of_its_ticket() -> None:
+    ledger = Ledger()
+    written(ledger, ONE, "approve", {"ticket": "A"})
+    written(ledger, ONE, "approve", {"ticket": "B"})
+
+    written(ledger, ONE, "export", {"ticket": "C"})
+    assert ledger.evidence[ONE].approvals == (Approval("A", "anna"), Approval("B", "anna"))
+    written(ledger, ONE, "export", {"ticket": "A"})
+    assert ledger.evidence[ONE].approvals == (Approval("B", "anna"),)

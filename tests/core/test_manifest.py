@@ -1,4 +1,5 @@
 import hashlib
+import re
 from uuid import UUID
 
 import msgspec
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 
 from streamguard.core.errors import EvidenceDamaged
 from streamguard.core.manifest import (
+    FOR_ALL,
     FORMAT,
     NOTHING_BEFORE,
+    AccessPolicy,
     Item,
     Manifest,
     merkle_root,
@@ -40,7 +43,7 @@ def manifest(n_items: int = 2) -> Manifest:
         merkle_root([SHA] * n_items),
         NOTHING_BEFORE,
         "0" * 16,
-        "ab" * 64,
+        signature="ab" * 64,
     )
 
 
@@ -59,6 +62,33 @@ def test_the_signature_is_of_all_but_itself() -> None:
     assert made.signed == other.signed
     assert b"signature" not in made.signed
     assert msgspec.structs.replace(made, revision=1).signed != made.signed
+
+
+def test_a_timestamp_is_of_what_was_signed_and_comes_later() -> None:
+    made = manifest()
+
+    stamped = msgspec.structs.replace(made, timestamp_token="bWFkZSB1cA==")  # noqa: S106  # no password
+
+    assert stamped.signed == made.signed
+    assert stamped.sha256 != made.sha256
+    assert read_struct(stamped.content, Manifest) == stamped
+
+
+def test_what_was_kept_before_there_were_more_fields_has_the_same_form() -> None:
+    content = manifest().content
+
+    assert not re.search(rb"config_sha256|access_policy|timestamp_token", content)
+    assert read_struct(content, Manifest).content == content
+
+
+def test_an_access_policy_is_part_of_what_is_signed() -> None:
+    open_to_all = msgspec.structs.replace(manifest(), access_policy=FOR_ALL)
+    guarded = msgspec.structs.replace(
+        manifest(), access_policy=AccessPolicy(("lead",), two_person_export=True)
+    )
+
+    assert len({manifest().signed, open_to_all.signed, guarded.signed}) == 3
+    assert read_struct(guarded.content, Manifest) == guarded
 
 
 @given(st.data())

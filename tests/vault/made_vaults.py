@@ -4,14 +4,17 @@ from pathlib import Path
 from uuid import UUID
 
 from streamguard.core.kept import Part, Subject
+from streamguard.core.manifest import FOR_ALL, AccessPolicy
 from streamguard.vault.checking import Checked, Problem, check
+from streamguard.vault.collecting import Collector
 from streamguard.vault.folder import Folder, Store
 from streamguard.vault.keys import KeyFiles, Keys
-from streamguard.vault.vault import Collector, Vault
+from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 
 CLIP = bytes(range(256)) * 3
 STILL = b"a still"
+CONFIG_SHA256 = "c0" * 32
 
 
 def evidence_id(number: int) -> str:
@@ -28,11 +31,15 @@ def part(role: str = "clip", content: bytes = CLIP) -> Part:
 
 
 def made_vault(
-    directory: Path, clock: FakeClock | None = None, store: Store | None = None
+    directory: Path,
+    clock: FakeClock | None = None,
+    store: Store | None = None,
+    policy: AccessPolicy = FOR_ALL,
 ) -> Vault:
     keys = Keys(KeyFiles.beside(directory))
     folder = Folder(directory, store)
-    return Vault(folder, keys, Collector("studio", "0.1.0"), clock or FakeClock())
+    collector = Collector("studio", "0.1.0", CONFIG_SHA256, policy)
+    return Vault(folder, keys, collector, clock or FakeClock())
 
 
 def filled_vault(directory: Path, clock: FakeClock | None = None) -> Vault:

@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamguard.vault.checking import Checked, check
-from tests.vault.made_vaults import CLIP, evidence_id, filled_vault, made_vault, problems
+from streamguard.core.custody import STORE
+from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.kept import Subject
+from streamguard.vault.checking import Checked, check, record
+from streamguard.vault.vault import Vault
+from tests.vault.made_vaults import (
+    CLIP,
+    evidence_id,
+    filled_vault,
+    made_vault,
+    part,
+    problems,
+)
 
 N_EVIDENCE, N_PARTS = 2, 4
 
@@ -123,3 +134,76 @@ def test_what_a_crash_left_behind_is_told_and_no_damage(tmp_path: Path) -> None:
 
     assert list(check(vault, checked)) == []
     assert len(checked.leftovers) == 3
+
+
+# ---- on record
+
+
+def recorded(vault: Vault, only: str | None = None) -> Checked:
+    checked = Checked()
+    n_problems = len(list(check(vault, checked, only=only)))
+    record(vault, checked, n_problems, actor="anna", purpose="yearly", only=only)
+    return checked
+
+
+def test_a_check_of_the_whole_store_is_one_entry_and_its_hash_the_new_head(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+
+    checked = recorded(vault)
+
+    last = vault.entries()[-1]
+    assert (last.action, last.evidence_id, last.actor, last.purpose) == (
+        *("verify", STORE, "anna", "yearly"),
+    )
+    assert (last.detail["result"], last.detail["n_parts"]) == ("ok", N_PARTS)
+    assert (checked.n_entries, checked.head) == (4, last.hash)
+    assert problems(tmp_path / "evidence", checked.head) == []
+    assert list(vault.ledger().evidence) == [evidence_id(1), evidence_id(2)]
+
+
+def test_a_check_of_one_evidence_looks_at_its_parts_and_is_in_its_own_custody(
+    tmp_path: Path,
+) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    vault.folder.put(evidence_id(1), "0000-clip.sealed", b"of somebody else")
+
+    checked = recorded(vault, evidence_id(2))
+
+    assert (checked.n_evidence, checked.n_parts) == (1, 1)
+    assert vault.entries()[-1].evidence_id == evidence_id(2)
+    assert vault.entries()[-1].detail["result"] == "ok"
+    assert vault.standing(evidence_id(2)).n_entries == 2
+
+
+def test_a_check_that_found_damage_says_so_on_record(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    vault.folder.put(evidence_id(1), "0000-clip.sealed", b"of somebody else")
+
+    recorded(vault)
+
+    detail = vault.entries()[-1].detail
+    assert (detail["result"], detail["n_problems"]) == ("damaged", 1)
+
+
+def test_checks_are_a_chain_of_their_own_and_one_that_is_removed_is_found(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    first = recorded(vault).head
+    recorded(vault)
+    custody = tmp_path / "evidence" / "custody.jsonl"
+    lines = custody.read_bytes().splitlines(keepends=True)
+    assert vault.entries()[-1].prev_of_evidence == first
+
+    custody.write_bytes(b"".join(lines[:-2] + lines[-1:]))
+
+    assert problems(tmp_path / "evidence") != []
+
+
+def test_nothing_is_kept_in_the_name_of_the_whole_store(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+
+    with pytest.raises(EvidenceUnavailable, match="no id"):
+        vault.keep(Subject(STORE, "s", "x"), (part(),))
+
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before
+    assert problems(tmp_path / "evidence") == []

@@ -1,3 +1,5 @@
+import hashlib
+import io
 import json
 import re
 import stat
@@ -6,16 +8,29 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
+import pyrage
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamguard.core.errors import ConfigError, EvidenceDamaged
-from streamguard.vault.export import export
+from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
+from streamguard.core.manifest import AccessPolicy
+from streamguard.vault.encrypting import encrypted, read_recipients
+from streamguard.vault.export import Order, approve, export
+from streamguard.vault.vault import Vault
 from streamguard.vault.verify_export import problems_in
-from tests.vault.made_vaults import CLIP, STILL, evidence_id, filled_vault, problems
+from tests.vault.made_vaults import (
+    CLIP,
+    STILL,
+    evidence_id,
+    filled_vault,
+    made_vault,
+    part,
+    problems,
+    subject,
+)
 
-WHO = {"actor": "anna", "purpose": "order 7"}
+ORDER = Order("anna", "A-17", "order 7")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +39,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
     vault = filled_vault(folder / "evidence")
     vault.note(evidence_id(1), "view", {}, actor="ömer", purpose="„case 7“")
-    export(vault, evidence_id(1), folder / "case.zip", **WHO)
+    export(vault, evidence_id(1), folder / "case.zip", ORDER)
     with ZipFile(folder / "case.zip") as archive:
         archive.extractall(folder / "case")
     return folder / "case"
@@ -53,6 +68,9 @@ def test_it_is_on_record_and_the_record_is_in_it(unpacked: Path) -> None:
 
     assert [entry["action"] for entry in entries] == ["collect", "collect", "view", "export"]
     assert (entries[-1]["actor"], entries[-1]["purpose"]) == ("anna", "order 7")
+    assert (entries[-1]["detail"]["ticket"], entries[-1]["detail"]["items"]) == (
+        *("A-17", ["0", "1", "2"]),
+    )
     assert {entry["evidence_id"] for entry in entries} == {evidence_id(1)}
 
 
@@ -129,12 +147,12 @@ def test_the_archive_is_for_its_owner_alone_and_replaces_nothing(tmp_path: Path)
     vault = filled_vault(tmp_path / "evidence")
     file = tmp_path / "case.zip"
 
-    export(vault, evidence_id(2), file, **WHO)
+    export(vault, evidence_id(2), file, ORDER)
     with pytest.raises(ConfigError, match="is there already"):
-        export(vault, evidence_id(2), file, **WHO)
+        export(vault, evidence_id(2), file, ORDER)
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert vault.standing(evidence_id(2)).n_entries == 2
+    assert vault.standing(evidence_id(2)).n_entries == 3
     assert problems(tmp_path / "evidence") == []
 
 
@@ -143,7 +161,134 @@ def test_what_is_damaged_is_on_record_and_not_handed_out(tmp_path: Path) -> None
     vault.folder.put(evidence_id(2), "0000-clip.sealed", b"something else")
 
     with pytest.raises(EvidenceDamaged):
-        export(vault, evidence_id(2), tmp_path / "case.zip", **WHO)
+        export(vault, evidence_id(2), tmp_path / "case.zip", ORDER)
 
     assert not (tmp_path / "case.zip").exists()
     assert vault.standing(evidence_id(2)).n_entries == 2
+
+
+def test_the_hash_of_the_archive_is_on_record(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+
+    digest = export(vault, evidence_id(2), tmp_path / "case.zip", ORDER)
+
+    last = vault.entries()[-1]
+    assert (last.action, last.actor) == ("exported", "anna")
+    assert last.detail == {"ticket": "A-17", "archive_sha256": digest}
+    assert digest == hashlib.sha256((tmp_path / "case.zip").read_bytes()).hexdigest()
+
+
+# ---- by two
+
+
+def guarded(directory: Path) -> Vault:
+    """Make a vault whose evidence is handed out by two people."""
+    vault = made_vault(directory, policy=AccessPolicy(("lead",), two_person_export=True))
+    vault.keep(subject(1), (part(),))
+    return vault
+
+
+def refused(vault: Vault, file: Path, order: Order) -> bool:
+    n_entries = vault.ledger().n_entries
+    try:
+        export(vault, evidence_id(1), file, order)
+    except ConfigError as error:
+        assert "somebody else has to approve" in str(error)  # noqa: PT017  # it may be let through
+        assert vault.ledger().n_entries == n_entries
+        assert not file.exists()
+        return True
+    return False
+
+
+def test_where_two_are_asked_for_one_alone_exports_nothing(tmp_path: Path) -> None:
+    vault, file = guarded(tmp_path / "evidence"), tmp_path / "case.zip"
+
+    assert refused(vault, file, ORDER)
+    approve(vault, evidence_id(1), ORDER)  # herself
+    assert refused(vault, file, ORDER)
+    approve(vault, evidence_id(1), Order("otto", "B-2"))  # of something else
+    assert refused(vault, file, ORDER)
+    approve(vault, evidence_id(1), Order("otto", "A-17"))
+
+    assert not refused(vault, file, ORDER)
+    entry = next(each for each in vault.entries() if each.action == "export")
+    assert entry.detail["approved_by"] == ("otto",)
+
+
+def test_an_approval_is_good_for_one_export(tmp_path: Path) -> None:
+    vault = guarded(tmp_path / "evidence")
+    approve(vault, evidence_id(1), Order("otto", "A-17"))
+
+    assert not refused(vault, tmp_path / "case.zip", ORDER)
+    assert refused(vault, tmp_path / "again.zip", ORDER)
+
+
+def test_evidence_that_was_kept_for_two_stays_so_when_the_settings_change(tmp_path: Path) -> None:
+    guarded(tmp_path / "evidence")
+
+    assert refused(made_vault(tmp_path / "evidence"), tmp_path / "case.zip", ORDER)
+
+
+def test_settings_that_ask_for_two_hold_for_what_was_kept_before(tmp_path: Path) -> None:
+    filled_vault(tmp_path / "evidence")
+    vault = made_vault(tmp_path / "evidence", policy=AccessPolicy((), two_person_export=True))
+
+    assert refused(vault, tmp_path / "case.zip", ORDER)
+
+
+def test_the_manifest_says_who_may_see_it(tmp_path: Path) -> None:
+    vault = guarded(tmp_path / "evidence")
+
+    manifest = vault.manifest_of(vault.standing(evidence_id(1)))
+
+    assert manifest.access_policy == AccessPolicy(("lead",), two_person_export=True)
+    assert problems(tmp_path / "evidence") == []
+
+
+# ---- encrypted
+
+
+def test_an_encrypted_archive_is_opened_by_whom_it_is_meant_for_alone(tmp_path: Path) -> None:
+    vault, file = filled_vault(tmp_path / "evidence"), tmp_path / "case.zip.age"
+    police, court, other = (pyrage.x25519.Identity.generate() for _ in range(3))
+    recipients = read_recipients([str(police.to_public()), str(court.to_public())])
+
+    export(vault, evidence_id(1), file, ORDER, recipients)
+
+    assert CLIP not in file.read_bytes()
+    for identity in (police, court):
+        with ZipFile(io.BytesIO(pyrage.decrypt(file.read_bytes(), [identity]))) as archive:
+            assert archive.testzip() is None
+            assert archive.read("parts/0000-clip.mp4") == CLIP
+    with pytest.raises(pyrage.DecryptError):
+        pyrage.decrypt(file.read_bytes(), [other])
+
+
+def test_what_is_damaged_leaves_no_encrypted_archive_either(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    vault.folder.put(evidence_id(2), "0000-clip.sealed", b"something else")
+    recipients = read_recipients([str(pyrage.x25519.Identity.generate().to_public())])
+
+    with pytest.raises(EvidenceDamaged):
+        export(vault, evidence_id(2), tmp_path / "case.zip.age", ORDER, recipients)
+
+    assert not (tmp_path / "case.zip.age").exists()
+
+
+def test_a_disk_that_is_full_is_told_by_the_thread_that_encrypts() -> None:
+    recipients = read_recipients([str(pyrage.x25519.Identity.generate().to_public())])
+
+    with (
+        pytest.raises(EvidenceUnavailable, match="cannot be encrypted, or not be written"),
+        Path("/dev/full").open("wb", buffering=0) as full,
+        encrypted(full, recipients) as into,
+    ):
+        into.write(bytes(1 << 20))
+
+
+@pytest.mark.parametrize("text", ["", "age1nonsense", "ssh-ed25519 nonsense", "-----BEGIN"])
+def test_what_is_no_public_key_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(ConfigError, match="recipient 1 is no public key") as caught:
+        read_recipients([text])
+
+    assert not text or text not in str(caught.value)

@@ -12,7 +12,7 @@ from streamguard.core.retention import DAY_S, Retention
 from streamguard.evidence_purge import purging
 from streamguard.evidence_section import EvidenceSection
 from streamguard.vault.checking import Checked, check
-from streamguard.vault.export import export
+from streamguard.vault.export import Order, export
 from streamguard.vault.folder import Folder
 from streamguard.vault.purge import Purger, Round, erase, plan_purge
 from streamguard.vault.vault import Vault
@@ -120,7 +120,7 @@ def test_what_is_erased_is_gone_and_proved_by_the_hashes_of_what_it_was(tmp_path
     with pytest.raises(EvidenceUnavailable, match="was erased"):
         vault.keep(subject(1), (part(),))
     with pytest.raises(ConfigError, match="was erased"):
-        export(vault, ONE, tmp_path / "case.zip", actor="anna", purpose="")
+        export(vault, ONE, tmp_path / "case.zip", Order("anna", "A-1"))
 
 
 def test_only_the_plan_that_was_seen_is_carried_out(tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""Seals the parts of an evidence, and makes the manifest that names them.
+
+Rule: it holds no lock and writes no custody: whoever calls it does.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from streamguard.adapters.failpoint import reach
+from streamguard.core.custody import Ledger, instant, next_manifest
+from streamguard.core.kept import Part, Subject
+from streamguard.core.manifest import (
+    FOR_ALL,
+    FORMAT,
+    NOTHING_BEFORE,
+    AccessPolicy,
+    Item,
+    Manifest,
+    merkle_root,
+)
+from streamguard.vault.folder import KEY, Folder
+from streamguard.vault.keys import Keys
+from streamguard.vault.sealing import new_key, sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Who collects evidence: a deployment, and the version of the program.
+
+    config_sha256: of the settings that it runs by; "" where nobody said.
+    policy: who may see what is collected.
+    """
+
+    deployment: str
+    version: str
+    config_sha256: str = ""
+    policy: AccessPolicy = FOR_ALL
+
+
+def store_parts(
+    folder: Folder, keys: Keys, subject: Subject, parts: Sequence[Part], before: Manifest | None
+) -> tuple[Item, ...]:
+    """Encrypt and store parts, behind those that a manifest names already.
+
+    Raises:
+        EvidenceDamaged: the data key is not what was stored.
+        EvidenceUnavailable: the data key cannot be read.
+        OSError: they cannot be written.
+    """
+    evidence_id = subject.evidence_id
+    if before:
+        data_key = keys.unwrap(evidence_id, folder.get(evidence_id, KEY))
+    else:
+        data_key = new_key()
+        folder.put(evidence_id, KEY, keys.wrap(evidence_id, data_key))
+    first = len(before.items) if before else 0
+    items = []
+    for number, part in enumerate(parts, first):
+        content = sealed(data_key, evidence_id, number, part.content)
+        item = Item(
+            number=number,
+            role=part.role,
+            media_type=part.media_type,
+            start_ms=part.start_ms,
+            end_ms=part.end_ms,
+            is_original=part.is_original,
+            size_bytes=len(part.content),
+            sha256=hashlib.sha256(part.content).hexdigest(),
+            sealed_size_bytes=len(content),
+            sealed_sha256=hashlib.sha256(content).hexdigest(),
+        )
+        folder.put(evidence_id, item.name, content)
+        reach("evidence_part_written")
+        items.append(item)
+    return tuple(items)
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Who makes manifests, by which key, and when.
+
+    at_s: seconds since 1970 UTC.
+    """
+
+    collector: Collector
+    keys: Keys
+    at_s: float
+
+
+def make_manifest(
+    making: Making,
+    ledger: Ledger,
+    subject: Subject,
+    before: Manifest | None,
+    items: tuple[Item, ...],
+) -> Manifest:
+    """Make the manifest of what is there with these items, signed."""
+    collector, keys = making.collector, making.keys
+    all_items = (*(before.items if before else ()), *items)
+    made = Manifest(
+        format=FORMAT,
+        number=0,
+        evidence_id=subject.evidence_id,
+        revision=0,
+        created_at=instant(making.at_s),
+        deployment=collector.deployment,
+        version=collector.version,
+        stream_id=subject.stream_id,
+        session_id=subject.session_id,
+        flag_ids=(subject.evidence_id,),
+        items=all_items,
+        merkle_root=merkle_root([item.sha256 for item in all_items]),
+        prev_manifest_sha256=NOTHING_BEFORE,
+        key_id=keys.signing_id,
+        config_sha256=collector.config_sha256,
+        access_policy=collector.policy,
+    )
+    placed = next_manifest(ledger, made)
+    return msgspec.structs.replace(placed, signature=keys.sign(placed.signed))
