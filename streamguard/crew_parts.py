@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from streamguard.adapters.cores import n_cores
+from streamguard.adapters.cores import n_cores, shares
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.worker_spawn import WorkerProcess
 from streamguard.model_pack import load_pack
@@ -32,7 +32,7 @@ def worker_plan(settings: Settings) -> WorkerPlan:
         ModelError: the model pack is wrong.
     """
     source, model = settings.source, settings.model
-    _, n_threads = crew_of(settings.worker)
+    n_workers, n_threads = crew_of(settings.worker)
     if model.pack:
         load_pack(model.pack)
     return WorkerPlan(
@@ -51,6 +51,7 @@ def worker_plan(settings: Settings) -> WorkerPlan:
         n_threads=n_threads,
         stop_timeout_s=settings.worker.stop_timeout_s,
         dense_share=settings.worker.dense_share,
+        places=shares(n_workers) if settings.worker.stays_on_cores else (),
     )
 
 

@@ -21,6 +21,7 @@ import structlog
 
 from streamguard import app, process
 from streamguard.adapters.black_box import BoxedHands
+from streamguard.adapters.cores import stay_on
 from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.adapters.heap import heap_trimmer
 from streamguard.adapters.meter_values import families_of
@@ -44,6 +45,7 @@ from streamguard.runtime.wire import (
     Ready,
     Release,
     Released,
+    Stay,
     Take,
     ToWorker,
     Tune,
@@ -166,6 +168,8 @@ async def _hear(
     """Do what the supervisor says, until it is gone."""
     async for message in messages:
         match message:
+            case Stay(cores):
+                stay_on(cores)
             case Take():
                 worker.take(message)
             case Release(stream_id, reason):

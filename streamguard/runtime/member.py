@@ -19,6 +19,7 @@ from streamguard.runtime.wire import (
     Drain,
     Ready,
     Release,
+    Stay,
     Take,
     ToSupervisor,
     ToWorker,
@@ -67,7 +68,10 @@ class Member:
         self._clock = clock
         self._started_s = self._beat_s = self._decoded_s = clock.monotonic()
         self._n_frames = 0  # of all its streams, when it last told
+        self._places: tuple[tuple[int, ...], ...] = ()
         self.phase: Phase = "starting"
+        self.place: int | None = None
+        """Which of the active workers it is, from 0; None before it is one."""
         self.left_s = 0.0
         """Clock.monotonic() since when it lets its streams go, seconds."""
         self.left_for: StopReason | None = None
@@ -129,7 +133,14 @@ class Member:
 
     def begin(self, plan: WorkerPlan) -> None:
         """Tell it what it screens with."""
+        self._places = plan.places
         self.say(Begin(plan))
+
+    def work_at(self, place: int) -> None:
+        """Let it take streams from now on, on the cores of that place."""
+        self.phase, self.place = "active", place
+        if self._places:
+            self.say(Stay(self._places[place]))
 
     def take(self, message: Take) -> None:
         """Give it a stream."""

@@ -183,10 +183,11 @@ class Supervisor:
 
     def _promote(self) -> None:
         """Let a spare stand in where an active worker is missing."""
-        n_active = sum(member.is_active for member in self.members)
-        while n_active < self._n_workers and (spare := self._spare()) is not None:
-            spare.phase = "active"
-            n_active += 1
+        taken = {member.place for member in self.members if member.is_active}
+        for place in sorted(set(range(self._n_workers)) - taken):
+            if (spare := self._spare()) is None:
+                return
+            spare.work_at(place)
             log.info("worker_active", worker=spare.number, pid=spare.process.pid)
 
     def _fill(self, now_s: float) -> None:

@@ -46,6 +46,8 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     n_threads: int
     stop_timeout_s: float
     dense_share: float
+    places: tuple[tuple[int, ...], ...] = ()
+    """The cores of each active worker; empty where the system places them."""
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):
@@ -88,6 +90,12 @@ class Release(msgspec.Struct, frozen=True, tag=True):
     reason: StopReason
 
 
+class Stay(msgspec.Struct, frozen=True, tag=True):
+    """Run on these cores alone."""
+
+    cores: tuple[int, ...]
+
+
 class Tune(msgspec.Struct, frozen=True, tag=True):
     """What people and servers know of the risk of a stream."""
 
@@ -107,7 +115,7 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     reason: StopReason
 
 
-ToWorker = Begin | Take | Release | Tune | Committed | Drain
+ToWorker = Begin | Stay | Take | Release | Tune | Committed | Drain
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

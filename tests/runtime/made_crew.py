@@ -67,6 +67,7 @@ PLAN = WorkerPlan(
     n_threads=1,
     stop_timeout_s=0.1,
     dense_share=0.0,
+    places=((0,), (1,)),
 )
 
 

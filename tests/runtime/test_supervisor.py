@@ -16,7 +16,7 @@ from streamguard.runtime.board import StreamBeat
 from streamguard.runtime.parts import Stream
 from streamguard.runtime.placing import MOVE_EVERY_S, ORPHAN_S, PIECE_S
 from streamguard.runtime.supervisor import TOGETHER_S
-from streamguard.runtime.wire import HEADER, Drain, Released, Take
+from streamguard.runtime.wire import HEADER, Drain, Released, Stay, Take
 from tests.runtime.made_crew import KILLED, Rig, ScriptedWorker, crew, streams
 
 RULES = CrewRules(silent_s=5, stuck_s=10, ready_s=60, drain_s=10, max_rss_bytes=1000)
@@ -78,6 +78,21 @@ def test_the_spare_takes_over_from_a_worker_that_died_and_goes_on_with_its_sessi
         assert rig.lost == ["died"]
 
     with_crew(1, test)
+
+
+def test_who_stands_in_for_a_worker_takes_its_cores() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.ready(1, 2, 3)
+        await rig.until(lambda: stays(rig, 1) == [Stay((0,))])
+        await rig.until(lambda: stays(rig, 2) == [Stay((1,))])
+        assert stays(rig, 3) == []
+        await rig.die(1)
+        await rig.until(lambda: stays(rig, 3) == [Stay((0,))])
+
+    def stays(rig: Rig, number: int) -> list[Stay]:
+        return [one for one in rig.workers[number].heard if isinstance(one, Stay)]
+
+    with_crew(2, test)
 
 
 def test_another_worker_is_started_for_the_one_that_died() -> None:
