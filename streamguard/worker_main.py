@@ -58,7 +58,10 @@ from streamguard.sections import ModelSection
 from streamguard.vault.channel import VaultPipe
 
 BEAT_EVERY_S = 0.5
-BEATS_PER_METRICS = 2
+BEATS_PER_METRICS = 4
+"""To read all metrics takes 0.7 ms: every second, that was a third of what a worker without streams
+takes. Prometheus asks every 15 s, as a rule."""
+
 TRIM_EVERY_S = 30.0
 """How often free memory goes back to the machine: holes of a minute's packets are 20 MB."""
 

@@ -56,7 +56,7 @@ class FleetValues(Collector):
         self._now[number] = families
 
     def left(self, number: int) -> None:
-        """Keep the counts of a worker that is gone: those of its last second, it never told."""
+        """Keep the counts of a worker that is gone: those of its last 2 s, it never told."""
         gone = dict(self._gone)
         for family in self._now.pop(number, ()):
             if family.kind != "gauge":
