@@ -22,19 +22,23 @@ Ids = Mapping[tuple[str, str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of what was committed; the bar is nothing lost, no stream out of order."""
+    """What became of what was committed; the bar is nothing lost, no stream out of order.
+
+    unknown: ids that arrived and that nobody committed.
+    """
 
     committed: int
     arrived: int
     lost: int
     twice: int
+    unknown: int
     streams: int
     streams_out_of_order: int
 
     @property
     def is_good(self) -> bool:
-        """Say whether all arrived, in order."""
-        return not self.lost and not self.streams_out_of_order
+        """Say whether all arrived, in order, and nothing else did."""
+        return not (self.lost or self.unknown or self.streams_out_of_order)
 
 
 def committed_in(log: Path) -> dict[tuple[str, str], list[str]]:
@@ -80,6 +84,7 @@ def judged(committed: Ids, arrived: Ids) -> Judgement:
         arrived=n_arrived,
         lost=sum(len(set(ids) - set(firsts.get(key, []))) for key, ids in committed.items()),
         twice=n_arrived - sum(map(len, firsts.values())),
+        unknown=sum(len(set(ids) - set(committed.get(key, []))) for key, ids in firsts.items()),
         streams=len(committed),
         streams_out_of_order=sum(firsts.get(key) != list(ids) for key, ids in committed.items()),
     )

@@ -88,6 +88,16 @@ def requires_srt_tools() -> Path:
 
 
 @pytest.fixture(scope="session")
+def requires_faketime() -> Path:
+    """Find the library with which faketime gives a process another clock, threads and all."""
+    program = _program("faketime")
+    found = sorted(program.parent.parent.glob("lib/**/faketime/libfaketimeMT.so.1"))
+    if not found:
+        pytest.skip("no library of faketime beside its program: install Debian's faketime")
+    return found[0]
+
+
+@pytest.fixture(scope="session")
 def requires_rtsp_server() -> list[str | Path]:
     """Give the command that runs an RTSP server; the clip that it serves is to follow."""
     command = [DEBIAN_PYTHON, Path(__file__).with_name("rtsp_server.py")]
@@ -131,3 +141,16 @@ def _refuse_unlisted_skip(report: pytest.TestReport | pytest.CollectReport) -> N
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"{reason} (and allowed_skips.toml does not name this test)"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Report what became of each delivery that was done harm to."""
+    told = [
+        (report.nodeid.rpartition("::")[2], dict(report.user_properties)["delivered"])
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        if "delivered" in dict(report.user_properties)
+    ]
+    if told:
+        terminalreporter.section("delivery under fire")
+    for name, what in told:
+        terminalreporter.line(f"{what}: {name}")

@@ -1,3 +1,57 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtest.arrived import Judgement
+from tests.chaos.site import Committed, Screened, Site
+from tests.chaos.verdict import flags_in, problems_of_evidence
 from tests.kafka.conftest import apache, apache_process, reader
+from tests.processes import on_time, transport_stream
+from tests.servers import serving
 
 __all__ = ["apache", "apache_process", "reader"]
+
+AllThere = Callable[..., Judgement]
+
+
+@pytest.fixture
+def all_there(record_property: Callable[[str, object], None]) -> AllThere:
+    """Give what asserts that a site kept its promise, and reports what came twice.
+
+    Distinct ids in the topics are the committed ones, streams are in order, distinct flags are
+    those that were planted (and those of the channel, if there is one), and evidence verifies.
+    """
+
+    def assert_all(site: Site, committed: Committed | None = None) -> Judgement:
+        judged = site.judged(committed)
+        record_property(
+            "delivered",
+            f"{judged.committed} committed, {judged.arrived} arrived, {judged.lost} lost, "
+            f"{judged.streams_out_of_order} of {judged.streams} streams out of order, "
+            f"{judged.twice} came again",
+        )
+        assert judged.is_good, judged
+        if committed is None:
+            assert flags_in(site) == site.planted
+        else:
+            assert site.planted <= {one for ids in committed.values() for one in ids}
+        if site.screened is not None:
+            assert problems_of_evidence(site, site.screened) == []
+        return judged
+
+    return assert_all
+
+
+@pytest.fixture
+def channel(real_clips: dict[str, Path]) -> Iterator[str]:
+    """Serve what `known_bank` knows, live, to whoever connects, from its beginning."""
+    known = on_time(transport_stream(real_clips["bikes"], n_rounds=9), burst_s=6)
+    with serving(known) as server:
+        yield server.url()
+
+
+@pytest.fixture
+def screened(tmp_path: Path, channel: str, known_bank: Path) -> Screened:
+    """Give a channel whose flags have evidence, which goes to a store."""
+    return Screened(channel, known_bank, tmp_path / "evidence", tmp_path / "store")

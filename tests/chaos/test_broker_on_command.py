@@ -2,16 +2,16 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from streamguard.core.events import Topic
+from tests.chaos.conftest import AllThere
 from tests.chaos.mock_kafka import BROKER
-from tests.chaos.site import N_PARTITIONS, Site
-from tests.processes import ROOT, environment, until
+from tests.chaos.site import N_PARTITIONS, Site, eventually, lasting
+from tests.processes import ROOT, environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -56,36 +56,36 @@ def mock() -> Iterator[MockKafka]:
 
 
 def test_partitions_that_nobody_leads_for_longer_than_every_timeout(
-    tmp_path: Path, mock: MockKafka
+    tmp_path: Path, mock: MockKafka, all_there: AllThere
 ) -> None:
     site = Site(tmp_path, mock.bootstrap)
     site.append(range(N_FLAGS // 2))
 
     with site.running() as run:
-        until(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
+        eventually(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
         mock.tell(f"leader {Topic.FLAGS} -1")
         site.append(range(N_FLAGS // 2, N_FLAGS))
         run.wait_for(run.log, event="delivery_stalled", reason="broker_unavailable")
-        threading.Event().wait(20)
+        lasting(20)
         mock.tell(f"leader {Topic.FLAGS} {BROKER}")
 
-    judgement = site.judged(mock.bootstrap)
-    assert judgement.is_good, judgement
+    all_there(site)
 
 
-def test_a_broker_that_takes_two_seconds_for_each_answer(tmp_path: Path, mock: MockKafka) -> None:
+def test_a_broker_that_takes_two_seconds_for_each_answer(
+    tmp_path: Path, mock: MockKafka, all_there: AllThere
+) -> None:
     site = Site(tmp_path, mock.bootstrap)
     site.append(range(N_FLAGS // 2))
 
     with site.running():
-        until(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
+        eventually(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
         mock.tell("rtt 2000")
         site.append(range(N_FLAGS // 2, N_FLAGS))
-        threading.Event().wait(2)
+        lasting(2)
         waiting = site.n_waiting()
-        until(lambda: not site.n_waiting())
+        eventually(lambda: not site.n_waiting())
         mock.tell("rtt 0")
 
-    judgement = site.judged(mock.bootstrap)
-    assert judgement.is_good, judgement
+    all_there(site)
     assert waiting > 0

@@ -10,8 +10,9 @@ import pytest
 
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.events import Topic
-from tests.chaos.site import Site
-from tests.processes import Running, until
+from tests.chaos.conftest import AllThere
+from tests.chaos.site import Site, eventually
+from tests.processes import Running
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -25,17 +26,16 @@ def limit(run: Running, size_bytes: int) -> None:
 
 
 def test_what_cannot_be_noted_as_acknowledged_is_sent_again_and_nothing_is_lost(
-    tmp_path: Path, apache: ApacheKafka
+    tmp_path: Path, apache: ApacheKafka, all_there: AllThere
 ) -> None:
     site = Site(tmp_path, apache.bootstrap)
     site.append(range(N_FLAGS // 2))
 
     with site.running() as run:
-        until(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
+        eventually(lambda: site.tally(Topic.FLAGS).acknowledged > 0)
         limit(run, 4096)
         site.append(range(N_FLAGS // 2, N_FLAGS))
         run.wait_for(run.log, event="delivery_stalled", reason="log_unavailable")
         limit(run, resource.RLIM_INFINITY)
 
-    judgement = site.judged(apache.bootstrap)
-    assert judgement.is_good, judgement
+    all_there(site)

@@ -1,27 +1,30 @@
-"""The real supervisor, killed with SIGKILL at each durable step of delivery, and started again.
+"""The real supervisor, killed with SIGKILL at each durable step, and started again.
 
-After each: distinct ids in the topic are the committed ids, and streams are in order.
+The steps are those of append, send, acknowledge, bury and prune, and of keeping, uploading and
+erasing evidence. After each: distinct ids in the topic are the committed ones, streams are in
+order, distinct flags are those planted, and evidence verifies.
 """
 
 import ast
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.delivery_ports import Tally
-from streamguard.core.events import Topic
-from streamguard.kafka_parts import make_topics
-from streamguard.kafka_section import KafkaSection
+from streamguard.core.events import RETENTION_S, EventType, Topic
 from tests.broker import set_topic_limit
-from tests.chaos.site import N_PARTITIONS, Site
-from tests.processes import ROOT
+from tests.chaos.conftest import AllThere
+from tests.chaos.site import Screened, Site, eventually
+from tests.chaos.verdict import evidence_told, problems_of_evidence
+from tests.processes import ROOT, streamguard
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 SOURCE = ROOT / "streamguard"
-POINTS = {
+DELIVERY = {
     "append_written": 1,
     "append_committed": 1,
     "window_read": 3,
@@ -29,51 +32,143 @@ POINTS = {
     "broker_acknowledged": 3,
     "acknowledge_written": 3,
     "acknowledge_committed": 3,
-    "bury_written": 1,
-    "bury_committed": 1,
-    "prune_written": 1,
-    "prune_committed": 1,
 }
 """At which passing of each point the supervisor is killed."""
 
+BURYING = ("bury_written", "bury_committed")
+PRUNING = ("prune_written", "prune_committed")
+KEEPING = (
+    "evidence_part_written",
+    "evidence_manifest_written",
+    "evidence_collected",
+    "evidence_uploaded",
+    "evidence_spool_freed",
+)
+ERASING = ("evidence_erasure_ordered", "evidence_erased")
+
 N_FLAGS, N_LATER = 2_000, 100
 
-N_REFUSED_AMONG, LARGE = 200, {150: 8}
-"""Where something is buried: so few flags, each sent by itself, and which one is too large."""
+LARGE = {N_FLAGS + N_LATER // 2: 8}
+"""Which flag is larger than what is let through where something is buried, and by what."""
 
 LIMIT_BYTES = 2_500
 
 
-@pytest.mark.parametrize(("point", "nth"), POINTS.items())
+@pytest.mark.parametrize(("point", "nth"), DELIVERY.items())
 def test_no_flag_is_lost_or_out_of_order_when_the_supervisor_is_killed_at(
-    tmp_path: Path, apache: ApacheKafka, point: str, nth: int
+    tmp_path: Path, apache: ApacheKafka, all_there: AllThere, point: str, nth: int
 ) -> None:
-    section = KafkaSection(
-        bootstrap_servers=apache.bootstrap, replication_factor=1, partitions=N_PARTITIONS
-    )
-    make_topics(section, dry_run=False)
-    is_refused = point.startswith("bury")
-    n_flags = N_REFUSED_AMONG if is_refused else N_FLAGS
-    if is_refused:
-        set_topic_limit(apache.bootstrap, Topic.FLAGS, LIMIT_BYTES)
     site = Site(tmp_path, apache.bootstrap)
-    site.append(range(n_flags), LARGE)
+    site.append(range(N_FLAGS))
 
     killed = site.run_until_it_dies(point, nth)
-    site.append(range(n_flags, n_flags + N_LATER))
+    site.append(range(N_FLAGS, N_FLAGS + N_LATER))
     with site.running():
         pass
 
     assert killed == -signal.SIGKILL
-    judgement = site.judged(apache.bootstrap)
-    assert judgement.is_good, judgement
-    n_events = 2 * (n_flags + N_LATER)  # a supervisor that starts closes what nobody watches
-    n_dead = 2 * is_refused
+    all_there(site)
+    n_events = 2 * (N_FLAGS + N_LATER)  # a supervisor that starts closes what nobody watches
+    assert site.tally(Topic.FLAGS) == Tally(n_events, n_events, 0, 0)
+
+
+@pytest.mark.parametrize("point", BURYING)
+def test_what_is_refused_is_on_record_when_the_supervisor_is_killed_at(
+    tmp_path: Path, apache: ApacheKafka, all_there: AllThere, point: str
+) -> None:
+    """So little is let through that each record goes alone: of those there are few."""
+    site = Site(tmp_path, apache.bootstrap)
+    site.append(range(N_FLAGS))
+    with site.running():
+        pass
+    set_topic_limit(apache.bootstrap, Topic.FLAGS, LIMIT_BYTES)
+    site.append(range(N_FLAGS, N_FLAGS + N_LATER), LARGE)
+
+    killed = site.run_until_it_dies(point, 1)
+    with site.running():
+        pass
+
+    assert killed == -signal.SIGKILL
+    all_there(site)
+    n_events, n_dead = 2 * (N_FLAGS + N_LATER), 2  # its opening and its end
     assert site.tally(Topic.FLAGS) == Tally(n_events, n_events - n_dead, 0, n_dead)
 
 
-def test_every_failpoint_of_delivery_is_one_of_these() -> None:
-    """Those of banks and of evidence have tests of their own."""
+@pytest.mark.parametrize("point", PRUNING)
+def test_only_what_was_acknowledged_is_pruned_when_the_supervisor_is_killed_at(
+    tmp_path: Path, apache: ApacheKafka, all_there: AllThere, point: str
+) -> None:
+    site = Site(tmp_path, apache.bootstrap)
+    site.append(range(N_FLAGS), age_s=RETENTION_S[Topic.FLAGS] + 60)
+    with site.running():
+        pass
+    before = site.committed()
+
+    killed = site.run_until_it_dies(point, 1)
+    site.append(range(N_FLAGS, N_FLAGS + N_LATER))
+    with site.running():
+        eventually(lambda: len(site.events(EventType.FLAG_OPENED)) == N_LATER)
+
+    assert killed == -signal.SIGKILL
+    after = site.committed()
+    everything = {
+        stream: list(dict.fromkeys([*before.get(stream, []), *after.get(stream, [])]))
+        for stream in before | after
+    }
+    all_there(site, everything)
+
+
+@pytest.mark.parametrize("point", KEEPING)
+def test_flags_and_evidence_stand_when_the_supervisor_is_killed_at(
+    tmp_path: Path, apache: ApacheKafka, all_there: AllThere, screened: Screened, point: str
+) -> None:
+    site = Site(tmp_path, apache.bootstrap, screened=screened)
+    site.append(range(N_FLAGS))
+
+    killed = site.run_until_it_dies(point, 1)
+    at_once, n_told = problems_of_evidence(site, screened), len(evidence_told(site))
+    site.append(range(N_FLAGS, N_FLAGS + N_LATER))
+    with site.running():
+        eventually(lambda: len(evidence_told(site)) > n_told and not screened.n_spooled())
+
+    assert killed == -signal.SIGKILL
+    assert at_once == []
+    all_there(site)
+
+
+@pytest.mark.parametrize("point", ERASING)
+def test_an_erasure_is_finished_by_the_next_one_when_it_is_killed_at(
+    tmp_path: Path, apache: ApacheKafka, all_there: AllThere, screened: Screened, point: str
+) -> None:
+    """It is a command of its own, beside a supervisor that delivers."""
+    expired = replace(screened, more="unreviewed_days = 0.000001")
+    site = Site(tmp_path, apache.bootstrap, screened=expired)
+    site.append(range(N_FLAGS))
+    with site.running():
+        eventually(lambda: bool(evidence_told(site)) and not screened.n_spooled())
+    purge = ("evidence", "purge")
+    plan = plan_of(site)
+
+    killed = site.run_until_it_dies(point, 1, *purge, "--delete", plan)
+    at_once = problems_of_evidence(site, screened)
+    again = streamguard(*purge, "--delete", plan_of(site), "--config", site.config)
+
+    assert killed == -signal.SIGKILL
+    assert at_once == []
+    assert again.code == 0, again.err
+    assert list(screened.store.rglob("*.sealed")) == []
+    all_there(site)
+
+
+def plan_of(site: Site) -> str:
+    """Give the name of the plan of what is to be erased now."""
+    told = streamguard("evidence", "purge", "--json", "--config", site.config)
+    name: str = told.rows[-1]["plan"]
+    return name
+
+
+def test_every_failpoint_is_one_of_these() -> None:
+    """Those of banks have tests of their own."""
     found = {
         ast.literal_eval(call.args[0])
         for path in SOURCE.rglob("*.py")
@@ -81,7 +176,6 @@ def test_every_failpoint_of_delivery_is_one_of_these() -> None:
         for call in ast.walk(ast.parse(path.read_text()))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
         if call.func.id == "reach" and isinstance(call.args[0], ast.Constant)
-        if not call.args[0].value.startswith("evidence_")
     }
 
-    assert found == POINTS.keys()
+    assert found == {*DELIVERY, *BURYING, *PRUNING, *KEEPING, *ERASING}

@@ -22,3 +22,10 @@ def test_what_first_appears_in_another_order_is_out_of_order_and_nothing_lost() 
 
     assert (judgement.lost, judgement.streams_out_of_order) == (0, 1)
     assert not judgement.is_good
+
+
+def test_what_nobody_committed_is_not_good() -> None:
+    judgement = judged({LOBBY: ["a"]}, {LOBBY: ["a"], ROOF: ["b"]})
+
+    assert (judgement.unknown, judgement.lost, judgement.streams_out_of_order) == (1, 0, 0)
+    assert not judgement.is_good
