@@ -74,6 +74,8 @@ class LogWriter:
     async def put(self, events: Sequence[Event], read_at_s: float) -> None:
         """Hand over events in order; waits only where far too many wait already."""
         for event in events:
+            if event.type is EventType.STREAM_ENDED:  # no account may bring its session back
+                self._accounts.pop(event.partitionkey, None)
             await self._queue.put(Outgoing(event, read_at_s))
 
     async def commit(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
@@ -95,6 +97,7 @@ class LogWriter:
         at_once: it is the first word of a timeline: no event of that may be committed before it.
         """
         if at_once:
+            self._accounts.pop(account.stream_id, None)  # an older one must not follow it
             await self._queue.put(Outgoing(account, 0.0))
             return
         is_first = not self._accounts

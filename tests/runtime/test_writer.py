@@ -15,6 +15,7 @@ from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Event
 from streamguard.core.ports import EventLog
 from streamguard.core.record import Row
+from streamguard.core.settling import Now, ending
 from streamguard.runtime.writer import MAX_BATCH, MAX_WAITING, LogWriter
 from tests.clock import FakeClock
 
@@ -157,6 +158,35 @@ def test_an_account_follows_the_events_that_it_speaks_of() -> None:
     run(log, test)
 
     assert not any(log.accounts[:-1])
+
+
+def test_an_account_that_waited_for_others_never_follows_a_newer_one(tmp_path: Path) -> None:
+    async def test(written: Written) -> None:
+        await written.writer.keep(account("s", 1))
+        await written.writer.keep(account("s", 2), at_once=True)
+        await written.writer.settled()
+
+    with SqliteLog(tmp_path / "events.db") as log:
+        run(log, test)
+
+        assert [kept.account.n_packets for kept in log.left_over().sessions] == [2]
+
+
+def test_an_account_that_waited_for_others_never_follows_the_end_of_its_session(
+    tmp_path: Path,
+) -> None:
+    one = account("s", 1)
+
+    async def test(written: Written) -> None:
+        await written.writer.keep(one)
+        await written.writer.put([ending(one, "/streamguard/test", "ended", Now(0.0, 0.0))], 0.0)
+        await until(lambda: bool(written.told))
+        await written.writer.settled()
+
+    with SqliteLog(tmp_path / "events.db") as log:
+        run(log, test)
+
+        assert log.left_over().sessions == ()
 
 
 def test_what_is_not_committed_yet_is_the_backlog() -> None:
