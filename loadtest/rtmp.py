@@ -46,7 +46,12 @@ http {{
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  server {{ listen {host}:{stat_port}{spread}; location = /stat {{ rtmp_stat all; }} }}
+  server {{
+    listen {host}:{stat_port}{spread};
+    location = /stat {{ rtmp_stat all; }}
+    location /control {{ rtmp_control all; }}
+    {site}
+  }}
 }}
 """
 
@@ -68,6 +73,11 @@ class RtmpServer:
     def stat_url(self) -> str:
         """Give the address of the page that tells what is being published."""
         return f"http://{HOST}:{self.stat_port}/stat"
+
+    @property
+    def control_url(self) -> str:
+        """Give the address at which it takes orders."""
+        return f"http://{HOST}:{self.stat_port}/control"
 
     def url(self, name: str) -> str:
         """Give the URL to publish a stream to, and to pull it from."""
@@ -114,12 +124,14 @@ def rtmp_server(
     ports: tuple[int, int] | None = None,
     n_processes: int = 1,
     extra: str = "",
+    site: str = "",
 ) -> Iterator[RtmpServer]:
     """Run a server until the end of the `with`.
 
     ports: for RTMP and for the page that tells what is published; free ones without it.
     n_processes: more than one is a mistake of configuration: each knows its own streams alone.
     extra: further directives of the application `live`.
+    site: further locations of its HTTP server; `{stat_port}` in both is that server's port.
 
     Raises:
         ProgramUnavailable: it did not come up.
@@ -133,7 +145,8 @@ def rtmp_server(
         stat_port=stat_port,
         n_processes=n_processes,
         spread=" reuseport" if n_processes > 1 else "",  # else one of them may take all
-        extra=extra,
+        extra=extra.replace("{stat_port}", str(stat_port)),
+        site=site.replace("{stat_port}", str(stat_port)),
     )
     configuration.write_text(text)
     command = [str(nginx), "-p", str(folder), "-e", "stderr", "-c", str(configuration)]

@@ -162,6 +162,17 @@ def _add_service_verbs(verbs: Verbs) -> None:
     demo.add_argument("--json", action="store_true")
 
 
+def _add_enforce(verbs: Verbs) -> None:
+    enforce = add_verb(
+        verbs,
+        "enforce",
+        "enforce_verb.enforce",
+        "carry decisions out on the ingest servers and prove it, until told to stop",
+        "streamguard enforce --config enforce.toml",
+    )
+    enforce.add_argument("--config", type=Path, metavar="FILE", required=True)
+
+
 def _add_hash(verbs: Verbs) -> None:
     hashes = add_verb(
         verbs,
@@ -263,6 +274,7 @@ _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     **dict.fromkeys(
         ("run", "top", "events", "forward", "check-config", "demo"), _add_service_verbs
     ),
+    "enforce": _add_enforce,
     "hash": _add_hash,
     "bank": _add_bank,
     "model": _add_model,

@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from streamguard.admin_section import AdminSection
 from streamguard.core.errors import ConfigError
+from streamguard.enforce_section import ControlSection, EnforceSection
 from streamguard.evidence_section import EvidenceSection
 from streamguard.exchange_section import (
     ExchangeName,
@@ -83,6 +84,9 @@ class Settings(BaseSettings):
     log: LogSection = LogSection()
     kafka: KafkaSection = KafkaSection()
     webhook: WebhookSection = WebhookSection()
+    enforce: EnforceSection = EnforceSection()
+    controls: tuple[ControlSection, ...] = ()
+    """How `enforce` acts on the servers."""
     model: ModelSection = ModelSection()
     evidence: EvidenceSection = EvidenceSection()
     http: HttpSection = HttpSection()
@@ -127,6 +131,16 @@ class Settings(BaseSettings):
                 raise ValueError(f"{who} names the bank {unknown[0]!r}: there is none")
             if banks == () and self.model.pack is None:
                 raise ValueError(f"{who} is held against nothing: name a bank, or leave banks out")
+        return self
+
+    @model_validator(mode="after")
+    def _controls_name_servers(self) -> Self:
+        servers = {server.name for server in self.servers}
+        for control in self.controls:
+            if control.server not in servers:
+                raise ValueError(f"controls names the server {control.server!r}: there is none")
+        if len({control.server for control in self.controls}) < len(self.controls):
+            raise ValueError("two controls act on the same server")
         return self
 
     @classmethod

@@ -76,6 +76,11 @@ def test_what_the_example_comments_out_would_be_allowed(
         more = 'user = "a"\n' if name == "password_file" else ""
         server = 'name = "a"\nkind = "nginx_rtmp"\napi = "http://a/stat"\npull = "rtmp://a"\n'
         values = f'[bank]\npaths = ["known"]\n[[servers]]\n{server}{more}'
+    elif section == "controls":
+        more = 'user = "a"\n' if name == "password_file" else ""
+        server = 'name = "a"\nkind = "nginx_rtmp"\napi = "http://a/stat"\npull = "rtmp://a"\n'
+        control = 'server = "a"\napi = "http://a/control"\n'
+        values = f"[[servers]]\n{server}[[controls]]\n{control}{more}"
     elif section == "exchange":
         values = '[exchange.a]\nkind = "threatexchange"\nbank = "known"\npolicy = "TVEC-X"\n'
     else:
@@ -117,6 +122,19 @@ def test_the_example_of_every_role_is_loaded(role: str, tmp_path: Path) -> None:
 
     assert len(settings.streams) == 2
     assert settings.deployment.name != "streamguard"
+
+
+def test_the_example_of_the_enforcer_is_loaded(tmp_path: Path) -> None:
+    text = (CONFIGS / "enforce.toml").read_text()
+    file = tmp_path / "enforce.toml"
+    file.write_text(text)
+
+    settings = load_settings(file)
+
+    assert {one.server for one in settings.controls} <= {one.name for one in settings.servers}
+    assert {one.kind for one in settings.servers} == {"nginx_rtmp", "mediamtx", "srs"}
+    assert settings.enforce.webhook
+    assert settings.enforce.admission == "enforce"
 
 
 def test_the_policy_shows_every_field_and_applies() -> None:

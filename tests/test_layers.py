@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "ingest": {"ingest", "runtime", "core"},
     "vault": {"vault", "adapters", "core"},
     "review": {"review", "vault", "adapters", "core"},
+    "enforce": {"enforce", "ingest", "runtime", "adapters", "core"},
 }
 MAY_IMPORT_DEMO = {"demo", "app", "cli", "verbs"}
 NOT_IN_CORE = {

@@ -26,6 +26,7 @@ class Order:
     taken_s:   when we took it up.
     expires_s: after which it is no longer tried.
     until_s:   when what is done ends by itself; None where it stands until it is restored.
+    publish:   what ingest calls the publish that was decided on; None where nothing says so.
     """
 
     action_id: str
@@ -39,6 +40,7 @@ class Order:
     taken_s: float
     expires_s: float
     until_s: float | None = None
+    publish: str | None = None
 
     @property
     def is_automatic(self) -> bool:

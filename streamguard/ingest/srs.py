@@ -120,7 +120,7 @@ class Srs:
         return Published(
             SessionKey(
                 self.name,
-                "/".join(map(_one_part, parts)),
+                "/".join(map(one_part, parts)),
                 f"{server}-{stream.publish.cid}",
             ),
             Location(
@@ -133,7 +133,7 @@ class Srs:
         )
 
 
-def _one_part(name: str) -> str:
+def one_part(name: str) -> str:
     """Write a part of a path without slashes: `b/c` in `a` is another stream than `c` in `a/b`.
 
     Anybody may publish to any application: one of the two would be taken for the other, and a

@@ -1,0 +1,35 @@
+"""Tells which publish a session of the event log was, as the ingest server called it.
+
+Rule: it only reads.
+"""
+
+from pathlib import Path
+
+from streamguard.adapters.sqlite_file import LogFile
+from streamguard.core.events import Topic
+
+_PUBLISH = """
+SELECT json_extract(body, '$.data.stream.publish') AS publish
+FROM events INDEXED BY events_by_key WHERE topic = ? AND key = ?
+AND json_extract(body, '$.data.stream.session_id') = ? AND publish IS NOT NULL
+ORDER BY offset DESC LIMIT 1
+"""
+
+
+class SqlitePublishes:
+    """A log that exists, over a connection of its own; may raise LogUnavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = LogFile(path, read_only=True)
+
+    def publish_of(self, stream_id: str, session_id: str) -> str | None:
+        """Name the publish of a session; None where no event says so."""
+        for topic in (Topic.FLAGS, Topic.COVERAGE):
+            rows = self._file.rows(_PUBLISH, (topic, stream_id, session_id))
+            if rows:
+                return str(rows[0][0])
+        return None
+
+    def close(self) -> None:
+        """Release the file; closing twice is harmless."""
+        self._file.close()

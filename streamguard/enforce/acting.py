@@ -1,0 +1,232 @@
+"""Carries out one action on a live stream: denies, strikes, proves.
+
+Rule: deny before kick; each step is on disk before it is taken; nobody is touched but the publish
+that was decided on, and whoever comes back against the deny list.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from streamguard.adapters.sqlite_actions import Hold, Kept
+from streamguard.core.action_data import FailureReason, Method
+from streamguard.core.denials import Denial
+from streamguard.core.enforcing import Found, may_strike
+from streamguard.core.location import Location
+from streamguard.core.ports import Clock
+from streamguard.enforce.book import Book
+from streamguard.enforce.proof import WINDOW_S, back_since, gone_since
+from streamguard.enforce.reader import Reader
+from streamguard.enforce.site import Site
+
+HELD = "sg-hold-"
+"""What names of held streams begin with; 128 random bits follow, that no viewer can guess."""
+
+OpenReader = Callable[[Location], AbstractAsyncContextManager[Reader]]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It was seen to be done; instants are seconds since 1970 UTC."""
+
+    method: Method
+    accepted_s: float
+    effective_s: float
+    verified_s: float
+    window_ms: int = 0
+    denied_until_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It was not done, and trying again would not help."""
+
+    reason: FailureReason
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What actions are done with.
+
+    cut_s: how long a stream that was cut is denied.
+    refuses_viewers: the admission hook answers from the deny list, so that viewers can be refused.
+    """
+
+    book: Book
+    clock: Clock
+    open_reader: OpenReader
+    cut_s: float = 3600.0
+    refuses_viewers: bool = False
+
+
+class Acting:
+    """One action on one server; `kept` says how far it has come."""
+
+    def __init__(self, kept: Kept, site: Site, means: Means) -> None:
+        self.kept = kept
+        self._site = site
+        self._book = means.book
+        self._clock = means.clock
+        self._means = means
+
+    async def attempt(self) -> Done | Failed | None:
+        """Try once; None where it is worth another try.
+
+        Raises:
+            DiscoveryUnavailable: the server does not answer.
+            OrderRefused: it will not.
+            LogUnavailable: a step could not be kept, and was not taken.
+        """
+        order = self.kept.order
+        if order.act == "restore":
+            return await self._restore()
+        if order.publish is None:
+            return Failed("session_unknown")
+        found = await self._look()
+        if not may_strike(found.sight, self.kept.stage):
+            if self.kept.stage == "denied":
+                self._book.allow(order.stream_id, ("publish",))
+            return Failed("session_replaced")
+        match order.act:
+            case "cut" | "cut_and_suspend":
+                return await self._cut(found)
+            case "hold":
+                return await self._hold(found)
+            case "limit_reach":
+                return self._limit(found)
+            case _:
+                assert_never(order.act)
+
+    async def _look(self) -> Found:
+        order = self.kept.order
+        return await self._site.look(order.stream_id, order.publish, self._book.held.values())
+
+    async def _cut(self, found: Found) -> Done | None:
+        order = self.kept.order
+        now_s = self._clock.wall()
+        until_s = now_s + self._means.cut_s if order.act == "cut" else None
+        if self.kept.stage == "taken":
+            denial = Denial(order.stream_id, "publish", order.decision_id, now_s, until_s)
+            path = self._path_of(found)
+            self.kept = self._book.note(replace(self.kept, stage="denied", path=path), denial)
+        if self.kept.stage == "denied":
+            self.kept = self._book.note(replace(self.kept, stage="struck"))
+        done = await self._struck(found)
+        if done is not None:
+            self._book.let_go(order.stream_id)
+            denied = self._book.denied.find(order.stream_id, "publish", now_s)
+            done = replace(done, denied_until_s=denied.until_s if denied else None)
+        return done
+
+    async def _struck(self, found: Found) -> Done | None:
+        """Kick whoever publishes, and prove that the stream is gone."""
+        if self.kept.path is None:
+            return await self._not_listed()
+        async with self._means.open_reader(self._site.control.place(self.kept.path)) as reader:
+            for one in (found.source, *found.copies):
+                if one is not None:
+                    await self._site.control.kick(one)
+            return await self._proved(reader, self._clock.monotonic(), ())
+
+    async def _hold(self, found: Found) -> Done | Failed | None:
+        order, control = self.kept.order, self._site.control
+        if not control.can_hold:
+            return Failed("not_supported")
+        if found.source is None:
+            return Failed("session_ended")
+        hold = self._hold_of(found)
+        self.kept = self._book.note(replace(self.kept, stage="struck", path=hold.path), hold=hold)
+        async with self._means.open_reader(control.place(hold.path)) as reader:
+            if found.source.key.path != hold.moved_path and not await control.move(
+                found.source, hold.name
+            ):
+                return None
+            for one in found.copies:
+                await control.kick(one)
+            done = await self._proved(reader, self._clock.monotonic(), (hold.moved_path,))
+        return done and replace(done, denied_until_s=order.until_s)
+
+    def _hold_of(self, found: Found) -> Hold:
+        """Give the hold that stands already, as this decision has it, or a new one."""
+        order = self.kept.order
+        assert found.source is not None  # noqa: S101  # the caller looked
+        before = self._book.held.get(order.stream_id)
+        if before is not None:
+            return replace(before, decision_id=order.decision_id, until_s=order.until_s)
+        path, name = found.source.key.path, f"{HELD}{secrets.token_hex(16)}"
+        moved = self._site.control.moved_path(path, name)
+        server = self._site.name
+        return Hold(order.stream_id, server, path, name, moved, order.decision_id, order.until_s)
+
+    def _limit(self, found: Found) -> Done | Failed:
+        order = self.kept.order
+        if not self._means.refuses_viewers:
+            return Failed("not_supported")
+        if found.source is None:
+            return Failed("session_ended")
+        now_s = self._clock.wall()
+        denial = Denial(order.stream_id, "play", order.decision_id, now_s, order.until_s)
+        self.kept = self._book.note(replace(self.kept, stage="struck"), denial)
+        return Done("deny_list", now_s, now_s, now_s, denied_until_s=order.until_s)
+
+    async def _restore(self) -> Done | None:
+        order, control = self.kept.order, self._site.control
+        self._book.allow(order.stream_id)
+        hold = self._book.held.get(order.stream_id)
+        now_s = self._clock.wall()
+        nothing = Done("not_published", now_s, now_s, now_s)
+        if hold is None:
+            return nothing
+        found = await self._look()
+        if found.source is None:
+            self._book.let_go(order.stream_id)
+            return nothing
+        async with self._means.open_reader(control.place(hold.path)) as reader:
+            name = hold.path.partition("/")[2]
+            if found.source.key.path == hold.moved_path and not await control.move(
+                found.source, name
+            ):
+                return None
+            ordered_s = self._clock.monotonic()
+            since_s = await back_since(reader, ordered_s, self._clock)
+        if since_s is None:
+            return None
+        self._book.let_go(order.stream_id)
+        return self._done("media", ordered_s, since_s)
+
+    async def _proved(
+        self, reader: Reader, ordered_s: float, elsewhere: Sequence[str]
+    ) -> Done | None:
+        """Look until it is certain; `elsewhere`: paths at which the publisher may be."""
+        since_s = await gone_since(reader, ordered_s, self._clock)
+        if since_s is None:
+            return None
+        found = await self._look()
+        there = [one.key.path for one in (found.source, *found.copies) if one is not None]
+        if any(path not in elsewhere for path in there):
+            return None
+        done = self._done("no_media", ordered_s, since_s)
+        return replace(done, window_ms=round(WINDOW_S * 1000))
+
+    async def _not_listed(self) -> Done | None:
+        """Prove that a stream is gone whose path nobody ever saw: it is not listed."""
+        found = await self._look()
+        if found.sight != "absent":
+            self.kept = self._book.note(replace(self.kept, path=self._path_of(found)))
+            return None
+        now_s = self._clock.wall()
+        return Done("not_published", now_s, now_s, now_s)
+
+    def _done(self, method: Method, ordered_s: float, since_s: float) -> Done:
+        """Tell instants of Clock.monotonic() by the wall's."""
+        ahead_s = self._clock.wall() - self._clock.monotonic()
+        return Done(method, ordered_s + ahead_s, since_s + ahead_s, self._clock.wall())
+
+    def _path_of(self, found: Found) -> str | None:
+        """Give the path at which viewers watch, also of a stream that is held."""
+        hold = self._book.held.get(self.kept.order.stream_id)
+        if hold is not None:
+            return hold.path
+        return found.source.key.path if found.source else None

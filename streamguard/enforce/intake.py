@@ -1,0 +1,104 @@
+"""Reads decisions from the event log, with a place in it of its own.
+
+Rule: the place moves on only once what was read is on disk here; what is read twice is taken once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+from pydantic import ValidationError
+
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.errors import LogUnavailable
+from streamguard.core.events import Event, Topic
+from streamguard.core.orders import Order, orders_of
+from streamguard.core.ports import Clock
+from streamguard.core.record import Record
+from streamguard.enforce.desk import Desk
+from streamguard.runtime.stop import Stop
+
+POLL_S = 0.05
+"""How often the log is looked at while there is nothing new, seconds."""
+
+AGAIN_S = 0.5
+"""After the log could not be read."""
+
+NOTE_EVERY_S = 3600.0
+"""A group that has not noted its place for a day is forgotten: it does so each hour."""
+
+PublishOf = Callable[[str, str], str | None]
+"""Names the publish of a stream's session; None where nothing says so. May raise LogUnavailable."""
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """The consumer; on the event loop of the desk."""
+
+    def __init__(
+        self, event_log: SqliteLog, desk: Desk, publish_of: PublishOf, clock: Clock, group: str
+    ) -> None:
+        self._log = event_log
+        self._desk = desk
+        self._publish_of = publish_of
+        self._clock = clock
+        self._group = group
+        self._noted = (-1, 0.0)
+
+    async def run(self, stop: Stop, max_age_s: float) -> None:
+        """Take decisions up until `stop`; at the first start of all none that is too old."""
+        offset, since_s = await asyncio.to_thread(self._start, max_age_s)
+        while not stop.is_set():
+            try:
+                end, records = await asyncio.to_thread(self._read, offset)
+                for record in records:
+                    await self._take(record, max_age_s, since_s)
+                offset = records[-1].offset + 1 if records else max(offset, end)
+                await asyncio.to_thread(self._note, offset)
+            except LogUnavailable as error:
+                log.warning("decisions_not_read", problem=str(error))
+                await asyncio.sleep(AGAIN_S)
+                continue
+            if not records:
+                await asyncio.sleep(POLL_S)
+
+    def _start(self, max_age_s: float) -> tuple[int, float]:
+        known = self._log.position(self._group)
+        return (1, self._clock.wall() - max_age_s) if known is None else (known, 0.0)
+
+    def _read(self, offset: int) -> tuple[int, list[Record]]:
+        end = self._log.end_offset()
+        return end, self._log.read(offset, Topic.DECISIONS)
+
+    async def _take(self, record: Record, max_age_s: float, since_s: float) -> None:
+        decision = decision_in(record)
+        if decision is None:
+            return
+        orders = orders_of(decision, self._clock.wall(), max_age_s)
+        orders = [one for one in orders if one.decided_s >= since_s]
+        if orders:
+            named = await asyncio.to_thread(self._named, orders)
+            await self._desk.take(named, decision.model_dump_json(exclude_none=True))
+
+    def _named(self, orders: list[Order]) -> list[Order]:
+        publish = self._publish_of(orders[0].stream_id, orders[0].session_id)
+        return [replace(one, publish=publish) for one in orders]
+
+    def _note(self, offset: int) -> None:
+        now_s = self._clock.monotonic()
+        if offset != self._noted[0] or now_s - self._noted[1] > NOTE_EVERY_S:
+            self._log.commit(self._group, offset, self._clock.wall())
+            self._noted = (offset, now_s)
+
+
+def decision_in(record: Record) -> DecisionData | None:
+    """Read a decision; None where the record tells of something else, or cannot be read."""
+    try:
+        data = Event.model_validate_json(record.body).data
+    except ValidationError:
+        log.warning("decision_not_understood", event_id=record.id, offset=record.offset)
+        return None
+    return data if isinstance(data, DecisionData) else None

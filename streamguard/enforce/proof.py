@@ -1,0 +1,54 @@
+"""Proves that a stream is gone, or back, by watching it as a viewer does.
+
+Rule: silence counts from the last media, from the order, or from when our viewer began to look,
+whichever was last. nginx-rtmp gives a viewer who comes late nothing before the next keyframe: a
+publisher that went on is seen in the server's list, one that comes anew begins with a keyframe.
+"""
+
+import asyncio
+
+from streamguard.core.ports import Clock
+from streamguard.enforce.reader import Reader
+
+WINDOW_S = 3.0
+"""No media for so long is proof."""
+
+PATIENCE_S = 3.0
+"""What was under way may arrive for so long after an order; then it has failed (our choice: players
+buffer less on loopback)."""
+
+VIEWER_S = 20.0
+"""A viewer that is not up by then proves nothing; it takes 0.1 s, and seconds on a busy machine."""
+
+BACK_S = 12.0
+"""How long media may take to come back: its publisher sends a keyframe within ten seconds."""
+
+LOOK_EVERY_S = 0.02
+
+
+async def gone_since(reader: Reader, ordered_s: float, clock: Clock) -> float | None:
+    """Wait for proof; give since when nothing came, Clock.monotonic(), or None where media goes on.
+
+    ordered_s: when the server took the order, Clock.monotonic().
+    """
+    while True:
+        now_s = clock.monotonic()
+        media_s, ready_s = reader.media_s, reader.ready_s
+        if media_s is not None and media_s - ordered_s > PATIENCE_S:
+            return None
+        if ready_s is None and now_s - ordered_s > VIEWER_S:
+            return None
+        if ready_s is not None:
+            since_s = max(ordered_s, media_s or ordered_s)
+            if now_s - max(since_s, ready_s) >= WINDOW_S:
+                return since_s
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def back_since(reader: Reader, ordered_s: float, clock: Clock) -> float | None:
+    """Wait for media; give when it came, Clock.monotonic(), or None where none does."""
+    while clock.monotonic() - ordered_s < BACK_S:
+        if reader.media_s is not None and reader.media_s >= ordered_s:
+            return reader.media_s
+        await asyncio.sleep(LOOK_EVERY_S)
+    return None

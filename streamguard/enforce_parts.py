@@ -1,0 +1,174 @@
+"""Builds from the settings what the enforcer works with.
+
+Rule: only here are the credentials of control read.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import assert_never
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from streamguard.adapters.sqlite_actions import Hold
+from streamguard.adapters.webhook import Webhook
+from streamguard.core.action_data import Act
+from streamguard.core.denials import DenyList
+from streamguard.core.enforcing import Reading
+from streamguard.core.errors import ConfigError
+from streamguard.core.ports import Clock
+from streamguard.core.published import RenditionRule
+from streamguard.core.webhook import secret_of as webhook_secret_of
+from streamguard.discovery import provider_of
+from streamguard.enforce.admission import ALLOWED, DENIED, Admission, Gate
+from streamguard.enforce.book import Book
+from streamguard.enforce.platform import Platform
+from streamguard.enforce.site import Site
+from streamguard.enforce_section import ControlSection, EnforceSection
+from streamguard.ingest.asking import Service
+from streamguard.ingest.control import Control
+from streamguard.ingest.mediamtx_control import MediaMtxControl
+from streamguard.ingest.nginx_control import NginxControl
+from streamguard.ingest.srs_control import SrsControl
+from streamguard.ingest_section import ServerSection
+from streamguard.settings import Settings
+
+STATE_SUFFIX = ".enforce"
+"""What the name of the enforcer's own file ends in; it begins as the event log's."""
+
+TOOK_BUCKETS_S = (1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 8.0, 12.0, 30.0, 60.0, 300.0, 900.0)
+"""Three seconds are the proof; the promise is two more."""
+
+
+def state_file(settings: Settings) -> Path:
+    """Give the enforcer's own file."""
+    log_file = settings.log.file
+    return settings.enforce.file or log_file.with_name(log_file.name + STATE_SUFFIX)
+
+
+def sites_of(settings: Settings, secret: bytes, clock: Clock) -> list[Site]:
+    """Make what asks servers and gives them orders; on the event loop that will use it.
+
+    Raises:
+        ConfigError: a password cannot be read.
+    """
+    servers = {server.name: server for server in settings.servers}
+    return [_site(servers[control.server], control, secret, clock) for control in settings.controls]
+
+
+def _site(server: ServerSection, section: ControlSection, secret: bytes, clock: Clock) -> Site:
+    service = Service(
+        f"{server.name} (control)",
+        section.api.rstrip("/"),
+        section.user,
+        section.read_password(),
+        section.timeout_s,
+    )
+    control = _control(server, service)
+    rule = RenditionRule(server.renditions, server.transcoders)
+    return Site(provider_of(server, clock), control, Reading(secret, rule, control.called))
+
+
+def _control(server: ServerSection, service: Service) -> Control:
+    match server.kind:
+        case "nginx_rtmp":
+            return NginxControl(service, server.pull)
+        case "mediamtx":
+            return MediaMtxControl(service, server.pull)
+        case "srs":
+            return SrsControl(service, server.pull)
+        case _:
+            assert_never(server.kind)
+
+
+def admission_of(
+    settings: Settings,
+    secret: bytes,
+    book: Book,
+    clock: Clock,
+    told: Callable[[str, str], None],
+) -> Admission:
+    """Make what answers servers that ask who may publish."""
+    section = settings.enforce
+    exempt = frozenset(section.admission_exempt)
+    gates = {
+        one.name: Gate(one.kind, RenditionRule(one.renditions, one.transcoders), exempt)
+        for one in settings.servers
+    }
+    return Admission(
+        gates,
+        secret,
+        partial(_listed, book),
+        clock.wall,
+        enforces=section.admission == "enforce",
+        on_error=ALLOWED if section.admission_on_error == "allow" else DENIED,
+        told=told,
+    )
+
+
+def _listed(book: Book) -> tuple[DenyList, Mapping[str, Hold]]:
+    return book.denied, book.held
+
+
+def webhook_of(section: EnforceSection, clock: Clock) -> Webhook | None:
+    """Make the way to the platform's own software; None where there is none.
+
+    Raises:
+        ConfigError: its secret cannot be read, or is none.
+    """
+    if not section.webhook:
+        return None
+    file = section.webhook_secret_file or Path()
+    try:
+        secret = webhook_secret_of(file.read_text(encoding="ascii"))
+    except OSError:
+        raise ConfigError(f"{file}: the secret of the webhook cannot be read") from None
+    except ValueError as error:  # one that is no ASCII as well
+        raise ConfigError(f"{file}: {error}") from None
+    return Webhook(section.webhook, secret, section.webhook_timeout_s, clock)
+
+
+def platform_of(webhook: Webhook | None, clock: Clock) -> Platform | None:
+    """Make what has the platform act; None where it has no webhook."""
+    return None if webhook is None else Platform(webhook.send, clock)
+
+
+class EnforceMeter:
+    """Counts into a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._actions = Counter(
+            "streamguard_enforce_actions",
+            "Actions that ended, by what was done and how it ended: done, or why not.",
+            ["act", "outcome"],
+            registry=self.registry,
+        )
+        self._took = Histogram(
+            "streamguard_enforce_seconds",
+            "Seconds from a decision to the proof that it was carried out.",
+            ["act"],
+            buckets=TOOK_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._answers = Counter(
+            "streamguard_enforce_admissions",
+            "Answers to servers that asked who may publish or watch.",
+            ["server", "answer"],
+            registry=self.registry,
+        )
+
+    def ended(self, act: Act, reason: str, took_s: float) -> None:
+        """Count an action that ended; `done` or why not; seconds from the decision to its end."""
+        self._actions.labels(act, reason).inc()
+        if reason == "done":
+            self._took.labels(act).observe(took_s)
+
+    def answered(self, server: str, answer: str) -> None:
+        """Count an answer of the admission hook."""
+        self._answers.labels(server, answer).inc()
+
+    def show(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Export what is read at each scrape."""
+        gauge = Gauge(f"streamguard_enforce_{name}", text, registry=self.registry)
+        gauge.set_function(value)

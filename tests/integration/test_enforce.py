@@ -1,0 +1,140 @@
+"""A decision becomes a stream that is gone. All real: nginx, ffmpeg, the enforcer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from loadtest.enforce_stage import EnforceStage, Form
+from loadtest.rtmp import RtmpServer, free_port, rtmp_server
+from streamguard.core.event_data import utc_seconds
+from tests.conftest import NginxRtmp
+from tests.processes import Running, until
+
+pytestmark = pytest.mark.integration
+pytest_plugins = ["tests.rtmp"]
+
+KEY = "sk_publishers-own-key"
+
+
+@contextmanager
+def stage(folder: Path, rtmp: RtmpServer, form: Form | None = None) -> Iterator[EnforceStage]:
+    made = EnforceStage(folder, rtmp, form)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def enforcing(made: EnforceStage) -> Iterator[Running]:
+    with Running("enforce", "--config", made.config, cwd=made.folder) as running:
+        running.wait_for(running.log, event="enforce_started")
+        yield running
+        running.process.terminate()
+        running.join()
+
+
+@pytest.fixture
+def clip(real_clips: dict[str, Path]) -> Path:
+    return real_clips["bikes"]
+
+
+def test_a_decision_to_cut_ends_the_stream_and_proves_it(
+    tmp_path: Path, rtmp: RtmpServer, clip: Path
+) -> None:
+    with stage(tmp_path, rtmp) as made, enforcing(made) as running, rtmp.publish(clip, KEY) as one:
+        stream = made.live(KEY)
+        decision = made.decide(stream, "cut")
+        event = made.outcome(decision)
+        one.wait(30)
+        told = made.told(decision)
+
+    data = event.data.model_dump()
+    assert [row["type"].split(".")[3] for row in told] == ["requested", "verified"]
+    assert (data["method"], data["window_ms"]) == ("no_media", 3000)
+    assert utc_seconds(data["verified_time"]) - utc_seconds(data["effective_time"]) >= 3.0
+    assert utc_seconds(data["denied_until"]) - utc_seconds(data["decided_time"]) > 3000
+    assert KEY not in f"{running.log}{told}"
+
+
+def test_a_publisher_that_comes_back_at_once_is_ended_again(
+    tmp_path: Path, rtmp: RtmpServer, clip: Path
+) -> None:
+    """The server asks nobody who may publish: whoever comes back is found by looking."""
+    with stage(tmp_path, rtmp) as made, enforcing(made) as running:
+        with rtmp.publish(clip, KEY):
+            made.outcome(made.decide(made.live(KEY), "cut"))
+        for _ in range(2):
+            with rtmp.publish(clip, KEY) as again:
+                again.wait(30)
+
+        assert running.wait_for(running.log, event="publisher_came_back", done="kicked")
+
+
+def test_a_stream_that_was_replaced_meanwhile_is_left_alone(
+    tmp_path: Path, rtmp: RtmpServer, clip: Path
+) -> None:
+    with stage(tmp_path, rtmp) as made:
+        with rtmp.publish(clip, KEY):
+            stream = made.live(KEY)
+        made.gone(KEY)
+        with rtmp.publish(clip, KEY) as other:
+            made.live(KEY)
+            with enforcing(made):
+                event = made.outcome(made.decide(stream, "cut"))
+                assert made.paths() == [f"live/{KEY}"]
+                assert other.poll() is None
+
+    assert event.data.model_dump()["reason"] == "session_replaced"
+
+
+def test_a_hold_takes_a_stream_from_its_viewers_and_restoring_gives_it_back(
+    tmp_path: Path, rtmp: RtmpServer, clip: Path
+) -> None:
+    with stage(tmp_path, rtmp) as made, enforcing(made), rtmp.publish(clip, KEY) as one:
+        stream = made.live(KEY)
+        held = made.outcome(made.decide(stream, "hold")).data.model_dump()
+        [moved] = made.paths()
+        restored = made.outcome(made.decide(stream, "restore")).data.model_dump()
+
+        assert one.poll() is None
+        assert made.paths() == [f"live/{KEY}"]
+    assert held["method"] == "no_media"
+    assert moved.startswith("live/sg-hold-")
+    assert len(moved) > len("live/sg-hold-") + 30
+    assert restored["method"] == "media"
+
+
+def test_a_suspended_stream_may_be_published_again_once_it_is_restored(
+    tmp_path: Path, rtmp: RtmpServer, clip: Path
+) -> None:
+    with stage(tmp_path, rtmp) as made, enforcing(made):
+        with rtmp.publish(clip, KEY):
+            stream = made.live(KEY)
+            cut = made.outcome(made.decide(stream, "cut_and_suspend")).data.model_dump()
+        made.outcome(made.decide(stream, "restore"))
+        with rtmp.publish(clip, KEY) as again:
+            made.live(KEY)
+
+            assert again.poll() is None
+    assert cut["denied_until"] is None
+
+
+def test_a_denied_publisher_is_refused_at_the_door(
+    tmp_path: Path, requires_nginx_rtmp: NginxRtmp, clip: Path
+) -> None:
+    nginx, door = requires_nginx_rtmp, free_port()
+    hook = f"on_publish http://127.0.0.1:{door}/admission/edge;"
+    (tmp_path / "rtmp").mkdir()
+    with rtmp_server(nginx.program, nginx.module, tmp_path / "rtmp", extra=hook) as rtmp:
+        form = Form("enforce", door)
+        with stage(tmp_path, rtmp, form) as made, enforcing(made):
+            with rtmp.publish(clip, KEY):
+                made.outcome(made.decide(made.live(KEY), "cut"))
+            with rtmp.publish(clip, KEY) as again, rtmp.publish(clip, "other") as other:
+                again.wait(30)
+                until(lambda: made.paths() == ["live/other"])
+
+                assert other.poll() is None
