@@ -7,15 +7,21 @@ of their own, or nowhere: beside what they open they protect nothing.
 import argparse
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamguard.adapters.bank_lock import locked
 from streamguard.adapters.sqlite_copy import copy_database
-from streamguard.core.errors import ConfigError, EvidenceUnavailable
+from streamguard.core.custody import Ledger, read_entry
+from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.discovery import ADDED_SUFFIX, SECRET_SUFFIX
 from streamguard.settings import Settings, load_settings
 from streamguard.vault.custody_file import CUSTODY, HEAD
 from streamguard.vault.durable import make_directory, write_whole
+
+if TYPE_CHECKING:
+    from streamguard.vault.vault import Vault
 
 _NOT_COPIED = ("*.db", "*.db-wal", "*.db-shm", "*.part", ".*")
 """Databases are copied as such; what is half written is nobody's."""
@@ -69,11 +75,27 @@ def _copy_bank(bank: Path, target: Path) -> None:
 
 
 def _copy_evidence(settings: Settings, target: Path) -> None:
-    """Copy custody and manifests in one state, then the parts that they name."""
+    """Copy custody and manifests in one state, then the parts that they name.
+
+    What is erased meanwhile is missing in that state: then all is copied again.
+    """
     from streamguard.evidence_parts import open_vault  # noqa: PLC0415  # only who keeps evidence
 
     vault = open_vault(settings.evidence, settings.deployment.name)
     make_directory(target)
+    kept: set[str] | None = None
+    while kept is None or kept - _kept(_custody_of(vault)):
+        lines = _copy_state(vault, target)
+        for evidence_id in (kept or set()) - _kept(lines):
+            shutil.rmtree(target / "objects" / evidence_id, ignore_errors=True)
+        kept = _kept(lines)
+        for path in vault.folder.here():
+            if not path.name.startswith("."):
+                _copy_object(path, target / "objects" / path.parent.name / path.name)
+
+
+def _copy_state(vault: "Vault", target: Path) -> bytes:
+    """Copy what says what there is; give the lines of the custody."""
     with vault.custody.reading() as (lines, head):
         manifests = vault.folder.manifests()
     write_whole(target / CUSTODY, lines)
@@ -81,9 +103,21 @@ def _copy_evidence(settings: Settings, target: Path) -> None:
         write_whole(target / HEAD, head)
     for path in manifests:
         write_whole(target / "manifests" / path.name, path.read_bytes())
-    for path in (vault.folder.root / "objects").glob("*/*"):
-        if not path.name.startswith("."):
-            _copy_object(path, target / "objects" / path.parent.name / path.name)
+    return lines
+
+
+def _custody_of(vault: "Vault") -> bytes:
+    with vault.custody.reading() as (lines, _):
+        return lines
+
+
+def _kept(lines: bytes) -> set[str]:
+    """Give whose parts are there by the custody, as far as it can be followed."""
+    ledger = Ledger()
+    with suppress(EvidenceDamaged):  # is copied as it is: `evidence verify` tells
+        for line in lines.split(b"\n")[:-1]:
+            ledger.take(read_entry(line))
+    return {each.evidence_id for each in ledger.evidence.values() if each.state == "kept"}
 
 
 def _copy_object(path: Path, target: Path) -> None:

@@ -105,9 +105,13 @@ class Folder:
 
     def spooled(self) -> list[Path]:
         """List the parts that are here, those of the evidence that was changed last at the end."""
-        return sorted(
-            (self.root / "objects").glob(f"*/*{SEALED}"), key=lambda path: _changed_ns(path.parent)
-        )
+        parts = [path for path in self.here() if path.name.endswith(SEALED)]
+        return sorted(parts, key=lambda path: _changed_ns(path.parent))
+
+    def here(self) -> list[Path]:
+        """List all objects that are here; one that is erased meanwhile may be among them."""
+        root = self.root / "objects"
+        return [root / each / name for each in _names_in(root) for name in _names_in(root / each)]
 
     def uri(self, evidence_id: str, name: str) -> str:
         """Say where a part is kept in the end."""
@@ -147,7 +151,11 @@ class Folder:
 
 
 def _names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    """List the names in a directory; none where there is none, or none any more."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _changed_ns(folder: Path) -> int:

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -230,3 +231,31 @@ def test_without_a_store_nothing_is_brought_anywhere(tmp_path: Path) -> None:
 
     assert waiting(vault) == Waiting(0, 0)
     assert meter.registry.get_sample_value("streamguard_evidence_waiting_bytes") is None
+
+
+def test_what_is_erased_while_it_is_listed_is_passed_over(tmp_path: Path) -> None:
+    """Uploading, erasing and copying go on at once, each in a thread or process of its own."""
+    folder = made_vault(tmp_path / "evidence").folder
+    for number in range(40):
+        folder.put(evidence_id(number), "0000-clip.sealed", b"x")
+    problems: list[Exception] = []
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            try:
+                folder.spooled()
+                folder.here()
+                folder.objects(evidence_id(39))
+            except OSError as error:
+                problems.append(error)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for number in range(40):
+        folder.erase(evidence_id(number))
+    is_over.set()
+    looking.join()
+
+    assert problems == []
+    assert folder.here() == []
