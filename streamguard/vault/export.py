@@ -37,6 +37,8 @@ What it is: manifests/ (the last one names all parts). Who had it in hand: custo
 
      python3 verify.py
 
+   Whether the archive is the one that was handed out, its SHA-256 tells: it is on record there.
+
 2. Check who wrote it. Every manifest and every custody entry is signed (Ed25519). In signed/ lie,
    of each, what was signed (.json), the signature (.sig), and the public key (.pem). With openssl
    3.0 or later, for each pair:

@@ -1,7 +1,6 @@
 import hashlib
 import io
 import json
-import re
 import stat
 import subprocess
 import sys
@@ -74,34 +73,72 @@ def test_it_is_on_record_and_the_record_is_in_it(unpacked: Path) -> None:
     assert {entry["evidence_id"] for entry in entries} == {evidence_id(1)}
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_the_verifier_finds_a_flipped_bit(unpacked: Path, data: st.DataObject) -> None:
-    """In parts and manifests anywhere, in the custody anywhere but in a signature."""
-    files = sorted(
-        path
-        for path in (*unpacked.glob("parts/*"), *unpacked.glob("manifests/*"))
-        if path.is_file()
-    )
-    files.append(unpacked / "custody.jsonl")
-    path = data.draw(st.sampled_from(files))
-    before = path.read_bytes()
-    signed = [each.span() for each in re.finditer(rb'"signature":"[0-9a-f]*"', before)]
-    bit = data.draw(st.integers(0, 8 * len(before) - 1))
-    if path.name == "custody.jsonl" and any(a <= bit // 8 < b for a, b in signed):
-        return
-    content = bytearray(before)
-    content[bit // 8] ^= 1 << bit % 8
-
-    path.write_bytes(bytes(content))
+def finds_something(directory: Path) -> bool:
     try:
-        found = list(problems_in(unpacked))
-    except (ValueError, KeyError, TypeError):
-        found = ["cannot be read"]
-    finally:
+        return any(True for _ in problems_in(directory))
+    except (OSError, ValueError, KeyError, TypeError):  # what it tells as damage
+        return True
+
+
+def test_the_verifier_finds_a_flipped_bit_in_any_byte(tmp_path: Path) -> None:
+    """Of signed/, whose content stands in the others as well, each seventh byte."""
+    vault = made_vault(tmp_path / "evidence")
+    vault.keep(subject(1), (part(content=b"clip"),))
+    export(vault, evidence_id(1), tmp_path / "case.zip", ORDER)
+    with ZipFile(tmp_path / "case.zip") as archive:
+        archive.extractall(tmp_path / "case")
+    directory = tmp_path / "case"
+
+    missed = []
+    for path in (*directory.glob("*/*"), directory / "custody.jsonl"):
+        before = path.read_bytes()
+        for at in range(0, len(before), 7 if path.parent.name == "signed" else 1):
+            path.write_bytes(flipped(before, 8 * at + at % 8))
+            if not finds_something(directory):
+                missed.append((path.name, at))
         path.write_bytes(before)
 
+    assert missed == []
+    assert not finds_something(directory)
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    made = bytearray(content)
+    made[bit // 8] ^= 1 << bit % 8
+    return bytes(made)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_verifier_finds_any_flipped_bit(unpacked: Path, data: st.DataObject) -> None:
+    files = sorted((*unpacked.glob("*/*"), unpacked / "custody.jsonl"))
+    path = data.draw(st.sampled_from([file for file in files if file.is_file()]))
+    before = path.read_bytes()
+    bit = data.draw(st.integers(0, 8 * len(before) - 1))
+
+    path.write_bytes(flipped(before, bit))
+    found = finds_something(unpacked)
+    path.write_bytes(before)
+
     assert found
+
+
+@pytest.mark.parametrize("folder", ["parts", "manifests", "signed"])
+def test_the_verifier_finds_a_file_that_was_added_or_is_missing(
+    unpacked: Path, folder: str
+) -> None:
+    for path in sorted((unpacked / folder).iterdir()):
+        aside = path.rename(unpacked.parent / "aside")
+        assert finds_something(unpacked), path.name
+        aside.rename(path)
+    added = unpacked / folder / "9999-added.json"
+    added.write_bytes(b"{}")
+
+    found = finds_something(unpacked)
+
+    added.unlink()
+    assert found
+    assert not finds_something(unpacked)
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
