@@ -13,6 +13,10 @@ from streamguard.core.location import Location
 ASK_EVERY_S = 1.0
 """Half of what may pass from a server's return to our trying it again."""
 
+DOWN_S = 15.0
+"""How long a server that is down is waited for without a try, at least: the longest pause between
+two tries."""
+
 PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 """Where each scheme is served unless its URL says otherwise. SRT is UDP: none takes connections."""
 
@@ -26,17 +30,27 @@ class Doors:
         self._asked: dict[Door, tuple[float, bool]] = {}  # when, and whether it was open
         self._locks: defaultdict[Door, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def wait(self, location: Location, seconds: float, stop: asyncio.Event) -> bool:
-        """Let time pass, or a stop come; True where a server was down and is back before that."""
+    async def wait(
+        self, location: Location, seconds: float, stop: asyncio.Event, settle_s: float = 0.0
+    ) -> bool:
+        """Let time pass, or a stop come; True where a server was down and is back before that.
+
+        settle_s: how much longer to wait once a server that was down is back, for a stop that says
+            what became of the publish; with it, a server that is down is not tried, but waited for.
+        """
         until_s = _now_s() + seconds
         door = door_of(location)
-        if door is None or seconds <= ASK_EVERY_S or await self._is_open(door):
+        is_brief = seconds <= ASK_EVERY_S and not settle_s
+        if door is None or is_brief or await self._is_open(door):
             await _stopped(stop, until_s - _now_s())
             return False
+        if settle_s:
+            until_s = max(until_s, _now_s() + DOWN_S)
         while (left_s := until_s - _now_s()) > 0:
             if await _stopped(stop, min(ASK_EVERY_S, left_s)):
                 return False
             if await self._is_open(door):
+                await _stopped(stop, settle_s)
                 return True
         return False
 

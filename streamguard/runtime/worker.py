@@ -25,6 +25,10 @@ was found, discovery says when it has ended: it is released then."""
 HEALTHY_S = 30.0
 """A connection that lasted so long was good: what ends it is a first failure again."""
 
+NEWS_S = 2.0
+"""How long discovery is given to say what is published on a server that was down and is back: two
+of its questions. Tried at once, what is published there now would pass for what was before."""
+
 REPORT_EVERY = 30
 """Failures in a row between two log lines about the same stream: one a minute at most."""
 
@@ -117,7 +121,8 @@ class _Tries:
         """Wait before the next try, at least as long as the server asked for, or for a stop."""
         seconds = delay_s(self._n_failures, random.random())  # noqa: S311  # spreads, hides nothing
         seconds += self._asked_s
-        if await self._parts.doors.wait(self._stream.location, seconds, stop):
+        settle_s = NEWS_S if self._stream.session_key else 0.0
+        if await self._parts.doors.wait(self._stream.location, seconds, stop, settle_s):
             self._n_failures = 1  # the server is back; its publishers may take a little longer
         self._tried_at_s = self._parts.clock.monotonic()
 

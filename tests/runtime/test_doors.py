@@ -19,14 +19,21 @@ def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ASK_EVERY_S", 0.05)
 
 
-def waited(port: int, seconds: float, *, opens: bool = False, stops: bool = False) -> bool:
+def waited(
+    port: int,
+    seconds: float,
+    *,
+    opens: bool = False,
+    stops: bool = False,
+    settle_s: float = 0.0,
+) -> bool:
     """Wait for a server that may open, or for a stop, soon after."""
 
     async def waiting() -> bool:
         stop = asyncio.Event()
         location = parse_location(f"rtmp://{HOST}:{port}/live/a")
         async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(Doors().wait(location, seconds, stop))
+            task = tasks.create_task(Doors().wait(location, seconds, stop, settle_s))
             assert not await takes_connections((HOST, port))  # and so the task, which was first
             if stops:
                 stop.set()
@@ -50,6 +57,25 @@ def test_a_server_that_comes_back_ends_the_wait() -> None:
 
 def test_a_server_that_stays_away_is_waited_for_as_long_as_was_said() -> None:
     assert not waited(refusing_port(), 0.2)
+
+
+def test_who_waits_for_news_waits_on_when_a_server_is_back() -> None:
+    begun_s = time.monotonic()
+
+    assert waited(refusing_port(), 0.0, opens=True, settle_s=0.3)
+
+    assert time.monotonic() - begun_s >= 0.3
+
+
+def test_who_waits_for_news_does_not_try_a_server_that_is_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "DOWN_S", 0.4)
+    begun_s = time.monotonic()
+
+    assert not waited(refusing_port(), 0.0, settle_s=0.1)
+
+    assert time.monotonic() - begun_s >= 0.4
 
 
 def test_a_stop_ends_the_wait() -> None:

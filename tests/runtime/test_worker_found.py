@@ -20,7 +20,7 @@ from streamguard.runtime.doors import Doors
 from streamguard.runtime.parts import Parts
 from streamguard.runtime.screen import StreamScreen
 from streamguard.runtime.stop import Stop, StopReason
-from streamguard.runtime.worker import SESSION_PATIENCE_S, keep_screening
+from streamguard.runtime.worker import NEWS_S, SESSION_PATIENCE_S, keep_screening
 from tests.runtime.fakes import FakeSource, packet
 from tests.runtime.stage import EventList, Opener, Stage, known_picture
 
@@ -50,10 +50,14 @@ class NoWaiting(Doors):
     def __init__(self, back: tuple[int, ...] = ()) -> None:
         super().__init__()
         self.waits_s: list[float] = []
+        self.settles_s: set[float] = set()
         self._back = back
 
-    async def wait(self, location: Location, seconds: float, stop: asyncio.Event) -> bool:
+    async def wait(
+        self, location: Location, seconds: float, stop: asyncio.Event, settle_s: float = 0.0
+    ) -> bool:
         self.waits_s.append(seconds)
+        self.settles_s.add(settle_s)
         return len(self.waits_s) in self._back
 
 
@@ -176,6 +180,14 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(monkeypatch: pytest.Monke
     keep(stage, *[refuses(stage, takes_s=0.0, error=busy)] * 2, gives(stage, GONE), doors=doors)
 
     assert doors.waits_s[:3] == [7.0, 7.125, 0.25]
+
+
+def test_discovery_has_its_say_before_a_server_that_was_down_is_tried() -> None:
+    stage, doors = Stage(), NoWaiting()
+
+    keep(stage, gives(stage, GONE), gives(stage, GONE), doors=doors)
+
+    assert doors.settles_s == {NEWS_S}
 
 
 def test_our_own_stop_does_not_say_that_a_publish_ended() -> None:
