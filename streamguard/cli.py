@@ -269,6 +269,12 @@ def _add_evidence(verbs: Verbs) -> None:
     add_evidence_verbs(verbs)
 
 
+def _add_review(verbs: Verbs) -> None:
+    from streamguard.review_cli import add_review_verbs  # noqa: PLC0415  # of few starts
+
+    add_review_verbs(verbs)
+
+
 _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "screen": _add_screen,
     **dict.fromkeys(
@@ -280,6 +286,7 @@ _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "model": _add_model,
     "topics": _add_topics,
     "evidence": _add_evidence,
+    **dict.fromkeys(("review", "account", "audit"), _add_review),
     "backup": _add_backup,
     "doctor": _add_doctor,
 }

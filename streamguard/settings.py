@@ -35,6 +35,7 @@ from streamguard.exchange_section import (
 from streamguard.ingest_section import ServerSection
 from streamguard.kafka_section import KafkaSection
 from streamguard.limits_section import LimitsSection
+from streamguard.review_section import ReviewSection
 from streamguard.section import Section
 from streamguard.sections import (
     BankSection,
@@ -92,6 +93,7 @@ class Settings(BaseSettings):
     http: HttpSection = HttpSection()
     admin: AdminSection = AdminSection()
     worker: WorkerSection = WorkerSection()
+    review: ReviewSection = ReviewSection()
     exchange: dict[ExchangeName, ExchangeSection] = {}
     """The exchanges whose hash lists `bank sync` follows."""
 

@@ -175,12 +175,14 @@ class DecisionRefused(StreamguardError):
     """What a person asked for in a case is not theirs to do, or contradicts itself."""
 
     reason = "decision_refused"
+    exit_code = 2
 
 
 class CaseTaken(StreamguardError):
     """A case is not, or is no longer, in the hands of whoever asks: nothing was changed."""
 
     reason = "case_taken"
+    exit_code = 2
 
 
 class DeskUnavailable(StreamguardError):
@@ -188,3 +190,16 @@ class DeskUnavailable(StreamguardError):
 
     reason, retriable = "desk_unavailable", True
     exit_code = 3
+
+
+class NoSuchCase(CaseTaken):
+    """There is no case of this id for whoever asks."""
+
+    reason = "no_such_case"
+
+
+class AccountRefused(StreamguardError):
+    """An account cannot be made or changed as it was asked for."""
+
+    reason = "account_refused"
+    exit_code = 2

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import apsw
 
 from streamguard.core.cases import Case
-from streamguard.core.errors import CaseTaken
+from streamguard.core.errors import NoSuchCase
 from streamguard.core.people import Person
 from streamguard.core.ruling import Rules
 from streamguard.review.desk_file import DeskFile
@@ -58,12 +58,12 @@ class Desk:
         """Give a case that somebody may know of.
 
         Raises:
-            CaseTaken: there is none of this id for this person.
+            NoSuchCase: there is none of this id for this person.
         """
         rows: list[Any] = self.file.rows("SELECT body FROM cases WHERE case_id = ?", (case_id,))
         case = read_case(rows[0][0]) if rows else None
         if case is None or not person.is_cleared(case.policy):
-            raise CaseTaken("there is no such case")
+            raise NoSuchCase("there is no such case")
         return case
 
     def held(self) -> dict[str, Lease]:

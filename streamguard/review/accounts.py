@@ -1,0 +1,189 @@
+"""Accounts of this machine: who may sign in, and as what.
+
+Rule: a password is kept as its argon2id hash alone; whoever guesses is slowed down by account and
+by address, and cannot tell an unknown name from a wrong password.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from streamguard.core.decision_data import Role
+from streamguard.core.errors import AccountRefused
+from streamguard.core.people import Person
+from streamguard.review.desk_file import DeskFile
+
+MIN_PASSWORD, MAX_PASSWORD = 12, 128
+"""Characters. Source: OWASP ASVS 5.0, 6.2.1 (8 or more, 15 recommended) and 6.2.9 (64 allowed)."""
+
+WINDOW_S = 900.0
+"""How long a failed sign-in counts, seconds."""
+
+MAX_FAILURES = 5
+"""So many of one account within the window, and it waits for the rest of it (our choice)."""
+
+MAX_FAILURES_FROM = 50
+"""So many from one address: more, for a whole shift may sit behind one."""
+
+_NAME = re.compile(r"[A-Za-z0-9@._+-]{1,64}")
+_COLUMNS = "SELECT account_id, name, role, clearance, is_active, password_hash FROM accounts"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account.
+
+    name: what somebody signs in with; it goes into no event and no audit.
+    """
+
+    account_id: str
+    name: str
+    role: Role
+    clearance: frozenset[str]
+    is_active: bool
+
+    @property
+    def person(self) -> Person:
+        """Give what may be done with it."""
+        return Person(self.account_id, self.role, self.clearance)
+
+
+class Accounts:
+    """The accounts of one file."""
+
+    def __init__(
+        self, file: DeskFile, wall: Callable[[], float], hasher: PasswordHasher | None = None
+    ) -> None:
+        """hasher: argon2id with the library's parameters, those of RFC 9106 for little memory."""
+        self._file = file
+        self._wall = wall
+        self._hasher = hasher or PasswordHasher()
+        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+
+    def add(self, name: str, role: str, clearance: frozenset[str], password: str | None) -> Account:
+        """Make an account; without a password it is signed in elsewhere.
+
+        Raises:
+            AccountRefused: the name is taken, or something does not do.
+        """
+        if not _NAME.fullmatch(name):
+            raise AccountRefused("a name has 1 to 64 letters, digits or @ . _ + -")
+        account = Account(f"r-{secrets.token_hex(6)}", name, _role(role), clearance, is_active=True)
+        hashed = self._hashed(name, password) if password is not None else None
+        with self._file.transaction() as connection:
+            if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).fetchall():
+                raise AccountRefused("there is an account of this name")
+            of = (account.account_id, name, role, json.dumps(sorted(clearance)), hashed)
+            connection.execute(
+                "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, 1, ?)", (*of, self._wall())
+            )
+        return account
+
+    def change(
+        self,
+        account_id: str,
+        *,
+        role: str | None = None,
+        clearance: frozenset[str] | None = None,
+        is_active: bool | None = None,
+        password: str | None = None,
+    ) -> Account:
+        """Change what is given; whoever is signed in with it has to sign in again.
+
+        Raises:
+            AccountRefused: there is none, or something does not do.
+        """
+        account = self.get(account_id)
+        if account is None:
+            raise AccountRefused("there is no such account")
+        hashed = self._hashed(account.name, password) if password is not None else None
+        cleared = account.clearance if clearance is None else clearance
+        changed = Account(
+            account_id,
+            account.name,
+            account.role if role is None else _role(role),
+            cleared,
+            account.is_active if is_active is None else is_active,
+        )
+        with self._file.transaction() as connection:
+            connection.execute(
+                "UPDATE accounts SET role = ?, clearance = ?, is_active = ?,"
+                " password_hash = ifnull(?, password_hash) WHERE account_id = ?",
+                (changed.role, json.dumps(sorted(cleared)), changed.is_active, hashed, account_id),
+            )
+            connection.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,))
+        return changed
+
+    def get(self, account_id: str) -> Account | None:
+        """Give an account by its id."""
+        rows = self._file.rows(f"{_COLUMNS} WHERE account_id = ?", (account_id,))
+        return _account_of(rows[0]) if rows else None
+
+    def named(self, name: str) -> Account | None:
+        """Give an account by its name."""
+        rows = self._file.rows(f"{_COLUMNS} WHERE name = ?", (name,))
+        return _account_of(rows[0]) if rows else None
+
+    def all(self) -> list[Account]:
+        """Give all accounts, by name."""
+        return [_account_of(row) for row in self._file.rows(f"{_COLUMNS} ORDER BY name")]
+
+    def sign_in(self, name: str, password: str, address: str) -> Account | None:
+        """Give the account of a name and password; None where they are wrong. See `must_wait`.
+
+        address: where the try comes from.
+        """
+        rows = self._file.rows(f"{_COLUMNS} WHERE name = ?", (name,))
+        account = _account_of(rows[0]) if rows else None
+        kept = rows[0][5] if rows and rows[0][5] else self._nobody
+        is_right = self._is_right(kept, password[:MAX_PASSWORD])
+        if account and account.is_active and rows[0][5] and is_right:
+            with self._file.transaction() as connection:
+                connection.execute("DELETE FROM failures WHERE who = ?", (f"name {name}",))
+            return account
+        with self._file.transaction() as connection:
+            tries = [(f"name {name}", self._wall()), (f"from {address}", self._wall())]
+            connection.executemany("INSERT INTO failures VALUES (?, ?)", tries)
+        return None
+
+    def must_wait(self, name: str, address: str) -> bool:
+        """Say whether there were so many wrong tries that no other is heard for now."""
+        since_s = self._wall() - WINDOW_S
+        with self._file.transaction() as connection:
+            connection.execute("DELETE FROM failures WHERE at_s <= ?", (since_s,))
+        counted = "SELECT count(*) FROM failures WHERE who = ?"
+        ((of_name,),) = self._file.rows(counted, (f"name {name}",))
+        ((of_address,),) = self._file.rows(counted, (f"from {address}",))
+        return bool(of_name >= MAX_FAILURES or of_address >= MAX_FAILURES_FROM)
+
+    def _is_right(self, kept: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def _hashed(self, name: str, password: str) -> str:
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            raise AccountRefused(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+        if name.lower() in password.lower():
+            raise AccountRefused("a password does not hold the name")
+        return self._hasher.hash(password)
+
+
+def _role(text: str) -> Role:
+    for role in get_args(Role):
+        if role == text:
+            known: Role = role
+            return known
+    raise AccountRefused(f"a role is one of {', '.join(get_args(Role))}")
+
+
+def _account_of(row: tuple[Any, ...]) -> Account:
+    account_id, name, role, clearance, is_active = row[:5]
+    return Account(account_id, name, _role(role), frozenset(json.loads(clearance)), bool(is_active))

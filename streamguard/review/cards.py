@@ -1,0 +1,68 @@
+"""What is told of a case: the facts, never a picture.
+
+Rule: whoever is to judge without knowing what others chose is not told.
+"""
+
+from typing import Any
+
+from streamguard.core.cases import Case
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.event_data import utc_text
+from streamguard.core.people import Person
+from streamguard.core.priority import priority
+from streamguard.review.leases import Lease
+
+
+def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[str, Any]:
+    """Say how it is with a case, and why it comes where it comes."""
+    urgency = priority(case, now_s)
+    return {
+        "case_id": case.case_id,
+        "stream_id": case.stream_id,
+        "session_id": case.session_id,
+        "policy": case.policy,
+        "severity": case.severity,
+        "stage": case.stage,
+        "opened_at": utc_text(case.opened_s),
+        "flagged_at": utc_text(case.flagged_s),
+        "n_flags": case.n_flags,
+        "n_repeats": case.n_repeats,
+        "signals": list(case.signals),
+        "is_live": case.is_live,
+        "n_viewers": case.n_viewers,
+        "most_viewers": case.most_viewers,
+        "priority": urgency.points,
+        "why": [
+            {"name": term.name, "points": round(term.points, 3), "text": term.text}
+            for term in urgency.terms
+        ],
+        "lease": lease_row(lease) if lease else None,
+        "is_blind": is_blind(case, person),
+    }
+
+
+def lease_row(lease: Lease) -> dict[str, Any]:
+    """Say who has a case in hand."""
+    return {
+        "holder": lease.holder,
+        "claimed_at": utc_text(lease.claimed_s),
+        "expires_at": utc_text(lease.expires_s),
+    }
+
+
+def is_blind(case: Case, person: Person) -> bool:
+    """Say whether somebody is not to know what was chosen: they may be the next to judge."""
+    return (
+        case.stage in {"second", "check"}
+        and person.may("judge")
+        and person.account_id not in case.deciders
+    )
+
+
+def decision_rows(
+    case: Case, person: Person, decisions: list[DecisionData]
+) -> list[dict[str, Any]]:
+    """Give what was decided, as far as this person may know it."""
+    if is_blind(case, person):
+        return []
+    return [one.model_dump(mode="json", exclude_none=True) for one in decisions]

@@ -1,0 +1,234 @@
+"""Who is asking, and whether they may: one gate before all that the API does.
+
+Rule: what a route asks for stands in the table of routes, and is looked at here, before anything
+else is done. What is refused to somebody who has signed in is on record.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from streamguard.core.audit import Deed
+from streamguard.core.errors import (
+    AccountRefused,
+    CaseTaken,
+    DecisionRefused,
+    DeskUnavailable,
+    EvidenceDamaged,
+    EvidenceUnavailable,
+    LogUnavailable,
+    NoSuchCase,
+    StreamguardError,
+)
+from streamguard.core.people import Person, Right
+from streamguard.review.rates import Rates
+from streamguard.review.service import Review
+from streamguard.review.web_sessions import WebSession, is_same
+
+MAX_BODY_BYTES = 64 * 1024
+
+CSRF_HEADER = "x-csrf-token"
+
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+"""Of every answer; pages set their own policy. Source: OWASP ASVS 5.0, 3.4 and 14.3.2."""
+
+STATUS: dict[type[StreamguardError], int] = {
+    NoSuchCase: 404,
+    CaseTaken: 409,
+    DecisionRefused: 422,
+    AccountRefused: 422,
+    EvidenceDamaged: 410,
+    EvidenceUnavailable: 503,
+    LogUnavailable: 503,
+    DeskUnavailable: 503,
+}
+
+
+class Refused(Exception):
+    """A request is not answered as it asked; `status` and the text are the answer."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of somebody who may make it.
+
+    session: None on routes that ask for nobody.
+    token:   of the session, as the browser keeps it.
+    path:    the values in the path.
+    said:    the JSON object of the body; empty where there is none.
+    asked:   the values of the query.
+    """
+
+    review: Review
+    session: WebSession | None
+    token: str
+    address: str
+    path: dict[str, str]
+    said: dict[str, Any]
+    asked: dict[str, str]
+
+    @property
+    def person(self) -> Person:
+        """Give who is asking."""
+        assert self.session is not None  # noqa: S101  # such routes ask for a session
+        return self.session.account.person
+
+    def text(self, name: str) -> str:
+        """Give a text of the body.
+
+        Raises:
+            Refused: there is none.
+        """
+        value = self.said.get(name)
+        if not isinstance(value, str):
+            raise Refused(400, f"give {name}, a text")
+        return value
+
+    def number(self, name: str) -> int:
+        """Give a whole number of the body.
+
+        Raises:
+            Refused: there is none.
+        """
+        value = self.said.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Refused(400, f"give {name}, a whole number")
+        return value
+
+
+Answer = dict[str, Any] | Response
+Handler = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a route asks for.
+
+    right: of the role; "anyone" asks for a session alone, "nobody" for none.
+    """
+
+    method: str
+    path: str
+    right: Right | Literal["anyone", "nobody"]
+    handler: Handler
+
+
+class Guard:
+    """The gate of one console."""
+
+    def __init__(self, review: Review, cookie: str, rates: Rates) -> None:
+        """cookie: the name under which browsers keep the session's token."""
+        self._review = review
+        self._cookie = cookie
+        self._rates = rates
+
+    async def answer(self, request: Request, door: Door) -> Response:
+        """Answer a request, whatever becomes of it."""
+        try:
+            body = await _body(request)
+            response = await run_in_threadpool(self._answered, request, door, body)
+        except Refused as refused:
+            response = problem(refused.status, str(refused))
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+            response = problem(400, f"{where or 'the body'}: not as it has to be")
+        except StreamguardError as error:
+            response = problem(_status_of(error), str(error))
+        except ClientDisconnect:
+            response = Response(status_code=400)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def _answered(self, request: Request, door: Door, body: bytes) -> Response:
+        address = request.client.host if request.client else "-"
+        token = request.cookies.get(self._cookie, "")
+        if not self._rates.take(token or address):
+            raise Refused(429, "too many requests: wait a little")
+        session = self._session(request, door, token)
+        call = Call(
+            self._review,
+            session,
+            token,
+            address,
+            dict(request.path_params),
+            _object(body, request) if request.method != "GET" else {},
+            dict(request.query_params),
+        )
+        answer = door.handler(call)
+        return answer if isinstance(answer, Response) else JSONResponse(answer)
+
+    def _session(self, request: Request, door: Door, token: str) -> WebSession | None:
+        if request.method != "GET":
+            _require_same_site(request)
+        if door.right == "nobody":
+            return None
+        session = self._review.sessions.find(token) if token else None
+        if session is None:
+            raise Refused(401, "sign in")
+        if request.method != "GET" and not is_same(
+            request.headers.get(CSRF_HEADER, ""), session.csrf
+        ):
+            raise Refused(403, "the request does not come from the console's own page")
+        person = session.account.person
+        if door.right != "anyone" and not person.may(door.right):
+            details = {"route": f"{door.method} {door.path}"}
+            deed = Deed(person.account_id, "access.refused", details=details, is_refused=True)
+            self._review.desk.trail.note(deed)
+            raise Refused(403, "this account may not do that")
+        return session
+
+
+def problem(status: int, text: str) -> JSONResponse:
+    """Say what is wrong."""
+    return JSONResponse({"problem": text}, status)
+
+
+def _status_of(error: StreamguardError) -> int:
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 400)
+
+
+def _require_same_site(request: Request) -> None:
+    """Refuse what another site's page makes a browser send."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise Refused(403, "the request comes from another site")
+
+
+def _object(body: bytes, request: Request) -> dict[str, Any]:
+    if not body:
+        return {}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != "application/json":
+        raise Refused(415, "send application/json")
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise Refused(400, "send a JSON object")
+    return said
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused(413, f"the body has more than {MAX_BODY_BYTES} bytes")
+    return body

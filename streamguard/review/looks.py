@@ -1,0 +1,123 @@
+"""Evidence as reviewers see it, and what seeing it costs them.
+
+Rule: evidence is shown to whoever has its case in hand, and to nobody else; each look is on record
+in its custody and in the audit before anything is shown. What somebody was exposed to is for that
+person alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from streamguard.core.audit import Deed
+from streamguard.core.decision_data import Exposure
+from streamguard.core.errors import ConfigError, NoSuchCase
+from streamguard.core.manifest import Item
+from streamguard.core.people import Person
+from streamguard.review.desk import Desk
+from streamguard.review.leases import require
+from streamguard.vault.vault import Vault
+
+DAY_S = 86_400.0
+
+_SUMS = """
+SELECT total(stills), total(clip_ms), total(unblurred_ms), total(audio_ms) FROM exposure
+WHERE account_id = ? AND at_s > ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A case in somebody's hands, as they say."""
+
+    person: Person
+    case_id: str
+    token: int
+
+
+class Looks:
+    """What may be looked at."""
+
+    def __init__(self, desk: Desk, vault: Vault | None) -> None:
+        """vault: None where no evidence is kept."""
+        self._desk = desk
+        self._vault = vault
+
+    def items(self, held: Held) -> list[tuple[str, Item]]:
+        """Give the parts of evidence of a case, each with its flag; nothing is shown yet.
+
+        Raises:
+            CaseTaken: the case is not in these hands.
+        """
+        self._require(held)
+        if self._vault is None:
+            return []
+        standing = self._vault.ledger().evidence
+        found = []
+        for flag_id in self._flags(held.case_id):
+            kept = standing.get(flag_id)
+            if kept is not None and kept.state == "kept":
+                found += [(flag_id, item) for item in self._vault.manifest_of(kept).items]
+        return found
+
+    def open(self, held: Held, flag_id: str, number: int) -> tuple[str, bytes]:
+        """Show a part of the evidence; give its media type and its bytes.
+
+        Raises:
+            CaseTaken: the case is not in these hands.
+            NoSuchCase: it has no such evidence.
+            EvidenceDamaged, EvidenceUnavailable: it cannot be shown.
+        """
+        self._require(held)
+        if self._vault is None or flag_id not in self._flags(held.case_id):
+            raise NoSuchCase("the case has no such evidence")
+        actor, about = held.person.account_id, f"{flag_id}/{number}"
+        self._desk.trail.note(Deed(actor, "evidence.viewed", held.case_id, about=about))
+        try:
+            manifest = self._vault.manifest_of(self._vault.standing(flag_id))
+            media_type = next(one.media_type for one in manifest.items if one.number == number)
+            purpose = f"case {held.case_id}"
+            content = self._vault.read(flag_id, number, "view", actor=actor, purpose=purpose)
+        except (ConfigError, StopIteration):
+            raise NoSuchCase("the case has no such evidence") from None
+        self._seen(held)
+        return media_type, content
+
+    def expose(self, held: Held, exposure: Exposure) -> None:
+        """Note what somebody has seen and heard of a case.
+
+        Raises:
+            CaseTaken: the case is not in these hands.
+        """
+        self._require(held)
+        what = (exposure.stills_viewed, exposure.clip_ms, exposure.unblurred_ms, exposure.audio_ms)
+        of = (held.person.account_id, held.case_id, self._desk.wall())
+        with self._desk.file.transaction() as connection:
+            connection.execute("INSERT INTO exposure VALUES (?, ?, ?, ?, ?, ?, ?)", (*of, *what))
+
+    def exposure_today(self, person: Person) -> Exposure:
+        """Give what somebody was exposed to within a day: to that person alone."""
+        since_s = self._desk.wall() - DAY_S
+        [sums] = self._desk.file.rows(_SUMS, (person.account_id, since_s))
+        stills, clip_ms, unblurred_ms, audio_ms = (int(one) for one in sums)
+        return Exposure(
+            stills_viewed=stills, clip_ms=clip_ms, unblurred_ms=unblurred_ms, audio_ms=audio_ms
+        )
+
+    def _flags(self, case_id: str) -> list[str]:
+        rows: list[Any] = self._desk.file.rows(
+            "SELECT flag_id FROM case_flags WHERE case_id = ? ORDER BY flag_id", (case_id,)
+        )
+        return [flag_id for (flag_id,) in rows]
+
+    def _require(self, held: Held) -> None:
+        with self._desk.file.transaction() as connection:
+            now_s = self._desk.wall()
+            require(connection, held.case_id, held.person.account_id, held.token, now_s)
+        self._desk.case(held.person, held.case_id)
+
+    def _seen(self, held: Held) -> None:
+        """Note when evidence was first shown."""
+        with self._desk.file.transaction() as connection:
+            now_s = self._desk.wall()
+            lease = require(connection, held.case_id, held.person.account_id, held.token, now_s)
+            self._desk.view(connection, lease)

@@ -1,0 +1,36 @@
+"""All that a console offers, behind its pages and its API.
+
+Rule: whoever calls has found out who is asking; what that person may do is asked of `Person`.
+"""
+
+from dataclasses import dataclass
+
+from streamguard.review.accounts import Accounts
+from streamguard.review.desk import Desk
+from streamguard.review.looks import Looks
+from streamguard.review.queue import Queue
+from streamguard.review.rulings import Rulings
+from streamguard.review.web_sessions import WebSessions
+from streamguard.vault.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The parts of one console; their methods block, and may be called in any thread."""
+
+    desk: Desk
+    queue: Queue
+    rulings: Rulings
+    looks: Looks
+    accounts: Accounts
+    sessions: WebSessions
+
+
+def make_review(desk: Desk, vault: Vault | None, accounts: Accounts | None = None) -> Review:
+    """Put a console together.
+
+    accounts: those of the desk's file, where they are not to be made in the usual way.
+    """
+    known = accounts or Accounts(desk.file, desk.wall)
+    sessions = WebSessions(desk.file, known, desk.wall)
+    return Review(desk, Queue(desk), Rulings(desk), Looks(desk, vault), known, sessions)

@@ -1,0 +1,61 @@
+"""The console's application: every route behind the gate.
+
+Rule: there is no way in that is not in the table of routes.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from streamguard.review.account_routes import Cookie, account_doors
+from streamguard.review.guard import HEADERS, Door, Guard
+from streamguard.review.rates import Rates
+from streamguard.review.routes import CASE_DOORS
+from streamguard.review.service import Review
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def doors(cookie: Cookie) -> Sequence[Door]:
+    """Give every route of the API, with what it asks for."""
+    return (*account_doors(cookie), *CASE_DOORS)
+
+
+def make_app(
+    review: Review, *, is_secure: bool, monotonic: Callable[[], float] = time.monotonic
+) -> Starlette:
+    """Make the application.
+
+    is_secure: browsers reach it over TLS, and keep their session for that alone.
+    """
+    cookie = Cookie(is_secure)
+    guard = Guard(review, cookie.name, Rates(monotonic))
+    routes = [
+        Route(door.path, _endpoint(guard, door), methods=[door.method]) for door in doors(cookie)
+    ]
+    return Starlette(
+        routes=[*routes, Route("/livez", _alive)],
+        exception_handlers={404: _plain(404, "there is nothing here"), 405: _plain(405, "not so")},
+    )
+
+
+def _endpoint(guard: Guard, door: Door) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await guard.answer(request, door)
+
+    return endpoint
+
+
+async def _alive(_: Request) -> Response:
+    return JSONResponse({}, headers=HEADERS)
+
+
+def _plain(status: int, text: str) -> Callable[[Request, Exception], Response]:
+    def answer(_: Request, __: Exception) -> Response:
+        return JSONResponse({"problem": text}, status, HEADERS)
+
+    return answer

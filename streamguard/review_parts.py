@@ -1,0 +1,63 @@
+"""Opens what reviewers work with, as the settings say.
+
+Rule: only processes of review import this.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.core.ruling import Rules
+from streamguard.evidence_parts import open_vault
+from streamguard.review.desk import make_desk
+from streamguard.review.desk_file import DeskFile
+from streamguard.review.service import Review, make_review
+from streamguard.review_section import ReviewSection
+from streamguard.settings import Settings
+
+SUFFIX = ".review"
+"""What the name of our own file ends in; it begins as the event log's, and lies beside it."""
+
+DAY_S = 86_400.0
+
+
+def desk_path(settings: Settings) -> Path:
+    """Say where the file of the reviewers is."""
+    log = settings.log.file
+    return settings.review.file or log.with_name(log.name + SUFFIX)
+
+
+def rules_of(section: ReviewSection) -> Rules:
+    """Give what the operator set."""
+    return Rules(
+        two_person=frozenset(section.two_person),
+        check_share=section.check_share,
+        undo_s=section.undo_s,
+        appeal_days=section.appeal_days,
+        automation=section.automated_decision,
+    )
+
+
+@contextmanager
+def open_review(settings: Settings) -> Iterator[Review]:
+    """Open the console's parts; the log is made where there is none yet.
+
+    Raises:
+        ConfigError: the evidence is configured wrongly.
+        DeskUnavailable, LogUnavailable, EvidenceUnavailable: a file cannot be used.
+    """
+    section = settings.review
+    vault = None
+    if settings.evidence.directory is not None:
+        vault = open_vault(settings.evidence, settings.deployment.name)
+    with SqliteLog(settings.log.file) as log:
+        file = DeskFile(desk_path(settings))
+        try:
+            source = f"/streamguard/{settings.deployment.name}"
+            rules = rules_of(section)
+            desk = make_desk(file, log, source, SystemClock().wall, rules, section.lease_s)
+            yield make_review(desk, vault)
+        finally:
+            file.close()

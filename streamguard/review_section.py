@@ -1,0 +1,40 @@
+"""The section [review] of the configuration.
+
+Rule: as in `settings`, which reads it; here is what it is.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from streamguard.core.decision_data import ActionKind
+from streamguard.section import Section
+
+
+class ReviewSection(Section):
+    """The console of the reviewers, `streamguard review`."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; loopback, or behind something that encrypts."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9111
+    """Port of the console; 0 takes any free one."""
+    is_behind_tls: bool = False
+    """Browsers reach it by https: their session is then kept for that alone."""
+    file: Path | None = None
+    """What reviewers work with: accounts, leases, and cases as they follow from the log; without it
+    a file beside the event log."""
+    lease_s: Annotated[float, Field(ge=10, le=600)] = 60.0
+    """How long a case stays with somebody who is not heard of, seconds."""
+    undo_s: Annotated[float, Field(ge=0, le=60)] = 10.0
+    """How long what is reversible can be undone, seconds."""
+    two_person: tuple[ActionKind, ...] = ("cut_and_suspend",)
+    """What is done only once a second person agrees, who does not know what the first one chose."""
+    check_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of decisions that get a blind second look, drawn by lot."""
+    appeal_days: Annotated[float, Field(gt=0, le=3_650)] = 183.0
+    """How long somebody may object to a decision, days; the EU asks for half a year (DSA, 20)."""
+    automated_decision: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
+    """How a person's decision on what a machine found is declared (DSA, art. 17); ask counsel."""
+    platform_token_file: Path | None = None
+    """Holds the token with which the platform hands in appeals; without it none are taken."""

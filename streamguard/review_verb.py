@@ -1,0 +1,92 @@
+"""What the verb `review` does: serves the console, beside `run`, on the same log.
+
+Rule: it cuts nothing: what was decided goes into the log, and who may cut reads it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from streamguard import process
+from streamguard.core.errors import ConfigError, StreamguardError
+from streamguard.review.service import Review
+from streamguard.review.web import make_app
+from streamguard.review_parts import open_review
+from streamguard.review_section import ReviewSection
+from streamguard.runtime.stop import Stop
+from streamguard.settings import load_settings
+
+FOLLOW_EVERY_S = 0.1
+"""How often the log is looked at for what is new: a tenth of the second within which a flag is to
+be on the screen."""
+
+GRACE_S = 2
+"""How long requests that are under way may go on at the end, seconds."""
+
+log = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take none."""
+        yield
+
+
+def review(arguments: argparse.Namespace) -> int:
+    """Serve the console until told to stop."""
+    process.configure_logging()
+    settings = load_settings(arguments.config)
+
+    async def watched(stop: Stop) -> int:
+        with open_review(settings) as parts:
+            await _serve(parts, settings.review, stop)
+        return 0
+
+    return process.run_until_signal(watched)
+
+
+async def _serve(parts: Review, section: ReviewSection, stop: Stop) -> None:
+    try:
+        listening = socket.create_server((section.host, section.port))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {section.host}:{section.port} ({error.strerror}): choose another"
+            " [review] port"
+        ) from None
+    config = uvicorn.Config(
+        make_app(parts, is_secure=section.is_behind_tls),
+        log_config=None,
+        log_level="error",  # below, whoever speaks no HTTP fills the log
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = _Server(config)
+    log.info("review_started", port=listening.getsockname()[1])
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve([listening]))
+        following = tasks.create_task(_follow(parts))
+        await stop.wait()
+        server.should_exit = True
+        following.cancel()
+    log.info("review_stopped")
+
+
+async def _follow(parts: Review) -> None:
+    """Take what is new in the log as it comes, whether somebody asks or not."""
+    while True:
+        try:
+            await asyncio.to_thread(parts.desk.projection.catch_up)
+        except StreamguardError as error:
+            log.warning("review_waits", reason=error.reason, problem=str(error))
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(FOLLOW_EVERY_S)

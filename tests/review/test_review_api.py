@@ -1,0 +1,424 @@
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from streamguard.core.events import Topic
+from streamguard.core.kept import Part, Subject
+from streamguard.review.desk import LEASE_S
+from streamguard.review.rates import BURST
+from streamguard.vault.folder import Folder
+from streamguard.vault.keys import KeyFiles, Keys
+from streamguard.vault.vault import Collector, Vault
+from tests.made_reviews import flag, flag_id, flag_opened
+from tests.review.bench import Bench
+from tests.review.console import PASSWORD, Console
+
+CUT = {"outcome": "confirmed", "reason_code": "TVEC.ATTACK_LIVE", "action": "cut"}
+SUSPEND = CUT | {"action": "cut_and_suspend"}
+HOLD = CUT | {"action": "hold"}
+
+
+@pytest.fixture
+def console(bench: Bench) -> Console:
+    bench.tell(flag_opened(flag(1)), flag_opened(flag(2, session="s-2", severity="P0")))
+    made = Console(bench)
+    for role in ("reviewer", "senior", "auditor", "operator", "administrator"):
+        made.account(role)
+    made.account("reviewer", "other")
+    return made
+
+
+def claimed(client: httpx.Client) -> tuple[str, int]:
+    """Take the next case; give its path and the token of the lease."""
+    case = client.post("/api/v1/claim", json={}).json()["case"]
+    return f"/api/v1/cases/{case['case_id']}", case["token"]
+
+
+def test_a_case_goes_from_the_queue_to_a_decision(console: Console) -> None:
+    client = console.signed_in("reviewer")
+
+    queue = client.get("/api/v1/queue").json()["cases"]
+    path, token = claimed(client)
+    facts = client.get(path).json()
+    made = client.post(f"{path}/decision", json=CUT | {"token": token})
+    after = client.get(path).json()
+
+    assert [one["severity"] for one in queue] == ["P0", "P1"]
+    assert path.endswith(queue[0]["case_id"])
+    assert [one["text"] for one in facts["why"]][:2] == [
+        "P0: an attack in progress",
+        "the stream is live",
+    ]
+    assert facts["lease"]["holder"] == console.review.accounts.named("reviewer").account_id  # type: ignore[union-attr]  # it is there
+    assert made.status_code == 200
+    assert made.json()["action"] == "cut"
+    assert (after["stage"], len(after["decisions"])) == ("decided", 1)
+    assert len(console.bench.log.read(1, Topic.DECISIONS)) == 1
+
+
+def test_a_case_is_renewed_put_back_skipped_and_handed_on(console: Console) -> None:
+    client, other = console.signed_in("reviewer"), console.signed_in("other")
+    colleague = other.get("/api/v1/me").json()["account_id"]
+    path, token = claimed(client)
+
+    answers = [client.post(f"{path}/renew", json={"token": token})]
+    answers.append(client.post(f"{path}/release", json={"token": token}))
+    path, token = claimed(client)
+    answers.append(client.post(f"{path}/hand-off", json={"token": token, "to": colleague}))
+    got, given = claimed(other)
+    answers.append(other.post(f"{got}/skip", json={"token": given, "reason": "enough"}))
+
+    assert [one.status_code for one in answers] == [200] * 4
+    assert got == path
+    assert claimed(other)[0] != path
+
+
+def test_what_is_not_in_hand_cannot_be_changed(console: Console) -> None:
+    client, other = console.signed_in("reviewer"), console.signed_in("other")
+    path, token = claimed(client)
+
+    for verb, said in (
+        ("renew", {}),
+        ("release", {}),
+        ("skip", {"reason": "enough"}),
+        ("decision", CUT),
+        ("exposure", {"stills_viewed": 1}),
+    ):
+        foreign = other.post(f"{path}/{verb}", json={"token": token} | said)
+        stale = client.post(f"{path}/{verb}", json={"token": token + 1} | said)
+        assert (foreign.status_code, stale.status_code) == (409, 409), verb
+
+
+def test_a_lease_that_has_ended_decides_nothing(console: Console) -> None:
+    client = console.signed_in("reviewer")
+    path, token = claimed(client)
+    console.bench.clock.advance(LEASE_S)
+
+    answer = client.post(f"{path}/decision", json=CUT | {"token": token})
+
+    assert (answer.status_code, console.bench.log.read(1, Topic.DECISIONS)) == (409, [])
+
+
+def test_a_decision_is_undone_and_a_cut_is_restored(console: Console) -> None:
+    client, senior = console.signed_in("reviewer"), console.signed_in("senior")
+    path, token = claimed(client)
+    client.post(f"{path}/decision", json=HOLD | {"token": token})
+
+    undone = client.post(f"{path}/undo", json={})
+    path, token = claimed(client)
+    client.post(f"{path}/decision", json=CUT | {"token": token})
+    late = client.post(f"{path}/undo", json={})
+    restored = senior.post(f"{path}/restore", json={"reason_code": "CONTEXT.NEWS"})
+
+    assert undone.json()["outcome"] == "undone"
+    assert late.status_code == 422
+    assert restored.json()["action"] == "restore"
+
+
+def test_whoever_judges_second_is_not_told_what_the_first_one_chose(console: Console) -> None:
+    client, other = console.signed_in("reviewer"), console.signed_in("other")
+    path, token = claimed(client)
+    client.post(f"{path}/decision", json=SUSPEND | {"token": token})
+
+    blind = other.get(path).json()
+    first = client.get(path).json()
+    auditor = console.signed_in("auditor").get(path).json()
+
+    assert (blind["is_blind"], blind["decisions"]) == (True, [])
+    assert "cut_and_suspend" not in str(blind)
+    assert first["decisions"][0]["proposed"] == "cut_and_suspend"
+    assert len(auditor["decisions"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (CUT, 400),
+        (CUT | {"token": "7"}, 400),
+        (CUT | {"token": True}, 400),
+        ({"token": 1}, 400),
+        (CUT | {"token": 1, "outcome": "undone"}, 400),
+        (CUT | {"token": 1, "unknown": 1}, 400),
+        (CUT | {"token": 1, "note": "two\nlines"}, 400),
+    ],
+)
+def test_a_choice_that_is_none_is_refused(
+    console: Console, said: dict[str, Any], status: int
+) -> None:
+    client = console.signed_in("reviewer")
+    path, _ = claimed(client)
+
+    assert client.post(f"{path}/decision", json=said).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"{}", "text/plain", 415),
+        (b"[" * 60_000, "application/json", 400),
+        (b" " * 70_000, "application/json", 413),
+    ],
+)
+def test_a_body_that_is_no_small_json_object_is_refused(
+    console: Console, body: bytes, kind: str, status: int
+) -> None:
+    client = console.signed_in("reviewer")
+
+    answer = client.post("/api/v1/claim", content=body, headers={"content-type": kind})
+
+    assert answer.status_code == status
+
+
+def test_content_without_clearance_is_not_there(console: Console) -> None:
+    console.account("reviewer", "narrow", "music")
+    client = console.signed_in("narrow")
+    [case, *_] = console.bench.cases()
+
+    assert client.get("/api/v1/queue").json()["cases"] == []
+    assert client.post("/api/v1/claim", json={}).json() == {"case": None}
+    assert client.get(f"/api/v1/cases/{case.case_id}").status_code == 404
+
+
+def test_what_somebody_was_exposed_to_is_for_that_person_alone(console: Console) -> None:
+    client, other = console.signed_in("reviewer"), console.signed_in("other")
+    path, token = claimed(client)
+    seen = {"token": token, "stills_viewed": 2, "clip_ms": 6_000, "unblurred_ms": 500}
+
+    client.post(f"{path}/exposure", json=seen)
+    client.post(f"{path}/exposure", json=seen)
+
+    assert client.get("/api/v1/me").json()["exposure_today"] == {
+        "stills_viewed": 4,
+        "clip_ms": 12_000,
+        "unblurred_ms": 1_000,
+        "audio_ms": 0,
+    }
+    assert other.get("/api/v1/me").json()["exposure_today"]["clip_ms"] == 0
+    assert "12000" not in console.signed_in("auditor").get("/api/v1/audit").text
+
+
+def kept(folder: Path, console: Console, *numbers: int) -> Vault:
+    """Keep a still of flags."""
+    root = folder / "evidence"
+    keys = Keys(KeyFiles.beside(root))
+    clock = console.bench.clock
+    vault = Vault(Folder(root, None), keys, Collector("test", "1"), clock)
+    for number in numbers:
+        subject = Subject(flag_id(number), "stream", "s-1")
+        content = f"still {number}".encode()
+        vault.keep(subject, [Part("still", "image/jpeg", 0, 0, is_original=False, content=content)])
+    return vault
+
+
+def test_a_look_at_evidence_is_on_record_in_its_custody_and_in_the_audit(
+    console: Console, tmp_path: Path
+) -> None:
+    vault = kept(tmp_path, console, 1, 2)
+    seeing = Console(console.bench, vault)
+    client = seeing.signed_in("reviewer")
+    path, token = claimed(client)
+
+    [item] = client.get(f"{path}/evidence", params={"token": token}).json()["items"]
+    look = f"{path}/evidence/{item['flag_id']}/{item['number']}"
+    shown = client.get(look, params={"token": token})
+
+    me = client.get("/api/v1/me").json()["account_id"]
+    entry = vault.entries()[-1]
+    assert (shown.content, shown.headers["content-type"]) == (b"still 2", "image/jpeg")
+    assert (entry.action, entry.actor, entry.evidence_id) == ("view", me, flag_id(2))
+    assert entry.purpose == f"case {path.rsplit('/', 1)[1]}"
+    assert (me, "evidence.viewed", False) in console.bench.deeds()
+    made = client.post(f"{path}/decision", json=CUT | {"token": token}).json()
+    assert made["reviewer"]["first_view_at"] == made["decided_at"]
+
+
+def test_evidence_of_another_case_or_without_a_lease_is_not_shown(
+    console: Console, tmp_path: Path
+) -> None:
+    vault = kept(tmp_path, console, 1, 2)
+    seeing = Console(console.bench, vault)
+    client, other = seeing.signed_in("reviewer"), seeing.signed_in("other")
+    path, token = claimed(client)
+    asked = {"token": str(token)}
+    n_entries = len(vault.entries())
+
+    answers = [
+        client.get(f"{path}/evidence/{flag_id(1)}/0", params=asked),
+        client.get(f"{path}/evidence/{flag_id(2)}/9", params=asked),
+        client.get(f"{path}/evidence/{flag_id(2)}/x", params=asked),
+        client.get(f"{path}/evidence/{flag_id(2)}/0", params={"token": str(token + 1)}),
+        client.get(f"{path}/evidence/{flag_id(2)}/0"),
+        other.get(f"{path}/evidence/{flag_id(2)}/0", params=asked),
+        other.get(f"{path}/evidence", params=asked),
+    ]
+
+    assert [one.status_code for one in answers] == [404, 404, 404, 409, 400, 409, 409]
+    assert len(vault.entries()) == n_entries
+
+
+def test_without_a_store_there_is_no_evidence(console: Console) -> None:
+    client = console.signed_in("reviewer")
+    path, token = claimed(client)
+
+    assert client.get(f"{path}/evidence", params={"token": token}).json() == {"items": []}
+    look = client.get(f"{path}/evidence/{flag_id(2)}/0", params={"token": token})
+    assert look.status_code == 404
+
+
+def test_an_auditor_finds_who_did_what(console: Console) -> None:
+    client = console.signed_in("reviewer")
+    path, _ = claimed(client)
+    auditor = console.signed_in("auditor")
+    case_id = path.rsplit("/", 1)[1]
+
+    found = auditor.get("/api/v1/audit", params={"case_id": case_id}).json()["records"]
+    later = auditor.get("/api/v1/audit", params={"after": found[0]["seq"]}).json()["records"]
+
+    assert [one["action"] for one in found] == ["case.claimed"]
+    assert later[0]["seq"] == found[0]["seq"] + 1
+    assert auditor.get("/api/v1/audit", params={"after": "x"}).status_code == 400
+
+
+def test_an_administrator_makes_and_changes_accounts(console: Console) -> None:
+    client = console.signed_in("administrator")
+    new = {"name": "zoe", "password": PASSWORD, "role": "reviewer", "clearance": ["tvec"]}
+
+    made = client.post("/api/v1/accounts", json=new)
+    zoe = console.signed_in("zoe")
+    path = f"/api/v1/accounts/{made.json()['account_id']}"
+    changed = client.post(path, json={"role": "senior", "clearance": ["*"]})
+    gone = zoe.get("/api/v1/me")
+    disabled = client.post(path, json={"is_active": False})
+    refused = zoe.post("/api/v1/sign-in", json={"name": "zoe", "password": PASSWORD})
+
+    assert (made.status_code, made.json()["clearance"]) == (201, ["tvec"])
+    assert (changed.json()["role"], changed.json()["clearance"]) == ("senior", ["*"])
+    assert (gone.status_code, disabled.json()["is_active"], refused.status_code) == (
+        401,
+        False,
+        401,
+    )
+    assert PASSWORD not in client.get("/api/v1/accounts").text
+    assert "zoe" not in console.signed_in("auditor").get("/api/v1/audit").text
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"name": "reviewer"}, 422),
+        ({"name": "a b"}, 422),
+        ({"role": "king"}, 422),
+        ({"password": "short"}, 422),
+        ({"password": "zoe has a long one"}, 422),
+        ({"clearance": "tvec"}, 400),
+        ({"clearance": [1]}, 400),
+        ({"password": 7}, 400),
+    ],
+)
+def test_an_account_that_does_not_do_is_not_made(
+    console: Console, changes: dict[str, Any], status: int
+) -> None:
+    client = console.signed_in("administrator")
+    new = {"name": "zoe", "password": PASSWORD, "role": "reviewer", "clearance": []}
+
+    assert client.post("/api/v1/accounts", json=new | changes).status_code == status
+
+
+def test_an_account_that_is_not_there_cannot_be_changed(console: Console) -> None:
+    client = console.signed_in("administrator")
+
+    assert client.post("/api/v1/accounts/r-0", json={"role": "senior"}).status_code == 422
+    assert client.post("/api/v1/accounts/r-0", json={"is_active": 1}).status_code == 400
+
+
+def test_a_session_ends_by_signing_out_and_its_cookie_is_for_the_browser_alone(
+    console: Console,
+) -> None:
+    client = console.stranger()
+    said = {"name": "reviewer", "password": PASSWORD}
+    answer = client.post("/api/v1/sign-in", json=said)
+    client.headers["x-csrf-token"] = answer.json()["csrf"]
+    cookie = answer.headers["set-cookie"].lower()
+    token = client.cookies["streamguard"]
+
+    out = client.post("/api/v1/sign-out", json={})
+    client.cookies.set("streamguard", token)
+
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert out.status_code == 200
+    assert client.get("/api/v1/me").status_code == 401
+
+
+def test_signing_in_again_ends_the_session_before(console: Console) -> None:
+    client = console.signed_in("reviewer")
+    before = client.cookies["streamguard"]
+
+    client.post("/api/v1/sign-in", json={"name": "reviewer", "password": PASSWORD})
+
+    assert client.cookies["streamguard"] != before
+    assert console.review.sessions.find(before) is None
+
+
+def test_after_five_wrong_tries_the_right_password_waits_a_quarter_of_an_hour(
+    console: Console,
+) -> None:
+    client = console.stranger()
+
+    def status(password: str) -> int:
+        said = {"name": "reviewer", "password": password}
+        return client.post("/api/v1/sign-in", json=said).status_code
+
+    wrong = [status("wrong") for _ in range(5)]
+    throttled = status(PASSWORD)
+    console.bench.clock.advance(900)
+
+    assert (wrong, throttled, status(PASSWORD)) == ([401] * 5, 429, 200)
+    assert console.bench.deeds().count(("-", "account.signed_in", True)) == 5
+
+
+def test_an_unknown_name_is_answered_as_a_wrong_password(console: Console) -> None:
+    client = console.stranger()
+
+    unknown = client.post("/api/v1/sign-in", json={"name": "nobody", "password": PASSWORD})
+    wrong = client.post("/api/v1/sign-in", json={"name": "reviewer", "password": "wrong"})
+
+    assert (unknown.status_code, unknown.text) == (wrong.status_code, wrong.text)
+
+
+def test_whoever_asks_too_often_waits(console: Console) -> None:
+    client = console.signed_in("reviewer")
+
+    answers = [client.get("/api/v1/me").status_code for _ in range(int(BURST) + 1)]
+    console.bench.clock.advance(1)
+
+    assert answers == [200] * int(BURST) + [429]
+    assert client.get("/api/v1/me").status_code == 200
+
+
+def test_an_operator_has_the_cases_made_anew(console: Console) -> None:
+    client = console.signed_in("operator")
+    console.bench.cases()
+
+    assert client.post("/api/v1/rebuild", json={}).json() == {"n_cases": 2}
+
+
+def test_who_is_at_work_is_seen(console: Console) -> None:
+    client = console.signed_in("reviewer")
+    claimed(client)
+
+    people = console.signed_in("operator").get("/api/v1/presence").json()["people"]
+
+    assert [one["lease"] is not None for one in people].count(True) == 1
+    assert len(people) == 2
+
+
+def test_every_reason_says_what_it_is_for(console: Console) -> None:
+    said = console.signed_in("reviewer").get("/api/v1/reasons").json()
+
+    assert {"code", "text", "outcomes", "context"} == set(said["reasons"][0])
+    assert "enough" in said["skip_reasons"]
