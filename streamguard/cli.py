@@ -230,24 +230,15 @@ def _add_doctor(verbs: Verbs) -> None:
 
 
 def _add_topics(verbs: Verbs) -> None:
-    topics = verbs.add_parser("topics", help="what streamguard needs in Kafka")
-    inner = topics.add_subparsers(required=True, metavar="VERB")
-    create = add_verb(
-        inner,
-        "create",
-        "topic_verbs.create",
-        "make the Kafka topics that are missing; those that are there stay as they are",
-        "streamguard topics create --config streamguard.toml",
-    )
-    create.add_argument("--config", type=Path, metavar="FILE", help="settings with [kafka]")
-    how = create.add_mutually_exclusive_group()
-    how.add_argument("--dry-run", action="store_true", help="ask the brokers, make nothing")
-    how.add_argument(
-        "--check",
-        action="store_true",
-        help="make nothing; name all that is not as configured, and end with 2 if anything is",
-    )
-    create.add_argument("--json", action="store_true")
+    from streamguard.kafka_cli import add_topics  # noqa: PLC0415  # of few starts
+
+    add_topics(verbs)
+
+
+def _add_dead_letters(verbs: Verbs) -> None:
+    from streamguard.kafka_cli import add_dead_letters  # noqa: PLC0415  # of few starts
+
+    add_dead_letters(verbs)
 
 
 def _add_backup(verbs: Verbs) -> None:
@@ -285,6 +276,7 @@ _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "bank": _add_bank,
     "model": _add_model,
     "topics": _add_topics,
+    "dead-letters": _add_dead_letters,
     "evidence": _add_evidence,
     **dict.fromkeys(("review", "account", "audit"), _add_review),
     "backup": _add_backup,

@@ -134,12 +134,14 @@ def set_topic_limit(bootstrap: str, topic: str, size_bytes: int) -> None:
 
 
 def set_topic_policy(bootstrap: str, topic: str, name: str, value: str) -> None:
-    """Change one setting of a topic."""
+    """Change one setting of a topic, and wait until the broker itself has heard of it."""
     entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     changes = [ConfigResource(ResourceType.TOPIC, str(topic), incremental_configs=[entry])]
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for changed in admin.incremental_alter_configs(changes).values():
         changed.result(10)
+    while topic_policy(bootstrap, topic)[name] != value:
+        time.sleep(0.05)
 
 
 def topic_policy(bootstrap: str, topic: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.made_events import number_in_record, opened
+from streamguard.adapters.dead_letters import DeadLetters
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.adapters.sqlite_schema import SCHEMA_VERSION
@@ -230,7 +231,7 @@ def test_streams_share_the_room_so_that_none_waits_for_the_backlog_of_another(
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.sampled_from(["append", "ahead", "in order", "dead", "anew", "prune"])),
+    st.lists(st.sampled_from(["append", "ahead", "in order", "dead", "again", "anew", "prune"])),
 )
 def test_what_was_committed_is_acknowledged_waits_or_is_dead(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]
@@ -255,6 +256,10 @@ def test_what_was_committed_is_acknowledged_waits_or_is_dead(
                     outbox.bury(waiting[0], "refused", NOW_S)
                 place = Position(waiting[0].offset + 1)
                 outbox.acknowledge(FLAGS, place, waiting[:1])
+            case "again":
+                letters = DeadLetters(path)
+                letters.send_again([letter.id for letter in letters.all()], NOW_S)
+                letters.close()
             case "anew":
                 outbox.begin_anew(FLAGS)
                 place = Position()

@@ -9,8 +9,11 @@ from tests.chaos.verdict import flags_in, problems_of_evidence
 from tests.kafka.conftest import apache, apache_process, reader
 from tests.processes import on_time, transport_stream
 from tests.servers import serving
+from tests.small_disk import SmallDisk, small_disk_at
 
 __all__ = ["apache", "apache_process", "reader"]
+
+PIECE_S = 1.5
 
 AllThere = Callable[..., Judgement]
 
@@ -55,3 +58,17 @@ def channel(real_clips: dict[str, Path]) -> Iterator[str]:
 def screened(tmp_path: Path, channel: str, known_bank: Path) -> Screened:
     """Give a channel whose flags have evidence, which goes to a store."""
     return Screened(channel, known_bank, tmp_path / "evidence", tmp_path / "store")
+
+
+@pytest.fixture
+def flickering(tmp_path: Path, real_clips: dict[str, Path], known_bank: Path) -> Iterator[Screened]:
+    """Give a channel that breaks off after a second and a half and begins anew: flag after flag."""
+    piece = [chunk for chunk in transport_stream(real_clips["bikes"]) if chunk[0] < PIECE_S]
+    with serving(on_time(piece, then_ends=True)) as server:
+        yield Screened(server.url(), known_bank, tmp_path / "evidence", tmp_path / "store")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk_at(tmp_path / "disk", 64 << 20) as mounted:
+        yield mounted

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apsw
+
 from loadtest.arrived import Judgement, arrived_at, committed_in, judged
 from loadtest.made_events import opened
 from streamguard.adapters.sqlite_log import SqliteLog
@@ -123,6 +125,12 @@ class Site:
         with SqliteLog(self.log) as event_log:
             event_log.append(flags)
         self.planted.update(flag.id for flag in flags)
+
+    def shrink(self) -> None:
+        """Let the log hold no room for what is to come: no page of its -wal file is free."""
+        connection = apsw.Connection(f"{self.log}")
+        eventually(lambda: not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get[0])
+        connection.close()
 
     def tally(self, topic: str) -> Tally:
         """Read what became of the records of a topic."""

@@ -1,18 +1,22 @@
-"""The disk of the log full while flags come and are delivered.
+"""The disk of log, evidence or store full while flags come and are delivered.
 
-A file that may not grow (RLIMIT_FSIZE) is what any user can have; SQLite sees a disk that is full.
+Once by a file that may not grow (RLIMIT_FSIZE), as any user can have it; else by a disk that is.
 """
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loadtest.kafka_broker import ApacheKafka
+from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Topic
 from tests.chaos.conftest import AllThere
-from tests.chaos.site import Site, eventually
-from tests.processes import Running
+from tests.chaos.site import Screened, Site, eventually
+from tests.chaos.verdict import evidence_told, problems_of_evidence
+from tests.processes import Running, metric
+from tests.small_disk import SmallDisk
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -38,4 +42,86 @@ def test_what_cannot_be_noted_as_acknowledged_is_sent_again_and_nothing_is_lost(
         run.wait_for(run.log, event="delivery_stalled", reason="log_unavailable")
         limit(run, resource.RLIM_INFINITY)
 
+    all_there(site)
+
+
+def test_urgent_flags_wait_in_memory_while_the_disk_of_the_log_is_full(
+    tmp_path: Path,
+    apache: ApacheKafka,
+    all_there: AllThere,
+    flickering: Screened,
+    disk: SmallDisk,
+) -> None:
+    """Whoever appends beside it is told, and may try again."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text('version = "test"\n[default]\nseverity = "P0"\n')
+    site = Site(tmp_path, apache.bootstrap, log=disk.path / "log.db", screened=flickering)
+    site.append(range(N_FLAGS // 2))
+
+    with site.running(STREAMGUARD_POLICY__FILE=f"{policy}") as run:
+        eventually(lambda: bool(evidence_told(site)))
+        site.shrink()
+        disk.fill()
+        run.wait_for(run.log, event="log_unavailable")
+        with pytest.raises(LogUnavailable):
+            site.append(range(N_FLAGS // 2, N_FLAGS))
+        n_seen = metric(run, "samples_total")
+        eventually(lambda: metric(run, "samples_total") > n_seen + 2)
+        n_waiting = metric(run, "log_backlog")
+        disk.free()
+        run.wait_for(run.log, event="log_recovered")
+        site.append(range(N_FLAGS // 2, N_FLAGS))
+
+    assert n_waiting > 0
+    all_there(site)
+
+
+def test_flags_stand_without_evidence_while_its_disk_is_full(
+    tmp_path: Path,
+    apache: ApacheKafka,
+    all_there: AllThere,
+    flickering: Screened,
+    disk: SmallDisk,
+) -> None:
+    """Its directory and its store are on it: nothing can make room."""
+    kept_there = replace(flickering, evidence=disk.path / "evidence", store=disk.path / "store")
+    site = Site(tmp_path, apache.bootstrap, screened=kept_there)
+    site.append(range(N_FLAGS))
+
+    with site.running() as run:
+        eventually(lambda: bool(evidence_told(site)))
+        disk.fill()
+        run.wait_for(run.log, event="evidence_unavailable")
+        while_full = problems_of_evidence(site, kept_there)
+        n_told = len(evidence_told(site))
+        disk.free()
+        eventually(lambda: len(evidence_told(site)) > n_told and not kept_there.n_spooled())
+
+    assert while_full == []
+    all_there(site)
+
+
+def test_evidence_waits_while_the_disk_of_its_store_is_full(
+    tmp_path: Path,
+    apache: ApacheKafka,
+    all_there: AllThere,
+    flickering: Screened,
+    disk: SmallDisk,
+) -> None:
+    kept_there = replace(flickering, store=disk.path / "store")
+    site = Site(tmp_path, apache.bootstrap, screened=kept_there)
+    site.append(range(N_FLAGS))
+
+    with site.running() as run:
+        eventually(lambda: bool(evidence_told(site)))
+        disk.fill()
+        run.wait_for(run.log, event="evidence_store_away")
+        while_full = problems_of_evidence(site, kept_there)
+        n_spooled = kept_there.n_spooled()
+        disk.free()
+        run.wait_for(run.log, event="evidence_store_back")
+        eventually(lambda: not kept_there.n_spooled())
+
+    assert n_spooled > 0
+    assert while_full == []
     all_there(site)
