@@ -24,6 +24,7 @@ NAMES = {
     "peers": "CPU and recall beside other ways: camera recorders, pdqhash, vPDQ",
     "discovery": "from a publish, which nobody announces, to the first flag of what is shown",
     "rtmp_latency": "live over RTMP: from reading a packet to its flag being in the log",
+    "clip_start": "from a flag to its clip playing in Chromium, while the segment is open",
     "kafka_latency": "live over RTMP: from reading a packet to its flag being in Apache Kafka",
     "kafka_outage": "Apache Kafka killed under many flags: all arrive, in the order of streams",
     "outbox": "commit, acknowledgement, and the replay of 100,000 flags, with Apache Kafka",

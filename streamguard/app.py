@@ -218,11 +218,12 @@ def open_store(settings: "Screening | Settings", directory: Path) -> EvidenceSto
     """
     from streamguard.adapters.evidence_maker import EvidenceMaker  # noqa: PLC0415  # 4 ms
     from streamguard.evidence_parts import open_vault, sha256_of  # noqa: PLC0415  # 30 ms
+    from streamguard.vault.recording import Recordings  # noqa: PLC0415  # as above
 
     deployment, digest = settings.deployment.name, sha256_of(settings)
     vault = open_vault(settings.evidence, deployment, directory, digest)
     vault.prepare()
-    return EvidenceMaker(vault.keep)
+    return EvidenceMaker(Recordings(vault))
 
 
 def open_model(directory: Path, section: ModelSection) -> Classifier:

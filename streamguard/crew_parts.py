@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from streamguard.adapters.cores import n_cores, shares
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.worker_spawn import WorkerProcess
+from streamguard.core.errors import EvidenceUnavailable
 from streamguard.model_pack import load_pack
 from streamguard.policy_file import load_policy
 from streamguard.runtime.link import Link
@@ -22,6 +25,8 @@ from streamguard.worker_section import WorkerSection
 
 if TYPE_CHECKING:
     from streamguard.vault.vault import Vault
+
+log = structlog.get_logger()
 
 
 def worker_plan(settings: Settings) -> WorkerPlan:
@@ -75,15 +80,30 @@ def kept_in(settings: Settings) -> "Vault | None":
     section, digest = settings.evidence, sha256_of(settings)
     vault = open_vault(section, settings.deployment.name, config_sha256=digest)
     vault.prepare()
+    _adopt(vault)
     return vault
+
+
+def _adopt(vault: "Vault") -> None:
+    """Keep what a process that was killed had collected; what cannot be kept yet is kept later."""
+    from streamguard.vault.recording import adopt  # noqa: PLC0415  # as above
+
+    try:
+        n_adopted = adopt(vault)
+    except EvidenceUnavailable as problem:
+        log.warning("evidence_left_over", problem=str(problem))
+    else:
+        if n_adopted:
+            log.info("evidence_adopted", n_clips=n_adopted)
 
 
 def starter(vault: "Vault | None") -> Callable[[int], Awaitable[Member]]:
     """Give what starts a worker process by its number, and keeps the evidence that it makes."""
     if vault is None:
         return _start_member
-    keep = vault.keep
-    return partial(_start_member, hear=lambda end: serve(end, keep))
+    from streamguard.vault.recording import Recordings  # noqa: PLC0415  # as above
+
+    return partial(_start_member, hear=lambda end: serve(end, Recordings(vault)))
 
 
 async def _start_member(

@@ -104,7 +104,7 @@ async def run(settings: Settings, stop: Stop) -> None:
                 )
                 health.writer, health.crew = writer, crew
                 _show_crew(crew, meter)
-                admin = AdminApi(settings.admin, token_file, crew, registry, clock, stop)
+                admin = AdminApi(settings.admin, token_file, crew, registry, clock, stop, vault)
                 await _keep(settings, banks, crew, hubs, registry, admin, health, stop)
             log.info("run_stopped")
 

@@ -141,7 +141,7 @@ async def work(end: socket.socket, hands: Hands, evidence: socket.socket) -> Non
     pipe = PipeLog(lambda batch: loop.call_soon_threadsafe(link.send, batch))
     meter, scout = PrometheusMeter(), HubScout()
     banks = _banks(begin.plan)
-    store = EvidenceMaker(VaultPipe(evidence).keep) if begin.plan.keeps_evidence else None
+    store = EvidenceMaker(VaultPipe(evidence)) if begin.plan.keeps_evidence else None
     plan = replace(_plan(begin.plan, banks, pipe), hands=hands, store=store)
     drained: asyncio.Future[StopReason] = loop.create_future()
     async with asyncio.TaskGroup() as tasks:

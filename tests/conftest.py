@@ -88,6 +88,12 @@ def requires_srt_tools() -> Path:
 
 
 @pytest.fixture(scope="session")
+def requires_chromium() -> Path:
+    """Find the browser that clips are played in."""
+    return _program("chromium")
+
+
+@pytest.fixture(scope="session")
 def requires_faketime() -> Path:
     """Find the library with which faketime gives a process another clock, threads and all."""
     program = _program("faketime")

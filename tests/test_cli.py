@@ -164,8 +164,9 @@ def test_a_flag_says_what_matched_and_how_urgent_it_is(screened: Finished) -> No
 def test_evidence_is_announced_once_it_lies_there_with_its_digest(screened: Finished) -> None:
     flags = [event["data"] for event in flags_of(screened)]
 
-    ready, closed = (flag for flag in flags if flag["evidence"]["state"] == "ready")
-    assert (ready["state"], closed["state"]) == ("updated", "closed")
+    first, *_, ready, closed = (flag for flag in flags if flag["evidence"]["state"] == "ready")
+    assert (first["state"], ready["state"], closed["state"]) == ("updated", "updated", "closed")
+    assert (first["evidence"]["is_growing"], "clip" in first["evidence"]) == (True, False)
     assert closed["evidence"] == ready["evidence"]
     for artifact in (ready["evidence"]["clip"], ready["evidence"]["still"]):
         assert content_of(artifact)
@@ -321,7 +322,7 @@ def test_policy_configuration_and_stream_id_show_in_the_flag(
     assert opened["data"]["policy"]["severity"] == "P0"
     assert opened["data"]["signals"][0]["match"]["votes"] == 3
     assert opened["data"]["evidence"] == {"state": "pending"}
-    assert len(list((tmp_path / "evidence").glob("objects/*/0000-clip.sealed"))) == 1
+    assert len(list((tmp_path / "evidence").glob("objects/*/*-clip.sealed"))) == 1
 
 
 def test_bank_verbs_speak_json(

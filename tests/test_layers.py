@@ -38,7 +38,7 @@ NOT_IN_CORE = {
 }
 MAY_CATCH_ALL = {
     "adapters/onnx_classifier.py",  # the library raises bare Exceptions of its own
-    "runtime/evidence.py",  # a bug there costs the evidence, not the flag
+    "runtime/collecting.py",  # a bug there costs the evidence, not the flag
     "runtime/feeder.py",  # threads hand a bug to the task that watches them
     "runtime/lane.py",
     "runtime/pool.py",

@@ -1,80 +1,104 @@
-"""Makes the parts of an evidence, a clip and a still, and has them kept.
+"""Makes the parts of an evidence, clip and stills, and has them kept.
 
 Rule: one of the two is enough: a stream that gives no clip may still give a still, and a disk that
 is too full for the clip may hold the still.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
-from streamguard.adapters.pyav_clip import clip_of, still_of
+from streamguard.adapters.pyav_clip import ClipMuxer
+from streamguard.adapters.pyav_still import still_of
 from streamguard.core.errors import EvidenceUnavailable
-from streamguard.core.event_data import Artifact, Evidence
-from streamguard.core.kept import Part, Subject
+from streamguard.core.kept import MAX_FILE_BYTES, Ends, Keeper, Kept, Part, Piece, Still, Subject
 from streamguard.core.types import Codec, Packet
 
-Keep = Callable[[Subject, Sequence[Part]], Sequence[Artifact]]
-"""Stores parts, all of them or none; raises EvidenceUnavailable."""
-
-T = TypeVar("T")
+FILE_US = 60_000_000
+"""Media time of a file of a clip; the next one begins with the keyframe after it."""
 
 
 class EvidenceMaker:
-    """An evidence store, but for the storing; in any thread."""
+    """A store of evidence, but for the storing; in any thread."""
 
-    def __init__(self, keep: Keep) -> None:
-        self._keep = keep
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
 
-    def save(
-        self, subject: Subject, codec: Codec, packets: tuple[Packet, ...], still_us: int
-    ) -> Evidence:
-        """Store a clip of these packets and a still of the frame at `still_us`.
+    def still(
+        self, subject: Subject, codec: Codec, packets: tuple[Packet, ...], at_us: int
+    ) -> Still:
+        """Keep a still of the frame at a media time.
 
         Raises:
-            EvidenceUnavailable: neither could be made and stored.
+            EvidenceUnavailable: it cannot be made, or not be kept.
         """
         if not packets:
             raise EvidenceUnavailable("the packets of this stretch are no longer held")
-        problems: list[str] = []
-        still = _unless_impossible(lambda: still_of(codec, packets, still_us), problems)
-        clip = _unless_impossible(lambda: clip_of(codec, packets), problems)
-        parts = []
-        if clip is not None:
-            start_us = min(packet.pts_us for packet in packets)
-            end_us = max(packet.pts_us for packet in packets)
-            parts.append(_part("clip", "video/mp4", start_us, end_us, clip))
-        if still is not None:
-            parts.append(_part("still", "image/jpeg", still_us, still_us, still[0]))
-        kept = self._kept(subject, parts, problems)
-        if not kept:
-            raise EvidenceUnavailable("; ".join(problems))
-        blurred = still[1] if still and "still" in kept else None
-        return Evidence(
-            state="ready", clip=kept.get("clip"), still=kept.get("still"), blurhash=blurred
-        )
+        jpeg, blurhash = still_of(codec, packets, at_us)
+        at_ms = at_us // 1000
+        part = Part("still", "image/jpeg", at_ms, at_ms, is_original=False, content=jpeg)
+        return Still(self._keeper.collect(subject, (part,)), blurhash)
 
-    def _kept(
-        self, subject: Subject, parts: list[Part], problems: list[str]
-    ) -> dict[str, Artifact]:
-        """Store all parts, or else as many as can be stored, the smallest first."""
-        if not parts:
-            return {}
-        stored = _unless_impossible(lambda: self._keep(subject, parts), problems)
-        if stored is not None:
-            return {part.role: one for part, one in zip(parts, stored, strict=True)}
-        smaller = sorted(parts, key=lambda part: len(part.content))[:-1]
-        return self._kept(subject, smaller, problems)
+    def clip(self, subject: Subject, codec: Codec) -> "Clip":
+        """Begin a clip; nothing is kept of it before packets are added."""
+        return Clip(self._keeper, subject, codec)
 
 
-def _part(role: str, media_type: str, start_us: int, end_us: int, content: bytes) -> Part:
-    is_original = role == "clip"  # remuxed, not encoded anew
-    return Part(role, media_type, start_us // 1000, end_us // 1000, is_original, content)
+class Clip:
+    """A clip that grows; one thread at a time."""
 
+    def __init__(self, keeper: Keeper, subject: Subject, codec: Codec) -> None:
+        self._keeper = keeper
+        self._subject = subject
+        self._codec = codec
+        self._muxer: ClipMuxer | None = None
+        self._origin_us = self._file_us = self._end_us = 0
+        self._number = self._n_bytes = 0
 
-def _unless_impossible(do: Callable[[], T], problems: list[str]) -> T | None:
-    """Do one thing; note why it cannot be done, and give None, so that the next may be tried."""
-    try:
-        return do()
-    except EvidenceUnavailable as error:
-        problems.append(str(error))
-    return None
+    def add(self, packets: Sequence[Packet]) -> list[Kept]:
+        """Take packets in the order of reading; give the files that were completed.
+
+        Raises:
+            EvidenceUnavailable: they cannot be copied, or not be kept.
+        """
+        kept, since = [], 0
+        for at, packet in enumerate(packets):
+            if self._muxer is None:
+                if not packet.is_start:
+                    since = at + 1
+                    continue
+                self._origin_us = packet.dts_us
+                self._begin(packet)
+            elif packet.is_keyframe and self._is_full(packet):
+                kept += self._grow(self._muxer, packets[since:at], "file")
+                self._number, since = self._number + 1, at
+                self._begin(packet)
+        if self._muxer is not None:
+            self._grow(self._muxer, packets[since:], "")
+        return kept
+
+    def close(self) -> list[Kept]:
+        """End the clip; give its last file.
+
+        Raises:
+            EvidenceUnavailable: it cannot be kept.
+        """
+        muxer, self._muxer = self._muxer, None
+        return [] if muxer is None else self._grow(muxer, (), "clip")
+
+    def _begin(self, first: Packet) -> None:
+        self._muxer = ClipMuxer(self._codec, first, self._origin_us)
+        self._file_us = self._end_us = first.pts_us
+        self._n_bytes = 0
+
+    def _is_full(self, packet: Packet) -> bool:
+        return packet.pts_us - self._file_us >= FILE_US or self._n_bytes >= MAX_FILE_BYTES
+
+    def _grow(self, muxer: ClipMuxer, packets: Sequence[Packet], ends: Ends) -> list[Kept]:
+        self._end_us = max([self._end_us, *(packet.pts_us for packet in packets)])
+        content = muxer.add(packets) + (muxer.close() if ends else b"")
+        self._n_bytes += len(content)
+        if not content and not ends:
+            return []
+        start_ms, end_ms = self._file_us // 1000, self._end_us // 1000
+        piece = Piece(self._number, start_ms, end_ms, content, ends)
+        kept = self._keeper.grow(self._subject, piece)
+        return [] if kept is None else [kept]

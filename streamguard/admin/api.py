@@ -10,14 +10,14 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from streamguard.admin.status import stream_rows, worker_rows
@@ -33,6 +33,9 @@ from streamguard.runtime.supervisor import Supervisor
 from streamguard.stream_section import StreamSection
 from streamguard.toml_file import problem_in
 
+if TYPE_CHECKING:
+    from streamguard.vault.vault import Vault
+
 MAX_BODY_BYTES = 64 * 1024
 
 CONFIGURED_ALONE = frozenset(("url_file", "policy_file", "not_screened"))
@@ -43,7 +46,7 @@ REPORTED_S = 600.0
 """How long a report by a trusted flagger makes us look closer, seconds (our choice: longer than the
 minutes in which such reports are acted on; a second one renews it)."""
 
-Handler = Callable[[Request], Awaitable[JSONResponse]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 log = structlog.get_logger()
 
@@ -59,8 +62,11 @@ class AdminApi:
         registry: Registry,
         clock: Clock,
         stop: Stop,
+        vault: "Vault | None" = None,
     ) -> None:
         """Make it, and bind its address at once.
+
+        vault: whose clips can be watched; None where no evidence is kept.
 
         Raises:
             ConfigError: the address cannot be had.
@@ -95,6 +101,7 @@ class AdminApi:
                         ("POST", "/v1/drain", self._drain),
                     )
                 ),
+                *(Route(at, self._guarded(show)) for at, show in _clip_routes(vault, clock, stop)),
                 Mount("/hooks", Hooks(registry.look_now)),
             ]
         )
@@ -120,7 +127,7 @@ class AdminApi:
         self._socket.close()
 
     def _guarded(self, handler: Handler) -> Handler:
-        async def guarded(request: Request) -> JSONResponse:
+        async def guarded(request: Request) -> Response:
             if not is_allowed(request.headers.get("authorization"), self._token_file):
                 return _problem(401, "give the token: Authorization: Bearer …")
             try:
@@ -199,6 +206,14 @@ class AdminApi:
         log.warning("drain_asked")
         self._stop.because("interrupted")
         return JSONResponse({"n_streams": self._crew.n_held()}, 202)
+
+
+def _clip_routes(vault: "Vault | None", clock: Clock, stop: Stop) -> Iterator[tuple[str, Handler]]:
+    """Give where clips can be watched; only who keeps evidence loads what that needs."""
+    if vault is not None:
+        from streamguard.admin.clips import Clips  # noqa: PLC0415  # only who keeps evidence
+
+        yield "/v1/evidence/{id}/clip", Clips(vault, clock, stop).watch
 
 
 class _Server(uvicorn.Server):

@@ -211,6 +211,10 @@ class Signal(Value):
         return self
 
 
+MAX_STILLS = 4
+"""Pictures that are kept of a flag."""
+
+
 class Artifact(Value):
     """One stored piece of evidence, by reference."""
 
@@ -235,6 +239,15 @@ class Evidence(Value):
     """One picture of it."""
     blurhash: Annotated[str, Field(pattern="^[!-~]{6,166}$")] | None = None
     """A BlurHash of the still, to show before a person chooses to see."""
+    other_stills: Annotated[tuple[Artifact, ...], Field(max_length=MAX_STILLS - 1)] | None = None
+    """Pictures of weaker hits, oldest first; `still` is of the strongest one."""
+    n_clip_files: Annotated[int, Field(ge=1)] | None = None
+    """Files of about a minute that the clip has so far; `clip` is the first, `manifest` names
+    them all."""
+    is_growing: Literal[True] | None = None
+    """More of the clip follows; it can be watched while it grows."""
+    manifest: Artifact | None = None
+    """Signed list of all that is kept as evidence of this flag so far, with its hashes."""
 
     @model_validator(mode="after")
     def _ready_shows_something(self) -> Self:

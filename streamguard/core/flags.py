@@ -35,6 +35,7 @@ from streamguard.core.segments import (
     SegmentClosed,
     SegmentEvent,
     SegmentOpened,
+    SegmentPeaked,
     SegmentStrengthened,
 )
 from streamguard.core.types import CloseReason, Detector, Match
@@ -95,6 +96,7 @@ class _Flag:
     revision: int = 0
     over: CloseReason | None = None
     is_rescreened: bool = False
+    is_collecting: bool = False
 
 
 Stage = Literal["opened", "updated", "closed"]
@@ -107,6 +109,7 @@ class FlagBook:
         self._context = context
         self._policy = policy
         self._first = Evidence(state="pending" if has_evidence else "off")
+        self._collects = has_evidence
         self._flags: dict[UUID, _Flag] = {}
 
     def change(self, event: SegmentEvent, now_s: float) -> list[Event]:
@@ -114,15 +117,21 @@ class FlagBook:
         flag_id = event.segment.flag_id
         match event:
             case SegmentOpened(segment):
-                self._flags[flag_id] = _Flag(segment, self._first, self._latency(segment, now_s))
+                latency = self._latency(segment, now_s)
+                self._flags[flag_id] = _Flag(
+                    segment, self._first, latency, is_collecting=self._collects
+                )
                 return [self._told(flag_id, "opened", now_s)]
             case SegmentStrengthened(segment):
                 self._flags[flag_id] = replace(self._flags[flag_id], segment=segment)
                 return [self._told(flag_id, "updated", now_s)]
+            case SegmentPeaked(segment):
+                self._flags[flag_id] = replace(self._flags[flag_id], segment=segment)
+                return []
             case SegmentClosed(segment, reason):
                 flag = replace(self._flags[flag_id], segment=segment, over=reason)
                 self._flags[flag_id] = flag
-                return [] if flag.evidence.state == "pending" else self._closed(flag_id, now_s)
+                return [] if flag.is_collecting else self._closed(flag_id, now_s)
             case _:
                 assert_never(event)
 
@@ -131,19 +140,32 @@ class FlagBook:
 
         is_held: there is still something to make evidence of.
         """
-        is_gone = self._first.state == "pending" and not is_held
-        evidence = Evidence(state="unavailable") if is_gone else self._first
-        flag = _Flag(segment, evidence, self._latency(segment, now_s), is_rescreened=True)
+        is_gone = self._collects and not is_held
+        flag = _Flag(
+            segment,
+            Evidence(state="unavailable") if is_gone else self._first,
+            self._latency(segment, now_s),
+            is_rescreened=True,
+            is_collecting=self._collects and is_held,
+        )
         self._flags[segment.flag_id] = flag
         opened = self._told(segment.flag_id, "opened", now_s)
         return [opened, *self.change(SegmentClosed(segment, "ended"), now_s)]
 
+    def ended_us(self, flag_id: UUID) -> int | None:
+        """Say at which media time the segment of a flag ended; None while it is open."""
+        flag = self._flags.get(flag_id)
+        return flag.segment.end_us if flag and flag.over else None
+
     def attach(self, flag_id: UUID, evidence: Evidence, now_s: float) -> list[Event]:
-        """Tell of a flag's evidence, stored or failed; close the flag if it waited for that."""
-        flag = replace(self._flags[flag_id], evidence=evidence)
+        """Tell of a flag's evidence, stored or failed; close the flag if it waited for the last."""
+        is_news = evidence != self._flags[flag_id].evidence
+        is_collecting = evidence.is_growing is not None
+        flag = replace(self._flags[flag_id], evidence=evidence, is_collecting=is_collecting)
         self._flags[flag_id] = flag
-        updated = self._told(flag_id, "updated", now_s)
-        return [updated, *(self._closed(flag_id, now_s) if flag.over else ())]
+        told = [self._told(flag_id, "updated", now_s)] if is_news else []
+        is_over = flag.over is not None and not is_collecting
+        return [*told, *(self._closed(flag_id, now_s) if is_over else ())]
 
     def _latency(self, segment: Segment, now_s: float) -> Latency:
         took_ms = max(0.0, (now_s - segment.start_read_at_s) * 1000)

@@ -3,21 +3,32 @@
 Rule: values only.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 from streamguard.core.decision import Decision
 from streamguard.core.events import Event
+from streamguard.core.segments import (
+    SegmentEvent,
+    SegmentOpened,
+    SegmentPeaked,
+    SegmentStrengthened,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRequest:
-    """A flag that opened and wants a clip and a still around its first sample."""
+    """A flag that opened and wants a clip and a still, or a stronger hit of it that wants a still.
+
+    pts_us:   media time of the sample.
+    is_first: the flag opened by it.
+    """
 
     flag_id: UUID
     epoch: int
     pts_us: int
-    opened_at_s: float
+    is_first: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +49,18 @@ class Judgement:
     decisions: tuple[Decision, ...] = ()
     shadows: tuple[Decision, ...] = ()
     n_vetoes: int = 0
+
+
+def requests_of(events: Iterable[SegmentEvent]) -> Iterator[EvidenceRequest]:
+    """Give what flags that opened want, and hits that are stronger than those before them."""
+    for event in events:
+        segment = event.segment
+        match event:
+            case SegmentOpened():
+                yield EvidenceRequest(segment.flag_id, segment.epoch, segment.start_us)
+            case SegmentStrengthened() | SegmentPeaked():
+                yield EvidenceRequest(
+                    segment.flag_id, segment.epoch, segment.end_us, is_first=False
+                )
+            case _:
+                pass

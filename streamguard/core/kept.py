@@ -3,7 +3,21 @@
 Rule: values only, and no more is imported than every process that screens has anyway.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from streamguard.core.event_data import Artifact
+
+MAX_PIECE_BYTES = 48 << 20
+"""Of a piece. Half a second of 100 Mbit/s is 6 MB; a first one holds what the ring held."""
+
+MAX_FILE_BYTES = 96 << 20
+"""Of a file of a clip: a minute of 12 Mbit/s. A fatter stream begins a new one sooner."""
+
+
+Ends = Literal["", "file", "clip"]
+"""What the bytes of a clip end: their file, the whole clip, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +42,56 @@ class Part:
     end_ms: int
     is_original: bool
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next bytes of a clip that grows.
+
+    number:   of the file of the clip that they belong to, from 0.
+    start_ms: media time of the session at which that file begins, milliseconds.
+    end_ms:   and up to which it reaches with these bytes.
+    ends:     what they, who may be none, end: their file, the whole clip, or nothing.
+    """
+
+    number: int
+    start_ms: int
+    end_ms: int
+    content: bytes
+    ends: Ends = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where parts are kept, and the manifest that names them; None where there is none."""
+
+    parts: tuple[Artifact, ...]
+    manifest: Artifact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A still that is kept, and its preview."""
+
+    kept: Kept
+    blurhash: str
+
+
+class Keeper(Protocol):
+    """Keeps evidence; in any thread."""
+
+    def collect(self, subject: Subject, parts: Sequence[Part]) -> Kept:
+        """Keep parts of an evidence beside those that it has; all of them, or none.
+
+        Raises:
+            EvidenceUnavailable: they cannot be kept.
+        """
+        ...
+
+    def grow(self, subject: Subject, piece: Piece) -> Kept | None:
+        """Let the clip of an evidence grow; give the file of it that this ends.
+
+        Raises:
+            EvidenceUnavailable: it cannot be kept; nothing more of this clip will be.
+        """
+        ...

@@ -173,7 +173,8 @@ def reduced(record: Record) -> Iterator[Record]:
         return
     size = len(record.body)
     flag["signals"] = flag["signals"][:1]
-    flag["evidence"].pop("blurhash", None)
+    for name in ("blurhash", "other_stills", "manifest"):
+        flag["evidence"].pop(name, None)
     for is_stub in (False, True):
         if is_stub:
             _cut_to_a_stub(flag)

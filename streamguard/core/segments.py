@@ -11,7 +11,7 @@ from statistics import median
 from uuid import UUID
 
 from streamguard.core.decision import Decision
-from streamguard.core.types import MAX_SIGNALS, CloseReason, Sample, Severity
+from streamguard.core.types import MAX_SIGNALS, CloseReason, Match, Sample, Severity
 
 MIN_OPEN_US = 3_000_000
 """A segment stays open at least so long without a further positive decision."""
@@ -27,6 +27,14 @@ MAX_LEADS = 64
 
 MAX_AHEAD_S = 15.0
 """...and how far at most they are believed to: segments of HLS are rarely longer, seconds."""
+
+
+PEAK_BITS = 8
+"""So much nearer a match is worth another still: twice the most by which our hashes of one picture
+and Meta's differ."""
+
+PEAK_SCORE = 0.1
+"""...or by so much higher a score (our choice: at most ten steps from 0 to 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,13 @@ class SegmentStrengthened:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentPeaked:
+    """An entry matched much better than ever before: worth another picture, and no word."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentClosed:
     """No more decisions will come for it."""
 
@@ -77,7 +92,7 @@ class SegmentClosed:
     reason: CloseReason
 
 
-SegmentEvent = SegmentOpened | SegmentStrengthened | SegmentClosed
+SegmentEvent = SegmentOpened | SegmentStrengthened | SegmentPeaked | SegmentClosed
 
 
 class SegmentBuilder:
@@ -131,6 +146,7 @@ class SegmentBuilder:
             return [SegmentOpened(segment)]
         signals = _with(segment.signals, decision)
         is_stronger = _strength(signals) > _strength(segment.signals)
+        is_peak = _is_peak(segment.signals, decision)
         segment = replace(
             segment,
             # answers of a model may come out of order
@@ -141,7 +157,9 @@ class SegmentBuilder:
             signals=signals,
         )
         self._open[decision.category] = segment
-        return [SegmentStrengthened(segment)] if is_stronger else []
+        if is_stronger:
+            return [SegmentStrengthened(segment)]
+        return [SegmentPeaked(segment)] if is_peak else []
 
     def idle(self, now_s: float) -> list[SegmentEvent]:
         """Close what an idle stream left open: no sample came, so the clock decides."""
@@ -195,6 +213,15 @@ def _with(signals: tuple[Decision, ...], decision: Decision) -> tuple[Decision, 
     best[key] = replace(nearer, votes=longer.votes, aligned=longer.aligned)
     ranked = sorted(best.values(), key=lambda s: (-s.votes, s.weakness))
     return tuple(ranked[:MAX_SIGNALS])
+
+
+def _is_peak(signals: tuple[Decision, ...], decision: Decision) -> bool:
+    """Say whether a decision is much better than all of its entry before it."""
+    before = next((signal for signal in signals if signal.key == decision.key), None)
+    if before is None or decision.pts_us <= before.pts_us:
+        return False
+    margin = PEAK_BITS if isinstance(decision.finding, Match) else PEAK_SCORE
+    return before.weakness - decision.weakness >= margin
 
 
 def _strength(signals: tuple[Decision, ...]) -> tuple[int, int]:

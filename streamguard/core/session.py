@@ -14,7 +14,7 @@ from streamguard.core.coverage import Gap, LossLedger
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
-from streamguard.core.judgement import EvidenceRequest, Judgement
+from streamguard.core.judgement import EvidenceRequest, Judgement, requests_of
 from streamguard.core.match import Matcher
 from streamguard.core.model import Scores
 from streamguard.core.news import Recheck
@@ -56,6 +56,7 @@ class Session:
         self._scoring: dict[int, tuple[Track, ScoreJudge]] = {}  # by epoch: answers come late
         self._ended_tracks: list[Track] = []
         self._flags = FlagBook(context, policy, has_evidence=has_evidence)
+        self.ended_us = self._flags.ended_us
         self._has_evidence = has_evidence
         self._shadows = ShadowBook()
         self._newest: Sample | None = None  # without its views
@@ -128,7 +129,7 @@ class Session:
             changes = self._hashes.not_judged(epoch, pts_us, why, now_s, found)
         return Judgement(
             events=self._tell(self._hashes, changes, now_s),
-            requests=self._requests(changes, now_s),
+            requests=self._requests(changes),
             is_judged=verdict.is_judged,
             is_near_miss=verdict.is_near_miss,
             decisions=found,
@@ -145,7 +146,7 @@ class Session:
         changes = self._hashes.found(verdict.decisions)
         return Judgement(
             events=self._tell(self._hashes, changes, now_s),
-            requests=self._requests(changes, now_s),
+            requests=self._requests(changes),
             is_judged=True,
             decisions=verdict.decisions,
             shadows=self._shadows.news(epoch, sample.pts_us, verdict.shadows),
@@ -168,7 +169,7 @@ class Session:
             shown_us = next((t for t in times_us if is_held(segment.epoch, t)), None)
             events += self._flags.recall(segment, now_s, is_held=shown_us is not None)
             if self._has_evidence and shown_us is not None:
-                requests.append(EvidenceRequest(segment.flag_id, segment.epoch, shown_us, now_s))
+                requests.append(EvidenceRequest(segment.flag_id, segment.epoch, shown_us))
             self.n_flags += 1
         return Judgement(events, requests, is_judged=True, shadows=once_each(found.shadows))
 
@@ -179,7 +180,7 @@ class Session:
         (track, judge), pts_us = self._scoring[scores.epoch], scores.pts_us
         track.was_read(pts_us, scores.read_at_s)
         changes = track.judged(scores.epoch, pts_us, judge.judge(scores), now_s)
-        events, requests = self._tell(track, changes, now_s), self._requests(changes, now_s)
+        events, requests = self._tell(track, changes, now_s), self._requests(changes)
         return Judgement(events, requests, is_judged=True)
 
     def not_scored(self, epoch: int, pts_us: int, reason: GapReason, now_s: float) -> list[Event]:
@@ -237,9 +238,9 @@ class Session:
         gap = Gap(self._epoch, self.newest_us, self.newest_us + missing_us, GapReason.TRUNCATED)
         return [self._announcer.gap(who, gap, (now_s, now_s), now_s) for who in self._detectors]
 
-    def attach(self, request: EvidenceRequest, evidence: Evidence, now_s: float) -> list[Event]:
-        """Tell of evidence that was stored, or could not be."""
-        return self._flags.attach(request.flag_id, evidence, now_s)
+    def attach(self, flag_id: UUID, evidence: Evidence, now_s: float) -> list[Event]:
+        """Tell of evidence that was stored, or could not be; more follows where it is growing."""
+        return self._flags.attach(flag_id, evidence, now_s)
 
     def ended(self, reason: str, n_packets: int, n_dropped: int, now_s: float) -> list[Event]:
         """Close the account; the last event of the session."""
@@ -290,11 +291,6 @@ class Session:
         tracks: dict[Detector, list[Track]] = {"hash": [self._hashes], "classifier": scoring}
         return [sum(map(count, tracks[who])) for who in self._detectors]
 
-    def _requests(self, changes: Changes, now_s: float) -> list[EvidenceRequest]:
-        opened = [change.segment for change in changes[0] if isinstance(change, SegmentOpened)]
-        self.n_flags += len(opened)
-        return [
-            EvidenceRequest(segment.flag_id, segment.epoch, segment.start_us, now_s)
-            for segment in opened
-            if self._has_evidence
-        ]
+    def _requests(self, changes: Changes) -> list[EvidenceRequest]:
+        self.n_flags += sum(isinstance(change, SegmentOpened) for change in changes[0])
+        return list(requests_of(changes[0])) if self._has_evidence else []

@@ -61,7 +61,7 @@ def closing(flag: OpenFlag, now: Now) -> Event:
     last = Event.model_validate_json(flag.body)
     data = last.data
     assert isinstance(data, FlagData)  # noqa: S101  # the log keeps nothing else as a flag
-    evidence = data.evidence
+    evidence = data.evidence.model_copy(update={"is_growing": None})
     if evidence.state == "pending":
         evidence = Evidence(state="unavailable")
     closed = data.model_copy(

@@ -1,62 +1,39 @@
-"""Waits until the packets around a flag are there, and has the clip and still made of them.
+"""Keeps the flags of one session in evidence: each is collected for while its segment is open.
 
-Rule: nothing is cut before a flag asks for it; what is not flagged never reaches a disk. Evidence
-is bounded in time: a flag never waits for ever.
+Rule: nothing is cut before a flag asks for it; what is not flagged never reaches a disk.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+from uuid import UUID
 
-import structlog
-
-from streamguard.core.errors import EvidenceUnavailable
-from streamguard.core.event_data import Evidence
 from streamguard.core.hands import MARK, SINCE_US, Hand, Hands, mark_of
 from streamguard.core.judgement import EvidenceRequest
-from streamguard.core.kept import Subject
-from streamguard.core.ports import Clock, Meter
+from streamguard.core.kept import Kept, Still, Subject
+from streamguard.core.ports import Clock
 from streamguard.core.types import Codec, Packet
-from streamguard.runtime.ring import PacketRing
+from streamguard.runtime.collecting import Case, Clip, Collecting
 
-BEFORE_US = 6_000_000
-"""Media time of the clip before the flagged sample."""
-
-AFTER_US = 4_000_000
-"""Media time of the clip after it."""
-
-PATIENCE_S = 8.0
-"""A live stream that stalls gets its clip by the clock, so long after the flag opened."""
-
-log = structlog.get_logger()
+T = TypeVar("T")
 
 
 class EvidenceStore(Protocol):
-    """Where clips and stills are kept."""
+    """Makes evidence, and has it kept; in any thread."""
 
-    def save(
-        self, subject: Subject, codec: Codec, packets: tuple[Packet, ...], still_us: int
-    ) -> Evidence:
-        """Store a clip of these packets and a still of the frame at `still_us`.
-
-        Raises:
-            EvidenceUnavailable: neither could be made and stored.
-        """
+    def still(
+        self, subject: Subject, codec: Codec, packets: tuple[Packet, ...], at_us: int
+    ) -> Still:
+        """Keep a still, as SessionStore does."""
         ...
 
-
-class SessionStore(Protocol):
-    """Where those of one session are kept."""
-
-    def save(
-        self, flag_id: str, codec: Codec, packets: tuple[Packet, ...], still_us: int
-    ) -> Evidence:
-        """Store a clip and a still, as EvidenceStore does."""
+    def clip(self, subject: Subject, codec: Codec) -> Clip:
+        """Begin a clip, as SessionStore does."""
         ...
 
 
 class HandedStore:
-    """A store for one session, whose stream is in hand while its clip and still are made."""
+    """A store for one session, whose stream is in hand while clip and stills are made."""
 
     def __init__(
         self, store: EvidenceStore, session: tuple[str, str], hands: Hands, clock: Clock
@@ -68,88 +45,99 @@ class HandedStore:
         self._mark = mark_of(self._stream_id)
         self._clock = clock
 
-    def save(
-        self, flag_id: str, codec: Codec, packets: tuple[Packet, ...], still_us: int
-    ) -> Evidence:
-        """Store a clip and a still, as EvidenceStore does."""
-        subject = Subject(flag_id, self._stream_id, self._session_id)
+    def still(self, flag_id: str, codec: Codec, packets: tuple[Packet, ...], at_us: int) -> Still:
+        """Keep a still, as SessionStore does."""
+        subject = self._subject(flag_id)
+        return self.in_hand(lambda: self._store.still(subject, codec, packets, at_us))
 
-        def work(hand: Hand) -> Evidence:
+    def clip(self, flag_id: str, codec: Codec) -> Clip:
+        """Begin a clip, as SessionStore does."""
+        return _HandedClip(self, self._store.clip(self._subject(flag_id), codec))
+
+    def in_hand(self, do: Callable[[], T]) -> T:
+        """Do something with the stream in hand."""
+
+        def work(hand: Hand) -> T:
             hand[SINCE_US], hand[MARK] = int(self._clock.monotonic() * 1e6), self._mark
-            return self._store.save(subject, codec, packets, still_us)
+            return do()
 
         return self._hands.run(work)
 
+    def _subject(self, flag_id: str) -> Subject:
+        return Subject(flag_id, self._stream_id, self._session_id)
 
-Attach = Callable[[EvidenceRequest, Evidence], Awaitable[None]]
+
+class _HandedClip:
+    """A clip whose stream is in hand while it is made."""
+
+    def __init__(self, store: HandedStore, clip: Clip) -> None:
+        self._store = store
+        self._clip = clip
+
+    def add(self, packets: Sequence[Packet]) -> list[Kept]:
+        """Take packets, as Clip does."""
+        return self._store.in_hand(lambda: self._clip.add(packets))
+
+    def close(self) -> list[Kept]:
+        """End the clip, as Clip does."""
+        return self._store.in_hand(self._clip.close)
 
 
 class EvidenceKeeper:
-    """The evidence that one stream's flags still want."""
+    """The evidence that one session's flags still want; on the event loop."""
 
-    def __init__(
-        self,
-        store: SessionStore,
-        ring: PacketRing,
-        tasks: asyncio.TaskGroup,
-        attach: Attach,
-        clock: Clock,
-        meter: Meter,
-    ) -> None:
-        """Make it for one session; `attach` is awaited with each result, good or bad."""
-        self._store = store
-        self._ring = ring
+    def __init__(self, case: Case, tasks: asyncio.TaskGroup, *, waits: bool) -> None:
+        """Make it; evidence is made in `tasks`.
+
+        waits: the reader can: of a file nothing is left out.
+        """
+        self._case = case
         self._tasks = tasks
-        self._attach = attach
-        self._clock = clock
-        self._meter = meter
+        self._waits = waits
         self._wanted: list[EvidenceRequest] = []
+        self._collecting: dict[UUID, Collecting] = {}
         self._making: set[asyncio.Task[None]] = set()
 
     def want(self, request: EvidenceRequest) -> None:
-        """Take a flag's wish."""
+        """Take the wish of a flag, or of a hit that is stronger than those before it."""
         self._wanted.append(request)
 
-    def advance(self, codec: Codec, newest: tuple[int, int] | None) -> None:
-        """Start what is due: its last packet was read, or its time is up.
+    async def advance(self, codec: Codec, newest: tuple[int, int] | None) -> None:
+        """Take what was read meanwhile; of a file, wait until there is room for more.
 
         newest: epoch and newest media time; None where nothing is being read.
         """
-        late_s = self._clock.monotonic() - PATIENCE_S
-        for request in tuple(self._wanted):
-            comes_more = newest is not None and newest[0] == request.epoch
-            has_all = newest is not None and newest[1] >= request.pts_us + AFTER_US
-            if not comes_more or has_all or request.opened_at_s <= late_s:
-                self._start(codec, request)
+        self._begin_wanted(codec)
+        for one in tuple(self._collecting.values()):
+            one.advance(newest)
+            if self._waits:
+                await one.has_room.wait()
 
     async def finish(self, codec: Codec) -> None:
         """Make what is left of what there is, and wait for it: the session ends."""
-        for request in tuple(self._wanted):
-            self._start(codec, request)
+        self._begin_wanted(codec)
+        for one in self._collecting.values():
+            one.advance(None, is_end=True)
         if self._making:
             await asyncio.wait(self._making)
 
-    def _start(self, codec: Codec, request: EvidenceRequest) -> None:
-        self._wanted.remove(request)
-        start_us, end_us = request.pts_us - BEFORE_US, request.pts_us + AFTER_US
-        packets = self._ring.between(request.epoch, start_us, end_us)  # now, before they leave it
-        task = self._tasks.create_task(self._make(codec, request, packets))
+    def _begin_wanted(self, codec: Codec) -> None:
+        wanted, self._wanted = self._wanted, []
+        for request in wanted:
+            collecting = self._collecting.get(request.flag_id)
+            if collecting:
+                collecting.also(request.pts_us)
+            elif request.is_first:
+                self._begin(Collecting(request, codec, self._case), request.flag_id)
+
+    def _begin(self, collecting: Collecting, flag_id: UUID) -> None:
+        self._collecting[flag_id] = collecting
+        task = self._tasks.create_task(self._run(collecting, flag_id))
         self._making.add(task)
         task.add_done_callback(self._making.discard)
 
-    async def _make(
-        self, codec: Codec, request: EvidenceRequest, packets: tuple[Packet, ...]
-    ) -> None:
-        name = str(request.flag_id)
+    async def _run(self, collecting: Collecting, flag_id: UUID) -> None:
         try:
-            evidence = await asyncio.to_thread(
-                self._store.save, name, codec, packets, request.pts_us
-            )
-        except EvidenceUnavailable as error:
-            log.error("evidence_unavailable", flag_id=name, problem=str(error))  # noqa: TRY400  # expected: the message says it all
-            evidence = Evidence(state="unavailable")
-        except Exception:  # a bug: the stream is screened on, and the flag stands
-            log.exception("evidence_failed", flag_id=name)
-            evidence = Evidence(state="unavailable")
-        self._meter.evidence(is_stored=evidence.state == "ready")
-        await self._attach(request, evidence)
+            await collecting.run()
+        finally:
+            del self._collecting[flag_id]

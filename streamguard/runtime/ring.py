@@ -78,6 +78,19 @@ class PacketRing:
                 first = index
         return tuple(packet for packet in held[first:] if packet.dts_us <= end_us)
 
+    def since(self, last: Packet) -> tuple[Packet, ...]:
+        """Give what was read after a packet, of its epoch; all that is held where it has left."""
+        with self._lock:
+            for run in (self._packets, self._previous):
+                found: list[Packet] = []
+                for packet in reversed(run):
+                    if packet is last:
+                        break
+                    found.append(packet)
+                if found and found[-1].epoch == last.epoch:
+                    return tuple(reversed(found))
+        return ()
+
     def holds(self, epoch: int, pts_us: int) -> bool:
         """Say whether packets around a media time are held."""
         with self._lock:

@@ -217,7 +217,7 @@ class StreamScreen:
                 assert_never(item)
         # a connection that ended, or has not begun, has nothing more for what is still wanted
         newest = None if isinstance(item, SourceEnded) else feeder.newest
-        self.teller.advance_evidence(self.standing.codec, newest)
+        await self.teller.advance_evidence(self.standing.codec, newest)
 
     async def _end_epoch(self, ended: EpochEnded, now_s: float, *, is_stopping: bool) -> None:
         """Close what cannot go on; a file that was a single picture shows it for good."""

@@ -4,6 +4,7 @@ Rule: it decides nothing. What is told goes to the writer in the order in which 
 """
 
 import asyncio
+from uuid import UUID
 
 import structlog
 
@@ -11,9 +12,10 @@ from streamguard.core.coverage_data import GapData
 from streamguard.core.decision import Decision
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
-from streamguard.core.judgement import EvidenceRequest, Judgement
+from streamguard.core.judgement import Judgement
 from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
+from streamguard.runtime.collecting import Case
 from streamguard.runtime.evidence import EvidenceKeeper, HandedStore
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.ring import PacketRing
@@ -42,10 +44,10 @@ class Teller:
         self._keeper = None
         if parts.store:
             named = (session.stream_id, str(session.session_id))
-            store = HandedStore(parts.store, named, parts.hands, parts.clock)
-            self._keeper = EvidenceKeeper(
-                store, ring, tasks, self._attach, parts.clock, parts.meter
-            )
+            clock, is_file = parts.clock, not stream.location.is_live
+            store = HandedStore(parts.store, named, parts.hands, clock)
+            case = Case(store, ring, clock, parts.meter, self._attach, session.ended_us)
+            self._keeper = EvidenceKeeper(case, tasks, waits=is_file)
         self._screened_us = 0
         self._listed_s = None if stream.before else stream.found_s
         self._away: tuple[float, GapReason] | None = None
@@ -121,13 +123,13 @@ class Teller:
         self._away = (now_s, reason)
         return True
 
-    def advance_evidence(self, codec: Codec, newest: tuple[int, int] | None) -> None:
-        """Start the evidence whose packets have all been read.
+    async def advance_evidence(self, codec: Codec, newest: tuple[int, int] | None) -> None:
+        """Let evidence have what was read meanwhile.
 
         newest: epoch and newest media time; None where nothing is being read.
         """
         if self._keeper:
-            self._keeper.advance(codec, newest)
+            await self._keeper.advance(codec, newest)
 
     async def finish_evidence(self, codec: Codec) -> None:
         """Make what evidence is still wanted, of what there is."""
@@ -150,6 +152,6 @@ class Teller:
         )
         self._parts.meter.shadow_matched()
 
-    async def _attach(self, request: EvidenceRequest, evidence: Evidence) -> None:
+    async def _attach(self, flag_id: UUID, evidence: Evidence) -> None:
         now_s = self._parts.clock.monotonic()
-        await self.tell(self._session.attach(request, evidence, now_s), now_s)
+        await self.tell(self._session.attach(flag_id, evidence, now_s), now_s)

@@ -1,34 +1,36 @@
-"""Takes the parts of evidence from a worker to the vault, by a socket of their own.
+"""Takes evidence from a worker to the vault, by a socket of its own.
 
 Rule: a worker opens what strangers send, so it holds no key and writes no file of the vault: it
-hands parts over, and hears where they are. What it says is read as what a stranger may have said.
-A socket of their own, for megabytes of a clip must not keep signs of life and flags waiting.
+hands parts and pieces over, and hears where they are. What it says is read as what a stranger may
+have said. A socket of its own, for megabytes of a clip must not keep signs of life and flags
+waiting.
 """
 
 import socket
 import struct
 import threading
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Protocol, assert_never
 
 import msgspec
 import structlog
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
-from streamguard.core.kept import Part, Subject
+from streamguard.core.kept import MAX_PIECE_BYTES, Ends, Keeper, Kept, Part, Piece, Subject
 from streamguard.core.manifest import Count, Id, Role, Sha256
 
 MAX_PART_BYTES = 256 << 20
 """Of a part; ten seconds at 100 Mbit/s are 125 MB."""
 
 MAX_PARTS = 16
+MAX_FILES = 9999
+"""Of a clip: a week of minutes."""
+
 MAX_WORDS_BYTES = 64 * 1024
 """Of what is said about parts, beside their bytes."""
 
 LENGTH = struct.Struct("<I")
-
-Keep = Callable[[Subject, Sequence[Part]], Sequence[Artifact]]
 
 log = structlog.get_logger()
 
@@ -46,13 +48,26 @@ class Described(msgspec.Struct, frozen=True):
     size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PART_BYTES)]
 
 
-class Offer(msgspec.Struct, frozen=True):
+class Offer(msgspec.Struct, frozen=True, tag=True):
     """Parts of an evidence that are to be kept."""
 
     evidence_id: Id
     stream_id: Text
     session_id: Text
     parts: Annotated[tuple[Described, ...], msgspec.Meta(max_length=MAX_PARTS)]
+
+
+class Grown(msgspec.Struct, frozen=True, tag=True):
+    """A piece of a clip, whose bytes follow."""
+
+    evidence_id: Id
+    stream_id: Text
+    session_id: Text
+    number: Annotated[int, msgspec.Meta(ge=0, le=MAX_FILES)]
+    start_ms: int
+    end_ms: int
+    ends: Ends
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PIECE_BYTES)]
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -64,10 +79,22 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What became of an offer; `problem` where nothing was kept."""
+    """What became of it; `problem` where nothing was kept."""
 
     places: tuple[Place, ...] = ()
+    manifest: Place | None = None
     problem: str = ""
+
+
+Heard = Offer | Grown
+
+
+class ClosingKeeper(Keeper, Protocol):
+    """Keeps the evidence of one process, until that is gone."""
+
+    def close(self) -> None:
+        """Keep what is unfinished as it is."""
+        ...
 
 
 class VaultPipe:
@@ -77,7 +104,7 @@ class VaultPipe:
         self._end = end
         self._lock = threading.Lock()
 
-    def keep(self, subject: Subject, parts: Sequence[Part]) -> tuple[Artifact, ...]:
+    def collect(self, subject: Subject, parts: Sequence[Part]) -> Kept:
         """Have parts kept, and wait until they are.
 
         Raises:
@@ -91,58 +118,107 @@ class VaultPipe:
             subject.session_id,
             tuple(_described(part) for part in parts),
         )
+        return self._asked(offer, [part.content for part in parts])
+
+    def grow(self, subject: Subject, piece: Piece) -> Kept | None:
+        """Have a piece of a clip kept, and wait until it is.
+
+        Raises:
+            EvidenceUnavailable: it cannot be stored, or nobody is there to store it.
+        """
+        if len(piece.content) > MAX_PIECE_BYTES:
+            raise EvidenceUnavailable("a piece of this clip is larger than can be kept")
+        grown = Grown(
+            subject.evidence_id,
+            subject.stream_id,
+            subject.session_id,
+            piece.number,
+            piece.start_ms,
+            piece.end_ms,
+            piece.ends,
+            len(piece.content),
+        )
+        kept = self._asked(grown, [piece.content])
+        return kept if kept.manifest else None
+
+    def _asked(self, words: Heard, contents: Sequence[bytes]) -> Kept:
         try:
             with self._lock:
-                _send(self._end, msgspec.msgpack.encode(offer))
-                for part in parts:
-                    self._end.sendall(part.content)
+                _send(self._end, msgspec.msgpack.encode(words))
+                for content in contents:
+                    self._end.sendall(content)
                 answer = msgspec.msgpack.decode(_receive_words(self._end), type=Answer)
         except (OSError, EOFError):
             raise EvidenceUnavailable("the supervisor takes no evidence") from None
         if answer.problem:
             raise EvidenceUnavailable(answer.problem)
-        return tuple(
-            Artifact(uri=each.uri, sha256=each.sha256, size_bytes=each.size_bytes)
-            for each in answer.places
-        )
+        manifest = _artifact(answer.manifest) if answer.manifest else None
+        return Kept(tuple(map(_artifact, answer.places)), manifest)
 
 
-def serve(end: socket.socket, keep: Keep) -> threading.Thread:
+def serve(end: socket.socket, keeper: ClosingKeeper) -> threading.Thread:
     """Keep what comes by the supervisor's end, in a thread, until the worker is gone."""
-    thread = threading.Thread(target=_serve, args=(end, keep), name="evidence", daemon=True)
+    thread = threading.Thread(target=_serve, args=(end, keeper), name="evidence", daemon=True)
     thread.start()
     return thread
 
 
-def _serve(end: socket.socket, keep: Keep) -> None:
+def _serve(end: socket.socket, keeper: ClosingKeeper) -> None:
     try:
         while True:
-            offer = msgspec.msgpack.decode(_receive_words(end), type=Offer)
-            _send(end, msgspec.msgpack.encode(_answer(end, offer, keep)))
+            heard = msgspec.msgpack.decode(_receive_words(end), type=Heard)
+            _send(end, msgspec.msgpack.encode(_answer(end, heard, keeper)))
     except (OSError, EOFError):
         pass  # the worker is gone
     except msgspec.MsgspecError:
         log.error("evidence_offer_invalid")  # noqa: TRY400  # its text is a stranger's
         end.shutdown(socket.SHUT_RDWR)  # nothing of it can be trusted any more
+    finally:
+        keeper.close()
 
 
-def _answer(end: socket.socket, offer: Offer, keep: Keep) -> Answer:
-    parts = [
-        Part(
-            each.role,
-            each.media_type,
-            each.start_ms,
-            each.end_ms,
-            each.is_original,
-            bytes(_receive(end, each.size_bytes)),
-        )
-        for each in offer.parts
-    ]
+def _answer(end: socket.socket, heard: Heard, keeper: Keeper) -> Answer:
+    subject = Subject(heard.evidence_id, heard.stream_id, heard.session_id)
     try:
-        kept = keep(Subject(offer.evidence_id, offer.stream_id, offer.session_id), parts)
+        kept = _kept(end, heard, subject, keeper)
     except EvidenceUnavailable as error:
         return Answer(problem=str(error))
-    return Answer(tuple(Place(each.uri, each.sha256, each.size_bytes) for each in kept))
+    if kept is None:
+        return Answer()
+    manifest = _place(kept.manifest) if kept.manifest else None
+    return Answer(tuple(map(_place, kept.parts)), manifest)
+
+
+def _kept(end: socket.socket, heard: Heard, subject: Subject, keeper: Keeper) -> Kept | None:
+    """Receive what was announced, and have it kept."""
+    match heard:
+        case Offer():
+            parts = [
+                Part(
+                    each.role,
+                    each.media_type,
+                    each.start_ms,
+                    each.end_ms,
+                    each.is_original,
+                    bytes(_receive(end, each.size_bytes)),
+                )
+                for each in heard.parts
+            ]
+            return keeper.collect(subject, parts)
+        case Grown():
+            content = bytes(_receive(end, heard.size_bytes))
+            piece = Piece(heard.number, heard.start_ms, heard.end_ms, content, heard.ends)
+            return keeper.grow(subject, piece)
+        case _:
+            assert_never(heard)
+
+
+def _artifact(place: Place) -> Artifact:
+    return Artifact(uri=place.uri, sha256=place.sha256, size_bytes=place.size_bytes)
+
+
+def _place(artifact: Artifact) -> Place:
+    return Place(artifact.uri, artifact.sha256, artifact.size_bytes)
 
 
 def _described(part: Part) -> Described:

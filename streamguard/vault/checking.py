@@ -13,7 +13,7 @@ from streamguard.core.custody import STORE, Detail, Entry, Ledger, Standing, rea
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.manifest import NOTHING_BEFORE, Manifest, merkle_root, read_struct
 from streamguard.vault.custody_file import CUSTODY, HEAD, Head
-from streamguard.vault.folder import KEY, read_file
+from streamguard.vault.folder import GROWING, KEY, read_file
 from streamguard.vault.keys import Keys
 from streamguard.vault.vault import Vault
 
@@ -193,7 +193,8 @@ def _check_evidence(
     if manifest is None:
         return  # told already
     expected = {KEY, *(item.name for item in manifest.items)}
-    checked.leftovers += (f"{where}/{name}" for name in sorted(set(names) - expected))
+    grown = {name for name in names if name.endswith(GROWING)}  # a start makes parts of them
+    checked.leftovers += (f"{where}/{name}" for name in sorted(set(names) - expected - grown))
     try:
         data_key = vault.data_key(standing.evidence_id)
     except (EvidenceDamaged, EvidenceUnavailable) as error:

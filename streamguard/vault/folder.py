@@ -6,6 +6,7 @@ what was there.
     custody.jsonl, custody.head       the chain of custody
     manifests/NUMBER-EVIDENCE.json    each state of each evidence
     objects/EVIDENCE/key.json         the wrapped data key of an evidence
+    objects/EVIDENCE/clip-NUMBER.growing  a file of its clip that grows
     objects/EVIDENCE/NUMBER-ROLE.sealed   its encrypted parts; where there is a store elsewhere,
                                       until that has them, as EVIDENCE/NUMBER-ROLE.sealed
 """
@@ -18,6 +19,7 @@ from streamguard.vault.durable import make_directory, remove, sync_directory, wr
 
 KEY = "key.json"
 SEALED = ".sealed"
+GROWING = ".growing"
 
 
 class Store(Protocol):
@@ -102,6 +104,14 @@ class Folder:
         """List whose objects are stored, whoever they belong to."""
         here = _names_in(self.root / "objects")
         return sorted({*here, *(self.store.evidence_ids() if self.store else ())})
+
+    def growing(self, evidence_id: str, number: int) -> Path:
+        """Name a file of a clip that grows."""
+        return self.object(evidence_id, f"clip-{number:04d}{GROWING}")
+
+    def growing_files(self) -> list[Path]:
+        """List the files of clips that grow, or were left."""
+        return sorted((self.root / "objects").glob(f"*/clip-*{GROWING}"))
 
     def spooled(self) -> list[Path]:
         """List the parts that are here, those of the evidence that was changed last at the end."""

@@ -21,7 +21,7 @@ from streamguard.core.custody import (
 )
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.event_data import Artifact
-from streamguard.core.kept import Part, Subject
+from streamguard.core.kept import Kept, Part, Subject
 from streamguard.core.manifest import (
     AccessPolicy,
     Item,
@@ -78,6 +78,10 @@ class Vault:
         self.folder.prepare()
 
     def keep(self, subject: Subject, parts: Sequence[Part]) -> tuple[Artifact, ...]:
+        """Store parts of an evidence, as `collect` does; give where they are."""
+        return self.collect(subject, parts).parts
+
+    def collect(self, subject: Subject, parts: Sequence[Part]) -> Kept:
         """Store parts of an evidence beside those that it has; all of them, or none.
 
         Raises:
@@ -108,7 +112,7 @@ class Vault:
                 purpose="a flag was opened",
             )
             reach("evidence_collected")
-        return tuple(
+        kept = tuple(
             Artifact(
                 uri=self.folder.uri(subject.evidence_id, item.name),
                 sha256=item.sha256,
@@ -116,6 +120,9 @@ class Vault:
             )
             for item in items
         )
+        size = len(manifest.content)
+        named = Artifact(uri=path.as_uri(), sha256=manifest.sha256, size_bytes=size)
+        return Kept(kept, named)
 
     def note(
         self, evidence_id: str, action: Action, detail: Detail, *, actor: str, purpose: str

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamguard.adapters.pyav_clip import STILL_MAX_WIDTH, clip_of, still_of
+from streamguard.adapters.pyav_clip import ClipMuxer
+from streamguard.adapters.pyav_still import STILL_MAX_WIDTH, still_of
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.types import Codec, Packet
 from tests.media import Recipe, damaged, packets, plain_decode, video
@@ -20,6 +21,11 @@ from tests.media import Recipe, damaged, packets, plain_decode, video
 H264 = Recipe(bf=2, n_frames=75)
 HEVC = Recipe(codec="libx265", bf=2, n_frames=75)
 FRAME_US = 40_000
+
+
+def clip_of(codec: Codec, found: tuple[Packet, ...]) -> bytes:
+    muxer = ClipMuxer(codec, found[0], found[0].dts_us)
+    return muxer.add(found) + muxer.close()
 
 
 def slices(codec: str, payload: bytes) -> list[bytes]:

@@ -12,6 +12,7 @@ from streamguard.core.segments import (
     SegmentClosed,
     SegmentEvent,
     SegmentOpened,
+    SegmentPeaked,
     SegmentStrengthened,
     segments_of,
 )
@@ -443,7 +444,7 @@ def test_each_segment_opens_first_and_closes_once_at_last(
     for each in told.values():
         assert each[0] is SegmentOpened
         assert each[-1] is SegmentClosed
-        assert set(each[1:-1]) <= {SegmentStrengthened}
+        assert set(each[1:-1]) <= {SegmentStrengthened, SegmentPeaked}
 
 
 @given(happenings)

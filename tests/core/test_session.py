@@ -122,18 +122,19 @@ def test_known_content_opens_a_flag_and_asks_for_evidence() -> None:
     assert (flag.state, flag.evidence.state) == ("open", "pending")
     (request,) = judgement.requests
     assert str(request.flag_id) == flag.flag_id
-    assert (request.epoch, request.pts_us, request.opened_at_s) == (0, SECOND, 1.25)
+    assert (request.epoch, request.pts_us, request.is_first) == (0, SECOND, True)
     assert (judgement.is_judged, judgement.is_near_miss) == (True, False)
 
 
-def test_further_samples_ask_for_no_more_evidence() -> None:
+def test_further_samples_that_make_it_certain_ask_for_a_still_of_the_stronger_hit() -> None:
     held = begun(has_evidence=True)
     judge(held, sample(0, picture(FILM)))
 
     judgement = judge(held, sample(SECOND, picture(FILM + 1)))
 
     assert states(judgement.events) == ["updated"]
-    assert judgement.requests == []
+    [request] = judgement.requests
+    assert (request.pts_us, request.is_first) == (SECOND, False)
 
 
 def test_without_a_store_no_evidence_is_asked_for() -> None:
@@ -185,7 +186,7 @@ def test_closed_comes_after_the_evidence() -> None:
     (request,) = judge(held, sample(0, picture(FILM))).requests
 
     assert held.epoch_ended(0, 0, "stream_ended", 1.0) == []
-    told = held.attach(request, UNAVAILABLE, 2.0)
+    told = held.attach(request.flag_id, UNAVAILABLE, 2.0)
 
     assert states(told) == ["updated", "closed"]
     assert [flag.evidence for flag in of(FlagData, told)] == [UNAVAILABLE, UNAVAILABLE]
@@ -438,14 +439,14 @@ def play(held: Session, script: Script) -> Iterator[list[Event]]:
             if what == "idle":
                 yield held.idle(at_us, now_s)
             elif what == "attach" and wanted:
-                yield held.attach(wanted.pop(), UNAVAILABLE, now_s)
+                yield held.attach(wanted.pop().flag_id, UNAVAILABLE, now_s)
             elif what in {"sample", "poor"}:
                 seen = POOR if what == "poor" else view(picture(number))
                 read_at_s = max(now_s - 0.5, 0.0)
                 judgement = held.sampled(
                     sample(at_us, seen, epoch=epoch, read_at_s=read_at_s), now_s
                 )
-                wanted += judgement.requests
+                wanted += [each for each in judgement.requests if each.is_first]
                 yield judgement.events
         is_last = epoch == len(script) - 1
         why: CloseReason = "stream_ended" if is_last else "epoch_ended"
@@ -454,7 +455,7 @@ def play(held: Session, script: Script) -> Iterator[list[Event]]:
             yield held.was_away(now_s, now_s + 3.0, GapReason.SOURCE_UNAVAILABLE)
             now_s += 3.0
     while wanted:
-        yield held.attach(wanted.pop(), UNAVAILABLE, now_s)
+        yield held.attach(wanted.pop().flag_id, UNAVAILABLE, now_s)
     yield held.ended("ended", 9, 0, now_s)
 
 
@@ -606,8 +607,8 @@ def test_evidence_of_the_past_is_made_of_what_is_still_held(
 
     judgement = looked_back(held, lambda epoch, at_us: epoch == 0 and at_us >= held_from_s * SECOND)
 
-    asked_s = [(each.pts_us // SECOND, each.opened_at_s) for each in judgement.requests]
-    assert asked_s == ([] if shown_s is None else [(shown_s, 60.0)])
+    asked_s = [(each.pts_us // SECOND, each.is_first) for each in judgement.requests]
+    assert asked_s == ([] if shown_s is None else [(shown_s, True)])
     assert states(judgement.events) == (["open", "closed"] if shown_s is None else ["open"])
 
 
@@ -650,7 +651,7 @@ def test_a_source_that_is_a_single_picture_is_flagged_at_its_end() -> None:
 
     ended = held.was_all(0, 0, 1.0)
     closed = held.epoch_ended(0, 0, "stream_ended", 1.0)
-    closed += held.attach(ended.requests[0], UNAVAILABLE, 1.0)
+    closed += held.attach(ended.requests[0].flag_id, UNAVAILABLE, 1.0)
 
     assert of(FlagData, at_once.events) == []
     (flag,) = of(FlagData, ended.events)

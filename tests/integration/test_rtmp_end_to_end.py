@@ -94,7 +94,7 @@ def test_a_copy_that_is_published_live_is_flagged_and_again_when_its_publisher_i
         run.wait_for(run.log, event="run_started")
         with Follower(folder) as follower:
             flag = follower.first("flag.opened")
-            evidence = follower.first("flag.updated", has_evidence)["evidence"]
+            still = follower.first("flag.updated", has_evidence)["evidence"]
 
             stop(publisher)
             stopped_s = time.time()
@@ -106,9 +106,12 @@ def test_a_copy_that_is_published_live_is_flagged_and_again_when_its_publisher_i
             gap = follower.first("coverage.gap", is_about_source)
             closed = follower.first("flag.closed")
 
+    evidence = closed["evidence"]
     assert_names_the_clip(flag)
     assert_is_video(evidence["clip"], copy)
     assert_is_picture(evidence["still"], copy)
+    assert still["is_growing"]
+    assert still["still"] in (evidence["still"], *evidence.get("other_stills", ()))
     assert (closed["flag_id"], closed["close_reason"]) == (flag["flag_id"], "stream_ended")
     # since the last packet that came, not since its absence was noticed
     assert utc_seconds(gap["start_time"]) <= stopped_s + 1
@@ -139,7 +142,7 @@ def assert_is_video(artifact: Row, copy: Path) -> None:
     with av.open(BytesIO(content_of(artifact))) as clip, av.open(str(copy)) as source:
         frames = list(clip.decode(video=0))
         assert source.streams.video[0].average_rate == 25
-        assert len(frames) >= 4 * 25  # 4 s after the flag, and what came before it
+        assert len(frames) >= 25  # the publisher was stopped soon after its flag
         assert frames[0].height == source.streams.video[0].height
 
 

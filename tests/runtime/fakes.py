@@ -15,9 +15,9 @@ import numpy as np
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.coverage import LossLedger
 from streamguard.core.errors import SourceCorrupt
-from streamguard.core.event_data import Artifact, Evidence
+from streamguard.core.event_data import Artifact
 from streamguard.core.hands import Hand
-from streamguard.core.kept import Subject
+from streamguard.core.kept import Kept, Still, Subject
 from streamguard.core.types import Codec, Frame, Packet, Sample
 from streamguard.runtime.lane import Lane
 from streamguard.runtime.mailbox import Mailbox
@@ -207,18 +207,49 @@ class FakeHands:
 
 
 @dataclass
+class FakeClip:
+    """A clip of one file; `error` is raised instead of taking packets."""
+
+    name: str
+    error: Exception | None = None
+    packets: list[Packet] = field(default_factory=list)
+    is_closed: bool = False
+
+    def add(self, packets: Sequence[Packet]) -> list[Kept]:
+        if self.error is not None:
+            raise self.error
+        self.packets += packets
+        return []
+
+    def close(self) -> list[Kept]:
+        self.is_closed = True
+        return [kept(f"{self.name}/clip.mp4", len(self.packets))] if self.packets else []
+
+
+@dataclass
 class FakeStore:
     """Keeps what it is asked to store, of one session or all; `error` is raised instead."""
 
     error: Exception | None = None
-    saved: list[tuple[str, Codec, tuple[Packet, ...], int]] = field(default_factory=list)
+    stills: list[tuple[str, int, tuple[Packet, ...]]] = field(default_factory=list)
+    clips: list[FakeClip] = field(default_factory=list)
 
-    def save(
-        self, name: str | Subject, codec: Codec, packets: tuple[Packet, ...], still_us: int
-    ) -> Evidence:
-        named = name.evidence_id if isinstance(name, Subject) else name
-        self.saved.append((named, codec, packets, still_us))
+    def still(
+        self, name: str | Subject, codec: Codec, packets: tuple[Packet, ...], at_us: int
+    ) -> Still:
         if self.error is not None:
             raise self.error
-        clip = Artifact(uri=f"file:///{named}/clip.mp4", sha256="0" * 64, size_bytes=len(packets))
-        return Evidence(state="ready", clip=clip)
+        self.stills.append((named(name), at_us, packets))
+        return Still(kept(f"{named(name)}/{at_us}.jpg", len(packets)), "blurred")
+
+    def clip(self, name: str | Subject, codec: Codec) -> FakeClip:
+        self.clips.append(FakeClip(named(name), self.error))
+        return self.clips[-1]
+
+
+def named(name: str | Subject) -> str:
+    return name.evidence_id if isinstance(name, Subject) else name
+
+
+def kept(name: str, size_bytes: int) -> Kept:
+    return Kept((Artifact(uri=f"file:///{name}", sha256="0" * 64, size_bytes=size_bytes),))

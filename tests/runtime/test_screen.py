@@ -30,7 +30,6 @@ from tests.clock import FakeClock
 from tests.media import Recipe, shifted, video
 from tests.runtime.fakes import (
     BUG,
-    CODEC,
     CORRUPT,
     FakeSource,
     FakeStore,
@@ -156,9 +155,10 @@ def test_evidence_of_a_flag_is_announced_before_the_end() -> None:
     assert stage.kinds[-3:] == ["flag.updated", "flag.closed", "stream.ended"]
     told = [data.evidence.state for data in stage.told(EventType.FLAG_UPDATED)]
     assert told[-1] == "ready"
-    [(_, codec, packets, still_us)] = store.saved
-    assert (codec, still_us) == (CODEC, 0)
-    assert [each.pts_us for each in packets] == [0, 2 * SECOND_US, 4 * SECOND_US]
+    assert [at_us for _, at_us, _ in store.stills] == [0]
+    [clip] = store.clips
+    assert clip.is_closed
+    assert [each.pts_us // SECOND_US for each in clip.packets] == [0, 2, 4, 6]
 
 
 def test_evidence_is_made_when_the_connection_is_lost_not_when_it_returns() -> None:
@@ -175,7 +175,7 @@ def test_evidence_is_made_when_the_connection_is_lost_not_when_it_returns() -> N
 
     stage.run(test)
 
-    assert len(store.saved) == 1
+    assert [clip.is_closed for clip in store.clips] == [True]
 
 
 @pytest.mark.parametrize("error", [SourceInvalid("no video"), SourceUnavailable("gone")])
@@ -423,7 +423,7 @@ def test_a_flag_of_a_real_file_has_a_clip_and_a_still(tmp_path: Path) -> None:
         make_decoder=lambda: PyavDecoder(clock),
         clock=clock,
         banks=banks(entry("film", {0: view.pdq})),
-        store=EvidenceMaker(EvidenceDir(root).keep),
+        store=EvidenceMaker(EvidenceDir(root)),
     )
     stream = stage.stream(real_stream(path, clock), location=FILE)
 

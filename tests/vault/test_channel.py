@@ -9,12 +9,29 @@ from structlog.testing import capture_logs
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
-from streamguard.core.kept import Part, Subject
+from streamguard.core.kept import Kept, Part, Piece, Subject
 from streamguard.vault.channel import LENGTH, MAX_WORDS_BYTES, Described, Offer, VaultPipe, serve
+from streamguard.vault.recording import Recordings
 from tests.kept import content_of
 from tests.vault.made_vaults import CLIP, STILL, evidence_id, made_vault, part, problems, subject
 
 DEADLINE_S = 10.0
+
+
+class Unheard:
+    """Keeps nothing, and is never to be asked."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    def collect(self, _: Subject, parts: Sequence[Part]) -> Kept:
+        pytest.fail(f"{parts} are not to be kept")
+
+    def grow(self, _: Subject, piece: Piece) -> Kept | None:
+        pytest.fail(f"{piece} is not to be kept")
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 @pytest.fixture
@@ -27,12 +44,12 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_parts_come_to_the_vault_and_their_places_come_back(
     tmp_path: Path, ends: tuple[socket.socket, socket.socket]
 ) -> None:
-    thread = serve(ends[0], made_vault(tmp_path / "evidence").keep)
+    thread = serve(ends[0], Recordings(made_vault(tmp_path / "evidence")))
     pipe = VaultPipe(ends[1])
     large = CLIP * 5000  # more than a socket takes at once
 
-    first = pipe.keep(subject(1), (part(content=large), part("still", STILL)))
-    (second,) = pipe.keep(subject(1), (part(content=b""),))
+    first = pipe.collect(subject(1), (part(content=large), part("still", STILL))).parts
+    (second,) = pipe.collect(subject(1), (part(content=b""),)).parts
     ends[1].close()
     thread.join(DEADLINE_S)
 
@@ -47,17 +64,19 @@ def test_what_cannot_be_kept_is_told_and_the_next_may_be_tried(
 ) -> None:
     refusals = iter(["the disk is full"])
 
-    def keep(_: Subject, parts: Sequence[Part]) -> list[Artifact]:
-        for problem in refusals:
-            raise EvidenceUnavailable(problem)
-        return [Artifact(uri="file:///a", sha256="0" * 64, size_bytes=1) for _ in parts]
+    class Refusing(Unheard):
+        def collect(self, _: Subject, parts: Sequence[Part]) -> Kept:
+            for problem in refusals:
+                raise EvidenceUnavailable(problem)
+            one = Artifact(uri="file:///a", sha256="0" * 64, size_bytes=1)
+            return Kept(tuple(one for _ in parts), one)
 
-    serve(ends[0], keep)
+    serve(ends[0], Refusing())
     pipe = VaultPipe(ends[1])
 
     with pytest.raises(EvidenceUnavailable, match="the disk is full"):
-        pipe.keep(subject(1), (part(),))
-    assert len(pipe.keep(subject(1), (part(),))) == 1
+        pipe.collect(subject(1), (part(),))
+    assert len(pipe.collect(subject(1), (part(),)).parts) == 1
 
 
 def test_a_supervisor_that_is_gone_costs_the_evidence_alone(
@@ -66,7 +85,7 @@ def test_a_supervisor_that_is_gone_costs_the_evidence_alone(
     ends[0].close()
 
     with pytest.raises(EvidenceUnavailable, match="takes no evidence"):
-        VaultPipe(ends[1]).keep(subject(1), (part(),))
+        VaultPipe(ends[1]).collect(subject(1), (part(),))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +107,7 @@ def test_a_worker_that_talks_nonsense_is_heard_no_more(
     ends: tuple[socket.socket, socket.socket], words: bytes
 ) -> None:
     with capture_logs() as lines:
-        thread = serve(ends[0], lambda *_: pytest.fail("nothing is to be kept"))
+        thread = serve(ends[0], Unheard())
         ends[1].sendall(LENGTH.pack(len(words)) + words)
         ended = ends[1].recv(1)
         thread.join(DEADLINE_S)
@@ -102,7 +121,7 @@ def test_words_without_an_end_are_refused_before_they_are_read(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     with capture_logs():
-        thread = serve(ends[0], lambda *_: [])
+        thread = serve(ends[0], Unheard())
         ends[1].sendall(struct.pack("<I", MAX_WORDS_BYTES + 1))
         thread.join(DEADLINE_S)
 

@@ -1,0 +1,83 @@
+"""Serves the clip of a flag by the admin API while it is collected: one open-ended response.
+
+Rule: who looks is on record before the first byte. Bytes are decrypted as they are sent, and kept
+nowhere; nobody who looks holds up anything else.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
+from streamguard.core.ports import Clock
+from streamguard.runtime.stop import Stop
+from streamguard.vault.live_clip import LiveClip
+from streamguard.vault.vault import Vault
+
+LOOK_EVERY_S = 0.1
+"""How often it is looked whether a clip has grown, seconds: a fifth of a fragment."""
+
+SILENT_S = 30.0
+"""A clip that has not grown for so long has lost who writes it (more than a segment stays open
+without packets), seconds."""
+
+MAX_VIEWERS = 16
+"""Clips that are watched at a time: each may hold a file of one, decrypted."""
+
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+log = structlog.get_logger()
+
+
+class Clips:
+    """What is served of one store of evidence; on the event loop."""
+
+    def __init__(self, vault: Vault, clock: Clock, stop: Stop) -> None:
+        self._vault = vault
+        self._clock = clock
+        self._stop = stop
+        self._n_viewers = 0
+
+    async def watch(self, request: Request) -> Response:
+        """Send the clip of a flag from its beginning, and go on as it grows, to its end."""
+        if self._n_viewers >= MAX_VIEWERS:
+            return _problem(503, "too many clips are being watched: try again later")
+        try:
+            clip = await asyncio.to_thread(self._opened, request.path_params["id"])
+        except (ConfigError, EvidenceUnavailable) as problem:
+            return _problem(404, str(problem))
+        except EvidenceDamaged as problem:
+            return _problem(409, str(problem))
+        return StreamingResponse(self._sent(clip), media_type="video/mp4", headers=HEADERS)
+
+    def _opened(self, evidence_id: str) -> LiveClip:
+        return LiveClip(
+            self._vault, evidence_id, actor="admin API", purpose="to watch the clip of a flag"
+        )
+
+    async def _sent(self, clip: LiveClip) -> AsyncIterator[bytes]:
+        """Give what there is, then what comes."""
+        self._n_viewers += 1
+        try:
+            grown_s = self._clock.monotonic()
+            while (content := await asyncio.to_thread(clip.read)) is not None:
+                if content:
+                    grown_s = self._clock.monotonic()
+                    yield content
+                elif self._stop.is_set() or self._clock.monotonic() - grown_s > SILENT_S:
+                    return
+                else:
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except (EvidenceDamaged, EvidenceUnavailable) as problem:
+            log.error("clip_not_served", problem=str(problem))  # noqa: TRY400  # expected: the message says it all
+            raise ConnectionAbortedError from None  # what was sent is not all
+        finally:
+            self._n_viewers -= 1
+            clip.close()
+
+
+def _problem(status: int, text: str) -> Response:
+    return JSONResponse({"problem": text}, status)

@@ -1,0 +1,257 @@
+"""Collects the evidence of one flag while it happens: stills of its strongest hits, a clip.
+
+Rule: packets are taken from the ring before they leave it, and no more than those of this flag. It
+is bounded in time: a flag never waits for ever.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.event_data import MAX_STILLS, Evidence
+from streamguard.core.judgement import EvidenceRequest
+from streamguard.core.kept import Kept, Still
+from streamguard.core.ports import Clock, Meter
+from streamguard.core.types import Codec, Packet
+from streamguard.runtime.ring import PacketRing
+
+BEFORE_US = 6_000_000
+"""Media time of the clip before the flagged sample."""
+
+AFTER_US = 4_000_000
+"""Media time of the clip after the last hit."""
+
+LONGEST_US = 3_600_000_000
+"""Media time after which a clip grows no more, though its segment goes on: what nobody acted on in
+an hour fills the disk by 2 GB an hour (at 4.5 Mbit/s; our choice)."""
+
+PATIENCE_S = 8.0
+"""A live stream that stalls ends its clip by the clock, so long after its segment did."""
+
+MAX_WAITING_BYTES = 16 << 20
+"""Packets that wait to be kept, beyond which the others stay in the ring: 15 s of 8 Mbit/s. Where
+the store is slower than the stream for longer than that, the clip has a hole."""
+
+STILL_REACH_US = 1_000_000
+"""Packets so long after a hit are decoded for its still: B-frames are read after what is shown
+after them."""
+
+log = structlog.get_logger()
+
+
+class Clip(Protocol):
+    """A clip that grows; one thread at a time."""
+
+    def add(self, packets: Sequence[Packet]) -> list[Kept]:
+        """Take packets in the order of reading; give the files that were completed.
+
+        Raises:
+            EvidenceUnavailable: they cannot be copied, or not be kept.
+        """
+        ...
+
+    def close(self) -> list[Kept]:
+        """End the clip; give its last file. Raises as `add`."""
+        ...
+
+
+class SessionStore(Protocol):
+    """Makes the evidence of one session, and has it kept; in any thread."""
+
+    def still(self, flag_id: str, codec: Codec, packets: tuple[Packet, ...], at_us: int) -> Still:
+        """Keep a still of the frame at a media time.
+
+        Raises:
+            EvidenceUnavailable: it cannot be made, or not be kept.
+        """
+        ...
+
+    def clip(self, flag_id: str, codec: Codec) -> Clip:
+        """Begin a clip; nothing is kept of it before packets are added."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The session whose flags want evidence.
+
+    attach:   awaited with each state of a flag's evidence, good or bad.
+    ended_us: says at which media time a flag's segment ended; None while it is open.
+    """
+
+    store: SessionStore
+    ring: PacketRing
+    clock: Clock
+    meter: Meter
+    attach: Callable[[UUID, Evidence], Awaitable[None]]
+    ended_us: Callable[[UUID], int | None]
+
+
+@dataclass(slots=True)
+class _Made:
+    """What there is of an evidence so far."""
+
+    stills: list[Still] = field(default_factory=list)
+    files: list[Kept] = field(default_factory=list)
+    newest: Kept | None = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_something(self) -> bool:
+        """Say whether there is anything to look at."""
+        return bool(self.stills or self.files)
+
+    def evidence(self, *, is_growing: bool) -> Evidence:
+        """Say what there is."""
+        if not self.is_something:
+            return Evidence(state="unavailable")
+        stills = [still.kept.parts[0] for still in self.stills]
+        return Evidence(
+            state="ready",
+            clip=self.files[0].parts[0] if self.files else None,
+            still=stills[-1] if stills else None,
+            blurhash=self.stills[-1].blurhash if stills else None,
+            other_stills=tuple(stills[:-1]) or None,
+            n_clip_files=len(self.files) or None,
+            is_growing=is_growing or None,
+            manifest=self.newest.manifest if self.newest else None,
+        )
+
+
+class Collecting:
+    """The evidence of one flag; on the event loop."""
+
+    def __init__(self, request: EvidenceRequest, codec: Codec, case: Case) -> None:
+        """Take what the ring holds of before the flag."""
+        self._flag_id, self._epoch, self._at_us = request.flag_id, request.epoch, request.pts_us
+        self._codec = codec
+        self._case = case
+        self._made = _Made()
+        self._clip: Clip | None = case.store.clip(str(request.flag_id), codec)
+        self._stills: list[tuple[int, tuple[Packet, ...]]] = []
+        self._n_stills = 0
+        self._waiting: list[Packet] = []
+        self._last: Packet | None = None
+        self._over_s: float | None = None
+        self._is_over = False
+        self._news = asyncio.Event()
+        self.has_room = asyncio.Event()
+        """Set while more packets can be taken."""
+        self.has_room.set()
+        self.also(request.pts_us)
+
+    def also(self, at_us: int) -> None:
+        """Take a hit that deserves a still."""
+        if self._n_stills < MAX_STILLS:
+            self._n_stills += 1
+            held = self._case.ring.between(self._epoch, at_us, at_us + STILL_REACH_US)
+            self._stills.append((at_us, held))
+
+    def advance(self, newest: tuple[int, int] | None, *, is_end: bool = False) -> None:
+        """Take what was read meanwhile, and look whether it is enough.
+
+        newest: epoch and newest media time; None where nothing is being read.
+        is_end: nothing more will be.
+        """
+        ended_us, now_s = self._case.ended_us(self._flag_id), self._case.clock.monotonic()
+        if ended_us is not None and self._over_s is None:
+            self._over_s = now_s
+        until_us = self._at_us + LONGEST_US
+        if ended_us is not None:
+            until_us = min(until_us, ended_us + AFTER_US)
+        self._take(until_us)
+        comes_more = newest is not None and newest[0] == self._epoch and not is_end
+        has_all = newest is not None and newest[1] >= until_us
+        is_late = self._over_s is not None and now_s >= self._over_s + PATIENCE_S
+        self._is_over |= not comes_more or has_all or is_late
+        self._news.set()
+
+    async def run(self) -> None:
+        """Collect to the end; whatever happens, the flag is told of it."""
+        try:
+            await self._collect()
+        except Exception as bug:  # the stream is screened on, and the flag stands
+            log.exception("evidence_failed", flag_id=str(self._flag_id))
+            self._made.problems.append(type(bug).__name__)
+        if not self._made.is_something:
+            problem = "; ".join(dict.fromkeys(self._made.problems)) or "there was nothing to keep"
+            log.error("evidence_unavailable", flag_id=str(self._flag_id), problem=problem)
+        self.has_room.set()
+        self._case.meter.evidence(is_stored=self._made.is_something)
+        await self._case.attach(self._flag_id, self._made.evidence(is_growing=False))
+
+    async def _collect(self) -> None:
+        """Make stills and let the clip grow until it is enough."""
+        is_over = False
+        while not is_over:
+            if await self._make_stills():
+                await self._case.attach(self._flag_id, self._made.evidence(is_growing=True))
+            is_over, packets = self._is_over, self._waiting
+            self._waiting = []
+            if await self._grow(packets) and not is_over:
+                await self._case.attach(self._flag_id, self._made.evidence(is_growing=True))
+            self.has_room.set()
+            if not is_over:
+                await self._news.wait()
+                self._news.clear()
+        await self._make_stills()
+        await self._end()
+
+    async def _make_stills(self) -> bool:
+        """Make the stills that are wanted; say whether there is one more."""
+        n_before = len(self._made.stills)
+        while self._stills:
+            at_us, packets = self._stills.pop(0)
+            store, named = self._case.store, str(self._flag_id)
+            try:
+                still = await asyncio.to_thread(store.still, named, self._codec, packets, at_us)
+            except EvidenceUnavailable as error:
+                self._made.problems.append(str(error))
+            else:
+                self._made.stills.append(still)
+                self._made.newest = still.kept
+        return len(self._made.stills) > n_before
+
+    async def _grow(self, packets: list[Packet]) -> bool:
+        """Give packets to the clip; say whether a file of it is complete."""
+        return await self._kept(self._clip.add, packets) if self._clip and packets else False
+
+    async def _end(self) -> None:
+        if self._clip:
+            await self._kept(self._clip.close)
+
+    async def _kept(self, do: Callable[..., list[Kept]], *given: list[Packet]) -> bool:
+        """Do something to the clip; what cannot be kept ends it, and what it has stands."""
+        try:
+            files = await asyncio.to_thread(do, *given)
+        except EvidenceUnavailable as error:
+            self._clip, self._waiting = None, []
+            self._made.problems.append(str(error))
+            log.error("clip_broken_off", flag_id=str(self._flag_id), problem=str(error))  # noqa: TRY400  # expected: the message says it all
+            return False
+        self._made.files += files
+        if files:
+            self._made.newest = files[-1]
+        return bool(files)
+
+    def _take(self, until_us: int) -> None:
+        """Take packets from the ring up to a media time, as far as there is room for them."""
+        if self._clip is None:
+            return
+        if sum(len(packet.payload) for packet in self._waiting) > MAX_WAITING_BYTES:
+            self.has_room.clear()
+            return
+        ring, last = self._case.ring, self._last
+        if last is None:
+            found = ring.between(self._epoch, self._at_us - BEFORE_US, until_us)
+        else:
+            found = ring.since(last)
+        taken = [packet for packet in found if packet.dts_us <= until_us]
+        if taken:
+            self._waiting += taken
+            self._last = taken[-1]

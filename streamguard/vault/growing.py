@@ -1,0 +1,160 @@
+"""The file of a clip that grows: each piece of it encrypted as it comes.
+
+Rule: a piece is bound to its evidence, its file and its place there. What a crash cut off is left
+out; all before it is there.
+
+A growing file is a header (SGG1, evidence, number of the file) and pieces in order, each its
+length, a random nonce of 12 bytes, the encrypted words and bytes, and a tag of 16.
+"""
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO
+from uuid import UUID
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from streamguard.core.errors import EvidenceDamaged
+from streamguard.core.kept import MAX_PIECE_BYTES, Piece, Subject
+from streamguard.vault.sealing import NONCE_BYTES, TAG_BYTES
+
+MAGIC = b"SGG1"
+HEADER = struct.Struct("<4s16sI")
+LENGTH = struct.Struct("<I")
+PLACE = struct.Struct("<I")
+
+MAX_WORDS_BYTES = 4096
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What is said of a piece, beside its bytes; encrypted with them."""
+
+    stream_id: str
+    session_id: str
+    start_ms: int
+    end_ms: int
+    ends: Annotated[str, msgspec.Meta(pattern="^(file|clip|)$")]
+
+
+class GrowingFile:
+    """A growing file that is written; one thread at a time."""
+
+    def __init__(self, path: Path, key: bytes, subject: Subject, number: int) -> None:
+        """Begin it; raises OSError."""
+        self._header = HEADER.pack(MAGIC, UUID(subject.evidence_id).bytes, number)
+        self._cipher = AESGCM(key)
+        self._subject = subject
+        self._n_pieces = 0
+        self.n_bytes = 0
+        """Bytes of the clip that it holds."""
+        self.path = path
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # it is told by this that it grows still
+        self._write(self._header)
+
+    def append(self, piece: Piece) -> None:
+        """Take a piece; whoever reads on has it at once. Raises OSError."""
+        subject = self._subject
+        words = msgspec.msgpack.encode(
+            Words(subject.stream_id, subject.session_id, piece.start_ms, piece.end_ms, piece.ends)
+        )
+        plain = LENGTH.pack(len(words)) + words + piece.content
+        nonce = os.urandom(NONCE_BYTES)
+        bound = self._header + PLACE.pack(self._n_pieces)
+        written = self._cipher.encrypt(nonce, plain, bound)
+        self._write(LENGTH.pack(len(nonce) + len(written)) + nonce + written)
+        self._n_pieces += 1
+        self.n_bytes += len(piece.content)
+
+    def close(self) -> None:
+        """Let go of the file; harmless when repeated."""
+        self._file.close()
+
+    def _write(self, content: bytes) -> None:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+
+class GrowingReader:
+    """A growing file that is read, while it grows or later; one thread at a time."""
+
+    def __init__(self, file: BinaryIO, key: bytes, evidence_id: str, number: int) -> None:
+        self._file = file
+        self._cipher = AESGCM(key)
+        self._evidence_id = evidence_id
+        self._number = number
+        self._header = HEADER.pack(MAGIC, UUID(evidence_id).bytes, number)
+        self._n_pieces = 0
+        self._at = 0
+
+    def next(self) -> tuple[Subject, Piece] | None:
+        """Give the next piece that is there as a whole; None where there is none yet.
+
+        Raises:
+            EvidenceDamaged: it is not what was written.
+        """
+        if not self._at:
+            header = self._read(0, HEADER.size)
+            if header is None:
+                return None
+            if header != self._header:
+                raise EvidenceDamaged("is no growing file of this evidence")
+            self._at = HEADER.size
+        length = self._read(self._at, LENGTH.size)
+        if length is None:
+            return None
+        (size,) = LENGTH.unpack(length)
+        if size > MAX_PIECE_BYTES + MAX_WORDS_BYTES + NONCE_BYTES + TAG_BYTES:
+            raise EvidenceDamaged(f"piece {self._n_pieces} is larger than can be")
+        sealed = self._read(self._at + LENGTH.size, size)
+        if sealed is None:
+            return None
+        found = self._opened(sealed)
+        self._at += LENGTH.size + size
+        self._n_pieces += 1
+        return found
+
+    def close(self) -> None:
+        """Let go of the file; harmless when repeated."""
+        self._file.close()
+
+    def _opened(self, sealed: bytes) -> tuple[Subject, Piece]:
+        bound = self._header + PLACE.pack(self._n_pieces)
+        try:
+            plain = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound)
+            (n_words,) = LENGTH.unpack(plain[: LENGTH.size])
+            at = LENGTH.size + n_words
+            words = msgspec.msgpack.decode(plain[LENGTH.size : at], type=Words)
+        except (InvalidTag, ValueError, struct.error, msgspec.MsgspecError):
+            raise EvidenceDamaged(f"piece {self._n_pieces} is not what was written") from None
+        subject = Subject(self._evidence_id, words.stream_id, words.session_id)
+        content, ends = plain[at:], words.ends
+        match ends:
+            case "file" | "clip" | "":
+                return subject, Piece(self._number, words.start_ms, words.end_ms, content, ends)
+        raise EvidenceDamaged(f"piece {self._n_pieces} is not what was written")
+
+    def _read(self, at: int, size: int) -> bytes | None:
+        """Read so many bytes, if they are there."""
+        self._file.seek(at)
+        content = self._file.read(size)
+        return content if len(content) == size else None
+
+
+def pieces_of(
+    file: BinaryIO, key: bytes, evidence_id: str, number: int
+) -> Iterator[tuple[Subject, Piece]]:
+    """Give the pieces that a growing file holds now; what is damaged ends them."""
+    reader = GrowingReader(file, key, evidence_id, number)
+    try:
+        while (found := reader.next()) is not None:
+            yield found
+    except EvidenceDamaged:
+        return

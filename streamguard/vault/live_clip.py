@@ -1,0 +1,125 @@
+"""Gives the clip of an evidence as one stream of fragmented MP4, also while it grows.
+
+Rule: who looks is in the custody first. Nothing but files is needed: the process that reads may be
+another one than the one that writes.
+"""
+
+from collections.abc import Iterator
+
+from streamguard.core.custody import Standing
+from streamguard.core.errors import ConfigError, EvidenceUnavailable
+from streamguard.core.manifest import Item
+from streamguard.vault.growing import GrowingReader
+from streamguard.vault.recording import CLIP
+from streamguard.vault.vault import Vault
+
+SLICE_BYTES = 1 << 20
+"""How much is given at a time of a file that is complete."""
+
+
+class LiveClip:
+    """One look at a clip; one thread at a time."""
+
+    def __init__(self, vault: Vault, evidence_id: str, *, actor: str, purpose: str) -> None:
+        """Put the look on record; who and what for, in the words of the custody.
+
+        Raises:
+            ConfigError: there is no such evidence.
+            EvidenceUnavailable: it has no clip, or was erased.
+        """
+        self._vault = vault
+        self._evidence_id = evidence_id
+        if _standing(vault, evidence_id).state != "kept":
+            raise EvidenceUnavailable("this evidence was erased")
+        self._slices: Iterator[bytes] = iter(())
+        self._growing: GrowingReader | None = None
+        self._is_first = True  # of the pieces of a growing file
+        self._number = 0  # of the file that is read next
+        self._is_over = False
+        self._key = vault.data_key(evidence_id)
+        if not self._open_next():
+            raise EvidenceUnavailable("this evidence has no clip")
+        vault.note(evidence_id, "view", {"items": (CLIP,)}, actor=actor, purpose=purpose)
+
+    def read(self) -> bytes | None:
+        """Give the next bytes: none where there are none yet; None at the end.
+
+        Raises:
+            EvidenceDamaged: they are not what was kept.
+            EvidenceUnavailable: they cannot be read.
+        """
+        while not self._is_over:
+            if content := next(self._slices, b""):
+                return content
+            if self._growing is None and not self._open_next():
+                break
+            if self._growing is not None:
+                content = self._grown(self._growing)
+                if content or self._growing is not None:
+                    return content
+        return None
+
+    def close(self) -> None:
+        """Let go of what is open; harmless when repeated."""
+        if self._growing is not None:
+            self._growing.close()
+
+    def _grown(self, growing: GrowingReader) -> bytes:
+        """Give the next piece; where it ends its file, that is let go of."""
+        found = growing.next()
+        if found is None:
+            return b""
+        _, piece = found
+        is_first, self._is_first = self._is_first, False
+        if piece.ends:
+            self._is_over = piece.ends == "clip"
+            growing.close()
+            self._growing = None
+        return _without_head(piece.content) if is_first and self._number > 1 else piece.content
+
+    def _open_next(self) -> bool:
+        """Open the next file of the clip; False where there is none."""
+        number, self._number = self._number, self._number + 1
+        try:
+            path = self._vault.folder.growing(self._evidence_id, number)
+            file = path.open("rb", buffering=0)
+        except FileNotFoundError:
+            return self._open_kept(number)
+        except OSError as error:
+            raise EvidenceUnavailable(f"cannot be read: {error.strerror}") from None
+        self._growing = GrowingReader(file, self._key, self._evidence_id, number)
+        self._is_first = True
+        return True
+
+    def _open_kept(self, number: int) -> bool:
+        items = clip_items(self._vault, self._evidence_id)
+        if number >= len(items):
+            return False
+        content = self._vault.content_of(self._evidence_id, items[number], self._key)
+        content = _without_head(content) if number else content
+        starts = range(0, len(content), SLICE_BYTES)
+        self._slices = (content[at : at + SLICE_BYTES] for at in starts)
+        return True
+
+
+def clip_items(vault: Vault, evidence_id: str) -> list[Item]:
+    """Name the files of a clip that are complete, in their order."""
+    manifest = vault.manifest_of(_standing(vault, evidence_id))
+    return [item for item in manifest.items if item.role == CLIP]
+
+
+def _standing(vault: Vault, evidence_id: str) -> Standing:
+    """Say how it is with an evidence, without reading the custody from its beginning."""
+    with vault.changing() as chain:
+        standing = chain.ledger.evidence.get(evidence_id)
+    if standing is None:
+        raise ConfigError(f"there is no evidence {evidence_id}")
+    return standing
+
+
+def _without_head(content: bytes) -> bytes:
+    """Leave out what stands before the first fragment: the head of the clip was given already."""
+    at = 0
+    while at + 8 <= len(content) and content[at + 4 : at + 8] != b"moof":
+        at += max(8, int.from_bytes(content[at : at + 4]))
+    return content[at:]

@@ -1,0 +1,189 @@
+"""Keeps clips that grow: on disk at once, encrypted; a part of the evidence when a file is full.
+
+Rule: bytes are in the growing file before anybody hears of them, and that file stays until the
+vault has them as a part. The next file is there before one ends: who reads on finds it.
+"""
+
+import fcntl
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+
+from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
+from streamguard.core.kept import (
+    MAX_FILE_BYTES,
+    MAX_PIECE_BYTES,
+    Kept,
+    Part,
+    Piece,
+    Subject,
+)
+from streamguard.vault.durable import remove
+from streamguard.vault.growing import GrowingFile, pieces_of
+from streamguard.vault.vault import Vault
+
+CLIP = "clip"
+"""Role of the files of a clip."""
+
+log = structlog.get_logger()
+
+
+class Recordings:
+    """The clips that come from one process; its methods may be called in any thread."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._lock = threading.Lock()
+        self._open: dict[str, _Recording] = {}
+
+    def collect(self, subject: Subject, parts: Sequence[Part]) -> Kept:
+        """Keep parts of an evidence, as Vault does."""
+        return self._vault.collect(subject, parts)
+
+    def grow(self, subject: Subject, piece: Piece) -> Kept | None:
+        """Let the clip of an evidence grow; give the file of it that this ends.
+
+        Raises:
+            EvidenceUnavailable: it cannot be kept, or does not follow what came before.
+        """
+        evidence_id = subject.evidence_id
+        with self._lock:
+            recording = self._open.pop(evidence_id, None)
+        with ExitStack() as undo:
+            try:
+                if recording is None:
+                    recording = _Recording(self._vault, subject, piece.number)
+                undo.callback(recording.let_go)
+                kept = recording.take(piece)
+            except OSError as error:
+                raise EvidenceUnavailable(f"evidence cannot be stored: {error.strerror}") from None
+            except (ConfigError, EvidenceDamaged) as error:
+                raise EvidenceUnavailable(str(error)) from None
+            undo.pop_all()
+        if piece.ends != "clip":
+            with self._lock:
+                self._open[evidence_id] = recording
+        return kept
+
+    def close(self) -> None:
+        """Keep what there is of all clips: nothing more will come of them."""
+        with self._lock:
+            left, self._open = tuple(self._open.values()), {}
+        for recording in left:
+            try:
+                recording.abandon()
+            except (ConfigError, EvidenceDamaged, EvidenceUnavailable, OSError) as error:
+                log.error("evidence_unavailable", problem=str(error))  # noqa: TRY400  # expected: the message says it all
+
+
+class _Recording:
+    """One clip."""
+
+    def __init__(self, vault: Vault, subject: Subject, number: int) -> None:
+        self._vault = vault
+        self._subject = subject
+        self._key = _begun(vault, subject)
+        self._file = self._new_file(number)
+        self._number = number
+        self._last: Piece | None = None
+
+    def take(self, piece: Piece) -> Kept | None:
+        """Take the next piece."""
+        size = len(piece.content)
+        if piece.number != self._number:
+            raise EvidenceUnavailable("a piece of a clip is not the next one")
+        if size > MAX_PIECE_BYTES or self._file.n_bytes + size > MAX_FILE_BYTES + MAX_PIECE_BYTES:
+            raise EvidenceUnavailable("a clip has larger files than can be kept")
+        done = self._file
+        if piece.ends == "file":
+            self._number += 1
+            self._file = self._new_file(self._number)
+        done.append(piece)
+        self._last = piece
+        if not piece.ends:
+            return None
+        done.close()
+        return seal(self._vault, self._subject.evidence_id, piece.number)
+
+    def let_go(self) -> None:
+        """Write no more; what is there is for the next start."""
+        self._file.close()
+
+    def abandon(self) -> None:
+        """End it as far as it has come."""
+        last = self._last
+        if last is None or last.number != self._number:  # the new file holds nothing yet
+            self._file.close()
+            remove(self._file.path)
+            return
+        self.take(Piece(self._number, last.start_ms, last.end_ms, b"", "clip"))
+
+    def _new_file(self, number: int) -> GrowingFile:
+        path = self._vault.folder.growing(self._subject.evidence_id, number)
+        return GrowingFile(path, self._key, self._subject, number)
+
+
+def _begun(vault: Vault, subject: Subject) -> bytes:
+    """Put on record that evidence is collected, unless it is; give its data key."""
+    with vault.changing() as chain:
+        is_known = subject.evidence_id in chain.ledger.evidence
+    if not is_known:
+        vault.collect(subject, ())
+    return vault.data_key(subject.evidence_id)
+
+
+def seal(vault: Vault, evidence_id: str, number: int) -> Kept | None:
+    """Make a part of a growing file; None where it holds nothing. It is gone when this returns.
+
+    Raises:
+        EvidenceUnavailable: it cannot be stored; the growing file stays.
+        OSError: it cannot be read; as above.
+    """
+    path, key = vault.folder.growing(evidence_id, number), vault.data_key(evidence_id)
+    with path.open("rb", buffering=0) as file:
+        pieces = list(pieces_of(file, key, evidence_id, number))
+    content = b"".join(piece.content for _, piece in pieces)
+    kept = None
+    if content:
+        subject, last = pieces[-1]
+        start_ms, end_ms = last.start_ms, last.end_ms
+        part = Part(CLIP, "video/mp4", start_ms, end_ms, is_original=True, content=content)
+        kept = vault.collect(subject, (part,))
+    remove(path)
+    return kept
+
+
+def adopt(vault: Vault) -> int:
+    """Make parts of what processes left that are gone; give how many.
+
+    Raises:
+        EvidenceUnavailable: something cannot be stored; it stays for the next time.
+    """
+    n_adopted = 0
+    for path in vault.folder.growing_files():
+        evidence_id, number = path.parent.name, int(path.stem.rpartition("-")[2])
+        try:
+            if not _grows(path):
+                n_adopted += seal(vault, evidence_id, number) is not None
+        except (ConfigError, EvidenceDamaged, OSError) as error:
+            log.error("evidence_unavailable", evidence_id=evidence_id, problem=_said(error, path))  # noqa: TRY400  # expected: the message says it all
+    return n_adopted
+
+
+def _grows(path: Path) -> bool:
+    """Say whether another process still writes to it."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _said(error: Exception, path: Path) -> str:
+    if isinstance(error, OSError):
+        return f"{path.name} cannot be read: {error.strerror}"
+    return str(error)
