@@ -26,6 +26,7 @@ from streamguard.core.crew import CrewRules
 from streamguard.core.hubs import HubRule
 from streamguard.crew_parts import crew_of, kept_in, source_of, starter, worker_plan
 from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
+from streamguard.evidence_follow import following
 from streamguard.evidence_purge import purging
 from streamguard.evidence_upload import uploading
 from streamguard.ingest.registry import Registry
@@ -64,6 +65,7 @@ async def run(settings: Settings, stop: Stop) -> None:
         banks.watched(meter),
         uploading(vault, meter),
         purging(vault, settings.evidence, meter),
+        following(vault, settings.log.file),
     ):
         n_excluded = sum(one.not_screened is not None for one in settings.streams)
         meter.watch(

@@ -106,6 +106,7 @@ class Approval:
 class Standing:
     """What the entries of one evidence amount to.
 
+    decision_id: of the decision that gave it its class; "" where it came from the command line.
     since: when its class was decided, or it was collected first.
     """
 
@@ -114,6 +115,7 @@ class Standing:
     n_entries: int = 0
     last_hash: str = NOTHING_BEFORE
     evidence_class: EvidenceClass = "unreviewed"
+    decision_id: str = ""
     manifest_number: int = -1
     manifest_sha256: str = NOTHING_BEFORE
     revision: int = -1
@@ -239,7 +241,8 @@ def _classified(standing: Standing, entry: Entry) -> Standing:
     named = entry.detail.get("class")
     for known in get_args(EvidenceClass):
         if known == named:
-            return replace(standing, evidence_class=known, since=entry.at)
+            decision_id = str(entry.detail.get("decision_id", ""))
+            return replace(standing, evidence_class=known, decision_id=decision_id, since=entry.at)
     raise EvidenceDamaged(f"custody entry {entry.seq} names no class that there is")
 
 

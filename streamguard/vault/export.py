@@ -26,7 +26,7 @@ from streamguard.vault.encrypting import Recipients, encrypted
 from streamguard.vault.folder import read_file
 from streamguard.vault.vault import Vault
 
-SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg"}
+SUFFIXES = {"video/mp4": ".mp4", "image/jpeg": ".jpg", "application/json": ".json"}
 """Of what is handed out plainly, by its media type."""
 
 README = """Evidence {evidence_id}

@@ -1,0 +1,58 @@
+"""Has evidence follow the event log while `run` lasts.
+
+Rule: in a thread of its own, with a connection of its own; what it cannot keep now it keeps later.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.backoff import delay_s
+from streamguard.core.errors import StreamguardError
+from streamguard.vault.follower import Follower
+from streamguard.vault.vault import Vault
+
+LOOK_EVERY_S = 1.0
+"""How often it is looked whether anything came, seconds."""
+
+STOP_S = 5.0
+"""How long a stop waits for what is being kept."""
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def following(vault: Vault | None, log_file: Path) -> Iterator[None]:
+    """Follow the log as long as this lasts; nothing where no evidence is kept."""
+    if vault is None:
+        yield
+        return
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=_run, args=(vault, log_file, stop), name="evidence log", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(STOP_S)
+
+
+def _run(vault: Vault, log_file: Path, stop: threading.Event) -> None:
+    n_failures = 0
+    while not stop.is_set():
+        try:
+            with SqliteLog(log_file, "write") as event_log:
+                follower = Follower(vault, event_log, vault.clock)
+                while not stop.wait(0 if follower.step() else LOOK_EVERY_S):
+                    n_failures = 0
+        except StreamguardError as error:
+            n_failures += 1
+            if n_failures == 1:
+                log.warning("evidence_log_not_followed", problem=str(error))
+            stop.wait(max(LOOK_EVERY_S, delay_s(n_failures, 0.5)))

@@ -1,0 +1,134 @@
+"""Follows the event log on behalf of evidence: what a flag came to, and what people decided.
+
+Rule: evidence says by itself what it is evidence of, long after the log forgot: the last event of a
+flag is a part of it. A decision says how long it is kept. What was done twice changes nothing.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+from pydantic import ValidationError
+
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.custody import Detail, EvidenceClass, Standing
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.event_data import FlagData
+from streamguard.core.events import Event, Topic
+from streamguard.core.kept import Part, Subject
+from streamguard.core.ports import Clock
+from streamguard.core.record import Record
+from streamguard.vault.custody_file import CUSTODY
+from streamguard.vault.vault import Vault
+
+GROUP = "evidence"
+"""Our place in the log, as a consumer's."""
+
+FLAG = "flag"
+"""Role of the part that holds a flag's last event."""
+
+BATCH = 500
+NOTE_EVERY_S = 3600.0
+"""How often the place is noted where nothing came: who is silent for a day is dropped."""
+
+CLASS_OF: dict[str, EvidenceClass] = {
+    "confirmed": "confirmed",
+    "not_tvec_other_policy": "confirmed",  # a breach as well
+    "rejected": "rejected",
+    "undone": "unreviewed",
+}
+"""What an outcome makes of evidence; the others decide nothing yet."""
+
+log = structlog.get_logger()
+
+
+class Follower:
+    """One reader of the log; one thread at a time."""
+
+    def __init__(self, vault: Vault, event_log: SqliteLog, clock: Clock) -> None:
+        """Go on where it was left, or begin with what the log still holds."""
+        self._vault = vault
+        self._log = event_log
+        self._clock = clock
+        self._offset = event_log.position(GROUP) or 1
+        self._noted_s = clock.monotonic() - NOTE_EVERY_S
+
+    def step(self) -> bool:
+        """Take what came; say whether there may be more at once.
+
+        Raises:
+            EvidenceDamaged, EvidenceUnavailable: something cannot be kept; it is tried again.
+            LogUnavailable: the log cannot be read.
+        """
+        end = self._log.end_offset()
+        records, is_all = self._next()
+        for record in records:
+            self._take(record)
+            self._offset = record.offset + 1
+        self._offset = max(self._offset, end) if is_all else self._offset
+        if records or self._clock.monotonic() - self._noted_s >= NOTE_EVERY_S:
+            self._log.commit(GROUP, self._offset, self._clock.wall())
+            self._noted_s = self._clock.monotonic()
+        return not is_all
+
+    def _next(self) -> tuple[list[Record], bool]:
+        """Read flags and decisions in their order; say whether that was all."""
+        found = [
+            self._log.read(self._offset, topic, BATCH) for topic in (Topic.FLAGS, Topic.DECISIONS)
+        ]
+        full = [records[-1].offset for records in found if len(records) == BATCH]
+        merged = sorted((each for records in found for each in records), key=lambda it: it.offset)
+        return [each for each in merged if not full or each.offset <= min(full)], not full
+
+    def _take(self, record: Record) -> None:
+        if not (self._vault.folder.root / CUSTODY).exists():
+            return  # nothing was ever kept
+        try:
+            data = Event.model_validate_json(record.body).data
+        except ValidationError:
+            log.warning("event_not_understood", event_id=record.id, offset=record.offset)
+            return
+        match data:
+            case FlagData(state="closed"):
+                self._keep(data, record.body)
+            case DecisionData():
+                self._classify(data)
+
+    def _keep(self, flag: FlagData, body: str) -> None:
+        """Make the last event of a flag a part of its evidence."""
+        standing = self._standings([flag.flag_id])
+        if not standing:
+            return
+        items = self._vault.manifest_of(standing[0]).items
+        if any(item.role == FLAG for item in items):
+            return
+        subject = Subject(flag.flag_id, flag.stream.stream_id, flag.stream.session_id)
+        span = (flag.window.start_pts_ms, flag.window.end_pts_ms)
+        content = body.encode()
+        part = Part(FLAG, "application/json", *span, is_original=False, content=content)
+        self._vault.keep(subject, (part,))
+
+    def _classify(self, decision: DecisionData) -> None:
+        """Put a decision on record with each evidence that was on the table."""
+        named = CLASS_OF.get(decision.outcome)
+        for standing in self._standings(decision.flag_ids) if named else ():
+            if standing.decision_id == decision.decision_id:
+                continue
+            detail: Detail = {
+                "class": str(named),
+                "decision_id": decision.decision_id,
+                "case_id": decision.case_id,
+            }
+            self._vault.note(
+                standing.evidence_id,
+                "classify",
+                detail,
+                actor=decision.actor,
+                purpose=decision.reason_code,
+            )
+
+    def _standings(self, evidence_ids: Sequence[str]) -> list[Standing]:
+        """Say how it is with those that are kept."""
+        with self._vault.changing() as chain:
+            known = chain.ledger.evidence
+            found = [known[each] for each in evidence_ids if each in known]
+        return [each for each in found if each.state == "kept"]

@@ -1,0 +1,236 @@
+"""What evidence learns from the log: the last event of its flag, and what was decided."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.event_data import FlagData
+from streamguard.core.events import Event, flag_event
+from streamguard.core.kept import Subject
+from streamguard.core.review_events import decision_event
+from streamguard.evidence_follow import following
+from streamguard.vault import follower as module
+from streamguard.vault.follower import GROUP, NOTE_EVERY_S, Follower
+from streamguard.vault.vault import Vault
+from tests.clock import FakeClock
+from tests.core_fakes import SOURCE
+from tests.made_reviews import decision, flag, flag_id
+from tests.processes import until
+from tests.vault.made_vaults import made_vault, part, problems
+
+
+@pytest.fixture
+def event_log(tmp_path: Path) -> Iterator[SqliteLog]:
+    with SqliteLog(tmp_path / "log.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    made = made_vault(tmp_path / "evidence", FakeClock())
+    for number in range(3):
+        made.keep(Subject(flag_id(number), "lobby", "s-1"), (part(),))
+    return made
+
+
+def closed(number: int) -> FlagData:
+    return flag(number, revision=2, state="closed", close_reason="ended")
+
+
+def told(data: FlagData) -> Event:
+    stage = "closed" if data.state == "closed" else "opened"
+    return flag_event(SOURCE, stage, data, time_s=1_000.0, recorded_s=1_000.0)
+
+
+def decided(**changes: object) -> Event:
+    return decision_event(SOURCE, decision(**changes), recorded_s=1_000.0)
+
+
+def followed(vault: Vault, event_log: SqliteLog) -> Follower:
+    made = Follower(vault, event_log, vault.clock)
+    while made.step():
+        pass
+    return made
+
+
+def flag_parts(vault: Vault, number: int) -> list[bytes]:
+    standing = vault.standing(flag_id(number))
+    items = [each for each in vault.manifest_of(standing).items if each.role == "flag"]
+    key = vault.data_key(flag_id(number))
+    return [vault.content_of(flag_id(number), each, key) for each in items]
+
+
+def test_the_last_event_of_a_flag_becomes_a_part_of_its_evidence(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    event_log.append([told(flag(1)), told(closed(1))])
+    body = event_log.read(1)[-1].body
+
+    followed(vault, event_log)
+
+    assert flag_parts(vault, 1) == [body.encode()]
+    assert json.loads(flag_parts(vault, 1)[0])["data"]["clock"] == {"basis": "ingest"}
+    assert flag_parts(vault, 2) == []
+    assert problems(vault.folder.root) == []
+
+
+def test_what_came_twice_changes_nothing(vault: Vault, event_log: SqliteLog) -> None:
+    event_log.append([told(closed(1)), decided(flag_ids=[flag_id(1)])])
+    followed(vault, event_log)
+    n_entries = vault.ledger().n_entries
+
+    event_log.commit(GROUP, 1, 0.0)
+    followed(vault, event_log)
+
+    assert vault.ledger().n_entries == n_entries
+    assert len(flag_parts(vault, 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("confirmed", "confirmed"),
+        ("not_tvec_other_policy", "confirmed"),
+        ("rejected", "rejected"),
+        ("escalated", "unreviewed"),
+        ("no_decision_stream_ended", "unreviewed"),
+    ],
+)
+def test_a_decision_says_how_long_evidence_is_kept(
+    vault: Vault, event_log: SqliteLog, outcome: str, expected: str
+) -> None:
+    of = [flag_id(0), flag_id(1), flag_id(99)]  # the last one has no evidence
+    event_log.append([decided(flag_ids=of, outcome=outcome, action="none", scopes=())])
+
+    followed(vault, event_log)
+
+    classes = [vault.standing(flag_id(number)).evidence_class for number in range(3)]
+    assert classes == [expected, expected, "unreviewed"]
+
+
+def test_who_decided_and_in_which_case_is_on_record(vault: Vault, event_log: SqliteLog) -> None:
+    made: DecisionData = decision(flag_ids=[flag_id(1)])
+    event_log.append([decision_event(SOURCE, made, recorded_s=1_000.0)])
+
+    followed(vault, event_log)
+
+    entry = vault.entries()[-1]
+    assert (entry.action, entry.actor, entry.purpose) == ("classify", "r-1", "TVEC.ATTACK_LIVE")
+    assert entry.detail == {
+        "class": "confirmed",
+        "decision_id": "d-1",
+        "case_id": made.case_id,
+    }
+
+
+def test_a_decision_that_was_taken_back_leaves_evidence_unreviewed(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    of = [flag_id(1)]
+    undone = {"outcome": "undone", "supersedes": "d-1", "action": "none", "scopes": ()}
+    event_log.append([decided(flag_ids=of), decided(flag_ids=of, decision_id="d-2", **undone)])
+
+    followed(vault, event_log)
+
+    standing = vault.standing(flag_id(1))
+    assert (standing.evidence_class, standing.decision_id) == ("unreviewed", "d-2")
+
+
+def test_flags_and_decisions_are_taken_in_the_order_of_the_log_however_many(
+    vault: Vault, event_log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 2)
+    of = [flag_id(1)]
+    for number in range(7):
+        outcome = "confirmed" if number % 2 else "rejected"
+        change = {"outcome": outcome, "action": "none", "scopes": (), "supersedes": f"p-{number}"}
+        one = decided(flag_ids=of, decision_id=f"d-{number}", **change)
+        event_log.append([told(closed(10 + number)), one])
+
+    followed(vault, event_log)
+
+    made = [each.detail["decision_id"] for each in vault.entries() if each.action == "classify"]
+    assert made == [f"d-{number}" for number in range(7)]
+    assert event_log.position(GROUP) == event_log.end_offset()
+
+
+def test_nothing_is_made_where_nothing_was_ever_kept(tmp_path: Path, event_log: SqliteLog) -> None:
+    event_log.append([told(closed(1)), decided(flag_ids=[flag_id(1)])])
+
+    followed(made_vault(tmp_path / "evidence"), event_log)
+
+    assert not (tmp_path / "evidence").exists()
+    assert not (tmp_path / "evidence.keys").exists()
+
+
+def test_what_was_erased_is_left_alone(vault: Vault, event_log: SqliteLog) -> None:
+    vault.note(flag_id(1), "delete", {}, actor="anna", purpose="")
+    event_log.append([told(closed(1)), decided(flag_ids=[flag_id(1)])])
+
+    followed(vault, event_log)
+
+    assert vault.entries()[-1].action == "delete"
+
+
+def test_what_cannot_be_kept_now_is_kept_later(vault: Vault, event_log: SqliteLog) -> None:
+    event_log.append([told(closed(1))])
+    key = vault.folder.object(flag_id(1), "key.json")
+    aside = key.rename(key.with_suffix(".aside"))
+    with pytest.raises(EvidenceUnavailable):
+        followed(vault, event_log)
+    assert event_log.position(GROUP) is None
+
+    aside.rename(key)
+    followed(vault, event_log)
+
+    assert len(flag_parts(vault, 1)) == 1
+
+
+def test_our_place_is_noted_once_an_hour_where_nothing_comes(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    clock = FakeClock()
+    made = Follower(vault, event_log, clock)
+    made.step()
+    assert event_log.position(GROUP) == 1
+    event_log.commit(GROUP, 7, 0.0)  # whatever it was
+
+    clock.advance(NOTE_EVERY_S - 1)
+    made.step()
+    assert event_log.position(GROUP) == 7
+    clock.advance(1)
+    made.step()
+    assert event_log.position(GROUP) == 1
+
+
+def test_run_has_evidence_follow_its_log(
+    vault: Vault, event_log: SqliteLog, tmp_path: Path
+) -> None:
+    with following(vault, tmp_path / "log.db"):
+        event_log.append([told(closed(1))])
+        until(lambda: event_log.position(GROUP) == event_log.end_offset())
+
+    assert len(flag_parts(vault, 1)) == 1
+
+
+def test_a_custody_that_is_damaged_is_told_once_and_tried_again(
+    vault: Vault, event_log: SqliteLog, tmp_path: Path
+) -> None:
+    custody = vault.folder.root / "custody.jsonl"
+    sound = custody.read_bytes()
+    custody.write_bytes(sound[:-1])
+    event_log.append([told(closed(1))])
+
+    with capture_logs() as lines, following(made_vault(vault.folder.root), tmp_path / "log.db"):
+        until(lambda: bool(lines))
+        custody.write_bytes(sound)
+        until(lambda: event_log.position(GROUP) == event_log.end_offset())
+
+    assert [line["event"] for line in lines] == ["evidence_log_not_followed"]
+    assert len(flag_parts(vault, 1)) == 1
