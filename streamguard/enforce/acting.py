@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_actions import Hold, Kept
 from streamguard.core.action_data import FailureReason, Method
 from streamguard.core.denials import Denial
@@ -128,6 +129,7 @@ class Acting:
             for one in (found.source, *found.copies):
                 if one is not None:
                     await self._site.control.kick(one)
+            reach("order_given")
             return await self._proved(reader, self._clock.monotonic(), ())
 
     async def _hold(self, found: Found) -> Done | Failed | None:
@@ -145,6 +147,7 @@ class Acting:
                 return None
             for one in found.copies:
                 await control.kick(one)
+            reach("order_given")
             done = await self._proved(reader, self._clock.monotonic(), (hold.moved_path,))
         return done and replace(done, denied_until_s=order.until_s)
 

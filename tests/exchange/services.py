@@ -42,6 +42,7 @@ class Question:
     query: Mapping[str, str]
     form: Mapping[str, str]
     headers: Mapping[str, str]
+    method: str = "GET"
 
 
 Trouble = Callable[["Service", Question], Answer]
@@ -268,6 +269,9 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             self._serve({})
 
+        def do_DELETE(self) -> None:
+            self._serve({})
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             self._serve({name: values[0] for name, values in parse_qs(body).items()})
@@ -275,7 +279,7 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
         def _serve(self, form: Mapping[str, str]) -> None:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            question = Question(parts.path, query, form, dict(self.headers))
+            question = Question(parts.path, query, form, dict(self.headers), self.command)
             service.asked.append(question)
             trouble = service.troubles.pop(0) if service.troubles else None
             answer = trouble(service, question) if trouble else service.answer(question)

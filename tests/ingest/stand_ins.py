@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
+from streamguard.ingest.mediamtx import PUBLISHERS
 from tests.exchange.services import Answer, Question, Service
 from tests.ingest.openapi import Description
 
@@ -66,7 +68,12 @@ class MediaMtxServer(Service):
         self.peers.setdefault(plural, []).append(peer)
 
     def answer(self, question: Question) -> Answer:
-        kind = question.path.split("/")[2]
+        _, _, kind, verb, *rest = question.path.split("/")
+        if verb == "get":
+            return self._get(unquote(rest[0]))
+        if verb == "kick":
+            assert question.method == "POST"
+            return self._kick(kind, unquote(rest[0]))
         everything = self.paths if kind == "paths" else self.peers.get(kind, [])
         size, number = int(question.query["itemsPerPage"]), int(question.query["page"])
         body = {
@@ -76,6 +83,20 @@ class MediaMtxServer(Service):
         }
         self._description.check_answer(question.path, body)
         return Answer(json.dumps(body).encode())
+
+    def _get(self, name: str) -> Answer:
+        found = next((path for path in self.paths if path["name"] == name), None)
+        if found is None:
+            return Answer(b'{"error":"path not found"}', 404)
+        self._description.check_answer("/v3/paths/get/{name}", found)
+        return Answer(json.dumps(found).encode())
+
+    def _kick(self, kind: str, peer_id: str) -> Answer:
+        mine = [path for path in self.paths if path["source"]["id"] == peer_id]
+        if not mine or PUBLISHERS[mine[0]["source"]["type"]] != kind:
+            return Answer(b'{"error":"connection not found"}', 404)
+        self.paths.remove(mine[0])
+        return Answer(b"")
 
 
 class SrsServer(Service):
@@ -133,6 +154,8 @@ class SrsServer(Service):
         return stream
 
     def answer(self, question: Question) -> Answer:
+        if question.method == "DELETE":
+            return self._end(question.path.rpartition("/")[2])
         start, count = (int(question.query.get(name, 10)) for name in ("start", "count"))
         if question.path.endswith("streams/"):
             process = {"service": "0b5hxn2z", "pid": "1"}
@@ -141,6 +164,14 @@ class SrsServer(Service):
             body = {"clients": self.clients[start : start + count]}
         body = {"code": self.code, "server": self.server_id, **body}
         self._description.check_answer(question.path, body)
+        return Answer(json.dumps(body).encode())
+
+    def _end(self, cid: str) -> Answer:
+        found = [client for client in self.clients if client["id"] == cid]
+        self.clients = [client for client in self.clients if client["id"] != cid]
+        self.streams = [one for one in self.streams if one["publish"]["cid"] != cid]
+        body = {"code": self.code or (0 if found else 2049)}
+        self._description.check_answer("/api/v1/clients/{id}", body)
         return Answer(json.dumps(body).encode())
 
 
