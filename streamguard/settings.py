@@ -24,7 +24,7 @@ from pydantic_settings import (
 
 from streamguard.admin_section import AdminSection
 from streamguard.core.errors import ConfigError
-from streamguard.enforce_section import ControlSection, EnforceSection
+from streamguard.enforce_section import ControlSection, EnforceSection, HoldRuleSection
 from streamguard.evidence_section import EvidenceSection
 from streamguard.exchange_section import (
     ExchangeName,
@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     enforce: EnforceSection = EnforceSection()
     controls: tuple[ControlSection, ...] = ()
     """How `enforce` acts on the servers."""
+    hold_rules: tuple[HoldRuleSection, ...] = ()
+    """What is held before anybody has looked."""
     model: ModelSection = ModelSection()
     evidence: EvidenceSection = EvidenceSection()
     http: HttpSection = HttpSection()
@@ -136,13 +138,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _controls_name_servers(self) -> Self:
+    def _controls_and_rules_are_named(self) -> Self:
         servers = {server.name for server in self.servers}
         for control in self.controls:
             if control.server not in servers:
                 raise ValueError(f"controls names the server {control.server!r}: there is none")
         if len({control.server for control in self.controls}) < len(self.controls):
             raise ValueError("two controls act on the same server")
+        if len({rule.name for rule in self.hold_rules}) < len(self.hold_rules):
+            raise ValueError("two hold_rules have the same name")
         return self
 
     @classmethod

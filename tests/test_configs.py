@@ -81,6 +81,8 @@ def test_what_the_example_comments_out_would_be_allowed(
         server = 'name = "a"\nkind = "nginx_rtmp"\napi = "http://a/stat"\npull = "rtmp://a"\n'
         control = 'server = "a"\napi = "http://a/control"\n'
         values = f"[[servers]]\n{server}[[controls]]\n{control}{more}"
+    elif section == "hold_rules":
+        values = '[[hold_rules]]\nname = "a"\nbanks = ["known"]\n'
     elif section == "exchange":
         values = '[exchange.a]\nkind = "threatexchange"\nbank = "known"\npolicy = "TVEC-X"\n'
     else:

@@ -1,4 +1,4 @@
-"""Tells which publish a session of the event log was, as the ingest server called it.
+"""Tells what the event log knows of one stream: which publish a session was, flags, decisions.
 
 Rule: it only reads.
 """
@@ -7,12 +7,18 @@ from pathlib import Path
 
 from streamguard.adapters.sqlite_file import LogFile
 from streamguard.core.events import Topic
+from streamguard.core.record import Record
 
 _PUBLISH = """
 SELECT json_extract(body, '$.data.stream.publish') AS publish
 FROM events INDEXED BY events_by_key WHERE topic = ? AND key = ?
 AND json_extract(body, '$.data.stream.session_id') = ? AND publish IS NOT NULL
 ORDER BY offset DESC LIMIT 1
+"""
+
+_TOLD = """
+SELECT offset, topic, key, id, type, recorded_s, body FROM events INDEXED BY events_by_key
+WHERE topic IN (?, ?) AND key = ? ORDER BY offset
 """
 
 
@@ -29,6 +35,11 @@ class SqlitePublishes:
             if rows:
                 return str(rows[0][0])
         return None
+
+    def told_of(self, stream_id: str) -> list[Record]:
+        """Give the flags and decisions of a stream, in order."""
+        values = (Topic.FLAGS, Topic.DECISIONS, stream_id)
+        return [Record(*row) for row in self._file.rows(_TOLD, values)]
 
     def close(self) -> None:
         """Release the file; closing twice is harmless."""

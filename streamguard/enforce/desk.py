@@ -5,6 +5,7 @@ streams wait for nobody. An action that was taken up is on disk: a crash loses n
 """
 
 import asyncio
+import json
 import random
 from collections import deque
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from streamguard.adapters.sqlite_actions import ActionStore, Kept
 from streamguard.core.action_data import Act, FailureReason
 from streamguard.core.backoff import delay_s
 from streamguard.core.errors import DiscoveryUnavailable, LogUnavailable
-from streamguard.core.orders import Order
+from streamguard.core.orders import BY_RULE, Order
 from streamguard.core.ports import Clock
 from streamguard.enforce.acting import Acting, Done, Failed, Means
 from streamguard.enforce.brake import Brake
@@ -27,7 +28,7 @@ from streamguard.enforce.telling import Telling
 from streamguard.ingest.control import OrderRefused
 from streamguard.runtime.stop import Stop
 
-MAX_DELAY_S = 2.0
+MAX_DELAY_S = 1.0
 """Longest pause between two tries: seconds count."""
 
 AT_ONCE = 16
@@ -87,7 +88,17 @@ class Desk:
         new = await asyncio.to_thread(self._parts.store.take, orders, decision)
         await self._parts.telling.tell([self._parts.telling.requested(one) for one in orders])
         for order in new:
+            if self._takes_back_a_rule(order):
+                self._parts.brake.overturned(self._parts.clock.wall())
             self._put(Kept(order))
+
+    def _takes_back_a_rule(self, order: Order) -> bool:
+        """Say whether a person ends what a rule holds."""
+        hold = self._parts.means.book.held.get(order.stream_id)
+        if hold is None or order.act != "restore" or order.is_automatic:
+            return False
+        text = self._parts.store.decision(hold.decision_id) or "{}"
+        return str(json.loads(text).get("actor", "")).startswith(BY_RULE)
 
     async def run(self, stop: Stop) -> None:
         """Work until `stop`, beginning with what was left; then leave the rest for the next start.

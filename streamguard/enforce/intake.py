@@ -50,12 +50,12 @@ class Intake:
 
     async def run(self, stop: Stop, max_age_s: float) -> None:
         """Take decisions up until `stop`; at the first start of all none that is too old."""
-        offset, since_s = await asyncio.to_thread(self._start, max_age_s)
+        offset, old_before = await asyncio.to_thread(self._start)
         while not stop.is_set():
             try:
                 end, records = await asyncio.to_thread(self._read, offset)
                 for record in records:
-                    await self._take(record, max_age_s, since_s)
+                    await self._take(record, max_age_s, is_old=record.offset < old_before)
                 offset = records[-1].offset + 1 if records else max(offset, end)
                 await asyncio.to_thread(self._note, offset)
             except LogUnavailable as error:
@@ -65,20 +65,22 @@ class Intake:
             if not records:
                 await asyncio.sleep(POLL_S)
 
-    def _start(self, max_age_s: float) -> tuple[int, float]:
+    def _start(self) -> tuple[int, int]:
+        """Give where to begin, and before which place what is too old was never ours to do."""
         known = self._log.position(self._group)
-        return (1, self._clock.wall() - max_age_s) if known is None else (known, 0.0)
+        return (1, self._log.end_offset()) if known is None else (known, 0)
 
     def _read(self, offset: int) -> tuple[int, list[Record]]:
         end = self._log.end_offset()
         return end, self._log.read(offset, Topic.DECISIONS)
 
-    async def _take(self, record: Record, max_age_s: float, since_s: float) -> None:
+    async def _take(self, record: Record, max_age_s: float, *, is_old: bool) -> None:
         decision = decision_in(record)
         if decision is None:
             return
-        orders = orders_of(decision, self._clock.wall(), max_age_s)
-        orders = [one for one in orders if one.decided_s >= since_s]
+        now_s = self._clock.wall()
+        orders = orders_of(decision, now_s, max_age_s)
+        orders = [one for one in orders if not is_old or now_s < one.expires_s]
         if orders:
             named = await asyncio.to_thread(self._named, orders)
             await self._desk.take(named, decision.model_dump_json(exclude_none=True))

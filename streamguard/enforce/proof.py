@@ -23,6 +23,9 @@ VIEWER_S = 20.0
 BACK_S = 12.0
 """How long media may take to come back: its publisher sends a keyframe within ten seconds."""
 
+SETTLED_S = 0.5
+"""After so long without media what was under way has arrived: more of it is of who came back."""
+
 LOOK_EVERY_S = 0.02
 
 
@@ -31,15 +34,20 @@ async def gone_since(reader: Reader, ordered_s: float, clock: Clock) -> float | 
 
     ordered_s: when the server took the order, Clock.monotonic().
     """
+    settled_s: float | None = None
     while True:
         now_s = clock.monotonic()
         media_s, ready_s = reader.media_s, reader.ready_s
         if media_s is not None and media_s - ordered_s > PATIENCE_S:
             return None
+        if settled_s is not None and media_s is not None and media_s > settled_s:
+            return None
         if ready_s is None and now_s - ordered_s > VIEWER_S:
             return None
         if ready_s is not None:
             since_s = max(ordered_s, media_s or ordered_s)
+            if settled_s is None and now_s - max(since_s, ready_s) >= SETTLED_S:
+                settled_s = now_s
             if now_s - max(since_s, ready_s) >= WINDOW_S:
                 return since_s
         await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,124 @@
+"""What a rule may hold before anybody has looked, and how that is lifted when nobody looks.
+
+Rule: an exact match with a bank that the rule names, in a case that nobody has decided yet, and
+nothing else. The case stays with people: a rule's hold is a proposal that another has to confirm.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from streamguard.core.cases import Case, first_case, with_decision, with_flag
+from streamguard.core.decision_data import Automation, DecidedStream, DecisionData, Outcome
+from streamguard.core.event_data import FlagData, utc_seconds, utc_text
+from streamguard.core.events import ID_NAMESPACE, Event
+
+EXACT, OVER = "RULE.EXACT_MATCH", "RULE.HOLD_OVER"
+"""Reason codes: why a rule holds, and why a hold ends by itself."""
+
+LIFTED_BY = "rule:hold-over"
+
+DECIDED: frozenset[Outcome] = frozenset(
+    ("confirmed", "rejected", "not_tvec_other_policy", "no_decision_stream_ended")
+)
+"""Outcomes after which a case waits for nobody; to end a hold does not open it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRule:
+    """A rule that an operator wrote.
+
+    banks: names of the banks whose matches count.
+    max_distance_bits: inclusive bound of a match that is exact.
+    """
+
+    name: str
+    banks: frozenset[str]
+    max_distance_bits: int
+
+    def fits(self, flag: FlagData) -> bool:
+        """Say whether a flag is an exact match of one of its banks, beyond chance."""
+        return any(
+            match.bank in self.banks
+            and match.is_certain
+            and match.distance_bits <= self.max_distance_bits
+            for match in (signal.match for signal in flag.signals)
+            if match is not None
+        )
+
+
+def rule_for(flag: FlagData, rules: Iterable[HoldRule]) -> HoldRule | None:
+    """Give the first rule that a flag fits, if it is open."""
+    if flag.state == "closed" or flag.is_rescreened:
+        return None
+    return next((rule for rule in rules if rule.fits(flag)), None)
+
+
+def cases_of(events: Iterable[Event]) -> dict[str, Case]:
+    """Fold what was told of a stream, in order, into its cases by id; the latest of each last."""
+    cases: dict[str, Case] = {}
+    current: dict[tuple[str, str], str] = {}
+    for event in events:
+        match event.data:
+            case FlagData() as flag:
+                place = (flag.stream.session_id, flag.policy.code)
+                at_s = utc_seconds(event.time)
+                before = cases.get(current.get(place, ""))
+                case = with_flag(before, flag, at_s) if before else first_case(flag, at_s)
+                cases[case.case_id], current[place] = case, case.case_id
+            case DecisionData() as decision if decision.case_id in cases:
+                cases[decision.case_id] = with_decision(cases[decision.case_id], decision)
+    return cases
+
+
+def hold_decision(
+    case: Case, flag: FlagData, rule: HoldRule, now_s: float, hold_s: float
+) -> DecisionData | None:
+    """Decide to hold for so long; None where somebody has decided already.
+
+    now_s: seconds since 1970 UTC.
+    """
+    if case.rulings or case.stage != "open":
+        return None
+    return DecisionData(
+        decision_id=str(uuid5(UUID(case.case_id), f"rule:{rule.name}")),
+        case_id=case.case_id,
+        flag_ids=(flag.flag_id,),
+        stream=DecidedStream(stream_id=case.stream_id, session_id=case.session_id),
+        policy=flag.policy,
+        outcome="needs_second",
+        proposed="hold",
+        reason_code=EXACT,
+        action="hold",
+        scopes=("live",),
+        expires_at=utc_text(now_s + hold_s),
+        decided_at=utc_text(now_s),
+        actor=f"rule:{rule.name}",
+        automation=Automation(detection_automated=True, decision="FULLY"),
+    )
+
+
+def lift_decision(held: DecisionData, case: Case | None, now_s: float) -> DecisionData | None:
+    """End a hold whose time is over; None where that was decided before.
+
+    held: the decision that holds. case: as it now is; None where the log has it no more.
+    """
+    decision_id = str(uuid5(ID_NAMESPACE, f"lift {held.decision_id}"))
+    latest = case.ruling if case else None
+    if latest is not None and latest.decision_id == decision_id:
+        return None
+    outcome: Outcome = latest.outcome if latest and latest.outcome in DECIDED else "undone"
+    return DecisionData(
+        decision_id=decision_id,
+        case_id=held.case_id,
+        stream=held.stream,
+        policy=held.policy,
+        outcome=outcome,
+        reason_code=OVER,
+        action="restore",
+        scopes=("live",),
+        decided_at=utc_text(now_s),
+        actor=LIFTED_BY,
+        supersedes=latest.decision_id if latest else held.decision_id,
+        automation=Automation(detection_automated=True, decision="FULLY"),
+    )

@@ -1,0 +1,142 @@
+from typing import Any
+
+import pytest
+
+from streamguard.core.cases import Case
+from streamguard.core.event_data import FlagData, utc_seconds
+from streamguard.core.events import Event, flag_event
+from streamguard.core.holding import (
+    HoldRule,
+    cases_of,
+    hold_decision,
+    lift_decision,
+    rule_for,
+)
+from streamguard.core.review_events import decision_event
+from tests.core.test_events import SOURCE, flag, flag_fields
+from tests.made_reviews import decision
+
+RULE = HoldRule("exact", frozenset({"shared"}), 8)
+MATCH: dict[str, Any] = flag_fields()["signals"][0]["match"]
+
+
+def matched(**changes: Any) -> FlagData:
+    signal = {"detector": "hash", "match": MATCH | {"distance_bits": 8} | changes}
+    return flag(signals=[signal])
+
+
+def told(data: FlagData) -> Event:
+    return flag_event(SOURCE, "opened", data, time_s=100.0, recorded_s=100.0)
+
+
+def case_with(data: FlagData) -> Case:
+    [case] = cases_of([told(data)]).values()
+    return case
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({}, True),
+        ({"distance_bits": 9}, False),
+        ({"bank": "other"}, False),
+        ({"is_certain": False}, False),
+    ],
+    ids=str,
+)
+def test_a_rule_fits_an_exact_match_of_its_bank_alone(
+    changes: dict[str, Any], *, fits: bool
+) -> None:
+    assert (rule_for(matched(**changes), [RULE]) is RULE) == fits
+
+
+def test_a_flag_that_is_over_or_was_found_later_is_not_held() -> None:
+    data = matched().model_dump()
+
+    over = FlagData.model_validate(data | {"state": "closed", "close_reason": "ended"})
+    assert rule_for(over, [RULE]) is None
+    assert rule_for(FlagData.model_validate(data | {"is_rescreened": True}), [RULE]) is None
+    assert rule_for(matched(), []) is None
+
+
+def test_a_rule_proposes_what_another_has_to_confirm() -> None:
+    data = matched()
+
+    found = hold_decision(case_with(data), data, RULE, 100.0, 900.0)
+
+    assert found is not None
+    assert (found.action, found.scopes, found.actor) == ("hold", ("live",), "rule:exact")
+    assert (found.outcome, found.automation.decision) == ("needs_second", "FULLY")
+    assert found.expires_at is not None
+    assert utc_seconds(found.expires_at) == 1000.0
+    [case] = cases_of([told(data), decision_event(SOURCE, found, recorded_s=1.0)]).values()
+    assert case.stage == "second"
+
+
+def test_a_rule_decides_once_for_a_case() -> None:
+    data = matched()
+
+    first = hold_decision(case_with(data), data, RULE, 100.0, 900.0)
+    again = hold_decision(case_with(data), data, RULE, 200.0, 900.0)
+
+    assert first is not None
+    assert again is not None
+    assert first.decision_id == again.decision_id
+
+
+def test_what_a_person_has_decided_is_not_held_by_a_rule() -> None:
+    data = matched()
+    case = case_with(data)
+    person = decision(case_id=case.case_id, action="none", scopes=[], outcome="rejected")
+    [decided] = cases_of([told(data), decision_event(SOURCE, person, recorded_s=1.0)]).values()
+
+    assert hold_decision(decided, data, RULE, 100.0, 900.0) is None
+
+
+def held_case() -> tuple[Any, list[Event]]:
+    data = matched()
+    held = hold_decision(case_with(data), data, RULE, 100.0, 900.0)
+    assert held is not None
+    return held, [told(data), decision_event(SOURCE, held, recorded_s=1.0)]
+
+
+def test_a_hold_that_nobody_reviewed_is_lifted_and_its_case_open_again() -> None:
+    held, events = held_case()
+    [case] = cases_of(events).values()
+
+    lift = lift_decision(held, case, 1000.0)
+
+    assert lift is not None
+    assert (lift.action, lift.supersedes, lift.outcome) == ("restore", held.decision_id, "undone")
+    [after] = cases_of([*events, decision_event(SOURCE, lift, recorded_s=1.0)]).values()
+    assert after.stage == "open"
+    assert lift_decision(held, after, 1001.0) is None
+
+
+def test_the_end_of_a_hold_does_not_open_a_case_that_a_person_has_decided() -> None:
+    held, events = held_case()
+    person = decision(
+        case_id=held.case_id,
+        action="none",
+        scopes=[],
+        outcome="rejected",
+        supersedes=held.decision_id,
+    )
+    events.append(decision_event(SOURCE, person, recorded_s=1.0))
+    [case] = cases_of(events).values()
+
+    lift = lift_decision(held, case, 1000.0)
+
+    assert lift is not None
+    assert (lift.supersedes, lift.outcome) == ("d-1", "rejected")
+    [after] = cases_of([*events, decision_event(SOURCE, lift, recorded_s=1.0)]).values()
+    assert after.stage == "decided"
+
+
+def test_a_hold_of_which_the_log_knows_nothing_more_is_lifted_all_the_same() -> None:
+    held, _ = held_case()
+
+    lift = lift_decision(held, None, 1000.0)
+
+    assert lift is not None
+    assert lift.supersedes == held.decision_id
