@@ -55,7 +55,8 @@ def test_what_screening_kept_is_listed_and_verified(
         "unreviewed",
         "kept",
     )
-    assert (verified["problems"], verified["n_evidence"], verified["n_parts"]) == ([], 1, 2)
+    assert (verified["problems"], verified["n_evidence"]) == ([], 1)
+    assert verified["n_parts"] == listed["n_parts"] >= 2
 
 
 def test_a_copy_needs_a_purpose_and_is_on_record(
@@ -70,20 +71,18 @@ def test_a_copy_needs_a_purpose_and_is_on_record(
 
     shown = json.loads(capsys.readouterr().out)
     assert (refused, done) == (2, 0)
-    assert [(entry["action"], entry["actor"]) for entry in shown["custody"][1:]] == [
-        ("copy", "anna"),
-        ("copy", "anna"),
-    ]
-    assert {path.name for path in (tmp_path / "copy").iterdir()} == {
-        *("0000-clip.mp4", "0001-still.jpg"),
-    }
+    copies = [entry for entry in shown["custody"] if entry["action"] == "copy"]
+    names = {path.name for path in (tmp_path / "copy").iterdir()}
+    assert [entry["actor"] for entry in copies] == ["anna"] * len(shown["manifest"]["items"])
+    assert len(names) == len(copies)
+    assert {name[5:] for name in names} == {"clip.mp4", "still.jpg"}
 
 
 def test_damage_is_exit_code_2_and_names_the_file(
     kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     directory, evidence_id = kept
-    path = directory / "objects" / evidence_id / "0001-still.sealed"
+    path = next((directory / "objects" / evidence_id).glob("*-still.sealed"))
     content = path.read_bytes()
     path.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
 
@@ -91,9 +90,7 @@ def test_damage_is_exit_code_2_and_names_the_file(
 
     path.write_bytes(content)
     assert code == 2
-    assert f"objects/{evidence_id}/0001-still.sealed: is not what was stored" in (
-        capsys.readouterr().out
-    )
+    assert f"objects/{evidence_id}/{path.name}: is not what was stored" in (capsys.readouterr().out)
 
 
 def test_keys_within_the_evidence_are_refused(tmp_path: Path) -> None:
@@ -169,10 +166,11 @@ def test_a_check_is_on_record_unless_nothing_may_be_written(
     checks = [json.loads(line) for line in said.splitlines()[:4]]
     shown = json.loads("\n".join(said.splitlines()[4:]))
     assert codes == [0, 0, 0, 0]
-    assert [each["n_entries"] for each in checks] == [1, 2, 3, 3]
+    first = checks[0]["n_entries"]
+    assert [each["n_entries"] - first for each in checks] == [0, 1, 2, 2]
     assert [each["unrecorded"] for each in checks] == [""] * 4
     assert checks[2]["head"] == checks[3]["head"] == shown["custody"][-1]["hash"]
-    assert [entry["action"] for entry in shown["custody"]] == ["collect", "verify"]
+    assert [entry["action"] for entry in shown["custody"]] == ["collect"] * first + ["verify"]
 
 
 def test_a_check_that_cannot_be_put_on_record_says_so_and_what_it_found(

@@ -14,6 +14,7 @@ from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.manifest import NOTHING_BEFORE, Manifest, merkle_root, read_struct
 from streamguard.vault.custody_file import CUSTODY, HEAD, Head
 from streamguard.vault.folder import GROWING, KEY, read_file
+from streamguard.vault.growing import GrowingReader
 from streamguard.vault.keys import Keys
 from streamguard.vault.vault import Vault
 
@@ -193,13 +194,15 @@ def _check_evidence(
     if manifest is None:
         return  # told already
     expected = {KEY, *(item.name for item in manifest.items)}
-    grown = {name for name in names if name.endswith(GROWING)}  # a start makes parts of them
+    grown = {name for name in names if name.endswith(GROWING)}
     checked.leftovers += (f"{where}/{name}" for name in sorted(set(names) - expected - grown))
     try:
         data_key = vault.data_key(standing.evidence_id)
     except (EvidenceDamaged, EvidenceUnavailable) as error:
         yield Problem(f"{where}/{KEY}", str(error))
         return
+    for name in sorted(grown):
+        yield from _check_growing(vault, standing.evidence_id, name, data_key)
     for item in manifest.items:
         try:
             content = vault.content_of(standing.evidence_id, item, data_key)
@@ -208,3 +211,18 @@ def _check_evidence(
         else:
             checked.n_parts += 1
             checked.n_bytes += len(content)
+
+
+def _check_growing(vault: Vault, evidence_id: str, name: str, data_key: bytes) -> Iterator[Problem]:
+    """Check the pieces that a growing file holds so far; what a crash broke off is no piece."""
+    number = name.removesuffix(GROWING).rpartition("-")[2]
+    try:
+        with vault.folder.object(evidence_id, name).open("rb", buffering=0) as file:
+            reader = GrowingReader(file, data_key, evidence_id, int(number))
+            while reader.next() is not None:
+                pass
+    except FileNotFoundError:
+        return  # a part by now
+    except (EvidenceDamaged, OSError, ValueError) as error:
+        what = str(error) if isinstance(error, EvidenceDamaged) else "cannot be read"
+        yield Problem(f"objects/{evidence_id}/{name}", what)

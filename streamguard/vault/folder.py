@@ -111,7 +111,7 @@ class Folder:
 
     def growing_files(self) -> list[Path]:
         """List the files of clips that grow, or were left."""
-        return sorted((self.root / "objects").glob(f"*/clip-*{GROWING}"))
+        return [path for path in self.here() if path.name.endswith(GROWING)]
 
     def spooled(self) -> list[Path]:
         """List the parts that are here, those of the evidence that was changed last at the end."""

@@ -3,8 +3,9 @@
 Rule: a piece is bound to its evidence, its file and its place there. What a crash cut off is left
 out; all before it is there.
 
-A growing file is a header (SGG1, evidence, number of the file) and pieces in order, each its
-length, a random nonce of 12 bytes, the encrypted words and bytes, and a tag of 16.
+A growing file is a header (SGG1, evidence, number of the file) and pieces in order, each its size
+(and that once more with all bits turned: a size that was changed would look like a piece that broke
+off), a random nonce of 12 bytes, the encrypted words and bytes, and a tag of 16.
 """
 
 import fcntl
@@ -26,6 +27,8 @@ from streamguard.vault.sealing import NONCE_BYTES, TAG_BYTES
 MAGIC = b"SGG1"
 HEADER = struct.Struct("<4s16sI")
 LENGTH = struct.Struct("<I")
+SIZE = struct.Struct("<II")
+TURNED = 0xFFFF_FFFF
 PLACE = struct.Struct("<I")
 
 MAX_WORDS_BYTES = 4096
@@ -68,7 +71,8 @@ class GrowingFile:
         nonce = os.urandom(NONCE_BYTES)
         bound = self._header + PLACE.pack(self._n_pieces)
         written = self._cipher.encrypt(nonce, plain, bound)
-        self._write(LENGTH.pack(len(nonce) + len(written)) + nonce + written)
+        size = len(nonce) + len(written)
+        self._write(SIZE.pack(size, size ^ TURNED) + nonce + written)
         self._n_pieces += 1
         self.n_bytes += len(piece.content)
 
@@ -107,17 +111,19 @@ class GrowingReader:
             if header != self._header:
                 raise EvidenceDamaged("is no growing file of this evidence")
             self._at = HEADER.size
-        length = self._read(self._at, LENGTH.size)
-        if length is None:
+        sizes = self._read(self._at, SIZE.size)
+        if sizes is None:
             return None
-        (size,) = LENGTH.unpack(length)
+        size, turned = SIZE.unpack(sizes)
+        if size ^ TURNED != turned:
+            raise EvidenceDamaged(f"size of piece {self._n_pieces} is not what was written")
         if size > MAX_PIECE_BYTES + MAX_WORDS_BYTES + NONCE_BYTES + TAG_BYTES:
             raise EvidenceDamaged(f"piece {self._n_pieces} is larger than can be")
-        sealed = self._read(self._at + LENGTH.size, size)
+        sealed = self._read(self._at + SIZE.size, size)
         if sealed is None:
             return None
         found = self._opened(sealed)
-        self._at += LENGTH.size + size
+        self._at += SIZE.size + size
         self._n_pieces += 1
         return found
 

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamguard.core.kept import Piece
 from streamguard.vault.checking import Checked, check
+from streamguard.vault.recording import Recordings
 from streamguard.vault.sealing import FRAGMENT_BYTES
 from streamguard.vault.vault import Vault
 from tests.vault.made_vaults import evidence_id, made_vault, part, subject
@@ -145,6 +147,43 @@ def test_a_file_that_is_cut_off_is_found(store: Vault) -> None:
                     missed.append((path.name, length))
 
     assert missed == []
+
+
+def test_a_bit_that_is_flipped_in_a_clip_that_grows_is_found(tmp_path: Path) -> None:
+    """Every one; the file is no part yet, and no manifest names its hash."""
+    vault = made_vault(tmp_path / "evidence")
+    recordings = Recordings(vault)
+    for content in (b"head", b"more of the clip", b"and more"):
+        recordings.grow(subject(1), Piece(0, 0, 1000, content))
+    [path] = vault.folder.growing_files()
+    content = path.read_bytes()
+    assert is_sound(vault)
+
+    missed = []
+    for bit in range(8 * len(content)):
+        with changed(path, flipped(content, bit)):
+            if is_sound(vault):
+                missed.append(bit)
+
+    recordings.close()
+    assert missed == []
+    assert is_sound(vault)
+
+
+def test_a_piece_that_a_crash_broke_off_is_no_damage(tmp_path: Path) -> None:
+    vault = made_vault(tmp_path / "evidence")
+    recordings = Recordings(vault)
+    recordings.grow(subject(1), Piece(0, 0, 1000, b"head"))
+    [path] = vault.folder.growing_files()
+    first = len(path.read_bytes())
+    recordings.grow(subject(1), Piece(0, 0, 2000, b"more"))
+    content = path.read_bytes()
+
+    for length in range(first, len(content)):
+        with changed(path, content[:length]):
+            assert is_sound(vault), length
+
+    recordings.close()
 
 
 @settings(max_examples=60, deadline=None)

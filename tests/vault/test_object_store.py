@@ -245,7 +245,7 @@ def test_what_is_erased_while_it_is_listed_is_passed_over(tmp_path: Path) -> Non
         while not is_over.is_set():
             try:
                 folder.spooled()
-                folder.here()
+                folder.growing_files()
                 folder.objects(evidence_id(39))
             except OSError as error:
                 problems.append(error)
