@@ -7,12 +7,13 @@ import argparse
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 import uvicorn
 
 from streamguard import process
+from streamguard.admin.token import is_allowed, read_token
 from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.review.service import Review
 from streamguard.review.web import make_app
@@ -62,7 +63,7 @@ async def _serve(parts: Review, section: ReviewSection, stop: Stop) -> None:
             " [review] port"
         ) from None
     config = uvicorn.Config(
-        make_app(parts, is_secure=section.is_behind_tls),
+        make_app(parts, is_secure=section.is_behind_tls, is_platform=_platform_of(section)),
         log_config=None,
         log_level="error",  # below, whoever speaks no HTTP fills the log
         access_log=False,
@@ -79,6 +80,19 @@ async def _serve(parts: Review, section: ReviewSection, stop: Stop) -> None:
         server.should_exit = True
         following.cancel()
     log.info("review_stopped")
+
+
+def _platform_of(section: ReviewSection) -> Callable[[str | None], bool]:
+    """Give what knows the platform by its token.
+
+    Raises:
+        ConfigError: the token cannot be read, or is too short.
+    """
+    file = section.platform_token_file
+    if file is None:
+        return lambda _: False
+    read_token(file)
+    return lambda header: is_allowed(header, file)
 
 
 async def _follow(parts: Review) -> None:

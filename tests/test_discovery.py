@@ -144,7 +144,7 @@ def test_a_password_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         ("user = 'a'\npassword_file = 'none'", "server edge: the password_file cannot be read"),
         ("policy_file = 'none.toml'", "none.toml cannot be read"),
         ("[deployment]\nsecret_file = 'none'", "none: the secret of this deployment"),
-        ("[admin]\ntoken_file = 'none'", "none: the token of the admin API cannot be read"),
+        ("[admin]\ntoken_file = 'none'", "none: the token cannot be read"),
     ],
 )
 def test_check_config_reads_the_files_that_it_names(

@@ -49,11 +49,9 @@ def read_token(file: Path) -> str:
     try:
         token = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"{file}: the token of the admin API cannot be read") from None
+        raise ConfigError(f"{file}: the token cannot be read") from None
     if len(token) < MIN_LENGTH:
-        raise ConfigError(
-            f"{file}: the token of the admin API is too short: give {MIN_LENGTH} characters or more"
-        )
+        raise ConfigError(f"{file}: the token is too short: give {MIN_LENGTH} characters or more")
     return token
 
 

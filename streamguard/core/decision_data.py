@@ -201,6 +201,8 @@ class DecisionData(Value):
     """An imminent threat was referred."""
     banking: BankOrder | None = None
     """The evidence is to be found again."""
+    unbanking: BankOrder | None = None
+    """What had gone into a bank is to be taken out again."""
     votes: Annotated[tuple[SignalVote, ...], Field(max_length=8)] = ()
     """What the reviewer says of the entries that matched."""
     appeal: AppealRight | None = None

@@ -120,23 +120,31 @@ Handler = Callable[[Call], Answer]
 class Door:
     """What a route asks for.
 
-    right: of the role; "anyone" asks for a session alone, "nobody" for none.
+    right: of the role; "anyone" asks for a session alone, "nobody" for none, "platform" for the
+        platform's token.
     """
 
     method: str
     path: str
-    right: Right | Literal["anyone", "nobody"]
+    right: Right | Literal["anyone", "nobody", "platform"]
     handler: Handler
 
 
 class Guard:
     """The gate of one console."""
 
-    def __init__(self, review: Review, cookie: str, rates: Rates) -> None:
-        """cookie: the name under which browsers keep the session's token."""
+    def __init__(
+        self, review: Review, cookie: str, rates: Rates, is_platform: Callable[[str | None], bool]
+    ) -> None:
+        """Make it.
+
+        cookie:      the name under which browsers keep the session's token.
+        is_platform: says whether an Authorization header is the platform's.
+        """
         self._review = review
         self._cookie = cookie
         self._rates = rates
+        self._is_platform = is_platform
 
     async def answer(self, request: Request, door: Door) -> Response:
         """Answer a request, whatever becomes of it."""
@@ -175,6 +183,10 @@ class Guard:
         return answer if isinstance(answer, Response) else JSONResponse(answer)
 
     def _session(self, request: Request, door: Door, token: str) -> WebSession | None:
+        if door.right == "platform":
+            if not self._is_platform(request.headers.get("authorization")):
+                raise Refused(401, "give the platform's token: Authorization: Bearer …")
+            return None
         if request.method != "GET":
             _require_same_site(request)
         if door.right == "nobody":

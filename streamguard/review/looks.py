@@ -25,13 +25,25 @@ WHERE account_id = ? AND at_s > ?
 """
 
 
+_IS_OF = "SELECT 1 FROM appeals WHERE appeal_id = ? AND case_id = ?"
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A case in somebody's hands, as they say."""
+    """A case in somebody's hands, as they say.
+
+    appeal_id: the appeal that is in hand, of a case that is decided.
+    """
 
     person: Person
     case_id: str
     token: int
+    appeal_id: str | None = None
+
+    @property
+    def thing_id(self) -> str:
+        """Give what the lease is of."""
+        return self.appeal_id or self.case_id
 
 
 class Looks:
@@ -112,12 +124,14 @@ class Looks:
     def _require(self, held: Held) -> None:
         with self._desk.file.transaction() as connection:
             now_s = self._desk.wall()
-            require(connection, held.case_id, held.person.account_id, held.token, now_s)
+            require(connection, held.thing_id, held.person.account_id, held.token, now_s)
         self._desk.case(held.person, held.case_id)
+        if held.appeal_id and not self._desk.file.rows(_IS_OF, (held.appeal_id, held.case_id)):
+            raise NoSuchCase("the appeal is of another case")
 
     def _seen(self, held: Held) -> None:
         """Note when evidence was first shown."""
         with self._desk.file.transaction() as connection:
             now_s = self._desk.wall()
-            lease = require(connection, held.case_id, held.person.account_id, held.token, now_s)
+            lease = require(connection, held.thing_id, held.person.account_id, held.token, now_s)
             self._desk.view(connection, lease)

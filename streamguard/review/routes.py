@@ -171,7 +171,7 @@ def _rebuild(call: Call) -> Answer:
 def _held(call: Call, token: str) -> Held:
     if not token.isdecimal():
         raise Refused(400, "give token, a whole number")
-    return Held(call.person, call.path["case_id"], int(token))
+    return Held(call.person, call.path["case_id"], int(token), call.asked.get("appeal_id"))
 
 
 def _in_hand(call: Call, claimed: Claimed) -> dict[str, Any]:

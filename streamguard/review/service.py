@@ -6,6 +6,7 @@ Rule: whoever calls has found out who is asking; what that person may do is aske
 from dataclasses import dataclass
 
 from streamguard.review.accounts import Accounts
+from streamguard.review.appeals import Appeals
 from streamguard.review.desk import Desk
 from streamguard.review.looks import Looks
 from streamguard.review.queue import Queue
@@ -24,6 +25,7 @@ class Review:
     looks: Looks
     accounts: Accounts
     sessions: WebSessions
+    appeals: Appeals
 
 
 def make_review(desk: Desk, vault: Vault | None, accounts: Accounts | None = None) -> Review:
@@ -33,4 +35,5 @@ def make_review(desk: Desk, vault: Vault | None, accounts: Accounts | None = Non
     """
     known = accounts or Accounts(desk.file, desk.wall)
     sessions = WebSessions(desk.file, known, desk.wall)
-    return Review(desk, Queue(desk), Rulings(desk), Looks(desk, vault), known, sessions)
+    looks = Looks(desk, vault)
+    return Review(desk, Queue(desk), Rulings(desk), looks, known, sessions, Appeals(desk))

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from streamguard.review.account_routes import Cookie, account_doors
+from streamguard.review.appeal_routes import APPEAL_DOORS
 from streamguard.review.guard import HEADERS, Door, Guard
 from streamguard.review.rates import Rates
 from streamguard.review.routes import CASE_DOORS
@@ -22,18 +23,27 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def doors(cookie: Cookie) -> Sequence[Door]:
     """Give every route of the API, with what it asks for."""
-    return (*account_doors(cookie), *CASE_DOORS)
+    return (*account_doors(cookie), *CASE_DOORS, *APPEAL_DOORS)
+
+
+def _nobody(_: str | None) -> bool:
+    return False
 
 
 def make_app(
-    review: Review, *, is_secure: bool, monotonic: Callable[[], float] = time.monotonic
+    review: Review,
+    *,
+    is_secure: bool,
+    monotonic: Callable[[], float] = time.monotonic,
+    is_platform: Callable[[str | None], bool] = _nobody,
 ) -> Starlette:
     """Make the application.
 
-    is_secure: browsers reach it over TLS, and keep their session for that alone.
+    is_secure:   browsers reach it over TLS, and keep their session for that alone.
+    is_platform: says whether an Authorization header is the platform's.
     """
     cookie = Cookie(is_secure)
-    guard = Guard(review, cookie.name, Rates(monotonic))
+    guard = Guard(review, cookie.name, Rates(monotonic), is_platform)
     routes = [
         Route(door.path, _endpoint(guard, door), methods=[door.method]) for door in doors(cookie)
     ]

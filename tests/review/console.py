@@ -16,6 +16,9 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery"  # noqa: S105  # of nobody
 
 
+TOKEN = "the token of the platform"  # noqa: S105  # of nobody
+
+
 class _Within(httpx.BaseTransport):
     """Brings requests to an application in this process."""
 
@@ -38,7 +41,12 @@ class Console:
         self.bench = bench
         accounts = Accounts(bench.file, bench.clock.wall, CHEAP)
         self.review: Review = make_review(bench.desk, vault, accounts)
-        self.app = make_app(self.review, is_secure=False, monotonic=bench.clock.monotonic)
+        self.app = make_app(
+            self.review,
+            is_secure=False,
+            monotonic=bench.clock.monotonic,
+            is_platform=lambda header: header == f"Bearer {TOKEN}",
+        )
 
     def account(self, role: str, name: str = "", *clearance: str) -> Account:
         """Make an account that is cleared for all, unless something else is said."""
