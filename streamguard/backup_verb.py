@@ -16,6 +16,7 @@ from streamguard.adapters.sqlite_copy import copy_database
 from streamguard.core.custody import Ledger, read_entry
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.discovery import ADDED_SUFFIX, SECRET_SUFFIX
+from streamguard.review_section import review_file
 from streamguard.settings import Settings, load_settings
 from streamguard.vault.custody_file import CUSTODY, HEAD
 from streamguard.vault.durable import make_directory, write_whole
@@ -38,7 +39,7 @@ def backup(arguments: argparse.Namespace) -> int:
         raise ConfigError("keep the keys out of the backup: name another directory")
     make_directory(target)
     try:
-        _copy_log(settings.log.file, target / "log")
+        _copy_log(settings, target / "log")
         for bank in settings.bank.paths:
             _copy_bank(bank.resolve(), target / "banks")
         if settings.evidence.directory and settings.evidence.directory.is_dir():
@@ -55,10 +56,14 @@ def backup(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _copy_log(file: Path, target: Path) -> None:
+def _copy_log(settings: Settings, target: Path) -> None:
+    """Copy the log, and what reviewers work with before it: that may lag behind, never be ahead."""
     make_directory(target)
-    if file.exists():
-        copy_database(file, target / file.name)
+    file = settings.log.file
+    reviewers = review_file(settings.review, file)
+    for database in (reviewers, file):
+        if database.exists():
+            copy_database(database, target / database.name)
     added = file.with_name(file.name + ADDED_SUFFIX)
     if added.exists():
         write_whole(target / added.name, added.read_bytes())

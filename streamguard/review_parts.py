@@ -5,7 +5,6 @@ Rule: only processes of review import this.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
@@ -14,19 +13,8 @@ from streamguard.evidence_parts import open_vault
 from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.service import Review, make_review
-from streamguard.review_section import ReviewSection
+from streamguard.review_section import ReviewSection, review_file
 from streamguard.settings import Settings
-
-SUFFIX = ".review"
-"""What the name of our own file ends in; it begins as the event log's, and lies beside it."""
-
-DAY_S = 86_400.0
-
-
-def desk_path(settings: Settings) -> Path:
-    """Say where the file of the reviewers is."""
-    log = settings.log.file
-    return settings.review.file or log.with_name(log.name + SUFFIX)
 
 
 def rules_of(section: ReviewSection) -> Rules:
@@ -53,7 +41,7 @@ def open_review(settings: Settings) -> Iterator[Review]:
     if settings.evidence.directory is not None:
         vault = open_vault(settings.evidence, settings.deployment.name)
     with SqliteLog(settings.log.file) as log:
-        file = DeskFile(desk_path(settings))
+        file = DeskFile(review_file(section, settings.log.file))
         try:
             source = f"/streamguard/{settings.deployment.name}"
             rules = rules_of(section)

@@ -11,6 +11,9 @@ from pydantic import Field
 from streamguard.core.decision_data import ActionKind
 from streamguard.section import Section
 
+REVIEW_SUFFIX = ".review"
+"""What the name of our own file ends in; it begins as the event log's, and lies beside it."""
+
 
 class ReviewSection(Section):
     """The console of the reviewers, `streamguard review`."""
@@ -38,3 +41,8 @@ class ReviewSection(Section):
     """How a person's decision on what a machine found is declared (DSA, art. 17); ask counsel."""
     platform_token_file: Path | None = None
     """Holds the token with which the platform hands in appeals; without it none are taken."""
+
+
+def review_file(section: ReviewSection, log_file: Path) -> Path:
+    """Say where the file of the reviewers is."""
+    return section.file or log_file.with_name(log_file.name + REVIEW_SUFFIX)

@@ -11,6 +11,8 @@ from streamguard import backup_verb
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.cli import main
 from streamguard.core.retention import DAY_S, Retention
+from streamguard.review.accounts import Accounts
+from streamguard.review.desk_file import DeskFile
 from streamguard.vault.object_store import ObjectStore
 from streamguard.vault.purge import erase, plan_purge
 from streamguard.vault.spool import upload
@@ -53,7 +55,18 @@ def full(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) 
         event_log.append([opened(number) for number in range(N_FLAGS)])
         event_log.commit("review", 7, 0.0)
     (made.root / "log" / "log.db.secret").write_text("of this deployment")
+    desk = DeskFile(made.root / "log" / "log.db.review")
+    Accounts(desk, lambda: 0.0).add("anna", "senior", frozenset({"*"}), None)
+    desk.close()
     return made
+
+
+def accounts_of(deployment: Deployment) -> list[str]:
+    """Name who may sign in at the console."""
+    desk = DeskFile(deployment.root / "log" / "log.db.review")
+    names = [one.name for one in Accounts(desk, lambda: 0.0).all()]
+    desk.close()
+    return names
 
 
 def restored(full: Deployment, tmp_path: Path, evidence: str = "") -> Deployment:
@@ -102,6 +115,7 @@ def test_all_of_it_comes_back(
     assert len(logged.splitlines()) == N_FLAGS
     with SqliteLog(new.root / "log" / "log.db") as event_log:
         assert event_log.position("review") == 7
+    assert accounts_of(new) == ["anna"]
     assert (new.root / "log" / "log.db.secret").read_text() == "of this deployment"
 
 
