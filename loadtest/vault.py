@@ -23,13 +23,14 @@ import pyrage
 
 from loadtest.live import quantiles
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.core.kept import Part, Subject
+from streamguard.core.kept import Ends, Part, Piece, Subject
 from streamguard.vault.checking import Checked, check
 from streamguard.vault.collecting import Collector
 from streamguard.vault.encrypting import read_recipients
 from streamguard.vault.export import Order, export
 from streamguard.vault.folder import Folder
 from streamguard.vault.keys import KeyFiles, Keys
+from streamguard.vault.recording import Recordings
 from streamguard.vault.sealing import new_key, opened, sealed
 from streamguard.vault.vault import Vault
 
@@ -45,6 +46,9 @@ STEP_BITS = 1
 """Each how many bits one is flipped; a test of this test takes fewer."""
 
 N_SEALED = 5
+N_PIECES = 120
+"""Of a minute: the worker hands over every half second."""
+
 ORDER = Order("loadtest", "1")
 
 
@@ -75,11 +79,12 @@ def main(arguments: Sequence[str]) -> int:
         memory = _memory(folder / "large")
         sealing = _sealing()
         flags = _flags(folder / "flags", options.flags)
+        growing = _growing(folder / "growing")
         bits = _every_bit(folder / "small")
     load = [round(load, 2) for load in os.getloadavg()]
     is_good = bits["n_missed"] == 0
-    figures = {"sealing": sealing, "flags": flags, "memory": memory, "bits": bits}
-    print(json.dumps({**figures, "load": load, "pass": is_good}))
+    figures = {"sealing": sealing, "flags": flags, "growing": growing, "memory": memory}
+    print(json.dumps({**figures, "bits": bits, "load": load, "pass": is_good}))
     return 0 if is_good else 1
 
 
@@ -171,6 +176,26 @@ def _flags(directory: Path, n_flags: int) -> dict[str, Any]:
         "export_mb_per_cpu_s": round(each_mb / plain.cpu_s),
         "export_age_mb_per_cpu_s": round(each_mb / encrypted.cpu_s),
         "n_problems": n_problems,
+    }
+
+
+def _growing(directory: Path) -> dict[str, Any]:
+    """Let one clip grow for a minute of its stream, half a second at a time, until it is a part."""
+    vault = _made(directory)
+    recordings, content = Recordings(vault), random.Random(4).randbytes(CLIP_BYTES // 20)
+    spent: list[Spent] = []
+    print("a clip that grows", file=sys.stderr)
+    for number in range(N_PIECES):
+        ends: Ends = "clip" if number == N_PIECES - 1 else ""
+        with spending() as one:
+            recordings.grow(_subject(0), Piece(0, 0, 500 * (number + 1), content, ends))
+        spent.append(one)
+    pieces, last = spent[:-1], spent[-1]
+    return {
+        "cpu_ms_per_minute_of_clip": round(1000 * sum(one.cpu_s for one in spent), 1),
+        "piece_ms": quantiles([1000 * one.wall_s for one in pieces]),
+        "made_a_part_in_ms": round(1000 * last.wall_s, 1),
+        "clips_per_core": round(60 / sum(one.cpu_s for one in spent)),
     }
 
 
