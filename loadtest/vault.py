@@ -47,7 +47,7 @@ STEP_BITS = 1
 
 N_SEALED = 5
 N_PIECES = 120
-"""Of a minute: the worker hands over every half second."""
+"""Of a minute, half a second each."""
 
 ORDER = Order("loadtest", "1")
 

@@ -1,7 +1,8 @@
 """Follows the event log on behalf of evidence: what a flag came to, and what people decided.
 
 Rule: evidence says by itself what it is evidence of, long after the log forgot: the last event of a
-flag is a part of it. A decision says how long it is kept. What was done twice changes nothing.
+flag is a part of it. A decision says how long it is kept, and an appeal holds it. What comes twice
+changes nothing.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.custody import Detail, EvidenceClass, Standing
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData
@@ -92,6 +94,10 @@ class Follower:
                 self._keep(data, record.body)
             case DecisionData():
                 self._classify(data)
+            case AppealReceivedData():
+                self._hold(data)
+            case AppealResolvedData():
+                self._release(data)
 
     def _keep(self, flag: FlagData, body: str) -> None:
         """Make the last event of a flag a part of its evidence."""
@@ -126,9 +132,37 @@ class Follower:
                 purpose=decision.reason_code,
             )
 
-    def _standings(self, evidence_ids: Sequence[str]) -> list[Standing]:
-        """Say how it is with those that are kept."""
+    def _hold(self, appeal: AppealReceivedData) -> None:
+        """Keep what was decided on for as long as somebody objects to that."""
+        ref = f"appeal {appeal.appeal_id}"
+        detail: Detail = {"ref": ref, "authority": "appeal", "until": ""}
+        for standing in self._standings():
+            is_held = any(hold.ref == ref for hold in standing.holds)
+            if standing.decision_id == appeal.decision_id and not is_held:
+                self._vault.note(
+                    standing.evidence_id,
+                    "hold",
+                    detail,
+                    actor=self._vault.actor,
+                    purpose="an appeal was handed in",
+                )
+
+    def _release(self, appeal: AppealResolvedData) -> None:
+        ref = f"appeal {appeal.appeal_id}"
+        for standing in self._standings():
+            if any(hold.ref == ref for hold in standing.holds):
+                self._vault.note(
+                    standing.evidence_id,
+                    "release",
+                    {"ref": ref},
+                    actor=self._vault.actor,
+                    purpose="the appeal was resolved",
+                )
+
+    def _standings(self, evidence_ids: Sequence[str] | None = None) -> list[Standing]:
+        """Say how it is with those that are kept; None asks for all."""
         with self._vault.changing() as chain:
             known = chain.ledger.evidence
-            found = [known[each] for each in evidence_ids if each in known]
+            asked = known if evidence_ids is None else evidence_ids
+            found = [known[each] for each in asked if each in known]
         return [each for each in found if each.state == "kept"]

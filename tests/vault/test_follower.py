@@ -13,14 +13,14 @@ from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, flag_event
 from streamguard.core.kept import Subject
-from streamguard.core.review_events import decision_event
+from streamguard.core.review_events import appeal_event, decision_event
 from streamguard.evidence_follow import following
 from streamguard.vault import follower as module
 from streamguard.vault.follower import GROUP, NOTE_EVERY_S, Follower
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.core_fakes import SOURCE
-from tests.made_reviews import decision, flag, flag_id
+from tests.made_reviews import APPEAL_ID, appeal, decision, flag, flag_id, resolved
 from tests.processes import until
 from tests.vault.made_vaults import made_vault, part, problems
 
@@ -140,6 +140,26 @@ def test_a_decision_that_was_taken_back_leaves_evidence_unreviewed(
 
     standing = vault.standing(flag_id(1))
     assert (standing.evidence_class, standing.decision_id) == ("unreviewed", "d-2")
+
+
+def test_what_somebody_objects_to_is_on_hold_until_that_is_resolved(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    objected = appeal_event(SOURCE, appeal(decision_id="d-1"), recorded_s=1_000.0)
+    event_log.append([decided(flag_ids=[flag_id(0), flag_id(1)]), objected])
+    followed(vault, event_log)
+    event_log.commit(GROUP, 1, 0.0)
+    followed(vault, event_log)  # once more
+
+    holds = [vault.standing(flag_id(number)).holds for number in range(3)]
+    assert [[hold.ref for hold in each] for each in holds] == [
+        *([f"appeal {APPEAL_ID}"], [f"appeal {APPEAL_ID}"], []),
+    ]
+    event_log.append([appeal_event(SOURCE, resolved(), recorded_s=1_001.0)])
+    followed(vault, event_log)
+
+    assert [vault.standing(flag_id(number)).holds for number in range(3)] == [(), (), ()]
+    assert problems(vault.folder.root) == []
 
 
 def test_flags_and_decisions_are_taken_in_the_order_of_the_log_however_many(

@@ -14,8 +14,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.check import State
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.retention import DAY_S, Retention
+from streamguard.evidence_check import checked_evidence
+from streamguard.evidence_section import EvidenceSection
 from streamguard.evidence_upload import uploading
 from streamguard.vault.checking import Checked, check
 from streamguard.vault.object_store import ObjectStore
@@ -259,3 +262,25 @@ def test_what_is_erased_while_it_is_listed_is_passed_over(tmp_path: Path) -> Non
 
     assert problems == []
     assert folder.here() == []
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("bucket", "state"), [("evidence", State.OK), ("another", State.FAIL)])
+def test_the_doctor_asks_an_s3_by_the_settings_and_leaves_nothing_in_it(
+    s3_port: int, tmp_path: Path, bucket: str, state: State
+) -> None:
+    options = tmp_path / "options.toml"
+    endpoint = f"http://127.0.0.1:{s3_port}"
+    written = {**OPTIONS, "endpoint": endpoint}
+    options.write_text("".join(f'{name} = "{value}"\n' for name, value in written.items()))
+    section = EvidenceSection(
+        directory=tmp_path / "evidence",
+        store=f"s3://{bucket}/doctored",
+        store_options_file=options,
+    )
+
+    *_, store = checked_evidence(section, "studio")
+
+    assert (store.name, store.state) == ("store", state)
+    assert SECRET not in store.what
+    assert ObjectStore("s3://evidence/doctored", written).evidence_ids() == []
