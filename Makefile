@@ -21,6 +21,9 @@ test: $(KERNELS) $(PARTS) ## run all tests; skipped ones are listed with their r
 unit: $(KERNELS) ## run the tests that start no other program
 	$(PYTEST) -m "not integration" $(ARGS)
 
+chaos: $(KERNELS) $(PARTS) ## do harm to brokers, disks, clocks and processes, ten minutes long too
+	STREAMGUARD_CHAOS_LONG=1 $(PYTEST) tests/chaos $(ARGS)
+
 lint: $(VENV) ## check style and spelling
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -65,4 +68,4 @@ $(PARTS): .ci/setup loadtest/footage.py tests/kafka/pom.xml tests/contracts/tool
 	@mkdir -p $(@D)
 	@touch $@
 
-.PHONY: help demo kernels test unit lint types bench check contracts lock clean
+.PHONY: help demo kernels test unit chaos lint types bench check contracts lock clean

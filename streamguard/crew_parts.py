@@ -21,6 +21,7 @@ from streamguard.runtime.member import Member
 from streamguard.runtime.wire import WorkerPlan, read_to_supervisor
 from streamguard.settings import Settings
 from streamguard.vault.channel import serve
+from streamguard.vault.heard import OfHeard
 from streamguard.worker_section import WorkerSection
 
 if TYPE_CHECKING:
@@ -97,13 +98,20 @@ def _adopt(vault: "Vault") -> None:
             log.info("evidence_adopted", n_clips=n_adopted)
 
 
-def starter(vault: "Vault | None") -> Callable[[int], Awaitable[Member]]:
-    """Give what starts a worker process by its number, and keeps the evidence that it makes."""
+def starter(
+    vault: "Vault | None", is_heard_of: Callable[[str], bool]
+) -> Callable[[int], Awaitable[Member]]:
+    """Give what starts a worker process by its number, and keeps the evidence that it makes.
+
+    is_heard_of: says of a flag that opened, by its id, whether it is in the log or will be.
+    """
     if vault is None:
         return _start_member
     from streamguard.vault.recording import Recordings  # noqa: PLC0415  # as above
 
-    return partial(_start_member, hear=lambda end: serve(end, Recordings(vault)))
+    return partial(
+        _start_member, hear=lambda end: serve(end, OfHeard(Recordings(vault), is_heard_of))
+    )
 
 
 async def _start_member(

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,12 +23,17 @@ class SmallDisk:
         self._filler = path / "filler"
 
     def fill(self, n_pages_left: int = 0) -> None:
-        """Leave so much of it free as of now."""
+        """Leave so much of it free as of now, also while others write there."""
         self.free()
-        room = os.statvfs(self.path)
-        n_bytes = room.f_bavail * room.f_frsize - n_pages_left * PAGE_BYTES
         with self._filler.open("wb") as filler:
-            os.posix_fallocate(filler.fileno(), 0, n_bytes)
+            while (n_bytes := self._n_free_bytes() - n_pages_left * PAGE_BYTES) > 0:
+                with suppress(OSError):  # somebody else took some of it meanwhile: less, then
+                    os.posix_fallocate(filler.fileno(), 0, n_bytes)
+                    return
+
+    def _n_free_bytes(self) -> int:
+        room = os.statvfs(self.path)
+        return room.f_bavail * room.f_frsize
 
     def free(self) -> None:
         """Give back what `fill` took."""

@@ -3,6 +3,7 @@
 Once by a file that may not grow (RLIMIT_FSIZE), as any user can have it; else by a disk that is.
 """
 
+import json
 import resource
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.errors import LogUnavailable
-from streamguard.core.events import Topic
+from streamguard.core.events import EventType, Topic
 from tests.chaos.conftest import AllThere
 from tests.chaos.site import Screened, Site, eventually
 from tests.chaos.verdict import evidence_told, problems_of_evidence
@@ -21,6 +22,9 @@ from tests.small_disk import SmallDisk
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 N_FLAGS = 2_000
+
+N_PAGES_FOR_P0 = 384
+"""1.5 MiB: of a disk of 64 MiB, 2 MiB are for P0 alone."""
 
 
 def limit(run: Running, size_bytes: int) -> None:
@@ -124,4 +128,29 @@ def test_evidence_waits_while_the_disk_of_its_store_is_full(
 
     assert n_spooled > 0
     assert while_full == []
+    all_there(site)
+
+
+def test_a_flag_that_is_let_go_leaves_no_evidence(
+    tmp_path: Path,
+    apache: ApacheKafka,
+    all_there: AllThere,
+    flickering: Screened,
+    disk: SmallDisk,
+) -> None:
+    """What is not urgent goes while its log's disk is nearly full, and is counted."""
+    site = Site(tmp_path, apache.bootstrap, log=disk.path / "log.db", screened=flickering)
+    site.append(range(N_FLAGS))
+
+    with site.running() as run:
+        eventually(lambda: bool(evidence_told(site)) and not site.n_waiting())
+        disk.fill(N_PAGES_FOR_P0)
+        eventually(lambda: metric(run, "flags_shed_total") > 2)
+        disk.free()
+        n_told = len(evidence_told(site))
+        eventually(lambda: len(evidence_told(site)) > n_told)
+
+    heard_of = {event["data"]["flag_id"] for event in site.events(EventType.FLAG_OPENED)}
+    kept = {json.loads(text)["evidence_id"] for text in flickering.texts("manifests/*.json")}
+    assert kept <= heard_of
     all_there(site)

@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from loadtest.made_events import later, number_in_record, opened
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.account import Account
 from streamguard.core.errors import LogUnavailable
+from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event
 from streamguard.core.record import Row
 from streamguard.core.shedding import Room
@@ -117,3 +119,33 @@ def test_the_later_life_of_a_flag_that_went_is_not_told(stage: Stage) -> None:
 
     assert stage.numbers == [2]
     assert stage.gone == [Severity.P1]
+
+
+def id_of(event: Event) -> str:
+    assert isinstance(event.data, FlagData)
+    return str(event.data.flag_id)
+
+
+def test_a_flag_that_goes_is_not_heard_of_and_one_that_cannot_wait_is(stage: Stage) -> None:
+    stage.free_bytes = NOTHING
+    gone, taken = opened(1, severity="P3"), opened(2, severity="P0")
+
+    stage.shedder.append([gone, taken])
+    stage.shedder.append([opened(3, severity="P0")])
+
+    told = [stage.shedder.is_heard_of(id_of(event)) for event in (gone, taken)]
+    assert told == [False, True]
+
+
+def test_while_there_is_room_every_flag_is_heard_of_before_it_comes(stage: Stage) -> None:
+    assert stage.shedder.is_heard_of(id_of(opened(1, severity="P3")))
+
+
+def test_whoever_asks_too_soon_waits_for_the_answer(stage: Stage) -> None:
+    stage.free_bytes = NOTHING
+    event = opened(1, severity="P3")
+    with ThreadPoolExecutor(1) as asking:
+        answer = asking.submit(stage.shedder.is_heard_of, id_of(event))
+        stage.shedder.append([event])
+
+        assert answer.result(30) is False
