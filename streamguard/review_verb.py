@@ -17,10 +17,11 @@ from streamguard.admin.token import is_allowed, read_token
 from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.review.service import Review
 from streamguard.review.web import make_app
+from streamguard.review_audience import keep_audience
 from streamguard.review_parts import open_review
 from streamguard.review_section import ReviewSection
 from streamguard.runtime.stop import Stop
-from streamguard.settings import load_settings
+from streamguard.settings import Settings, load_settings
 
 FOLLOW_EVERY_S = 0.1
 """How often the log is looked at for what is new: a tenth of the second within which a flag is to
@@ -48,13 +49,14 @@ def review(arguments: argparse.Namespace) -> int:
 
     async def watched(stop: Stop) -> int:
         with open_review(settings) as parts:
-            await _serve(parts, settings.review, stop)
+            await _serve(parts, settings, stop)
         return 0
 
     return process.run_until_signal(watched)
 
 
-async def _serve(parts: Review, section: ReviewSection, stop: Stop) -> None:
+async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
+    section = settings.review
     try:
         listening = socket.create_server((section.host, section.port))
     except OSError as error:
@@ -75,10 +77,14 @@ async def _serve(parts: Review, section: ReviewSection, stop: Stop) -> None:
     log.info("review_started", port=listening.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listening]))
-        following = tasks.create_task(_follow(parts))
+        beside = [
+            tasks.create_task(_follow(parts)),
+            tasks.create_task(keep_audience(settings, parts.desk.file)),
+        ]
         await stop.wait()
         server.should_exit = True
-        following.cancel()
+        for task in beside:
+            task.cancel()
     log.info("review_stopped")
 
 

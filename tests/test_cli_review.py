@@ -2,15 +2,22 @@
 
 import json
 import subprocess
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 
 import httpx
 import pytest
 
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.review.desk_file import DeskFile
+from streamguard.review.projection import read_case
 from tests.made_reviews import flag, flag_opened
 from tests.processes import DEADLINE_S, Finished, Running, command, environment, streamguard
 
+ADMIN_TOKEN = "a token of sixteen or more"  # noqa: S105  # of nobody
 PASSWORD = "correct horse battery"  # noqa: S105  # of nobody
 
 
@@ -115,6 +122,60 @@ def test_an_audit_is_checked_in_the_log_and_from_an_export(config: Path, tmp_pat
     }
     assert "record 0 is not what was written" in results["changed"].out
     assert f"head {head}" in results["export"].out
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    """Look again and again, for another process is at work."""
+    waiting, until_s = Event(), time.monotonic() + DEADLINE_S
+    while not claim():
+        assert time.monotonic() < until_s
+        waiting.wait(0.02)
+
+
+class Supervisor(BaseHTTPRequestHandler):
+    """Answers as the admin API of a running deployment."""
+
+    def do_GET(self) -> None:
+        is_ours = self.headers["authorization"] == f"Bearer {ADMIN_TOKEN}"
+        rows = [
+            {"session_id": "s-1", "n_viewers": 137},
+            {"session_id": "", "n_viewers": 5},
+            {"session_id": "s-2", "n_viewers": None},
+        ]
+        body = json.dumps({"streams": rows}).encode()
+        self.send_response(200 if is_ours and self.path == "/v1/streams" else 401)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_the_audience_of_a_case_is_what_the_supervisor_says(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "log.db.token").write_text(ADMIN_TOKEN)
+    with SqliteLog(tmp_path / "log.db") as log:
+        log.append([flag_opened(flag(1)), flag_opened(flag(2, session="s-2"))])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Supervisor)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    variables = environment(STREAMGUARD_ADMIN__PORT=str(server.server_port))
+    file = DeskFile(tmp_path / "log.db.review")
+
+    def viewers() -> list[int | None]:
+        rows = file.rows("SELECT body FROM cases ORDER BY session_id")
+        return [read_case(body).n_viewers for (body,) in rows]
+
+    with Running("review", "--config", config, env=variables) as console:
+        wait_until(lambda: viewers() == [137, None])
+        code = console.stop()
+    found = viewers()
+    file.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+    assert (code, found) == (0, [137, None])
 
 
 def test_an_address_that_is_taken_is_told(config: Path) -> None:

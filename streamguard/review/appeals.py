@@ -5,7 +5,6 @@ the decision that restores and the answer to the appeal are in the log together 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import uuid4, uuid5
 
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
@@ -13,7 +12,7 @@ from streamguard.core.audit import Deed
 from streamguard.core.cases import Case
 from streamguard.core.decision_data import DecisionData, SignalVote
 from streamguard.core.errors import CaseTaken, DecisionRefused, NoSuchCase
-from streamguard.core.event_data import FlagData, utc_seconds, utc_text
+from streamguard.core.event_data import utc_seconds, utc_text
 from streamguard.core.events import ID_NAMESPACE
 from streamguard.core.people import Person
 from streamguard.core.reasons import REASONS, reasons_for
@@ -232,9 +231,7 @@ class Appeals:
 
     def _votes_against(self, case: Case) -> tuple[SignalVote, ...]:
         """Say of each entry that found the case that it was wrong."""
-        query = "SELECT body FROM case_flags WHERE case_id = ? ORDER BY flag_id"
-        rows: list[Any] = self._desk.file.rows(query, (case.case_id,))
-        flags = (FlagData.model_validate_json(body) for (body,) in rows)
+        flags = self._desk.flags(case.case_id)
         matches = [one.match for flag in flags for one in flag.signals if one.match is not None]
         names = dict.fromkeys((match.bank, match.entry) for match in matches)
         votes = [SignalVote(bank=bank, entry=entry, agrees=False) for bank, entry in names]

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamguard.core.cases import Case
 from streamguard.core.decision_data import DecisionData
-from streamguard.core.event_data import utc_text
+from streamguard.core.event_data import FlagData, utc_text
 from streamguard.core.people import Person
 from streamguard.core.priority import priority
 from streamguard.review.leases import Lease
@@ -66,3 +66,17 @@ def decision_rows(
     if is_blind(case, person):
         return []
     return [one.model_dump(mode="json", exclude_none=True) for one in decisions]
+
+
+def flag_row(flag: FlagData) -> dict[str, Any]:
+    """Say what a flag says, but for where its evidence lies: that is shown by the lease alone."""
+    said = flag.model_dump(mode="json", exclude_none=True, exclude={"evidence"})
+    evidence = flag.evidence
+    return said | {
+        "evidence": {
+            "state": evidence.state,
+            "has_clip": evidence.clip is not None,
+            "has_still": evidence.still is not None,
+            "blurhash": evidence.blurhash,
+        }
+    }

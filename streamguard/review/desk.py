@@ -13,6 +13,7 @@ import apsw
 
 from streamguard.core.cases import Case
 from streamguard.core.errors import NoSuchCase
+from streamguard.core.event_data import FlagData
 from streamguard.core.people import Person
 from streamguard.core.ruling import Rules
 from streamguard.review.desk_file import DeskFile
@@ -65,6 +66,12 @@ class Desk:
         if case is None or not person.is_cleared(case.policy):
             raise NoSuchCase("there is no such case")
         return case
+
+    def flags(self, case_id: str) -> list[FlagData]:
+        """Give the flags of a case as they are now, the oldest first."""
+        rows = self.file.rows("SELECT body FROM case_flags WHERE case_id = ?", (case_id,))
+        flags = [FlagData.model_validate_json(body) for (body,) in rows]
+        return sorted(flags, key=lambda flag: (flag.window.start_time, flag.flag_id))
 
     def held(self) -> dict[str, Lease]:
         """Give who has what in hand now, by case: presence."""

@@ -13,7 +13,7 @@ from streamguard.core.event_data import utc_text
 from streamguard.core.people import RIGHTS
 from streamguard.core.reasons import REASONS
 from streamguard.core.ruling import Choice
-from streamguard.review.cards import card, decision_rows, lease_row
+from streamguard.review.cards import card, decision_rows, flag_row, lease_row
 from streamguard.review.guard import Answer, Call, Door, Refused
 from streamguard.review.looks import Held
 from streamguard.review.queue import SKIP_REASONS, Claimed
@@ -81,7 +81,10 @@ def _case(call: Call) -> Answer:
     lease = review.desk.held().get(case.case_id)
     shown = card(case, call.person, review.desk.wall(), lease)
     decisions = review.rulings.of_case(call.person, case.case_id)
-    return shown | {"decisions": decision_rows(case, call.person, decisions)}
+    return shown | {
+        "flags": [flag_row(one) for one in review.desk.flags(case.case_id)],
+        "decisions": decision_rows(case, call.person, decisions),
+    }
 
 
 def _renew(call: Call) -> Answer:

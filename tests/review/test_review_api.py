@@ -51,6 +51,8 @@ def test_a_case_goes_from_the_queue_to_a_decision(console: Console) -> None:
         "P0: an attack in progress",
         "the stream is live",
     ]
+    assert [one["flag_id"] for one in facts["flags"]] == [flag_id(2)]
+    assert facts["flags"][0]["evidence"]["state"] == "pending"
     assert facts["lease"]["holder"] == console.review.accounts.named("reviewer").account_id  # type: ignore[union-attr]  # it is there
     assert made.status_code == 200
     assert made.json()["action"] == "cut"
@@ -258,6 +260,24 @@ def test_evidence_of_another_case_or_without_a_lease_is_not_shown(
 
     assert [one.status_code for one in answers] == [404, 404, 404, 409, 400, 409, 409]
     assert len(vault.entries()) == n_entries
+
+
+def test_where_evidence_lies_is_told_to_nobody(console: Console) -> None:
+    still = {"uri": "file:///secret/place/a.jpg", "sha256": "0" * 64, "size_bytes": 3}
+    evidence = {"state": "ready", "still": still, "blurhash": "LEHV6nWB2yk8"}
+    console.bench.tell(flag_opened(flag(9, session="s-9", severity="P0", evidence=evidence)))
+    client = console.signed_in("senior")
+    [case] = [one for one in console.bench.cases() if one.session_id == "s-9"]
+
+    answer = client.get(f"/api/v1/cases/{case.case_id}")
+
+    assert answer.json()["flags"][0]["evidence"] == {
+        "state": "ready",
+        "has_clip": False,
+        "has_still": True,
+        "blurhash": "LEHV6nWB2yk8",
+    }
+    assert "secret" not in answer.text
 
 
 def test_without_a_store_there_is_no_evidence(console: Console) -> None:
