@@ -66,11 +66,11 @@ class Clip:
                     since = at + 1
                     continue
                 self._origin_us = packet.dts_us
-                self._begin(packet)
+                self._begin(packets[at:])
             elif packet.is_keyframe and self._is_full(packet):
                 kept += self._grow(self._muxer, packets[since:at], "file")
                 self._number, since = self._number + 1, at
-                self._begin(packet)
+                self._begin(packets[at:])
         if self._muxer is not None:
             self._grow(self._muxer, packets[since:], "")
         return kept
@@ -84,9 +84,9 @@ class Clip:
         muxer, self._muxer = self._muxer, None
         return [] if muxer is None else self._grow(muxer, (), "clip")
 
-    def _begin(self, first: Packet) -> None:
-        self._muxer = ClipMuxer(self._codec, first, self._origin_us)
-        self._file_us = self._end_us = first.pts_us
+    def _begin(self, packets: Sequence[Packet]) -> None:
+        self._muxer = ClipMuxer(self._codec, packets, self._origin_us)
+        self._file_us = self._end_us = packets[0].pts_us
         self._n_bytes = 0
 
     def _is_full(self, packet: Packet) -> bool:

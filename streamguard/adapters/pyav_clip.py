@@ -15,6 +15,7 @@ from av.container import OutputContainer
 from av.packet import Packet as AvPacket
 from av.video.stream import VideoStream
 
+from streamguard.adapters.pyav_clip_sound import ClipSound, can_copy
 from streamguard.adapters.pyav_decoder import IN_BAND
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.types import Codec, Packet
@@ -36,6 +37,7 @@ OPTIONS = {
     "use_editlist": "0",
     "avoid_negative_ts": "disabled",
     "flush_packets": "1",
+    "max_interleave_delta": str(FRAGMENT_US),  # a silent track holds the other up so long at most
 }
 
 _AV1_CONFIG_BYTES = 4
@@ -48,8 +50,8 @@ class ClipMuxer:
     Its timeline is that of the whole clip, which begins at `origin_us`.
     """
 
-    def __init__(self, codec: Codec, first: Packet, origin_us: int) -> None:
-        """Begin a file with a packet at which decoding may begin; it is not added yet.
+    def __init__(self, codec: Codec, packets: Sequence[Packet], origin_us: int) -> None:
+        """Begin a file with packets, of which at the first decoding may begin; none is added yet.
 
         Raises:
             EvidenceUnavailable: the codec cannot be copied into MP4, or this is no video.
@@ -58,6 +60,7 @@ class ClipMuxer:
             raise EvidenceUnavailable(
                 f"clips are made of H.264, H.265 and AV1, not of {codec.name}"
             )
+        first = packets[0]
         self._sink = _Sink()
         self._origin_us = origin_us
         self._next_dts = 0
@@ -65,6 +68,7 @@ class ClipMuxer:
         with _translated():
             self._container = av.open(self._sink, "w", format="mp4", options=OPTIONS)
             self._video = _video(self._container, codec, first)
+            self._sound = _sound(self._container, codec, packets)
 
     def add(self, packets: Sequence[Packet]) -> bytes:
         """Take packets in the order of reading; give what is finished of the file.
@@ -76,6 +80,8 @@ class ClipMuxer:
         """
         with _translated():
             for packet in packets:
+                if self._sound:
+                    self._container.mux(list(self._sound.copied(packet, self._origin_us)))
                 self._container.mux(self._copied(packet))
         return self._sink.take()
 
@@ -139,6 +145,17 @@ def _video(container: OutputContainer, codec: Codec, first: Packet) -> VideoStre
     if codec.quarter_turns:
         video.set_display_rotation(90 * codec.quarter_turns)
     return video
+
+
+def _sound(container: OutputContainer, codec: Codec, packets: Sequence[Packet]) -> ClipSound | None:
+    """Add the stream of the sound, where there is one that can be copied."""
+    if codec.sound is None or not can_copy(codec.sound):
+        return None
+    first = next((sound for packet in packets for sound in packet.sounds), None)
+    try:
+        return ClipSound(container, codec.sound, first)
+    except (av.FFmpegError, ValueError, IndexError):
+        return None
 
 
 def _sequence_head(codec: Codec, first: Packet) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
@@ -28,12 +29,7 @@ from streamguard.adapters.pyav_options import (
 )
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.adapters.srt_child import SrtChild
-from streamguard.core.errors import (
-    ConfigError,
-    SourceInvalid,
-    SourceUnavailable,
-    StreamguardError,
-)
+from streamguard.core.errors import ConfigError, SourceInvalid, SourceUnavailable, StreamguardError
 from streamguard.core.limits import MAX_SIDE
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
@@ -71,6 +67,7 @@ class Opened:
 
     container: InputContainer
     video: VideoStream
+    sound: AudioStream | None
 
     def __init__(
         self, location: Location, clock: Clock, timeouts: SourceTimeouts, hls_hosts: Collection[str]
@@ -86,6 +83,7 @@ class Opened:
         self._clock = clock
         self._timeouts = timeouts
         self._reader: Reader | None = None
+        self._hears = False
         if location.protocol == "hls":
             from streamguard.adapters.hls_reader import HlsReader  # noqa: PLC0415  # its HTTP client takes long to import
 
@@ -125,6 +123,12 @@ class Opened:
             stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
             for stream in self.container.streams.video
         )
+
+    def hear(self) -> None:
+        """Read the sound, too, from now on."""
+        self._hears = True
+        if self.sound:
+            self.sound.discard = Discard.default
 
     def renew(self) -> None:
         """Take note of a video packet."""
@@ -242,8 +246,10 @@ class Opened:
                 f"{where.label} holds no video"
             )
         self._check_limits(chosen)
+        self.sound = next((s for s in streams.audio if s.codec_context), None)
+        wanted = (chosen, self.sound) if self._hears else (chosen,)
         for stream in streams if where.is_live else ():
-            if stream is not chosen:
+            if stream not in wanted:
                 stream.discard = Discard.all
         return chosen
 

@@ -6,6 +6,7 @@ raised are ours, and never show the URL.
 
 import sys
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Self, cast
@@ -20,6 +21,7 @@ from streamguard.adapters.annexb import parameter_sets, sets_in_box
 from streamguard.adapters.picture_size import size_of
 from streamguard.adapters.pyav_demuxer import Demuxer
 from streamguard.adapters.pyav_open import Opened
+from streamguard.adapters.pyav_sound import Sounds
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.core.access_unit import is_gradual
 from streamguard.core.budget import ErrorBudget
@@ -69,6 +71,7 @@ class PyavSource:
         self._sets = b""
         self._joining = Joining()
         self._dts_us = 0
+        self._sounds: Sounds | None = None
         self._ends: dict[int, tuple[int, Fraction]] = {}  # by stream: its last tick, their length
         timeouts = timeouts or SourceTimeouts()
         most_bytes = timeouts.limits.max_packet_bytes
@@ -96,6 +99,12 @@ class PyavSource:
         traceback: TracebackType | None,
     ) -> None:
         self._opened.close()
+
+    def hear(self) -> None:
+        """Read the sound, too: its packets come with those of the video; before all packets."""
+        self._opened.hear()
+        self._sounds = Sounds(self._opened)
+        self.codec = replace(self.codec, sound=self._sounds.described)
 
     def packets(self, may_pass_over: Callable[[], bool] = lambda: False) -> Iterator[Packet]:
         """Yield the video packets in the order of reading, to the end.
@@ -175,6 +184,8 @@ class PyavSource:
                 continue
             if not is_live:
                 self._note_end(packet)
+            if self._sounds:
+                self._sounds.take(packet)
             if packet.stream_index == video:
                 self._check_size(packet.size)
                 self._opened.renew()
@@ -222,6 +233,7 @@ class PyavSource:
             self._demuxer.n_passed_over,
             is_gradual_one,
             is_blind=bool(sets),
+            sounds=self._sounds.placed(unit, self._time_base, stamp) if self._sounds else (),
         )
 
     def _sets_to_begin(self, dts_us: int, *, is_start: bool) -> bytes:

@@ -16,6 +16,9 @@ MAX_FILE_BYTES = 96 << 20
 """Of a file of a clip: a minute of 12 Mbit/s. A fatter stream begins a new one sooner."""
 
 
+CLIP_SOUNDS = frozenset({"aac", "opus"})
+"""Codecs whose sound is copied into clips, by FFmpeg's names."""
+
 Ends = Literal["", "file", "clip"]
 """What the bytes of a clip end: their file, the whole clip, or nothing."""
 

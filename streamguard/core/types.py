@@ -34,6 +34,18 @@ Role = Literal["known", "negative"]
 
 
 @dataclass(frozen=True, slots=True)
+class Sound:
+    """The sound beside the video, of which evidence is kept.
+
+    name:       FFmpeg's name of its codec: "aac", "opus", "mp3"...
+    n_channels: 1 for mono, 2 for stereo; 0 where it is not known yet.
+    """
+
+    name: str
+    n_channels: int
+
+
+@dataclass(frozen=True, slots=True)
 class Codec:
     """What a decoder must know before the first packet.
 
@@ -42,6 +54,7 @@ class Codec:
     width, height: picture size in pixels as announced, 0 where it is not known yet.
     quarter_turns: turns of 90 degrees, counterclockwise, after which the picture stands upright.
     n_tracks:      tracks of video that the source has; this one, the first, is screened alone.
+    sound:         None where there is none, or nobody keeps it.
     """
 
     name: str
@@ -50,6 +63,21 @@ class Codec:
     height: int
     quarter_turns: int = 0
     n_tracks: int = 1
+    sound: Sound | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SoundPacket:
+    """One encoded unit of sound.
+
+    pts_us:  presentation time on the timeline of the video, of the same epoch.
+    payload: encoded bytes, as they came.
+    head:    out-of-band parameters; empty where they are in-band, as with AAC in MPEG-TS.
+    """
+
+    pts_us: int
+    payload: bytes
+    head: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +95,7 @@ class Packet:
         decoded in order from it on is whole some frames later.
     is_blind:    decoding may begin here for want of anything better: what moves is seen soon, and
         nobody knows when the picture is whole. H.264 and H.265 carry their parameter sets here.
+    sounds:      what was read of the sound since the packet before; empty where nobody keeps it.
     """
 
     epoch: int
@@ -78,6 +107,12 @@ class Packet:
     n_passed_over: int = 0
     is_refresh: bool = False
     is_blind: bool = False
+    sounds: tuple[SoundPacket, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Encoded bytes, with those of the sound."""
+        return len(self.payload) + sum(len(sound.payload) for sound in self.sounds)
 
     @property
     def is_start(self) -> bool:

@@ -243,7 +243,7 @@ class Collecting:
         """Take packets from the ring up to a media time, as far as there is room for them."""
         if self._clip is None:
             return
-        if sum(len(packet.payload) for packet in self._waiting) > MAX_WAITING_BYTES:
+        if sum(packet.size_bytes for packet in self._waiting) > MAX_WAITING_BYTES:
             self.has_room.clear()
             return
         ring, last = self._case.ring, self._last

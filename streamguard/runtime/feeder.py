@@ -16,6 +16,7 @@ from streamguard.core.coverage import LossLedger
 from streamguard.core.drift import Drift
 from streamguard.core.errors import StreamguardError
 from streamguard.core.hands import MARK, NO_HANDS, SINCE_US, Hand, Hands
+from streamguard.core.kept import CLIP_SOUNDS
 from streamguard.core.sampling import Sampler, Step
 from streamguard.core.types import Codec, GapReason, Packet
 from streamguard.runtime.lane import Lane
@@ -29,6 +30,10 @@ class Source(Protocol):
     """An opened stream."""
 
     codec: Codec
+
+    def hear(self) -> None:
+        """Read the sound, too, before all packets; `codec` tells of it then."""
+        ...
 
     def packets(self, may_pass_over: Callable[[], bool]) -> Iterator[Packet]:
         """Yield the packets in the order of reading; raises a StreamguardError when it breaks.
@@ -121,6 +126,8 @@ class Feeder:
         error: Exception | None = None
         try:
             with self._open_source() as source:
+                if self._keeps_all:
+                    self._hear(source)
                 self._codec_name = source.codec.name
                 if source.codec.n_tracks > 1:
                     others = source.codec.n_tracks - 1
@@ -135,6 +142,13 @@ class Feeder:
         if self.newest is not None:
             self._lane.note(EpochEnded(*self.newest, is_last=True))
         self._lane.note(SourceEnded(error, self.n_packets))
+
+    def _hear(self, source: Source) -> None:
+        """Have the sound come along; say so where clips will be without it."""
+        source.hear()
+        sound = source.codec.sound
+        if sound is not None and sound.name not in CLIP_SOUNDS:
+            log.warning("sound_not_kept", stream_id=self._name, codec=sound.name)
 
     def _read(self, source: Source) -> Iterator[Packet]:
         for packet in source.packets(self._may_pass_over):

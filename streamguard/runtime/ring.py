@@ -50,7 +50,7 @@ class PacketRing:
                 return
             self._packets.append(packet)
             self._keyframes += packet.is_start
-            self._size_bytes += len(packet.payload)
+            self._size_bytes += packet.size_bytes
             if packet.is_start or self.size_bytes > self._max_bytes:
                 self._evict(packet.pts_us)
 
@@ -133,9 +133,9 @@ class PacketRing:
     def _drop_gop(self) -> None:
         dropped = self._packets.popleft()
         self._keyframes -= 1
-        self._size_bytes -= len(dropped.payload)
+        self._size_bytes -= dropped.size_bytes
         while not self._packets[0].is_start:
-            self._size_bytes -= len(self._packets.popleft().payload)
+            self._size_bytes -= self._packets.popleft().size_bytes
 
 
 def last_gop() -> PacketRing:

@@ -24,7 +24,7 @@ FRAME_US = 40_000
 
 
 def clip_of(codec: Codec, found: tuple[Packet, ...]) -> bytes:
-    muxer = ClipMuxer(codec, found[0], found[0].dts_us)
+    muxer = ClipMuxer(codec, found, found[0].dts_us)
     return muxer.add(found) + muxer.close()
 
 

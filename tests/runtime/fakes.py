@@ -130,6 +130,9 @@ class FakeSource:
     ) -> None:
         self.is_closed = True
 
+    def hear(self) -> None:
+        """Have no sound."""
+
     def packets(self, may_pass_over: Callable[[], bool]) -> Iterator[Packet]:
         for packet in self.given:
             self.on_read(packet)

@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from streamguard.core.errors import SourceCorrupt, SourceUnavailable
 from streamguard.core.sampling import Sampler, Sampling
-from streamguard.core.types import GapReason, Packet, Sample
+from streamguard.core.types import GapReason, Packet, Sample, Sound
 from streamguard.runtime.feeder import Feeder, Source
 from streamguard.runtime.lane import MAX_AGE_S
 from streamguard.runtime.notes import (
@@ -502,3 +503,21 @@ def test_of_a_long_gop_frames_that_no_other_needs_are_left_out(mode: Sampling) -
         assert len(decoded) == (3 if mode is Sampling.AUTO else 6)
 
     on_loop(test)
+
+
+@pytest.mark.parametrize(
+    ("sound", "told"),
+    [(None, []), (Sound("aac", 2), []), (Sound("opus", 2), []), (Sound("mp3", 2), ["mp3"])],
+)
+def test_sound_that_clips_will_be_without_is_said(sound: Sound | None, told: list[str]) -> None:
+    class Sounding(FakeSource):
+        def hear(self) -> None:
+            self.codec = replace(self.codec, sound=sound)
+
+    def test(bench: Bench) -> None:
+        feed(bench, Sounding([packet(0)]))
+
+    with capture_logs() as lines:
+        on_loop(test)
+
+    assert [line["codec"] for line in lines if line["event"] == "sound_not_kept"] == told
