@@ -167,9 +167,10 @@ class Guard:
     def _answered(self, request: Request, door: Door, body: bytes) -> Response:
         address = request.client.host if request.client else "-"
         token = request.cookies.get(self._cookie, "")
-        if not self._rates.take(token or address):
+        known = self._review.sessions.find(token) if token else None
+        if not self._rates.take(known.account.account_id if known else address):
             raise Refused(429, "too many requests: wait a little")
-        session = self._session(request, door, token)
+        session = self._admitted(request, door, known)
         call = Call(
             self._review,
             session,
@@ -182,7 +183,10 @@ class Guard:
         answer = door.handler(call)
         return answer if isinstance(answer, Response) else JSONResponse(answer)
 
-    def _session(self, request: Request, door: Door, token: str) -> WebSession | None:
+    def _admitted(
+        self, request: Request, door: Door, session: WebSession | None
+    ) -> WebSession | None:
+        """Give the session where the route asks for one; refuse whom it is not for."""
         if door.right == "platform":
             if not self._is_platform(request.headers.get("authorization")):
                 raise Refused(401, "give the platform's token: Authorization: Bearer …")
@@ -191,7 +195,6 @@ class Guard:
             _require_same_site(request)
         if door.right == "nobody":
             return None
-        session = self._review.sessions.find(token) if token else None
         if session is None:
             raise Refused(401, "sign in")
         if request.method != "GET" and not is_same(

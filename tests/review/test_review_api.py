@@ -420,6 +420,18 @@ def test_whoever_asks_too_often_waits(console: Console) -> None:
     assert client.get("/api/v1/me").status_code == 200
 
 
+def test_tokens_that_nobody_was_given_do_not_let_anybody_ask_more_often(console: Console) -> None:
+    client = console.stranger()
+    name = next(iter(console.signed_in("reviewer").cookies))
+
+    answers = []
+    for number in range(int(BURST) + 1):
+        client.cookies.set(name, f"made-up-{number}")
+        answers.append(client.get("/api/v1/me").status_code)
+
+    assert set(answers) == {401, 429}
+
+
 def test_an_operator_has_the_cases_made_anew(console: Console) -> None:
     client = console.signed_in("operator")
     console.bench.cases()
