@@ -14,6 +14,8 @@ from starlette.routing import Route
 from streamguard.review.account_routes import Cookie, account_doors
 from streamguard.review.appeal_routes import APPEAL_DOORS
 from streamguard.review.guard import HEADERS, Door, Guard
+from streamguard.review.pages.board import Board
+from streamguard.review.pages.doors import page_routes
 from streamguard.review.rates import Rates
 from streamguard.review.routes import CASE_DOORS
 from streamguard.review.service import Review
@@ -47,8 +49,9 @@ def make_app(
     routes = [
         Route(door.path, _endpoint(guard, door), methods=[door.method]) for door in doors(cookie)
     ]
+    pages = page_routes(guard, Board(review, monotonic))
     return Starlette(
-        routes=[*routes, Route("/livez", _alive)],
+        routes=[*routes, *pages, Route("/livez", _alive)],
         exception_handlers={404: _plain(404, "there is nothing here"), 405: _plain(405, "not so")},
     )
 

@@ -1,0 +1,121 @@
+"""What stands on the page of a case.
+
+Rule: facts alone; pictures are fetched by the browser, one by one, each look on record.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from streamguard.core.cases import Case
+from streamguard.core.event_data import FlagData, Signal
+from streamguard.core.people import Person
+from streamguard.core.ruling import in_force
+from streamguard.review.cards import card, decision_rows
+from streamguard.review.leases import Lease
+from streamguard.review.pages.board import name_of, named
+from streamguard.review.pages.paper import fragment
+from streamguard.review.pages.timeline import HEIGHT, WIDTH, clock, timeline
+from streamguard.review.service import Review
+
+MAX_SIGNALS = 12
+"""Signals that are told one by one, the latest: more than that nobody compares."""
+
+_FLAGS = "SELECT body FROM case_flags WHERE case_id = ? ORDER BY flag_id"
+_CONFIRMED = """
+SELECT count(*) FROM decisions WHERE case_id <> ?
+AND json_extract(body, '$.stream.stream_id') = ? AND json_extract(body, '$.outcome') = 'confirmed'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One signal in words."""
+
+    name: str
+    text: str
+
+
+def facts(review: Review, person: Person, case: Case) -> str:
+    """Make the part of the page that changes while the case is looked at.
+
+    Raises:
+        NoSuchCase: there is no such case for this person.
+    """
+    desk = review.desk
+    lease = desk.held().get(case.case_id)
+    flags = flags_of(review, case)
+    line = timeline(flags)
+    decisions = decision_rows(case, person, review.rulings.of_case(person, case.case_id))
+    return fragment(
+        "facts.html",
+        case=named(card(case, person, desk.wall(), lease), review),
+        found=[_told(one, flag) for flag in flags for one in flag.signals][-MAX_SIGNALS:],
+        n_samples=sum(flag.window.n_samples for flag in flags),
+        n_confirmed=_n_confirmed(review, case),
+        line=line,
+        width=WIDTH,
+        height=HEIGHT,
+        clock=clock,
+        decisions=[row | {"by": _by(review, row["actor"])} for row in decisions],
+    )
+
+
+def context(review: Review, person: Person, case: Case) -> dict[str, Any]:
+    """Give what the page needs besides the facts."""
+    lease = review.desk.held().get(case.case_id)
+    return {
+        "case_id": case.case_id,
+        "token": _token(person, lease),
+        "lease_s": review.desk.lease_s,
+        "may_restore": person.may("restore") and in_force(case) is not None,
+        "matched": _matched(review, case),
+    }
+
+
+def flags_of(review: Review, case: Case) -> list[FlagData]:
+    """Give the flags of a case as they now are."""
+    rows = review.desk.file.rows(_FLAGS, (case.case_id,))
+    found = [FlagData.model_validate_json(body) for (body,) in rows]
+    return sorted(found, key=lambda one: (one.stream.epoch, one.window.start_pts_ms))
+
+
+def _token(person: Person, lease: Lease | None) -> int | None:
+    return lease.token if lease and lease.holder == person.account_id else None
+
+
+def _told(signal: Signal, flag: FlagData) -> Found:
+    at = clock(flag.window.start_pts_ms)
+    match, score = signal.match, signal.score
+    if match is not None:
+        sure = "certain" if match.is_certain else "not certain yet"
+        return Found(
+            f"{match.bank}/{match.entry}",
+            f"{match.distance_bits} bits off, alone a match up to {match.max_distance_bits};"
+            f" {match.votes} samples agree, {sure}; from {at}",
+        )
+    assert score is not None  # noqa: S101  # a signal has one of the two
+    return Found(
+        f"{score.model}/{score.category}",
+        f"score {score.score:.2f}, threshold {score.threshold:.2f};"
+        f" {score.votes} of the last 3 samples; from {at}",
+    )
+
+
+def _matched(review: Review, case: Case) -> list[str]:
+    """Name the entries of banks that matched, each once: a decision says what it thinks of them."""
+    found = (
+        f"{one.match.bank}/{one.match.entry}"
+        for flag in flags_of(review, case)
+        for one in flag.signals
+        if one.match is not None
+    )
+    return list(dict.fromkeys(found))[:8]
+
+
+def _n_confirmed(review: Review, case: Case) -> int:
+    ((count,),) = review.desk.file.rows(_CONFIRMED, (case.case_id, case.stream_id))
+    return int(count)
+
+
+def _by(review: Review, actor: str) -> str:
+    return actor if ":" in actor else name_of(review, actor)

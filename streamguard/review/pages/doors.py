@@ -1,0 +1,105 @@
+"""Which pages there are, and who may open them.
+
+Rule: a page goes through the same gate as the API, and changes nothing: what changes something is
+the API, which scripts of pages call.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from streamguard.review.guard import HEADERS, Answer, Call, Door, Guard
+from streamguard.review.pages.board import Board
+from streamguard.review.pages.case_page import context, facts
+from streamguard.review.pages.keys import choosable
+from streamguard.review.pages.live import events
+from streamguard.review.pages.paper import instead_of, page, static_files
+from streamguard.review.queue import SKIP_REASONS
+
+SKIPS = {
+    "enough": "it is enough for now",
+    "conflict_of_interest": "I know somebody in it",
+    "language": "I do not speak the language",
+    "not_sure": "I am not sure",
+    "too_much": "this one is too much for me",
+}
+
+
+def page_doors(board: Board) -> Sequence[Door]:
+    """Give every page, with what it asks for."""
+    return (
+        Door("GET", "/sign-in", "nobody", _sign_in),
+        Door("GET", "/", "see_queue", partial(_queue, board)),
+        Door("GET", "/cases/{case_id}", "see_case", _case),
+        Door("GET", "/exposure", "judge", _exposure),
+        Door("GET", "/events", "see_queue", partial(events, board)),
+    )
+
+
+def page_routes(guard: Guard, board: Board) -> list[Route]:
+    """Give the routes of pages, and of the files that they need."""
+    routes = [Route(door.path, _endpoint(guard, door)) for door in page_doors(board)]
+    return [*routes, Route("/static/{name}", _static), Route("/favicon.ico", _icon)]
+
+
+def _endpoint(guard: Guard, door: Door) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        answer = await guard.answer(request, door)
+        if answer.status_code < 400 or door.path == "/events":  # noqa: PLR2004  # HTTP
+            return answer
+        shown = instead_of(answer)
+        for name, value in HEADERS.items():
+            shown.headers.setdefault(name, value)
+        return shown
+
+    return endpoint
+
+
+async def _static(request: Request) -> Response:
+    file = static_files().get(request.path_params["name"])
+    if file is None:
+        return Response(status_code=404, headers=HEADERS)
+    return Response(file.body, 200, HEADERS | dict(file.headers))
+
+
+async def _icon(_: Request) -> Response:
+    return RedirectResponse("/static/icon.svg", 308, HEADERS)
+
+
+def _sign_in(_: Call) -> Answer:
+    return page("sign_in.html")
+
+
+def _queue(board: Board, call: Call) -> Answer:
+    rows = board.rows(call.person)
+    return page("queue.html", rows=rows, person=call.person, name=_name(call))
+
+
+def _case(call: Call) -> Answer:
+    review, person = call.review, call.person
+    review.desk.projection.catch_up()
+    case = review.desk.case(person, call.path["case_id"])
+    return page(
+        "case.html",
+        person=person,
+        name=_name(call),
+        facts=facts(review, person, case),
+        policy=case.policy,
+        severity=case.severity.value,
+        reasons=choosable(),
+        skips=[(str(at), code, SKIPS[code]) for at, code in enumerate(SKIP_REASONS, 1)],
+        **context(review, person, case),
+    )
+
+
+def _exposure(call: Call) -> Answer:
+    today = call.review.looks.exposure_today(call.person)
+    return page("exposure.html", person=call.person, name=_name(call), today=today)
+
+
+def _name(call: Call) -> str:
+    assert call.session is not None  # noqa: S101  # such pages ask for one
+    return call.session.account.name

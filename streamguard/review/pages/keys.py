@@ -1,0 +1,53 @@
+"""Which key chooses which reason.
+
+Rule: each reason has one letter, and no letter has two; none is a key that does something while a
+reason is chosen (space, j, k, h, l, x, z). A new reason without a letter fails a test.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streamguard.core.reasons import REASONS
+
+LETTERS: Mapping[str, str] = {
+    "TVEC.ATTACK_LIVE": "a",
+    "TVEC.KNOWN_PERP": "p",
+    "TVEC.EXECUTION": "v",
+    "TVEC.GLORIFY": "g",
+    "TVEC.RECRUIT": "r",
+    "TVEC.BRANDING": "b",
+    "VIOLENCE.GRAPHIC_OTHER": "c",
+    "POLICY.OTHER": "o",
+    "CONTEXT.NEWS": "n",
+    "CONTEXT.EDUCATION": "e",
+    "CONTEXT.DOCUMENTATION": "d",
+    "CONTEXT.GAMEPLAY": "m",
+    "CONTEXT.SATIRE": "s",
+    "ERROR.WRONG_MATCH": "w",
+    "ERROR.BAD_ENTRY": "y",
+    "ERROR.WRONG_SCORE": "i",
+    "NOTHING.FOUND": "f",
+    "PROCESS.UNSURE": "u",
+    "PROCESS.NOT_SEEN": "t",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choosable:
+    """A reason as it stands on its control."""
+
+    code: str
+    text: str
+    key: str
+    outcomes: str
+    is_context: bool
+
+
+def choosable() -> list[Choosable]:
+    """Give all reasons, with their keys."""
+    return [
+        Choosable(
+            code, one.text, LETTERS[code], " ".join(sorted(one.outcomes)), one.context is not None
+        )
+        for code, one in REASONS.items()
+    ]

@@ -1,0 +1,91 @@
+"""What is pushed to open pages: server-sent events.
+
+Rule: nothing is sent that the page does not show already or would show when it is loaded anew; the
+stream ends with the session of whoever opened it.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from streamguard.core.errors import StreamguardError
+from streamguard.review.guard import Call
+from streamguard.review.pages.board import Board
+from streamguard.review.pages.case_page import facts
+
+LOOK_EVERY_S = 0.2
+"""How often it is looked whether something has changed: of the second that a new case may take to
+be seen, a fifth."""
+
+CHECK_EVERY_S = 2.0
+"""How often it is looked whether the account is still signed in."""
+
+KEPT_ALIVE_S = 15.0
+"""Without anything to say, so often a comment is sent, or else what lies between hangs up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one page shows: it is sent anew only when it differs."""
+
+    version: int
+    message: str
+
+
+def events(board: Board, call: Call) -> StreamingResponse:
+    """Send the queue, or one case, whenever it changes."""
+    case_id = call.asked.get("case", "")
+    make = (lambda: _case(call, case_id)) if case_id else (lambda: _queue(board, call))
+    return StreamingResponse(_sent(board, call, make), media_type="text/event-stream")
+
+
+async def _sent(board: Board, call: Call, make: Callable[[], str]) -> AsyncIterator[str]:
+    seen = Seen(-1, "")
+    since_checked_s = since_sent_s = 0.0
+    yield "retry: 1000\n\n"
+    while True:
+        try:
+            new = await run_in_threadpool(_changed, board, make, seen)
+            if since_checked_s >= CHECK_EVERY_S:
+                since_checked_s = 0.0
+                if not await run_in_threadpool(call.review.sessions.is_open, call.token):
+                    yield "event: over\ndata: {}\n\n"
+                    return
+        except StreamguardError:
+            return  # the browser comes back, and is told what is wrong
+        if new.message != seen.message:
+            yield new.message
+            since_sent_s = 0.0
+        elif since_sent_s >= KEPT_ALIVE_S:
+            yield ":\n\n"
+            since_sent_s = 0.0
+        seen = new
+        await asyncio.sleep(LOOK_EVERY_S)
+        since_checked_s += LOOK_EVERY_S
+        since_sent_s += LOOK_EVERY_S
+
+
+def _changed(board: Board, make: Callable[[], str], seen: Seen) -> Seen:
+    version = board.version()
+    return seen if version == seen.version else Seen(version, make())
+
+
+def _queue(board: Board, call: Call) -> str:
+    rows = board.rows(call.person)
+    said = {"html": rows.html, "n_cases": rows.n_cases, "severity": rows.severity}
+    return _message("queue", said | {"present": rows.present})
+
+
+def _case(call: Call, case_id: str) -> str:
+    case = call.review.desk.case(call.person, case_id)
+    html = facts(call.review, call.person, case)
+    return _message("case", {"html": html, "is_live": case.is_live, "n_flags": case.n_flags})
+
+
+def _message(name: str, said: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(said)}\n\n"

@@ -1,0 +1,82 @@
+// Asks the console's API, and tells what came of it. Nothing here touches evidence.
+
+let csrf = null;
+
+export class Refused extends Error {
+  constructor(status, text) {
+    super(text);
+    this.status = status;
+  }
+}
+
+async function told(response) {
+  if (response.ok) return response;
+  let text = `the console answers ${response.status}`;
+  try {
+    text = (await response.json()).problem;
+  } catch { /* no JSON: what stands above has to do */ }
+  if (response.status === 401 && location.pathname !== '/sign-in') location.assign('/sign-in');
+  throw new Refused(response.status, text);
+}
+
+export async function get(path) {
+  return told(await fetch(path, { cache: 'no-store' }));
+}
+
+export async function post(path, said = {}) {
+  if (csrf === null && path !== '/api/v1/sign-in') {
+    csrf = (await (await get('/api/v1/me')).json()).csrf;
+  }
+  const headers = { 'content-type': 'application/json', 'x-csrf-token': csrf ?? '' };
+  const body = JSON.stringify(said);
+  return (await told(await fetch(path, { method: 'POST', headers, body }))).json();
+}
+
+export function say(text) {
+  document.getElementById('status').textContent = text;
+}
+
+export function tell(error) {
+  document.getElementById('problem').textContent = error ? error.message : '';
+}
+
+export async function signOut() {
+  await post('/api/v1/sign-out');
+  location.assign('/sign-in');
+}
+
+// Whoever speaks to a computer, or hits keys by accident, turns single keys off (WCAG 2.2, 2.1.4).
+export function areKeysOn() {
+  return localStorage.getItem('keys') !== 'off';
+}
+
+export function setKeys(areOn) {
+  localStorage.setItem('keys', areOn ? 'on' : 'off');
+}
+
+// Keys act on the page unless somebody types, or means the browser.
+export function isTyped(event) {
+  if (!areKeysOn() && event.key.length === 1 && event.key !== ' ') return true;
+  return event.ctrlKey || event.metaKey || event.altKey || event.isComposing
+    || event.target.closest('input, select, textarea') !== null;
+}
+
+// Put what the console rendered in the place of what was there; what has the focus keeps it.
+export function show(element, html) {
+  const focused = document.activeElement?.id;
+  const made = document.createElement('template');
+  made.innerHTML = html;
+  element.replaceChildren(made.content);
+  if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
+}
+
+export function follow(path, handlers) {
+  const source = new EventSource(path);
+  for (const [name, handle] of Object.entries(handlers)) {
+    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+  }
+  source.addEventListener('over', () => location.assign('/sign-in'));
+  return source;
+}
+
+document.getElementById('sign-out')?.addEventListener('click', () => signOut().catch(tell));

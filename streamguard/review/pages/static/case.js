@@ -1,0 +1,215 @@
+// The page of a case: keys, and what they do.
+
+import { areKeysOn, follow, isTyped, post, say, setKeys, show, signOut, tell } from './api.js';
+import { Choosing, Holding } from './decide.js';
+import { LeaseKeeper } from './lease.js';
+import { Marks } from './marks.js';
+import { Reveal } from './reveal.js';
+
+const root = document.getElementById('case');
+const { case: caseId } = root.dataset;
+const token = root.dataset.token === '' ? null : Number(root.dataset.token);
+const path = `/api/v1/cases/${caseId}`;
+const matched = JSON.parse(root.dataset.matched);
+const help = document.getElementById('help');
+const after = document.getElementById('after');
+const undoing = document.getElementById('undo');
+let isMine = token !== null;
+let undoTimer = null;
+let reveal; let choosing; let keeper; let marks;
+
+function letGo() {
+  isMine = false;
+  reveal?.stop();
+  keeper?.stop();
+  document.getElementById('decide')?.setAttribute('hidden', '');
+  after.hidden = false;
+  document.getElementById('next')?.focus();
+}
+
+const DISAGREES = ['ERROR.WRONG_MATCH', 'ERROR.BAD_ENTRY'];
+
+// What the decision says of the entries that matched.
+function votes({ outcome, reason_code: reason }) {
+  if (outcome !== 'confirmed' && !DISAGREES.includes(reason)) return [];
+  return matched.map((name) => {
+    const [bank, ...entry] = name.split('/');
+    return { bank, entry: entry.join('/'), agrees: outcome === 'confirmed' };
+  });
+}
+
+async function decide(choice) {
+  tell(null);
+  try {
+    await reveal.close();
+    const exposure = reveal.seen;
+    const said = { token, ...choice, ...marks.said(), exposure, votes: votes(choice) };
+    const made = await post(`${path}/decision`, said);
+    letGo();
+    say(`Decided: ${made.outcome}, ${made.reason_code}, ${made.action}.`);
+    if (made.undo_until) offerUndo(Date.parse(made.undo_until) - Date.parse(made.decided_at));
+    return true;
+  } catch (error) {
+    tell(error);
+    return false;
+  }
+}
+
+function offerUndo(ms) {
+  const until = performance.now() + ms;
+  const left = document.getElementById('undo-left');
+  const tick = () => {
+    const seconds = Math.ceil((until - performance.now()) / 1000);
+    left.textContent = `(${seconds} s)`;
+    if (seconds <= 0) endUndo();
+  };
+  undoing.hidden = false;
+  undoTimer = setInterval(tick, 250);
+  tick();
+}
+
+function endUndo() {
+  clearInterval(undoTimer);
+  undoing.hidden = true;
+}
+
+async function undo() {
+  if (undoing.hidden) return;
+  endUndo();
+  try {
+    await post(`${path}/undo`);
+    say('Undone: the case waits again.');
+  } catch (error) {
+    tell(error);
+  }
+}
+
+async function next() {
+  if (isMine) return;
+  try {
+    const { case: given } = await post('/api/v1/claim');
+    location.assign(given ? `/cases/${given.case_id}` : '/');
+  } catch (error) {
+    tell(error);
+  }
+}
+
+async function skip(reason) {
+  try {
+    await reveal.close();
+    await post(`${path}/skip`, { token, reason });
+    letGo();
+    say('Skipped: it goes to somebody else.');
+    return true;
+  } catch (error) {
+    tell(error);
+    return false;
+  }
+}
+
+async function enough() {
+  if (!isMine || await skip('enough')) await signOut().catch(tell);
+}
+
+function askWhy() {
+  const skips = document.getElementById('skips');
+  skips.hidden = !skips.hidden;
+  if (!skips.hidden) say('Say why you skip.');
+}
+
+const onCase = {
+  ' ': () => reveal.more(),
+  Escape: () => reveal.hide(),
+  j: () => reveal.step(1),
+  k: () => reveal.step(-1),
+  '[': () => marks.mark('start', reveal.position()),
+  ']': () => marks.mark('end', reveal.position()),
+  s: askWhy,
+  Backspace: () => { document.getElementById('skips').hidden = true; choosing.clear(); },
+};
+const always = { q: enough, '?': () => help.showModal(), u: undo, n: next };
+
+// The control that a key stands for now: of two the one that is offered for the choice at hand.
+function controlOf(key) {
+  for (const place of ['#skips', '#reasons', '#decide']) {
+    const found = [...root.querySelectorAll(`${place} [data-key="${CSS.escape(key)}"]`)]
+      .find((one) => !one.closest('[hidden]'));
+    if (found) return found;
+  }
+  return null;
+}
+
+function act(control, key) {
+  if (control?.dataset.skip) skip(control.dataset.skip);
+  else if (control && (control.dataset.outcome || control.dataset.action || control.dataset.reason)) {
+    choosing.choose(control);
+  } else Promise.resolve(((isMine && onCase[key]) || always[key])?.()).catch(tell);
+}
+
+const holding = new Holding((control) => choosing.choose(control));
+
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') reveal?.hide();
+  if (isTyped(event) || event.key === 'Escape') return;
+  if (help.open) return;
+  const onButton = event.target.closest('button, a') !== null;
+  const pressed = event.target.closest('[data-hold]');
+  if (onButton && (event.key === 'Enter' || event.key === ' ')) {
+    if (pressed && !event.repeat) holding.press(pressed);
+    if (pressed) event.preventDefault();
+    return;
+  }
+  const control = isMine ? controlOf(event.key) : null;
+  if (!control && !(isMine && onCase[event.key]) && !always[event.key]) return;
+  event.preventDefault();
+  if (event.repeat) return;
+  if (control?.hasAttribute('data-hold')) holding.press(control);
+  else act(control, event.key);
+});
+document.addEventListener('keyup', () => holding.release());
+window.addEventListener('blur', () => { holding.release(); reveal?.hide(); });
+document.addEventListener('visibilitychange', () => { if (document.hidden) reveal?.hide(); });
+document.addEventListener('pointerdown', (event) => {
+  const control = event.target.closest('[data-hold]');
+  if (control && isMine) holding.press(control);
+});
+document.addEventListener('pointerup', () => holding.release());
+document.addEventListener('click', (event) => {
+  const control = event.target.closest('[data-key]');
+  if (control && !control.hasAttribute('data-hold')) act(control, control.dataset.key);
+});
+document.getElementById('close-help').addEventListener('click', () => help.close());
+const keys = document.getElementById('keys');
+keys.checked = areKeysOn();
+keys.addEventListener('change', () => setKeys(keys.checked));
+document.getElementById('restore')?.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  try {
+    const reason = document.getElementById('restore-reason').value;
+    await post(`${path}/restore`, { reason_code: reason });
+    say('The stream is restored.');
+    document.getElementById('restore').hidden = true;
+  } catch (error) {
+    tell(error);
+  }
+});
+
+if (isMine) {
+  const stage = document.getElementById('stage');
+  reveal = new Reveal(caseId, token, stage, document.getElementById('where'));
+  marks = new Marks(document.getElementById('marks'));
+  choosing = new Choosing(document.getElementById('decide'), decide);
+  keeper = new LeaseKeeper(path, token, Number(root.dataset.leaseS), letGo);
+  reveal.load().catch(tell);
+  document.getElementById('main').focus();
+}
+
+follow(`/events?case=${encodeURIComponent(caseId)}`, {
+  case: ({ html }) => {
+    show(document.getElementById('facts'), html);
+    marks?.draw();
+    if (isMine) reveal.load().catch(tell);
+  },
+});
+
+document.body.dataset.ready = 'yes'; // keys do something from now on

@@ -1,0 +1,41 @@
+// The queue: what waits comes by itself, and one key takes the most urgent.
+
+import { follow, isTyped, post, say, show, signOut, tell } from './api.js';
+
+const rows = document.getElementById('rows');
+let urgent = null;
+
+async function take(said) {
+  tell(null);
+  try {
+    const { case: given } = await post('/api/v1/claim', said);
+    if (given) location.assign(`/cases/${given.case_id}`);
+    else say('Nothing waits that you may judge.');
+  } catch (error) {
+    tell(error);
+  }
+}
+
+const actions = { n: () => take({}), q: () => signOut().catch(tell) };
+document.getElementById('next')?.addEventListener('click', actions.n);
+document.getElementById('enough')?.addEventListener('click', actions.q);
+document.addEventListener('keydown', (event) => {
+  if (isTyped(event) || event.repeat || !document.getElementById('next')) return;
+  actions[event.key]?.();
+});
+rows.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-take]');
+  if (button) take({ case_id: button.dataset.take });
+});
+
+follow('/events', {
+  queue: ({ html, n_cases: count, severity, present }) => {
+    show(rows, html);
+    document.getElementById('n-cases').textContent = count;
+    if (urgent !== null && severity === 'P0' && count > urgent) say(`A new case; ${count} wait.`);
+    urgent = count;
+    document.getElementById('present').textContent = present;
+  },
+});
+
+document.body.dataset.ready = 'yes'; // keys do something from now on

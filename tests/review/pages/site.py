@@ -1,0 +1,111 @@
+"""A console that is served on loopback, evidence of made footage, and people with browsers.
+
+Rule: whoever uses it waits for what the page shows, never for a time.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from playwright.sync_api import Browser, Page
+
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.events import Event, Topic
+from streamguard.core.kept import Part, Subject
+from streamguard.core.ruling import Rules
+from streamguard.review.accounts import Account, Accounts
+from streamguard.review.service import make_review
+from streamguard.review.web import make_app
+from streamguard.vault.vault import Vault
+from tests.made_reviews import flag_id
+from tests.media import Recipe, image, write_faststart_mp4
+from tests.review.bench import Bench
+from tests.review.console import CHEAP, PASSWORD
+from tests.vault.made_vaults import made_vault
+
+PATIENCE_MS = 30_000
+
+
+class Site:
+    """One console and its surroundings."""
+
+    def __init__(self, folder: Path, browser: Browser) -> None:
+        self.bench = Bench(folder, Rules(check_share=0.0))
+        self.folder = folder
+        self.browser = browser
+        self.vault: Vault = made_vault(folder / "evidence", self.bench.clock)
+        self.accounts = Accounts(self.bench.file, self.bench.clock.wall, CHEAP)
+        self.review = make_review(self.bench.desk, self.vault, self.accounts)
+        self.url = ""
+
+    @classmethod
+    @contextmanager
+    def serving(cls, folder: Path, browser: Browser) -> Iterator["Site"]:
+        site = cls(folder, browser)
+        listening = socket.create_server(("127.0.0.1", 0))
+        app = make_app(site.review, is_secure=False, monotonic=time.monotonic)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        site.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        try:
+            yield site
+        finally:
+            for context in browser.contexts:
+                context.close()
+            server.should_exit = True
+            thread.join(30)
+            listening.close()
+            site.bench.close()
+
+    def account(self, name: str, role: str = "reviewer", *clearance: str) -> Account:
+        return self.accounts.add(name, role, frozenset(clearance or ("*",)), PASSWORD)
+
+    def page(self) -> Page:
+        """Open a browser in which nobody is signed in."""
+        page = self.browser.new_context(base_url=self.url).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        return page
+
+    def signed_in(self, name: str) -> Page:
+        """Sign somebody in, by keyboard."""
+        page = self.page()
+        page.goto("/sign-in")
+        page.keyboard.type(name)
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        ready(page, "Queue")
+        return page
+
+    def tell(self, *events: Event) -> None:
+        self.bench.tell(*events)
+
+    def keep_evidence(self, number: int) -> None:
+        """Keep a still and a clip of a flag: 10 s of a made picture, from 0 s on."""
+        path = self.folder / f"{number}.mp4"
+        write_faststart_mp4(path, Recipe(n_frames=250))
+        still = image("mjpeg")
+        parts = (
+            Part("clip", "video/mp4", 0, 10_000, is_original=True, content=path.read_bytes()),
+            Part("still", "image/jpeg", 2_000, 2_000, is_original=False, content=still),
+        )
+        self.vault.keep(Subject(flag_id(number), "a stream", f"s-{number}"), parts)
+
+    def decisions(self) -> list[DecisionData]:
+        records = self.bench.log.read(1, Topic.DECISIONS)
+        found = (Event.model_validate_json(one.body).data for one in records)
+        return [one for one in found if isinstance(one, DecisionData)]
+
+
+def ready(page: Page, heading: str) -> None:
+    """Wait for a page, and for its keys."""
+    page.get_by_role("heading", name=heading, exact=True).wait_for()
+    page.locator("body[data-ready]").wait_for()
