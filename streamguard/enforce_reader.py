@@ -31,7 +31,10 @@ TIMEOUTS = SourceTimeouts(open_s=5.0, read_s=5.0)
 def main() -> None:
     """Watch the place that is told in the first line of stdin, until killed."""
     confine()
-    told = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:
+        return  # whoever started us has ended
+    told = json.loads(line)
     name = told["rtmp_name"]
     place = Location(told["protocol"], told["url"], told["label"], tuple(name) if name else None)
     _say(READY)

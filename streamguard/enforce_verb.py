@@ -23,8 +23,8 @@ from streamguard.enforce.book import Book
 from streamguard.enforce.brake import Brake, BrakeRule
 from streamguard.enforce.desk import Desk, DeskParts
 from streamguard.enforce.door import Door
-from streamguard.enforce.intake import Intake
-from streamguard.enforce.reader import Reader
+from streamguard.enforce.intake import Intake, Taking
+from streamguard.enforce.reader import Readers
 from streamguard.enforce.sweep import Sweep
 from streamguard.enforce.telling import Telling
 from streamguard.enforce_parts import (
@@ -51,6 +51,8 @@ def enforce(arguments: argparse.Namespace) -> int:
             f"{arguments.config} has neither [[controls]] nor [enforce] webhook: there is nothing"
             " to act on"
         )
+    if settings.enforce.kafka and not settings.kafka.bootstrap_servers:
+        raise ConfigError(f"{arguments.config}: [enforce] kafka needs [kafka] bootstrap_servers")
     secret = secret_of(settings) if settings.servers else b""
     with SqliteLog(settings.log.file, "write") as event_log:
         store = ActionStore(state_file(settings))
@@ -79,6 +81,7 @@ async def _enforced(
     )
     webhook = webhook_of(section, clock)
     sites = sites_of(settings, secret, clock)
+    readers = Readers(clock)
     desk = Desk(
         DeskParts(
             store,
@@ -86,7 +89,7 @@ async def _enforced(
             Means(
                 book,
                 clock,
-                lambda place: Reader(place, clock),
+                readers.open,
                 section.cut_s,
                 refuses_viewers=section.admission == "enforce",
             ),
@@ -98,7 +101,8 @@ async def _enforced(
         )
     )
     sweeps = [Sweep(site, book, desk.is_busy, clock) for site in sites]
-    intake = Intake(event_log, desk, publishes.publish_of, clock, section.group)
+    taking = Taking(desk, publishes.publish_of, clock, section.max_age_s)
+    intake = Intake(event_log, taking, clock, section.group)
     _show(meter, desk, book, sweeps)
     told = partial(_heard, meter, {one.name: one for one in sweeps}, asyncio.get_running_loop())
     admission = admission_of(settings, secret, book, clock, told)
@@ -112,10 +116,14 @@ async def _enforced(
             ready=lambda: None,
         ) as status,
     ):
+        desk.resume()
+        await readers.fill()
         log.info("enforce_started", port=status.port, admission_port=door.port)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(intake.run(stop, section.max_age_s))
+                tasks.create_task(intake.run(stop))
+                if section.kafka:
+                    tasks.create_task(_from_kafka(settings, taking, stop))
                 tasks.create_task(desk.run(stop))
                 rules = rules_of(settings, files, book, clock)
                 sweeping = [tasks.create_task(one.run(stop, section.sweep_s)) for one in sweeps]
@@ -125,12 +133,20 @@ async def _enforced(
                 for task in sweeping:
                     task.cancel()
         finally:
+            await readers.close()
             for site in sites:
                 await site.close()
             if webhook is not None:
                 await webhook.close()
     log.info("enforce_stopped", n_open=desk.n_open)
     return 0
+
+
+async def _from_kafka(settings: Settings, taking: Taking, stop: Stop) -> None:
+    """Take decisions up that come by Kafka, until `stop`."""
+    from streamguard.enforce_kafka import take_from_kafka  # noqa: PLC0415  # needs the extra `kafka`
+
+    await take_from_kafka(settings, taking, stop)
 
 
 def _heard(

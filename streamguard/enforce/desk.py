@@ -100,13 +100,13 @@ class Desk:
         text = self._parts.store.decision(hold.decision_id) or "{}"
         return str(json.loads(text).get("actor", "")).startswith(BY_RULE)
 
-    async def run(self, stop: Stop) -> None:
-        """Work until `stop`, beginning with what was left; then leave the rest for the next start.
-
-        Nothing is half done that is not on disk.
-        """
+    def resume(self) -> None:
+        """Take up again what an earlier life left; before anything else is taken."""
         for kept in self._parts.store.open_actions():
             self._put(kept)
+
+    async def run(self, stop: Stop) -> None:
+        """Work until `stop`, then leave the rest for the next start: all of it is on disk."""
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 self._new.clear()

@@ -35,27 +35,54 @@ PublishOf = Callable[[str, str], str | None]
 log = structlog.get_logger()
 
 
+class Taking:
+    """Hands what is ordered to the desk, from wherever decisions come."""
+
+    def __init__(self, desk: Desk, publish_of: PublishOf, clock: Clock, max_age_s: float) -> None:
+        """max_age_s: how long after a decision it may be carried out."""
+        self._desk = desk
+        self._publish_of = publish_of
+        self._clock = clock
+        self._max_age_s = max_age_s
+
+    async def take(self, record: Record, *, is_old: bool) -> None:
+        """Take up what a record orders; once this returns it is on disk.
+
+        is_old: it was there before we ever read: where it has expired, it was never ours to do.
+        """
+        decision = decision_in(record)
+        if decision is None:
+            return
+        now_s = self._clock.wall()
+        orders = orders_of(decision, now_s, self._max_age_s)
+        orders = [one for one in orders if not is_old or now_s < one.expires_s]
+        if orders:
+            named = await asyncio.to_thread(self._named, orders)
+            await self._desk.take(named, decision.model_dump_json(exclude_none=True))
+
+    def _named(self, orders: list[Order]) -> list[Order]:
+        publish = self._publish_of(orders[0].stream_id, orders[0].session_id)
+        return [replace(one, publish=publish) for one in orders]
+
+
 class Intake:
     """The consumer; on the event loop of the desk."""
 
-    def __init__(
-        self, event_log: SqliteLog, desk: Desk, publish_of: PublishOf, clock: Clock, group: str
-    ) -> None:
+    def __init__(self, event_log: SqliteLog, taking: Taking, clock: Clock, group: str) -> None:
         self._log = event_log
-        self._desk = desk
-        self._publish_of = publish_of
+        self._taking = taking
         self._clock = clock
         self._group = group
         self._noted = (-1, 0.0)
 
-    async def run(self, stop: Stop, max_age_s: float) -> None:
+    async def run(self, stop: Stop) -> None:
         """Take decisions up until `stop`; at the first start of all none that is too old."""
         offset, old_before = await asyncio.to_thread(self._start)
         while not stop.is_set():
             try:
                 end, records = await asyncio.to_thread(self._read, offset)
                 for record in records:
-                    await self._take(record, max_age_s, is_old=record.offset < old_before)
+                    await self._taking.take(record, is_old=record.offset < old_before)
                 offset = records[-1].offset + 1 if records else max(offset, end)
                 await asyncio.to_thread(self._note, offset)
             except LogUnavailable as error:
@@ -73,21 +100,6 @@ class Intake:
     def _read(self, offset: int) -> tuple[int, list[Record]]:
         end = self._log.end_offset()
         return end, self._log.read(offset, Topic.DECISIONS)
-
-    async def _take(self, record: Record, max_age_s: float, *, is_old: bool) -> None:
-        decision = decision_in(record)
-        if decision is None:
-            return
-        now_s = self._clock.wall()
-        orders = orders_of(decision, now_s, max_age_s)
-        orders = [one for one in orders if not is_old or now_s < one.expires_s]
-        if orders:
-            named = await asyncio.to_thread(self._named, orders)
-            await self._desk.take(named, decision.model_dump_json(exclude_none=True))
-
-    def _named(self, orders: list[Order]) -> list[Order]:
-        publish = self._publish_of(orders[0].stream_id, orders[0].session_id)
-        return [replace(one, publish=publish) for one in orders]
 
     def _note(self, offset: int) -> None:
         now_s = self._clock.monotonic()

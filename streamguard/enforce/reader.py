@@ -1,16 +1,17 @@
-"""Our own viewer of a stream, from this side: starts the process that watches, and hears it.
+"""Our own viewers of streams, from this side: starts the processes that watch, and hears them.
 
 Rule: a viewer that is not there proves nothing; only from when it says that it looks does its
-silence count.
+silence count. Each watches one stream and is killed; a few wait, for to start one takes a second on
+a busy machine.
 """
 
 import asyncio
 import json
 import os
 import sys
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from streamguard.adapters.worker_spawn import PASSED_ON
 from streamguard.core.location import Location
@@ -19,58 +20,95 @@ from streamguard.core.ports import Clock
 READY, MEDIA = "r", "m"
 """What the process says, a line each: that it begins to look; that media came."""
 
+SPARES = 3
+"""Viewers that wait, 45 MB each (measured): more streams than that are seldom cut in one second."""
+
 
 class Reader:
-    """One viewer; a context manager on the event loop. Instants are Clock.monotonic() seconds."""
+    """One viewer. Instants are Clock.monotonic() seconds."""
 
-    def __init__(self, place: Location, clock: Clock) -> None:
-        self._place = place
+    def __init__(self, process: asyncio.subprocess.Process, clock: Clock) -> None:
+        self._process = process
         self._clock = clock
-        self._hearing: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
         self.ready_s: float | None = None
         """Since when it looks; None before that, and where it has ended."""
         self.media_s: float | None = None
         """When media came last; None where none did."""
 
-    async def __aenter__(self) -> Self:
+    def watch(self, place: Location) -> None:
+        """Let it watch a place."""
         told = {
-            "protocol": self._place.protocol,
-            "url": self._place.url,
-            "label": self._place.label,
-            "rtmp_name": self._place.rtmp_name,
+            "protocol": place.protocol,
+            "url": place.url,
+            "label": place.label,
+            "rtmp_name": place.rtmp_name,
         }
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "streamguard.enforce_reader"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # FFmpeg's words may hold the address
-            env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
-        )
         assert self._process.stdin is not None  # noqa: S101  # a pipe was asked for
         self._process.stdin.write(json.dumps(told).encode() + b"\n")
-        self._hearing = asyncio.create_task(self._hear(self._process))
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._process is not None and self._hearing is not None  # noqa: S101, PT018  # entered
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-        await self._hearing
-
-    async def _hear(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-        while line := await process.stdout.readline():
+    async def hear(self) -> None:
+        """Hear what it says, to its end."""
+        assert self._process.stdout is not None  # noqa: S101  # a pipe was asked for
+        while line := await self._process.stdout.readline():
             word = line.decode().strip()
             if word == READY:
                 self.ready_s = self._clock.monotonic()
             elif word == MEDIA:
                 self.media_s = self._clock.monotonic()
         self.ready_s = None
+
+
+class Readers:
+    """The viewers of one enforcer; on its event loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._spares: deque[asyncio.subprocess.Process] = deque()
+
+    async def fill(self) -> None:
+        """Have some wait."""
+        while len(self._spares) < SPARES:
+            self._spares.append(await _started())
+
+    @asynccontextmanager
+    async def open(self, place: Location) -> AsyncIterator[Reader]:
+        """Watch a place as long as this lasts."""
+        process = await self._taken()
+        reader = Reader(process, self._clock)
+        hearing = asyncio.create_task(reader.hear())
+        try:
+            reader.watch(place)
+            yield reader
+        finally:
+            await _ended(process)
+            await hearing
+            await self.fill()
+
+    async def close(self) -> None:
+        """End those that wait."""
+        while self._spares:
+            await _ended(self._spares.popleft())
+
+    async def _taken(self) -> asyncio.subprocess.Process:
+        while self._spares:
+            process = self._spares.popleft()
+            if process.returncode is None:
+                return process
+        return await _started()
+
+
+async def _started() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "streamguard.enforce_reader"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,  # FFmpeg's words may hold the address
+        env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+    )
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

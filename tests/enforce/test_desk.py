@@ -1,0 +1,323 @@
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from streamguard.adapters.sqlite_actions import Kept
+from streamguard.core.action_data import ActionFailedData, ActionVerifiedData
+from streamguard.core.denials import Denial
+from streamguard.core.orders import Order
+from streamguard.core.record import Record
+from streamguard.core.webhook import Answer
+from streamguard.enforce.platform import Platform
+from streamguard.enforce.sweep import Sweep
+from streamguard.ingest.control import OrderRefused
+from streamguard.runtime.stop import Stop
+from tests.enforce.stage import Stage, TickingClock, unavailable
+
+DEADLINE_S = 30.0
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path)
+    yield made
+    made.close()
+
+
+def carried_out(stage: Stage, *orders: Order, left: int = 0) -> None:
+    """Take orders up one by one and work until all are over; left: those of an earlier life."""
+
+    async def worked() -> None:
+        stop = Stop()
+        stage.desk.resume()
+        async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(stage.desk.run(stop))
+            for one in orders:
+                await stage.desk.take([one], '{"actor": "r-1"}')
+            await stage.meter.reached(len(orders) + left)
+            stop.set()
+            await running
+
+    stage.runner.run(worked())
+
+
+def swept(stage: Stage, busy: Sequence[str] = ()) -> Sweep:
+    sweep = Sweep(stage.site, stage.book, lambda stream_id: stream_id in busy, stage.clock)
+    stage.runner.run(sweep.look())
+    return sweep
+
+
+def test_a_cut_denies_kicks_and_proves(stage: Stage) -> None:
+    one, other = stage.publish(), stage.publish("live/b")
+
+    carried_out(stage, stage.order(one))
+
+    assert stage.control.kicked == [one]
+    assert stage.provider.listed == [other]
+    requested, verified = stage.told.events
+    assert isinstance(verified.data, ActionVerifiedData)
+    assert (verified.data.method, verified.data.window_ms) == ("no_media", 3000)
+    assert verified.data.n_attempts == 1
+    assert requested.id != verified.id
+    assert len(stage.book.denied) == 1
+    assert stage.store.open_actions() == []
+
+
+def test_nobody_is_kicked_before_the_deny_entry_is_on_disk(stage: Stage) -> None:
+    one = stage.publish()
+    seen: list[list[Denial]] = []
+    stage.control.after_kick = lambda: seen.append(stage.store.denials())
+
+    carried_out(stage, stage.order(one))
+
+    assert [len(denials) for denials in seen] == [1]
+
+
+def test_a_server_that_does_not_answer_is_asked_again(stage: Stage) -> None:
+    one = stage.publish()
+    stage.control.troubles = [unavailable(), OrderRefused("not now"), unavailable()]
+
+    carried_out(stage, stage.order(one))
+
+    assert stage.ends == ["done"]
+    last = stage.told.events[-1].data
+    assert isinstance(last, ActionVerifiedData)
+    assert last.n_attempts == 4
+
+
+def test_who_comes_back_while_it_is_proved_is_kicked_again(stage: Stage) -> None:
+    one = stage.publish()
+    back = [("2",), ("3",)]
+
+    def come_back() -> None:
+        if back:
+            stage.publish("live/a", *back.pop(0))
+
+    stage.control.after_kick = come_back
+
+    carried_out(stage, stage.order(one))
+
+    assert [gone.key.publisher for gone in stage.control.kicked] == ["1", "2", "3"]
+    assert stage.ends == ["done"]
+
+
+def test_media_that_goes_on_until_the_end_is_told_as_such(stage: Stage) -> None:
+    one = stage.publish()
+    stage.control.after_kick = lambda: stage.provider.listed.append(one)
+
+    carried_out(stage, stage.order(one, expires_s=stage.clock.now_s + 20.0))
+
+    assert stage.ends == ["still_live"]
+
+
+def test_a_server_that_never_answers_is_told_as_such(stage: Stage) -> None:
+    one = stage.publish()
+    stage.provider.problem = "server edge: it does not answer"
+
+    carried_out(stage, stage.order(one, expires_s=stage.clock.now_s + 0.5))
+
+    assert stage.ends == ["server_unavailable"]
+    failed = stage.told.events[-1].data
+    assert isinstance(failed, ActionFailedData)
+    assert failed.server == "edge"
+    assert len(stage.book.denied) == 0
+
+
+@pytest.mark.parametrize("act", ["cut", "hold", "cut_and_suspend", "limit_reach"])
+def test_somebody_else_is_left_alone_whatever_was_decided(tmp_path: Path, act: str) -> None:
+    stage = Stage(tmp_path, refuses=True)
+    one = stage.publish()
+    decided = stage.order(one, act)  # type: ignore[arg-type]  # of the list above
+    stage.provider.listed.clear()
+    other = stage.publish("live/a", "2")
+
+    carried_out(stage, decided)
+
+    assert stage.ends == ["session_replaced"]
+    assert stage.provider.listed == [other]
+    assert (len(stage.book.denied), dict(stage.book.held)) == (0, {})
+    stage.close()
+
+
+def test_a_stream_that_is_gone_is_denied_all_the_same(stage: Stage) -> None:
+    decided = stage.order(stage.publish())
+    stage.provider.listed.clear()
+
+    carried_out(stage, decided)
+
+    last = stage.told.events[-1].data
+    assert isinstance(last, ActionVerifiedData)
+    assert last.method == "not_published"
+    assert len(stage.book.denied) == 1
+
+
+@pytest.mark.parametrize("act", ["hold", "limit_reach"])
+def test_of_a_stream_that_is_gone_there_is_nothing_to_hold(tmp_path: Path, act: str) -> None:
+    stage = Stage(tmp_path, refuses=True)
+    decided = stage.order(stage.publish(), act)  # type: ignore[arg-type]  # of the list above
+    stage.provider.listed.clear()
+
+    carried_out(stage, decided)
+
+    assert stage.ends == ["session_ended"]
+    stage.close()
+
+
+def test_what_was_left_by_an_earlier_life_is_done(stage: Stage) -> None:
+    left = stage.order(stage.publish())
+    stage.store.take([left], "{}")
+
+    carried_out(stage, left=1)
+
+    assert stage.ends == ["done"]
+
+
+def test_who_came_while_a_kick_was_under_way_is_taken_for_who_came_back(stage: Stage) -> None:
+    left = stage.order(stage.publish())
+    stage.store.take([left], "{}")
+    stage.store.note(Kept(left, "struck", "live/a"))
+    stage.provider.listed.clear()
+    again = stage.publish("live/a", "2")
+
+    carried_out(stage, left=1)
+
+    assert stage.control.kicked == [again]
+
+
+def test_a_restore_takes_back_what_a_later_decision_finds(stage: Stage) -> None:
+    one = stage.publish()
+
+    carried_out(
+        stage,
+        stage.order(one, "hold", "d-1"),
+        stage.order(one, "restore", "d-2"),
+        stage.order(one, "cut_and_suspend", "d-3"),
+        stage.order(one, "restore", "d-4"),
+    )
+
+    assert stage.ends[-1] == "done"
+    assert set(stage.ends) <= {"done", "superseded"}
+    assert (len(stage.book.denied), dict(stage.book.held)) == (0, {})
+
+
+def test_a_held_stream_goes_on_elsewhere_and_comes_back(stage: Stage) -> None:
+    one = stage.publish()
+
+    carried_out(stage, stage.order(one, "hold"))
+    [held] = stage.provider.listed
+    stage.meter.ends.clear()
+    carried_out(stage, stage.order(one, "restore", "d-2"))
+
+    assert held.key.path.startswith("live/sg-hold-")
+    assert stage.provider.listed == [one]
+
+
+def test_a_held_stream_may_be_cut(stage: Stage) -> None:
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "hold"))
+    stage.meter.ends.clear()
+
+    carried_out(stage, stage.order(one, "cut", "d-2"))
+
+    assert stage.ends == ["done"]
+    assert stage.provider.listed == []
+    assert dict(stage.book.held) == {}
+
+
+def test_viewers_are_refused_where_a_hook_asks_and_nowhere_else(tmp_path: Path) -> None:
+    for refuses, end in ((True, "done"), (False, "not_supported")):
+        folder = tmp_path / end
+        folder.mkdir()
+        stage = Stage(folder, refuses=refuses)
+        carried_out(stage, stage.order(stage.publish(), "limit_reach"))
+
+        assert stage.ends == [end]
+        assert len(stage.book.denied.streams("play", 0.0)) == refuses
+        stage.close()
+
+
+def test_a_rule_may_hold_so_often_and_never_cut(stage: Stage) -> None:
+    first, second = stage.publish(), stage.publish("live/b")
+    rule = {"actor": "rule:exact"}
+
+    carried_out(
+        stage,
+        stage.order(first, "cut", "d-1", **rule),
+        stage.order(first, "hold", "d-2", **rule),
+        stage.order(second, "hold", "d-3", **rule),
+    )
+
+    assert sorted(stage.ends) == ["done", "not_allowed", "over_limit"]
+    assert second in stage.provider.listed
+
+
+def test_the_platform_is_asked_where_a_server_cannot_hold(tmp_path: Path) -> None:
+    asked: list[Record] = []
+
+    async def send(record: Record) -> Answer:
+        asked.append(record)
+        return Answer("done" if len(asked) > 1 else "again", "said")
+
+    stage = Stage(tmp_path, Platform(send, TickingClock()))
+    stage.control.can_hold = False
+
+    carried_out(stage, stage.order(stage.publish(), "hold"))
+
+    assert stage.ends == ["done"]
+    assert [one.type for one in asked] == ["org.streamguard.action.requested.v1"] * 2
+    stage.close()
+
+
+def test_who_came_back_is_ended_and_all_others_are_not(stage: Stage) -> None:
+    carried_out(stage, stage.order(stage.publish()))
+    back, other = stage.publish("live/a", "7"), stage.publish("live/b")
+
+    sweep = swept(stage)
+
+    assert stage.provider.listed == [other]
+    assert stage.control.kicked[-1] == back
+    assert sweep.n_returned == 1
+
+
+def test_a_stream_about_which_something_is_done_is_left_to_that(stage: Stage) -> None:
+    one = stage.order(stage.publish())
+    carried_out(stage, one)
+    stage.publish("live/a", "7")
+
+    assert swept(stage, [one.stream_id]).n_returned == 0
+
+
+def test_who_comes_back_to_a_held_stream_is_held_too(stage: Stage) -> None:
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "hold"))
+    stage.provider.listed.clear()
+    stage.publish("live/a", "7")
+
+    swept(stage)
+
+    [held] = stage.provider.listed
+    assert held.key.path.startswith("live/sg-hold-")
+
+
+def test_a_second_publisher_of_a_held_stream_is_ended(stage: Stage) -> None:
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "hold"))
+    second = stage.publish("live/a", "7")
+
+    swept(stage)
+
+    assert stage.control.kicked == [second]
+    assert len(stage.provider.listed) == 1
+
+
+def test_who_was_cut_may_come_back_when_the_time_is_over(stage: Stage) -> None:
+    carried_out(stage, stage.order(stage.publish()))
+    stage.clock.now_s += 3600.0
+    back = stage.publish("live/a", "7")
+
+    swept(stage)
+
+    assert stage.provider.listed == [back]
+    assert len(stage.book.denied) == 0
