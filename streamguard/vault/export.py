@@ -4,7 +4,7 @@ Rule: it is on record before it is written, and its hash after. What is in it is
 encrypted for those whom it is meant for; then nothing plain of it reaches a disk.
 
     README.txt verify.py        how to check it, with Python's own library and openssl
-    parts/                      the clips and stills
+    parts/                      the clips and stills, and the last event of the flag
     manifests/                  each state of the evidence
     custody.jsonl               who had it in hand, up to this export
     signed/                     what each signature is of, the signature, and the public keys
