@@ -45,6 +45,8 @@ KEEPING = (
     "evidence_spool_freed",
 )
 ERASING = ("evidence_erasure_ordered", "evidence_erased")
+ENFORCING = ("action_taken", "order_given", "action_finished")
+"""Steps of the enforcer, which has crash tests of its own."""
 
 N_FLAGS, N_LATER = 2_000, 100
 
@@ -178,4 +180,4 @@ def test_every_failpoint_is_one_of_these() -> None:
         if call.func.id == "reach" and isinstance(call.args[0], ast.Constant)
     }
 
-    assert found == {*DELIVERY, *BURYING, *PRUNING, *KEEPING, *ERASING}
+    assert found == {*DELIVERY, *BURYING, *PRUNING, *KEEPING, *ERASING, *ENFORCING}
