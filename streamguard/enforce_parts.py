@@ -3,7 +3,9 @@
 Rule: only here are the credentials of control read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -114,14 +116,34 @@ def _listed(book: Book) -> tuple[DenyList, Mapping[str, Hold]]:
     return book.denied, book.held
 
 
-def rules_of(
-    settings: Settings,
-    files: tuple[SqliteLog, ActionStore, SqlitePublishes],
-    book: Book,
-    clock: Clock,
-) -> Rules:
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is read and written."""
+
+    event_log: SqliteLog
+    store: ActionStore
+    publishes: SqlitePublishes
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Files]:
+    """Open the event log and the enforcer's own file.
+
+    Raises:
+        ConfigError: there is no event log.
+        LogUnavailable: one of them cannot be opened.
+    """
+    with ExitStack() as stack:
+        event_log = stack.enter_context(SqliteLog(settings.log.file, "write"))
+        store = ActionStore(state_file(settings))
+        stack.callback(store.close)
+        publishes = SqlitePublishes(settings.log.file)
+        stack.callback(publishes.close)
+        yield Files(event_log, store, publishes)
+
+
+def rules_of(settings: Settings, files: Files, book: Book, clock: Clock) -> Rules:
     """Make what holds by rule, and lifts holds whose time is over."""
-    event_log, store, publishes = files
     section = settings.enforce
     rules = [
         HoldRule(one.name, frozenset(one.banks), one.max_distance_bits)
@@ -129,7 +151,8 @@ def rules_of(
     ]
     source = f"/streamguard/{settings.deployment.name}"
     group = f"{section.group}-rules"
-    desks = Desks(event_log, publishes.told_of, store, book, clock, source, group)
+    told_of = files.publishes.told_of
+    desks = Desks(files.event_log, told_of, files.store, book, clock, source, group)
     return Rules(rules, section.hold_s, desks)
 
 

@@ -1,20 +1,19 @@
 """What the verb `enforce` does: a process of its own, the only one that may act on ingest servers.
 
 Rule: it decides nothing: a person did, or a rule that an operator wrote; and it reads what is done
-from the event log alone.
+from the event log and from Kafka alone.
 """
 
 import argparse
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
 
 from streamguard import process
 from streamguard.adapters.http_status import HttpStatus
-from streamguard.adapters.sqlite_actions import ActionStore
-from streamguard.adapters.sqlite_log import SqliteLog
-from streamguard.adapters.sqlite_publishes import SqlitePublishes
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
 from streamguard.discovery import secret_of
@@ -25,15 +24,17 @@ from streamguard.enforce.desk import Desk, DeskParts
 from streamguard.enforce.door import Door
 from streamguard.enforce.intake import Intake, Taking
 from streamguard.enforce.reader import Readers
+from streamguard.enforce.site import Site
 from streamguard.enforce.sweep import Sweep
 from streamguard.enforce.telling import Telling
 from streamguard.enforce_parts import (
     EnforceMeter,
+    Files,
     admission_of,
+    opened,
     platform_of,
     rules_of,
     sites_of,
-    state_file,
     webhook_of,
 )
 from streamguard.runtime.stop import Stop
@@ -54,92 +55,75 @@ def enforce(arguments: argparse.Namespace) -> int:
     if settings.enforce.kafka and not settings.kafka.bootstrap_servers:
         raise ConfigError(f"{arguments.config}: [enforce] kafka needs [kafka] bootstrap_servers")
     secret = secret_of(settings) if settings.servers else b""
-    with SqliteLog(settings.log.file, "write") as event_log:
-        store = ActionStore(state_file(settings))
-        publishes = SqlitePublishes(settings.log.file)
-        try:
-            return process.run_until_signal(
-                lambda stop: _enforced(settings, secret, (event_log, store, publishes), stop)
-            )
-        finally:
-            publishes.close()
-            store.close()
+    with opened(settings) as files:
+        return process.run_until_signal(partial(_enforced, settings, secret, files))
 
 
-async def _enforced(
-    settings: Settings,
-    secret: bytes,
-    files: tuple[SqliteLog, ActionStore, SqlitePublishes],
-    stop: Stop,
-) -> int:
-    event_log, store, publishes = files
-    section, clock, meter, book = (
-        settings.enforce,
-        SystemClock(),
-        EnforceMeter(),
-        Book(store=files[1]),
-    )
-    webhook = webhook_of(section, clock)
+async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop) -> int:
+    """Build the parts, and run them until `stop`."""
+    clock, meter, book = SystemClock(), EnforceMeter(), Book(files.store)
+    webhook = webhook_of(settings.enforce, clock)
     sites = sites_of(settings, secret, clock)
     readers = Readers(clock)
+    section = settings.enforce
+    means = Means(book, clock, readers.open, section.cut_s, section.admission == "enforce")
     desk = Desk(
         DeskParts(
-            store,
+            files.store,
             sites,
-            Means(
-                book,
-                clock,
-                readers.open,
-                section.cut_s,
-                refuses_viewers=section.admission == "enforce",
-            ),
-            Telling(f"/streamguard/{settings.deployment.name}", event_log, clock),
+            means,
+            Telling(f"/streamguard/{settings.deployment.name}", files.event_log, clock),
             clock,
             meter,
-            Brake(BrakeRule(section.holds_per_minute), store),
+            Brake(BrakeRule(section.holds_per_minute), files.store),
             platform_of(webhook, clock),
         )
     )
     sweeps = [Sweep(site, book, desk.is_busy, clock) for site in sites]
-    taking = Taking(desk, publishes.publish_of, clock, section.max_age_s)
-    intake = Intake(event_log, taking, clock, section.group)
     _show(meter, desk, book, sweeps)
     told = partial(_heard, meter, {one.name: one for one in sweeps}, asyncio.get_running_loop())
-    admission = admission_of(settings, secret, book, clock, told)
-    with (
-        Door(settings.http.host, section.admission_port, admission) as door,
-        HttpStatus(
-            settings.http.host,
-            section.port,
-            meter.registry,
-            live=lambda: None,
-            ready=lambda: None,
-        ) as status,
-    ):
-        desk.resume()
-        await readers.fill()
-        log.info("enforce_started", port=status.port, admission_port=door.port)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(intake.run(stop))
-                if section.kafka:
-                    tasks.create_task(_from_kafka(settings, taking, stop))
-                tasks.create_task(desk.run(stop))
-                rules = rules_of(settings, files, book, clock)
-                sweeping = [tasks.create_task(one.run(stop, section.sweep_s)) for one in sweeps]
-                sweeping.append(tasks.create_task(rules.hold(stop)))
-                sweeping.append(tasks.create_task(rules.lift(stop)))
-                await stop.wait()
-                for task in sweeping:
-                    task.cancel()
-        finally:
-            await readers.close()
-            for site in sites:
-                await site.close()
-            if webhook is not None:
-                await webhook.close()
+    door = Door(
+        settings.http.host,
+        section.admission_port,
+        admission_of(settings, secret, book, clock, told),
+    )
+    try:
+        with door, _status(settings, meter) as status:
+            desk.resume()
+            await readers.fill()
+            log.info("enforce_started", port=status.port, admission_port=door.port)
+            taking = Taking(desk, files.publishes.publish_of, clock, section.max_age_s)
+            await _work(settings, files, book, (desk, sweeps, taking), stop)
+    finally:
+        await readers.close()
+        await _closed(sites)
+        if webhook is not None:
+            await webhook.close()
     log.info("enforce_stopped", n_open=desk.n_open)
     return 0
+
+
+async def _work(
+    settings: Settings,
+    files: Files,
+    book: Book,
+    workers: tuple[Desk, list[Sweep], Taking],
+    stop: Stop,
+) -> None:
+    """Take up, carry out, keep out, hold and lift, until `stop`."""
+    desk, sweeps, taking = workers
+    clock, section = SystemClock(), settings.enforce
+    rules = rules_of(settings, files, book, clock)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(Intake(files.event_log, taking, clock, section.group).run(stop))
+        tasks.create_task(desk.run(stop))
+        keepers = [tasks.create_task(one.run(stop, section.sweep_s)) for one in sweeps]
+        keepers += [tasks.create_task(rules.hold(stop)), tasks.create_task(rules.lift(stop))]
+        if section.kafka:
+            keepers.append(tasks.create_task(_from_kafka(settings, taking, stop)))
+        await stop.wait()
+        for task in keepers:
+            task.cancel()
 
 
 async def _from_kafka(settings: Settings, taking: Taking, stop: Stop) -> None:
@@ -147,6 +131,24 @@ async def _from_kafka(settings: Settings, taking: Taking, stop: Stop) -> None:
     from streamguard.enforce_kafka import take_from_kafka  # noqa: PLC0415  # needs the extra `kafka`
 
     await take_from_kafka(settings, taking, stop)
+
+
+async def _closed(sites: list[Site]) -> None:
+    for site in sites:
+        await site.close()
+
+
+@contextmanager
+def _status(settings: Settings, meter: EnforceMeter) -> Iterator[HttpStatus]:
+    """Serve metrics and health."""
+    with HttpStatus(
+        settings.http.host,
+        settings.enforce.port,
+        meter.registry,
+        live=lambda: None,
+        ready=lambda: None,
+    ) as status:
+        yield status
 
 
 def _heard(

@@ -157,7 +157,8 @@ def test_service_is_pinned_limited_watched_and_without_rights(name: str) -> None
 
     assert IMAGE_TAG.fullmatch(service["image"])
     assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
-    assert "healthcheck" in service or service["build"]["target"] in {"streamguard", "ingest"}
+    has_its_own = service.get("build", {}).get("target") in {"streamguard", "ingest"}
+    assert "healthcheck" in service or has_its_own
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "network_mode", "pid", "devices", "cap_add"} & set(service)
@@ -218,6 +219,21 @@ def test_services_find_each_other() -> None:
     assert targets == [{"targets": [f"streamguard:{settings.http.port}"]}]
     assert SERVICES["grafana"]["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
     assert {"ingest", "kafka", "prometheus", "streamguard"} <= set(SERVICES)
+
+
+def test_the_enforcer_acts_on_what_is_screened() -> None:
+    settings = load_settings(DOCKER / "enforce.toml")
+    screening = load_settings(DOCKER / "streamguard.toml")
+    nginx = (DOCKER / "nginx-rtmp.conf").read_text()
+
+    assert settings.servers == screening.servers
+    assert settings.deployment == screening.deployment
+    assert [one.api for one in settings.controls] == ["http://ingest:8080/control"]
+    assert f"enforcer:{settings.enforce.admission_port};" in nginx
+    assert "/admission/ingest;" in nginx
+    assert SERVICES["enforcer"]["image"] == SERVICES["streamguard"]["image"]
+    assert f"127.0.0.1:{settings.enforce.port}/livez" in str(SERVICES["enforcer"]["healthcheck"])
+    assert SERVICES["enforcer"]["read_only"] is True
 
 
 def test_stop_has_time_to_finish() -> None:
