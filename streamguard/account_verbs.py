@@ -23,7 +23,8 @@ def add(arguments: argparse.Namespace) -> int:
     """Make an account."""
     clearance = frozenset(arguments.clearance)
     with open_review(load_settings(arguments.config)) as review:
-        made = review.accounts.add(arguments.name, arguments.role, clearance, _password())
+        password = None if arguments.no_password else _password()
+        made = review.accounts.add(arguments.name, arguments.role, clearance, password)
         _note(review, "account.made", made)
     print(made.account_id)
     return 0

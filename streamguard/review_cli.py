@@ -44,6 +44,9 @@ def _add_accounts(verbs: Verbs) -> None:
         metavar="POLICY",
         help="a policy code whose content it may see, or * for all; may be repeated",
     )
+    add.add_argument(
+        "--no-password", action="store_true", help="signed in by the configured provider alone"
+    )
     change = add_verb(
         verbs,
         "change",

@@ -8,10 +8,14 @@ from contextlib import contextmanager
 
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
+from streamguard.admin.token import read_token
+from streamguard.core.errors import ConfigError
 from streamguard.core.ruling import Rules
 from streamguard.evidence_parts import open_vault
 from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
+from streamguard.review.oidc import Oidc, Provider
+from streamguard.review.oidc_routes import BACK
 from streamguard.review.service import Review, make_review
 from streamguard.review_section import ReviewSection, review_file
 from streamguard.settings import Settings
@@ -26,6 +30,28 @@ def rules_of(section: ReviewSection) -> Rules:
         appeal_days=section.appeal_days,
         automation=section.automated_decision,
     )
+
+
+def oidc_of(section: ReviewSection, review: Review) -> Oidc | None:
+    """Open the way to the provider that signs people in, where there is one.
+
+    Raises:
+        ConfigError: something is missing, or its secret cannot be read or is too short.
+    """
+    if section.oidc_issuer is None:
+        return None
+    if not section.oidc_client_id or not section.oidc_client_secret_file or not section.public_url:
+        raise ConfigError(
+            "[review] oidc_issuer needs oidc_client_id, oidc_client_secret_file and public_url"
+        )
+    provider = Provider(
+        section.oidc_issuer,
+        section.oidc_client_id,
+        read_token(section.oidc_client_secret_file),
+        f"{section.public_url}{BACK}",
+        section.oidc_claim,
+    )
+    return Oidc(provider, review.desk.file, review.desk.wall)
 
 
 @contextmanager

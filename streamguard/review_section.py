@@ -41,6 +41,24 @@ class ReviewSection(Section):
     """How a person's decision on what a machine found is declared (DSA, art. 17); ask counsel."""
     platform_token_file: Path | None = None
     """Holds the token with which the platform hands in appeals; without it none are taken."""
+    oidc_issuer: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^(https://[^\s?#]+|http://(127\.0\.0\.1|localhost)(:[0-9]+)?(/[^\s?#]*)?)$"
+            ),
+        ]
+        | None
+    ) = None
+    """Who signs people in, by OpenID Connect; without it they sign in here alone."""
+    oidc_client_id: str = ""
+    """As what the console is known there."""
+    oidc_client_secret_file: Path | None = None
+    """Holds the secret that goes with it."""
+    oidc_claim: Literal["preferred_username", "email", "sub"] = "preferred_username"
+    """What of the provider's word is the name of the account here; an email must be verified."""
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")] | None = None
+    """Where browsers find the console; the provider sends them back below it."""
 
 
 def review_file(section: ReviewSection, log_file: Path) -> Path:

@@ -18,7 +18,7 @@ from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.review.service import Review
 from streamguard.review.web import make_app
 from streamguard.review_audience import keep_audience
-from streamguard.review_parts import open_review
+from streamguard.review_parts import oidc_of, open_review
 from streamguard.review_section import ReviewSection
 from streamguard.runtime.stop import Stop
 from streamguard.settings import Settings, load_settings
@@ -65,7 +65,12 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
             " [review] port"
         ) from None
     config = uvicorn.Config(
-        make_app(parts, is_secure=section.is_behind_tls, is_platform=_platform_of(section)),
+        make_app(
+            parts,
+            is_secure=section.is_behind_tls,
+            is_platform=_platform_of(section),
+            oidc=oidc_of(section, parts),
+        ),
         log_config=None,
         log_level="error",  # below, whoever speaks no HTTP fills the log
         access_log=False,

@@ -178,6 +178,20 @@ def test_the_audience_of_a_case_is_what_the_supervisor_says(config: Path, tmp_pa
     assert (code, found) == (0, [137, None])
 
 
+def test_a_provider_that_is_half_configured_is_told(config: Path) -> None:
+    variables = environment(STREAMGUARD_REVIEW__OIDC_ISSUER="https://login.example.org")
+
+    done = streamguard("review", "--config", config, env=variables)
+
+    assert (done.code, "oidc_client_id" in done.err) == (2, True)
+
+
+def test_an_account_of_a_provider_has_no_password(config: Path) -> None:
+    done = account(config, "add", "anna", "--role", "reviewer", "--no-password", password="")
+
+    assert done.code == 0
+
+
 def test_an_address_that_is_taken_is_told(config: Path) -> None:
     with Running("review", "--config", config) as console:
         port = console.wait_for(console.log, event="review_started")["port"]

@@ -203,3 +203,10 @@ class AccountRefused(StreamguardError):
 
     reason = "account_refused"
     exit_code = 2
+
+
+class SignInRefused(StreamguardError):
+    """Somebody could not be signed in elsewhere."""
+
+    reason = "sign_in_refused"
+    exit_code = 2

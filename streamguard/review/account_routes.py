@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from streamguard.core.audit import Deed
 from streamguard.core.audit_data import AuditData
@@ -36,7 +36,7 @@ class Cookie:
         """Give its name."""
         return "__Host-streamguard" if self.is_secure else "streamguard"
 
-    def put(self, response: JSONResponse, token: str) -> None:
+    def put(self, response: Response, token: str) -> None:
         """Have a browser keep a token; an empty one ends it."""
         response.set_cookie(
             self.name,

@@ -94,6 +94,13 @@ CREATE TABLE IF NOT EXISTS web_sessions (
     made_s REAL NOT NULL,
     seen_s REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS oidc_tries (
+    state_sha256 BLOB PRIMARY KEY,
+    browser_sha256 BLOB NOT NULL,
+    nonce TEXT NOT NULL,
+    verifier TEXT NOT NULL,
+    made_s REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (who TEXT NOT NULL, at_s REAL NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS failures_by_who ON failures (who, at_s);
 CREATE TABLE IF NOT EXISTS exposure (

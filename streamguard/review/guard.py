@@ -24,6 +24,7 @@ from streamguard.core.errors import (
     EvidenceUnavailable,
     LogUnavailable,
     NoSuchCase,
+    SignInRefused,
     StreamguardError,
 )
 from streamguard.core.people import Person, Right
@@ -49,6 +50,7 @@ STATUS: dict[type[StreamguardError], int] = {
     CaseTaken: 409,
     DecisionRefused: 422,
     AccountRefused: 422,
+    SignInRefused: 503,
     EvidenceDamaged: 410,
     EvidenceUnavailable: 503,
     LogUnavailable: 503,
@@ -82,6 +84,7 @@ class Call:
     path: dict[str, str]
     said: dict[str, Any]
     asked: dict[str, str]
+    cookies: dict[str, str]
 
     @property
     def person(self) -> Person:
@@ -179,6 +182,7 @@ class Guard:
             dict(request.path_params),
             _object(body, request) if request.method != "GET" else {},
             dict(request.query_params),
+            dict(request.cookies),
         )
         answer = door.handler(call)
         return answer if isinstance(answer, Response) else JSONResponse(answer)

@@ -14,6 +14,8 @@ from starlette.routing import Route
 from streamguard.review.account_routes import Cookie, account_doors
 from streamguard.review.appeal_routes import APPEAL_DOORS
 from streamguard.review.guard import HEADERS, Door, Guard
+from streamguard.review.oidc import Oidc
+from streamguard.review.oidc_routes import oidc_doors
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.doors import page_routes
 from streamguard.review.rates import Rates
@@ -23,9 +25,10 @@ from streamguard.review.service import Review
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def doors(cookie: Cookie) -> Sequence[Door]:
+def doors(cookie: Cookie, oidc: Oidc | None = None) -> Sequence[Door]:
     """Give every route of the API, with what it asks for."""
-    return (*account_doors(cookie), *CASE_DOORS, *APPEAL_DOORS)
+    elsewhere = oidc_doors(oidc, cookie) if oidc else ()
+    return (*account_doors(cookie), *CASE_DOORS, *APPEAL_DOORS, *elsewhere)
 
 
 def _nobody(_: str | None) -> bool:
@@ -38,16 +41,19 @@ def make_app(
     is_secure: bool,
     monotonic: Callable[[], float] = time.monotonic,
     is_platform: Callable[[str | None], bool] = _nobody,
+    oidc: Oidc | None = None,
 ) -> Starlette:
     """Make the application.
 
     is_secure:   browsers reach it over TLS, and keep their session for that alone.
     is_platform: says whether an Authorization header is the platform's.
+    oidc:        where people may sign in beside here.
     """
     cookie = Cookie(is_secure)
     guard = Guard(review, cookie.name, Rates(monotonic), is_platform)
     routes = [
-        Route(door.path, _endpoint(guard, door), methods=[door.method]) for door in doors(cookie)
+        Route(door.path, _endpoint(guard, door), methods=[door.method])
+        for door in doors(cookie, oidc)
     ]
     pages = page_routes(guard, Board(review, monotonic))
     return Starlette(
