@@ -51,6 +51,8 @@ def _run(vault: Vault, log_file: Path, stop: threading.Event) -> None:
                 follower = Follower(vault, event_log, vault.clock)
                 while not stop.wait(0 if follower.step() else LOOK_EVERY_S):
                     n_failures = 0
+                while follower.step():  # what was committed on the way out
+                    pass
         except StreamguardError as error:
             n_failures += 1
             if n_failures == 1:

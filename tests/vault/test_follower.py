@@ -239,6 +239,16 @@ def test_run_has_evidence_follow_its_log(
     assert len(flag_parts(vault, 1)) == 1
 
 
+def test_what_was_committed_just_before_the_stop_is_kept(
+    vault: Vault, event_log: SqliteLog, tmp_path: Path
+) -> None:
+    with following(vault, tmp_path / "log.db"):
+        until(lambda: event_log.position(GROUP) is not None)
+        event_log.append([told(closed(1))])
+
+    assert len(flag_parts(vault, 1)) == 1
+
+
 def test_a_custody_that_is_damaged_is_told_once_and_tried_again(
     vault: Vault, event_log: SqliteLog, tmp_path: Path
 ) -> None:
