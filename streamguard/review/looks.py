@@ -5,6 +5,7 @@ in its custody and in the audit before anything is shown. What somebody was expo
 person alone.
 """
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,14 @@ from streamguard.core.manifest import Item
 from streamguard.core.people import Person
 from streamguard.review.desk import Desk
 from streamguard.review.leases import require
+from streamguard.vault.live_clip import LiveClip
 from streamguard.vault.vault import Vault
 
 DAY_S = 86_400.0
+
+MAX_CLIP_BYTES = 16 << 20
+"""So much of a clip is shown at once: half a minute of 4 Mbit/s, of which six seconds are looked
+at; its files are there one by one as well."""
 
 _SUMS = """
 SELECT total(stills), total(clip_ms), total(unblurred_ms), total(audio_ms) FROM exposure
@@ -93,6 +99,33 @@ class Looks:
             raise NoSuchCase("the case has no such evidence") from None
         self._seen(held)
         return media_type, content
+
+    def clip(self, held: Held, flag_id: str) -> tuple[int, bytes]:
+        """Show the clip of a flag as far as it has come; give the media time at which it begins.
+
+        Raises:
+            CaseTaken: the case is not in these hands.
+            NoSuchCase: there is no clip of such a flag yet.
+            EvidenceDamaged, EvidenceUnavailable: it cannot be shown.
+        """
+        self._require(held)
+        if self._vault is None or flag_id not in self._flags(held.case_id):
+            raise NoSuchCase("the case has no such evidence")
+        actor = held.person.account_id
+        self._desk.trail.note(Deed(actor, "evidence.viewed", held.case_id, about=f"{flag_id}/clip"))
+        purpose = f"case {held.case_id}"
+        try:
+            clip = LiveClip(self._vault, flag_id, actor=actor, purpose=purpose)
+        except ConfigError:
+            raise NoSuchCase("the case has no such evidence") from None
+        content = b""
+        with closing(clip):
+            while len(content) < MAX_CLIP_BYTES and (more := clip.read()):
+                content += more
+        if not content:
+            raise NoSuchCase("the clip has not begun yet")
+        self._seen(held)
+        return clip.start_ms or 0, content
 
     def expose(self, held: Held, exposure: Exposure) -> None:
         """Note what somebody has seen and heard of a case.

@@ -160,6 +160,12 @@ def _look(call: Call) -> Answer:
     return Response(content, media_type=media_type)
 
 
+def _clip(call: Call) -> Answer:
+    held = _held(call, call.asked.get("token", ""))
+    start_ms, content = call.review.looks.clip(held, call.path["flag_id"])
+    return Response(content, media_type="video/mp4", headers={"x-start-ms": str(start_ms)})
+
+
 def _expose(call: Call) -> Answer:
     said = {name: value for name, value in call.said.items() if name != "token"}
     exposure = Exposure.model_validate(said)
@@ -201,6 +207,7 @@ CASE_DOORS: Sequence[Door] = (
     Door("POST", f"{CASE}/restore", "restore", _restore),
     Door("GET", f"{CASE}/evidence", "judge", _evidence),
     Door("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}", "judge", _look),
+    Door("GET", f"{CASE}/clip/{{flag_id}}", "judge", _clip),
     Door("POST", f"{CASE}/exposure", "judge", _expose),
     Door("POST", "/api/v1/rebuild", "rebuild", _rebuild),
 )

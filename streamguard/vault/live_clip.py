@@ -36,6 +36,8 @@ class LiveClip:
         self._is_first = True  # of the pieces of a growing file
         self._number = 0  # of the file that is read next
         self._is_over = False
+        self.start_ms: int | None = None
+        """Media time of the session at which the clip begins; known once something was read."""
         self._key = vault.data_key(evidence_id)
         if not self._open_next():
             raise EvidenceUnavailable("this evidence has no clip")
@@ -70,6 +72,7 @@ class LiveClip:
         if found is None:
             return b""
         _, piece = found
+        self.start_ms = piece.start_ms if self.start_ms is None else self.start_ms
         is_first, self._is_first = self._is_first, False
         if piece.ends:
             self._is_over = piece.ends == "clip"
@@ -95,6 +98,7 @@ class LiveClip:
         items = clip_items(self._vault, self._evidence_id)
         if number >= len(items):
             return False
+        self.start_ms = items[0].start_ms
         content = self._vault.content_of(self._evidence_id, items[number], self._key)
         content = _without_head(content) if number else content
         starts = range(0, len(content), SLICE_BYTES)

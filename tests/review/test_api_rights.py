@@ -34,6 +34,7 @@ WHO = {
     ("POST", f"{CASE}/restore"): "senior",
     ("GET", f"{CASE}/evidence"): "reviewer senior",
     ("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}"): "reviewer senior",
+    ("GET", f"{CASE}/clip/{{flag_id}}"): "reviewer senior",
     ("POST", f"{CASE}/exposure"): "reviewer senior",
     ("POST", "/api/v1/rebuild"): "operator",
     ("POST", "/api/v1/appeals"): "platform",

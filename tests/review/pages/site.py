@@ -7,12 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import uvicorn
 from playwright.sync_api import Browser, Page
 
+from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.events import Event, Topic
 from streamguard.core.kept import Part, Subject
@@ -20,9 +21,10 @@ from streamguard.core.ruling import Rules
 from streamguard.review.accounts import Account, Accounts
 from streamguard.review.service import make_review
 from streamguard.review.web import make_app
+from streamguard.vault.recording import Recordings
 from streamguard.vault.vault import Vault
 from tests.made_reviews import flag_id
-from tests.media import Recipe, image, write_faststart_mp4
+from tests.media import Recipe, image, packets, video, write_faststart_mp4
 from tests.review.bench import Bench
 from tests.review.console import CHEAP, PASSWORD
 from tests.vault.made_vaults import made_vault
@@ -89,15 +91,26 @@ class Site:
         self.bench.tell(*events)
 
     def keep_evidence(self, number: int) -> None:
-        """Keep a still and a clip of a flag: 10 s of a made picture, from 0 s on."""
+        """Keep a still and a clip of a flag: 10 s of a made picture and a tone."""
         path = self.folder / f"{number}.mp4"
-        write_faststart_mp4(path, Recipe(n_frames=250))
+        write_faststart_mp4(path, Recipe(n_frames=250, audio_s=10))
         still = image("mjpeg")
         parts = (
             Part("clip", "video/mp4", 0, 10_000, is_original=True, content=path.read_bytes()),
             Part("still", "image/jpeg", 2_000, 2_000, is_original=False, content=still),
         )
         self.vault.keep(Subject(flag_id(number), "a stream", f"s-{number}"), parts)
+
+    @contextmanager
+    def growing_evidence(self, number: int) -> Iterator[None]:
+        """Keep a still of a flag, and let its clip begin, of which there are 8 s; it goes on."""
+        codec, found = packets(video("mpegts", Recipe(n_frames=200)))
+        subject = Subject(flag_id(number), "a stream", f"s-{number}")
+        still = Part("still", "image/jpeg", 2_000, 2_000, is_original=False, content=image("mjpeg"))
+        self.vault.keep(subject, (still,))
+        with closing(Recordings(self.vault)) as recordings:
+            EvidenceMaker(recordings).clip(subject, codec).add(found)
+            yield
 
     def decisions(self) -> list[DecisionData]:
         records = self.bench.log.read(1, Topic.DECISIONS)

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.made_reviews import flag, flag_opened
+from tests.made_reviews import flag, flag_id, flag_opened
 from tests.review.pages.site import PATIENCE_MS, Site, ready
 
 pytestmark = pytest.mark.integration
@@ -136,3 +136,176 @@ def test_onset_and_end_are_marked_where_the_picture_is(site: Site, page: Page) -
     assert (made.onset_epoch, made.onset_pts_ms) == (0, 2_000)
     assert made.end_pts_ms is not None
     assert made.end_pts_ms > 2_500
+
+
+def test_nothing_is_heard_before_it_is_asked_for(page: Page) -> None:
+    expect(page.locator("#stage img")).to_be_visible()
+    page.keyboard.press(".")
+    for _ in range(2):
+        page.keyboard.press("Space")
+    until_played(page, 1.2)
+    video = page.locator("#stage video")
+    assert video.evaluate("one => one.muted")
+
+    page.keyboard.press(".")
+    expect(page.locator("#where")).to_contain_text("With sound")
+    assert not video.evaluate("one => one.muted")
+    page.keyboard.press(".")
+
+    assert video.evaluate("one => one.muted")
+
+
+def test_the_clip_of_a_stream_that_goes_on_is_shown_as_far_as_it_is(site: Site) -> None:
+    site.account("anna")
+    with site.growing_evidence(1):
+        site.tell(flag_opened(flag(1, severity="P0")))
+        page = site.signed_in("anna")
+        page.keyboard.press("n")
+        ready(page, "Case: P0 tvec")
+        expect(page.locator("#stage img")).to_be_visible()
+
+        for _ in range(2):
+            page.keyboard.press("Space")
+        until_played(page, 2.0)
+
+    expect(page.locator("#live")).to_have_text("The stream is live.")
+    looks = [
+        one.about for one in site.bench.desk.trail.records() if one.action == "evidence.viewed"
+    ]
+    assert looks == [f"{flag_id(1)}/0", f"{flag_id(1)}/clip"]
+
+
+def test_a_loop_begins_again_after_six_seconds(page: Page) -> None:
+    expect(page.locator("#stage img")).to_be_visible()
+    for _ in range(2):
+        page.keyboard.press("Space")
+    video = page.locator("#stage video")
+    until_played(page, 1.2)
+
+    video.evaluate("one => { one.currentTime = 7.2; }")  # it began at 1 s
+    page.wait_for_timeout(50)
+    ends_s = time.monotonic() + PATIENCE_MS / 1000
+    while video.evaluate("one => one.currentTime") > 5:
+        assert time.monotonic() < ends_s
+        page.wait_for_timeout(50)
+
+
+def test_evidence_is_stepped_through_without_a_mouse(site: Site) -> None:
+    site.account("anna")
+    for number in (1, 2):
+        site.keep_evidence(number)
+        site.tell(flag_opened(flag(number)))
+    page = site.signed_in("anna")
+    page.keyboard.press("n")
+    ready(page, "Case: P1 tvec")
+    where = page.locator("#where")
+    expect(where).to_have_text("A blurred still. Evidence: 1 of 2.")
+
+    page.keyboard.press("j")
+    expect(where).to_have_text("A blurred still. Evidence: 2 of 2.")
+    page.keyboard.press("k")
+
+    expect(where).to_have_text("A blurred still. Evidence: 1 of 2.")
+
+
+def test_a_case_is_skipped_for_a_reason_and_goes_to_somebody_else(site: Site, page: Page) -> None:
+    page.keyboard.press("s")
+    expect(page.locator("#skips")).to_be_visible()
+    page.keyboard.press("3")
+
+    expect(page.get_by_role("status")).to_contain_text("Skipped")
+    expect(page.locator("#stage img")).to_have_count(0)
+    [deed] = [one for one in site.bench.desk.trail.records() if one.action == "case.skipped"]
+    assert [one.value for one in deed.details] == ["language"]
+
+
+def test_a_case_is_escalated_by_two_keys(site: Site, page: Page) -> None:
+    page.keyboard.press("e")
+    page.keyboard.press("u")
+
+    expect(page.get_by_role("status")).to_contain_text("Decided: escalated, PROCESS.UNSURE")
+    assert [one.outcome for one in site.decisions()] == ["escalated"]
+
+
+def test_help_tells_the_keys_and_single_keys_can_be_turned_off(site: Site, page: Page) -> None:
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    page.locator("#keys").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).not_to_be_visible()
+
+    page.keyboard.press("4")  # would decide at once
+    page.locator("[data-outcome=rejected]").focus()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#reasons")).to_be_visible()
+    assert site.decisions() == []
+
+
+def test_enough_passes_the_case_on_and_signs_out(site: Site, page: Page) -> None:
+    page.keyboard.press("q")
+
+    page.get_by_role("heading", name="Sign in").wait_for()
+    deeds = [action for _, action, _ in site.bench.deeds()]
+    assert deeds[-2:] == ["case.skipped", "account.signed_out"]
+    assert site.bench.desk.held() == {}
+
+
+def test_whoever_lost_the_lease_is_told_and_sees_nothing_more(site: Site, page: Page) -> None:
+    expect(page.locator("#holder")).to_have_text("anna")
+    expect(page.locator("#stage img")).to_be_visible()
+    site.account("ben")
+    site.bench.clock.advance(61)  # the tab slept: nobody was heard
+    other = site.signed_in("ben")
+    other.keyboard.press("n")
+    ready(other, "Case: P0 tvec")
+
+    page.keyboard.press("2")
+    page.keyboard.press("f")
+    expect(page.get_by_role("alert").filter(has_text="no longer")).to_be_visible()
+    expect(page.locator("#holder")).to_have_text("ben")
+    other.keyboard.press("2")
+    other.keyboard.press("f")
+    expect(other.get_by_role("status")).to_contain_text("Decided")
+
+    [made] = site.decisions()
+    assert made.reviewer is not None
+    refused = [(action, is_refused) for _, action, is_refused in site.bench.deeds()]
+    assert ("case.decided", True) in refused
+    assert ("case.decided", False) in refused
+
+
+def test_the_page_says_why_in_numbers(page: Page) -> None:
+    facts = page.locator("#facts")
+
+    for text in (
+        "shared/clip",
+        "12 bits off, alone a match up to 31",
+        "2 samples agree, certain",
+        "2 samples in 1 flag",
+        "nobody says how many watch",
+        "0 other decisions confirmed something on this stream",
+        "P0: an attack in progress",
+        "waiting for",
+    ):
+        expect(facts).to_contain_text(text)
+    label = page.get_by_role("img", name="Timeline of the case")
+    expect(label).to_have_count(1)
+
+
+def test_what_was_seen_is_told_to_that_person_alone(site: Site, page: Page) -> None:
+    expect(page.locator("#stage img")).to_be_visible()
+    page.keyboard.press("Space")
+    expect(page.locator("#stage")).to_have_class(re.compile("blurred"))
+    page.keyboard.press("4")
+    expect(page.get_by_role("status")).to_contain_text("Decided")
+
+    page.get_by_role("link", name="What I have seen").click()
+
+    expect(page.locator("#stills")).to_have_text("1")
+    expect(page.locator("#unblurred")).to_have_text("5 s")
+    site.account("ben")
+    other = site.signed_in("ben")
+    other.goto("/exposure")
+    expect(other.locator("#stills")).to_have_text("0")

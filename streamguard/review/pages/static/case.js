@@ -38,6 +38,13 @@ function votes({ outcome, reason_code: reason }) {
   });
 }
 
+// What was refused is said; whoever has lost the case sees no more of it.
+function failed(error) {
+  tell(error);
+  if (error.status === 409) keeper.end(error.message);
+  return false;
+}
+
 async function decide(choice) {
   tell(null);
   try {
@@ -50,8 +57,7 @@ async function decide(choice) {
     if (made.undo_until) offerUndo(Date.parse(made.undo_until) - Date.parse(made.decided_at));
     return true;
   } catch (error) {
-    tell(error);
-    return false;
+    return failed(error);
   }
 }
 
@@ -102,8 +108,7 @@ async function skip(reason) {
     say('Skipped: it goes to somebody else.');
     return true;
   } catch (error) {
-    tell(error);
-    return false;
+    return failed(error);
   }
 }
 
@@ -122,6 +127,7 @@ const onCase = {
   Escape: () => reveal.hide(),
   j: () => reveal.step(1),
   k: () => reveal.step(-1),
+  '.': () => reveal.sound(),
   '[': () => marks.mark('start', reveal.position()),
   ']': () => marks.mark('end', reveal.position()),
   s: askWhy,

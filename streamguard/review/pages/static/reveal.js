@@ -35,7 +35,10 @@ export class Reveal {
       (item.role === 'still' ? group.stills : group.clips).push(item);
       groups.set(item.flag_id, group);
     }
-    this.items = [...groups.values()].map(({ stills, clips }) => ({ still: stills[0], clip: clips[0] }));
+    this.items = [...groups].map(([flagId, { stills, clips }]) => ({
+      still: stills[0],
+      clip: clips[0] ?? { flag_id: flagId, role: 'clip', isGrowing: true },
+    }));
     if (this.items.length && !this.isOpened) {
       this.isOpened = true; // once: what somebody hides stays hidden
       await this.to(1);
@@ -49,19 +52,24 @@ export class Reveal {
     const turn = ++this.turn;
     this.wanted = level;
     if (level === 0 || !item) return this.hide();
-    const wants = level === 3 && item.clip ? 'clip' : 'still';
-    const part = item[wants] ?? item.clip;
-    if (!part) return this.hide();
-    if (this.shown?.flag_id !== part.flag_id || this.shown.number !== part.number) {
-      const path = `/api/v1/cases/${this.caseId}/evidence/${part.flag_id}/${part.number}`;
-      const content = await (await get(`${path}?token=${this.token}`)).blob();
+    const part = (level === 3 ? null : item.still) ?? item.clip;
+    if (part.isGrowing || this.shown?.flag_id !== part.flag_id || this.shown.number !== part.number) {
+      const answer = await get(this.pathOf(part));
+      const content = await answer.blob();
       if (turn !== this.turn) return undefined; // hidden, or something else, meanwhile
-      this.put(part, content);
+      const from = answer.headers.get('x-start-ms');
+      this.put(from === null ? part : { ...part, start_ms: Number(from) }, content);
     }
     this.level = level;
     if (level === 1) this.blur();
     else this.unblur();
     return this.say();
+  }
+
+  // Where a part is: of a clip that grows, what there is of it now.
+  pathOf({ flag_id: flagId, number, isGrowing }) {
+    const what = isGrowing ? `clip/${flagId}` : `evidence/${flagId}/${number}`;
+    return `/api/v1/cases/${this.caseId}/${what}?token=${this.token}`;
   }
 
   put(part, content) {
@@ -94,7 +102,10 @@ export class Reveal {
     video.addEventListener('loadedmetadata', () => { if (from < video.duration) video.currentTime = from; });
     video.addEventListener('timeupdate', () => {
       const now = performance.now();
-      if (last !== null && !video.paused) this.seen.clip_ms += Math.round(now - last);
+      if (last !== null && !video.paused) {
+        this.seen.clip_ms += Math.round(now - last);
+        if (!video.muted) this.seen.audio_ms += Math.round(now - last);
+      }
       last = now;
       if (video.currentTime >= from + LOOP_S) video.currentTime = from;
     });
@@ -121,6 +132,13 @@ export class Reveal {
     const isThere = this.level === this.wanted;
     if (isThere && this.level >= 2 && isBlurred) return this.to(this.level);
     return this.to(Math.min(3, this.wanted + 1));
+  }
+
+  // Sound is heard only while a clip is shown, and only after this was asked for.
+  sound() {
+    const video = this.stage.querySelector('video');
+    if (video) video.muted = !video.muted;
+    this.say();
   }
 
   step(by) {
@@ -150,8 +168,10 @@ export class Reveal {
   say() {
     const of = this.items.length ? `${this.at + 1} of ${this.items.length}` : 'none kept yet';
     const again = this.level >= 2 && this.stage.classList.contains('blurred') ? ' Blurred again.' : '';
+    const video = this.stage.querySelector('video');
+    const heard = video && !video.muted ? ' With sound.' : '';
     this.stage.dataset.level = this.level;
-    this.where.textContent = `${LEVELS[this.level]}${again} Evidence: ${of}.`;
+    this.where.textContent = `${LEVELS[this.level]}${again}${heard} Evidence: ${of}.`;
   }
 
   // The media time of what is on the page, milliseconds; null where nothing is.
@@ -174,10 +194,10 @@ export class Reveal {
     await post(`/api/v1/cases/${this.caseId}/exposure`, { token: this.token, ...since });
   }
 
-  // Take all off the page, and tell what was seen.
+  // Take all off the page, and tell what was seen; whether that is heard decides nothing.
   async close() {
     this.hide();
-    await this.report();
+    await this.report().catch(tell);
   }
 
   stop() {
