@@ -177,6 +177,18 @@ def test_so_many_may_look_on_and_one_more_when_one_has_left(served: Served) -> N
     asyncio.run(test())
 
 
+def test_whoever_asks_before_the_first_byte_is_there_has_it_when_it_is(served: Served) -> None:
+    async def test() -> None:
+        async with served.watching() as watching:
+            await asyncio.sleep(0)
+            served.grow(HEAD, "clip")
+            await until(lambda: watching.is_over)
+
+        assert (watching.status, watching.content) == (200, HEAD)
+
+    asyncio.run(test())
+
+
 def test_what_there_is_no_clip_of_is_not_found(served: Served) -> None:
     unknown = asyncio.run(served.get())
     served.vault.keep(subject(1), (part("still", STILL),))
