@@ -18,6 +18,7 @@ from streamguard.model_pack import load_pack
 from streamguard.policy_file import load_policy
 from streamguard.runtime.link import Link
 from streamguard.runtime.member import Member
+from streamguard.runtime.settler import EvidenceNow
 from streamguard.runtime.wire import WorkerPlan, read_to_supervisor
 from streamguard.settings import Settings
 from streamguard.vault.channel import serve
@@ -96,6 +97,15 @@ def _adopt(vault: "Vault") -> None:
     else:
         if n_adopted:
             log.info("evidence_adopted", n_clips=n_adopted)
+
+
+def told_by(vault: "Vault | None") -> EvidenceNow:
+    """Give what says of a flag whose process died what there is of its evidence."""
+    if vault is None:
+        return lambda _, told: told
+    from streamguard.vault.told import evidence_now  # noqa: PLC0415  # as above
+
+    return partial(evidence_now, vault)
 
 
 def starter(

@@ -24,7 +24,7 @@ from streamguard.app import writing
 from streamguard.core.banks import Banks
 from streamguard.core.crew import CrewRules
 from streamguard.core.hubs import HubRule
-from streamguard.crew_parts import crew_of, kept_in, source_of, starter, worker_plan
+from streamguard.crew_parts import crew_of, kept_in, source_of, starter, told_by, worker_plan
 from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
 from streamguard.evidence_follow import following
 from streamguard.evidence_purge import purging
@@ -93,7 +93,7 @@ async def run(settings: Settings, stop: Stop) -> None:
             ):
                 source = source_of(settings)
                 hubs = _hub_keeper(settings, Told(source, writer.put), banks, meter)
-                settler = Settler(event_log, writer, source, clock, meter)
+                settler = Settler(event_log, writer, source, clock, meter, told_by(vault))
                 ears = Ears(
                     hubs.heard, fleet.heard, fleet.left, meter.lost_worker, meter.quarantined
                 )

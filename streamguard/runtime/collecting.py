@@ -186,20 +186,19 @@ class Collecting:
         await self._case.attach(self._flag_id, self._made.evidence(is_growing=False))
 
     async def _collect(self) -> None:
-        """Make stills and let the clip grow until it is enough."""
+        """Let the clip grow and make stills until it is enough; the clip first: it is watched."""
         is_over = False
         while not is_over:
-            if await self._make_stills():
-                await self._case.attach(self._flag_id, self._made.evidence(is_growing=True))
             is_over, packets = self._is_over, self._waiting
             self._waiting = []
-            if await self._grow(packets) and not is_over:
+            has_more = await self._grow(packets)
+            has_more |= await self._make_stills()
+            if has_more and not is_over:
                 await self._case.attach(self._flag_id, self._made.evidence(is_growing=True))
             self.has_room.set()
             if not is_over:
                 await self._news.wait()
                 self._news.clear()
-        await self._make_stills()
         await self._end()
 
     async def _make_stills(self) -> bool:

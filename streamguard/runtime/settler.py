@@ -4,16 +4,19 @@ Rule: what is settled is committed before anybody goes on with a stream.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from streamguard.core.account import Account
 from streamguard.core.coverage_data import GapData
+from streamguard.core.event_data import Evidence, FlagData
 from streamguard.core.events import Event
 from streamguard.core.ports import Clock, Meter
 from streamguard.core.settling import Kept, LeftOver, Now, closing, ending, gap_until
 from streamguard.core.types import GapReason
 from streamguard.runtime.writer import LogWriter
+
+EvidenceNow = Callable[[str, Evidence], Evidence]
 
 
 class LeftOvers(Protocol):
@@ -28,13 +31,21 @@ class Settler:
     """Closes orphaned flags, publishes what nobody saw; on the event loop."""
 
     def __init__(
-        self, kept: LeftOvers, writer: LogWriter, source: str, clock: Clock, meter: Meter
+        self,
+        kept: LeftOvers,
+        writer: LogWriter,
+        source: str,
+        clock: Clock,
+        meter: Meter,
+        evidence_now: EvidenceNow = lambda _, told: told,
     ) -> None:
+        """evidence_now: says what there is of a flag's evidence, of which it is told; blocks."""
         self._kept = kept
         self._writer = writer
         self._source = source
         self._clock = clock
         self._meter = meter
+        self._evidence_now = evidence_now
 
     async def settle(self, stream_ids: Collection[str] | None = None) -> dict[str, Account]:
         """Settle these streams, or all; give the accounts of their sessions, by stream."""
@@ -45,7 +56,7 @@ class Settler:
         for flag in left.flags:
             event = closing(flag, now)
             if stream_ids is None or event.partitionkey in stream_ids:
-                events.append(event)
+                events.append(await asyncio.to_thread(self._with_evidence, event))
         for kept in left.sessions:
             if stream_ids is not None and kept.account.stream_id not in stream_ids:
                 continue
@@ -54,6 +65,13 @@ class Settler:
             accounts[account.stream_id] = account
         await self._writer.commit(events, tuple(accounts.values()))
         return accounts
+
+    def _with_evidence(self, event: Event) -> Event:
+        """Let a flag that closes tell of what was collected when its process died."""
+        data = event.data
+        assert isinstance(data, FlagData)  # noqa: S101  # it closes a flag
+        evidence = self._evidence_now(data.flag_id, data.evidence)
+        return event.model_copy(update={"data": data.model_copy(update={"evidence": evidence})})
 
     async def left_out(self, account: Account, reason: GapReason) -> Account:
         """Publish that nobody saw a session since it was accounted for; give its account."""

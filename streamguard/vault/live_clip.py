@@ -6,11 +6,10 @@ another one than the one that writes.
 
 from collections.abc import Iterator
 
-from streamguard.core.custody import Standing
-from streamguard.core.errors import ConfigError, EvidenceUnavailable
+from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.manifest import Item
 from streamguard.vault.growing import GrowingReader
-from streamguard.vault.recording import CLIP
+from streamguard.vault.told import CLIP, standing_of
 from streamguard.vault.vault import Vault
 
 SLICE_BYTES = 1 << 20
@@ -29,7 +28,7 @@ class LiveClip:
         """
         self._vault = vault
         self._evidence_id = evidence_id
-        if _standing(vault, evidence_id).state != "kept":
+        if standing_of(vault, evidence_id).state != "kept":
             raise EvidenceUnavailable("this evidence was erased")
         self._slices: Iterator[bytes] = iter(())
         self._growing: GrowingReader | None = None
@@ -108,17 +107,8 @@ class LiveClip:
 
 def clip_items(vault: Vault, evidence_id: str) -> list[Item]:
     """Name the files of a clip that are complete, in their order."""
-    manifest = vault.manifest_of(_standing(vault, evidence_id))
+    manifest = vault.manifest_of(standing_of(vault, evidence_id))
     return [item for item in manifest.items if item.role == CLIP]
-
-
-def _standing(vault: Vault, evidence_id: str) -> Standing:
-    """Say how it is with an evidence, without reading the custody from its beginning."""
-    with vault.changing() as chain:
-        standing = chain.ledger.evidence.get(evidence_id)
-    if standing is None:
-        raise ConfigError(f"there is no evidence {evidence_id}")
-    return standing
 
 
 def _without_head(content: bytes) -> bytes:

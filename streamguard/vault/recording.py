@@ -23,10 +23,8 @@ from streamguard.core.kept import (
 )
 from streamguard.vault.durable import remove
 from streamguard.vault.growing import GrowingFile, pieces_of
+from streamguard.vault.told import CLIP
 from streamguard.vault.vault import Vault
-
-CLIP = "clip"
-"""Role of the files of a clip."""
 
 log = structlog.get_logger()
 

@@ -54,7 +54,7 @@ class Site:
     """A publisher who shows known content over and over, and a `run` that screens him."""
 
     def __init__(self, publisher: "Popen[bytes]", run: Running, folder: Path) -> None:
-        self.publisher = publisher
+        self.publisher, self.run = publisher, run
         port = int(run.wait_for(run.log, event="admin_started")["port"])
         self.home = f"http://127.0.0.1:{port}/"
         self._folder = folder
@@ -68,6 +68,10 @@ class Site:
         """Give the flags of the log, by their events of a kind."""
         told = streamguard("events", "--log", self._folder / "events.db")
         return [row["data"] for row in told.rows if short_type(row) == kind]
+
+    def closed(self) -> list[Row]:
+        """Give the end of the flag that is watched, if it has come."""
+        return [flag for flag in self.flags("flag.closed") if flag["flag_id"] == self.flag_id]
 
     def status(self) -> int:
         """Say whether the clip has begun; nothing of it is read."""
@@ -98,9 +102,8 @@ def test_a_browser_plays_the_clip_of_a_segment_that_is_open(
 
     with browser(site.token, site.home) as page:
         played = page.play(site.url, PLAYED_S, PATIENCE_S)
-    closed = site.flags("flag.closed")
 
-    assert (played.error, closed) == ("", [])
+    assert (played.error, site.closed()) == ("", [])
     assert played.played_s >= PLAYED_S
 
 
@@ -110,8 +113,8 @@ def test_what_is_watched_is_what_is_kept_and_every_look_is_on_record(
     until(lambda: site.status() == httpx.codes.OK)
 
     watched = asyncio.run(watched_until_the_end(site))
-    until(lambda: bool(site.flags("flag.closed")))
-    [closed] = site.flags("flag.closed")
+    until(lambda: bool(site.closed()))
+    [closed] = site.closed()
     shown = streamguard("evidence", "show", site.flag_id, "--evidence", tmp_path / "evidence")
     verified = streamguard("evidence", "verify", "--evidence", tmp_path / "evidence")
 
@@ -141,6 +144,25 @@ async def watched_until_the_end(site: Site) -> bytes:
                 is_ending = True
                 stop(site.publisher)
     return content
+
+
+def test_a_clip_stands_when_the_supervisor_is_killed_while_it_grows(
+    site: Site, tmp_path: Path
+) -> None:
+    until(lambda: site.status() == httpx.codes.OK)
+    site.run.process.kill()
+    site.run.join()
+
+    with Running("run", "--config", "run.toml", cwd=tmp_path):
+        until(lambda: bool(site.closed()))
+    [closed] = site.closed()
+    verified = streamguard("evidence", "verify", "--evidence", tmp_path / "evidence")
+
+    assert (closed["flag_id"], closed["close_reason"]) == (site.flag_id, "interrupted")
+    assert closed["evidence"]["state"] == "ready"
+    with av.open(BytesIO(content_of(closed["evidence"]["clip"]))) as clip:
+        assert len(list(clip.decode(video=0))) >= 1
+    assert verified.code == 0, verified.out
 
 
 def test_without_the_token_nothing_is_shown(site: Site) -> None:
