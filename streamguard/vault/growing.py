@@ -20,6 +20,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from streamguard.adapters.failpoint import reach
 from streamguard.core.errors import EvidenceDamaged
 from streamguard.core.kept import MAX_PIECE_BYTES, Piece, Subject
 from streamguard.vault.sealing import NONCE_BYTES, TAG_BYTES
@@ -48,7 +49,7 @@ class GrowingFile:
     """A growing file that is written; one thread at a time."""
 
     def __init__(self, path: Path, key: bytes, subject: Subject, number: int) -> None:
-        """Begin it; raises OSError."""
+        """Begin it; raises OSError, and then there is none."""
         self._header = HEADER.pack(MAGIC, UUID(subject.evidence_id).bytes, number)
         self._cipher = AESGCM(key)
         self._subject = subject
@@ -59,7 +60,12 @@ class GrowingFile:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # it is told by this that it grows still
-        self._write(self._header)
+        try:
+            self._write(self._header)
+        except OSError:
+            self.close()
+            path.unlink()
+            raise
 
     def append(self, piece: Piece) -> None:
         """Take a piece; whoever reads on has it at once. Raises OSError."""
@@ -73,6 +79,7 @@ class GrowingFile:
         written = self._cipher.encrypt(nonce, plain, bound)
         size = len(nonce) + len(written)
         self._write(SIZE.pack(size, size ^ TURNED) + nonce + written)
+        reach("evidence_grown")
         self._n_pieces += 1
         self.n_bytes += len(piece.content)
 

@@ -5,6 +5,7 @@ vault has them as a part. The next file is there before one ends: who reads on f
 """
 
 import fcntl
+import hashlib
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from streamguard.adapters.failpoint import reach
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.kept import (
     MAX_FILE_BYTES,
@@ -134,7 +136,9 @@ def _begun(vault: Vault, subject: Subject) -> bytes:
 
 
 def seal(vault: Vault, evidence_id: str, number: int) -> Kept | None:
-    """Make a part of a growing file; None where it holds nothing. It is gone when this returns.
+    """Make a part of a growing file; None where it holds nothing, or nothing that is not kept yet.
+
+    It is gone when this returns.
 
     Raises:
         EvidenceUnavailable: it cannot be stored; the growing file stays.
@@ -149,9 +153,18 @@ def seal(vault: Vault, evidence_id: str, number: int) -> Kept | None:
         subject, last = pieces[-1]
         start_ms, end_ms = last.start_ms, last.end_ms
         part = Part(CLIP, "video/mp4", start_ms, end_ms, is_original=True, content=content)
-        kept = vault.collect(subject, (part,))
+        if not _is_kept(vault, evidence_id, part):
+            kept = vault.collect(subject, (part,))
+        reach("evidence_clip_kept")
     remove(path)
     return kept
+
+
+def _is_kept(vault: Vault, evidence_id: str, part: Part) -> bool:
+    """Say whether a part was kept by a process that was killed before it removed the file."""
+    digest = hashlib.sha256(part.content).hexdigest()
+    items = vault.manifest_of(vault.standing(evidence_id)).items
+    return any(item.sha256 == digest and item.start_ms == part.start_ms for item in items)
 
 
 def adopt(vault: Vault) -> int:

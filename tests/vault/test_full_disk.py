@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.kept import Piece
 from streamguard.vault.object_store import ObjectStore
+from streamguard.vault.recording import Recordings, adopt
 from streamguard.vault.spool import upload, waiting
 from tests.small_disk import PAGE_BYTES, SmallDisk, small_disk_at
 from tests.vault.made_vaults import evidence_id, made_vault, part, problems, subject
@@ -70,3 +72,32 @@ def test_what_a_full_store_does_not_take_waits_until_there_is_room(
         assert vault.read(evidence_id(1), 1, "view", actor="anna", purpose="") == STILL
 
     assert n_pages * PAGE_BYTES > len(CLIP) + len(STILL)
+
+
+def test_a_clip_that_grows_ends_with_a_whole_piece_wherever_the_disk_ends(disk: SmallDisk) -> None:
+    """What it came to is kept as a part once there is room."""
+    pieces = [Piece(0, 0, 1000, CLIP, ""), Piece(0, 1000, 2000, STILL, "clip")]
+    came_to = set()
+    for n_pages in count():
+        directory = disk.path / f"{n_pages}" / "evidence"
+        recordings = Recordings(made_vault(directory))
+        disk.fill(n_pages)
+        try:
+            for piece in pieces:
+                recordings.grow(subject(1), piece)
+        except EvidenceUnavailable:
+            assert problems(directory) == []
+        else:
+            break
+        recordings.close()
+        disk.free()
+
+        vault = made_vault(directory)
+        adopt(vault)
+        kept = vault.ledger().evidence.get(evidence_id(1))
+        items = vault.manifest_of(kept).items if kept else ()
+        came_to.add(tuple(item.size_bytes for item in items))
+        assert vault.folder.growing_files() == []
+        assert problems(directory) == []
+
+    assert came_to == {(), (len(CLIP),), (len(CLIP) + len(STILL),)}

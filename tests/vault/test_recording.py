@@ -103,6 +103,22 @@ def test_what_a_process_that_was_killed_had_collected_is_kept_at_the_next_start(
     assert adopt(made_vault(root)) == 0
 
 
+def test_what_was_kept_before_a_process_was_killed_is_not_kept_twice(root: Path) -> None:
+    """It is killed between the two: the part is in the vault, and the growing file still there."""
+    vault = made_vault(root)
+    vault.collect(subject(1), ())
+    path = vault.folder.growing(evidence_id(1), 0)
+    grown(path, [piece(FIRST)], vault.data_key(evidence_id(1)))
+    before = path.read_bytes()
+    assert adopt(vault) == 1
+    path.write_bytes(before)
+
+    assert adopt(made_vault(root)) == 0
+
+    assert contents(root) == [FIRST]
+    assert left_over(root) == []
+
+
 def test_what_another_process_still_writes_is_left_to_it(root: Path) -> None:
     writing = Recordings(made_vault(root))
     writing.grow(subject(1), piece(FIRST))
