@@ -6,14 +6,14 @@ from the event log and from Kafka alone.
 
 import argparse
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 
 from streamguard import process
-from streamguard.adapters.http_status import HttpStatus
+from streamguard.adapters.http_status import Check, HttpStatus
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
 from streamguard.discovery import secret_of
@@ -88,12 +88,17 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
         admission_of(settings, secret, book, clock, told),
     )
     try:
-        with door, _status(settings, meter) as status:
+        taking = Taking(desk, files.publishes.publish_of, clock, section.max_age_s)
+        intake = Intake(files.event_log, taking, clock, section.group)
+        ready = partial(_problem, [intake, *sweeps])
+        with door, _status(settings, meter, ready) as status:
             desk.resume()
             await readers.fill()
             log.info("enforce_started", port=status.port, admission_port=door.port)
-            taking = Taking(desk, files.publishes.publish_of, clock, section.max_age_s)
-            await _work(settings, files, book, (desk, sweeps, taking), stop)
+            keepers = _keepers(settings, files, book, sweeps, stop)
+            if section.kafka:
+                keepers.append(_from_kafka(settings, taking, stop))
+            await _work([intake.run(stop), desk.run(stop)], keepers, stop)
     finally:
         await readers.close()
         await _closed(sites)
@@ -103,26 +108,25 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
     return 0
 
 
+def _keepers(
+    settings: Settings, files: Files, book: Book, sweeps: list[Sweep], stop: Stop
+) -> list[Coroutine[Any, Any, None]]:
+    """Give what keeps out, holds and lifts."""
+    rules = rules_of(settings, files, book, SystemClock())
+    sweeping = [one.run(stop, settings.enforce.sweep_s) for one in sweeps]
+    return [*sweeping, rules.hold(stop), rules.lift(stop)]
+
+
 async def _work(
-    settings: Settings,
-    files: Files,
-    book: Book,
-    workers: tuple[Desk, list[Sweep], Taking],
-    stop: Stop,
+    workers: list[Coroutine[Any, Any, None]], keepers: list[Coroutine[Any, Any, None]], stop: Stop
 ) -> None:
-    """Take up, carry out, keep out, hold and lift, until `stop`."""
-    desk, sweeps, taking = workers
-    clock, section = SystemClock(), settings.enforce
-    rules = rules_of(settings, files, book, clock)
+    """Run all until `stop`; keepers may be cut off at any point."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Intake(files.event_log, taking, clock, section.group).run(stop))
-        tasks.create_task(desk.run(stop))
-        keepers = [tasks.create_task(one.run(stop, section.sweep_s)) for one in sweeps]
-        keepers += [tasks.create_task(rules.hold(stop)), tasks.create_task(rules.lift(stop))]
-        if section.kafka:
-            keepers.append(tasks.create_task(_from_kafka(settings, taking, stop)))
+        for worker in workers:
+            tasks.create_task(worker)
+        keeping = [tasks.create_task(keeper) for keeper in keepers]
         await stop.wait()
-        for task in keepers:
+        for task in keeping:
             task.cancel()
 
 
@@ -138,17 +142,20 @@ async def _closed(sites: list[Site]) -> None:
         await site.close()
 
 
-@contextmanager
-def _status(settings: Settings, meter: EnforceMeter) -> Iterator[HttpStatus]:
-    """Serve metrics and health."""
-    with HttpStatus(
+def _status(settings: Settings, meter: EnforceMeter, ready: Check) -> HttpStatus:
+    """Make what serves metrics and health."""
+    return HttpStatus(
         settings.http.host,
         settings.enforce.port,
         meter.registry,
         live=lambda: None,
-        ready=lambda: None,
-    ) as status:
-        yield status
+        ready=ready,
+    )
+
+
+def _problem(parts: Sequence[Intake | Sweep]) -> str | None:
+    """Give what is wrong with one of them, if anything is."""
+    return next((one.problem for one in parts if one.problem is not None), None)
 
 
 def _heard(

@@ -4,7 +4,9 @@ Rule: a step is on disk before it is taken, so that after a crash it is known wh
 done. The file holds paths of streams, which may be their keys: only its owner can read it.
 """
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -18,6 +20,7 @@ from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_file import BUSY_TIMEOUT_MS, translated
 from streamguard.core.denials import Denial, Kind
 from streamguard.core.enforcing import Stage
+from streamguard.core.errors import ConfigError, LogUnavailable
 from streamguard.core.orders import Order
 
 _TABLES = """
@@ -61,6 +64,9 @@ CREATE TABLE IF NOT EXISTS decisions (
     body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+_LOCK = (os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+"""Held as long as the file is open: two enforcers would act twice."""
+
 _TAKE = """
 INSERT INTO actions (action_id, stream_id, scope, is_automatic, taken_s, body)
 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (action_id) DO NOTHING RETURNING number
@@ -118,14 +124,31 @@ class ActionStore:
     """The file, over one connection; threads take turns. Methods may raise LogUnavailable."""
 
     def __init__(self, path: Path) -> None:
+        """Open the file, and make it where there is none.
+
+        Raises:
+            ConfigError: another process works with it.
+            LogUnavailable: it cannot be opened or made.
+        """
         self._path = path.absolute()
         self._turn = Lock()
         with translated(self._path):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
-            self._connection = apsw.Connection(str(self._path))
-            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            self._connection.execute(_TABLES).fetchall()
+            self._lock = os.open(self._path.with_name(f"{self._path.name}.lock"), *_LOCK)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise ConfigError(f"{self._path}: another enforcer works with it: end that") from None
+        try:
+            with translated(self._path):
+                self._connection = apsw.Connection(str(self._path))
+                self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+                self._connection.execute(_TABLES).fetchall()
+        except LogUnavailable:
+            os.close(self._lock)
+            raise
 
     def take(self, orders: Sequence[Order], decision: str) -> list[Order]:
         """Take orders up, and keep the decision that they carry out; give those that are new."""
@@ -206,6 +229,9 @@ class ActionStore:
         """Release the file; closing twice is harmless."""
         with self._turn, translated(self._path):
             self._connection.close()
+            if self._lock >= 0:
+                os.close(self._lock)
+            self._lock = -1
 
     @contextmanager
     def _transaction(self) -> Iterator[apsw.Connection]:

@@ -92,8 +92,8 @@ class ActionVerifiedData(Value):
     n_attempts: Annotated[int, Field(ge=1)]
     """How often it was tried."""
     denied_until: UtcTime | None = None
-    """Instant until which nobody may publish there; absent where nobody is kept out, and where it
-    is for as long as nobody restores it."""
+    """Instant until which it stands: nobody may publish or watch, or the stream is held; absent
+    where it stands until somebody restores it, and where nobody is kept out."""
 
 
 class ActionFailedData(Value):

@@ -74,6 +74,8 @@ class Intake:
         self._clock = clock
         self._group = group
         self._noted = (-1, 0.0)
+        self.problem: str | None = None
+        """What keeps it from reading; None while it works."""
 
     async def run(self, stop: Stop) -> None:
         """Take decisions up until `stop`; at the first start of all none that is too old."""
@@ -86,9 +88,12 @@ class Intake:
                 offset = records[-1].offset + 1 if records else max(offset, end)
                 await asyncio.to_thread(self._note, offset)
             except LogUnavailable as error:
-                log.warning("decisions_not_read", problem=str(error))
+                if self.problem is None:
+                    log.warning("decisions_not_read", problem=str(error))
+                self.problem = str(error)
                 await asyncio.sleep(AGAIN_S)
                 continue
+            self.problem = None
             if not records:
                 await asyncio.sleep(POLL_S)
 

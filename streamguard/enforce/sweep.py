@@ -7,7 +7,7 @@ Rule: a stream about which an action is under way is left to it.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import structlog
 
@@ -39,6 +39,8 @@ class Sweep:
         self._is_busy = is_busy
         self._clock = clock
         self._hint = asyncio.Event()
+        self.problem: str | None = None
+        """What keeps it from looking; None while it works."""
         self.n_returned = 0
         """Publishes that came back and were ended or moved."""
 
@@ -57,7 +59,11 @@ class Sweep:
             try:
                 await self.look()
             except (DiscoveryUnavailable, OrderRefused, LogUnavailable) as error:
-                log.warning("sweep_failed", server=self.name, problem=str(error))
+                if self.problem != str(error):
+                    log.warning("sweep_failed", server=self.name, problem=str(error))
+                self.problem = str(error)
+            else:
+                self.problem = None
             await asyncio.sleep(HINT_SPACING_S)
             try:
                 async with asyncio.timeout(interval_s):
@@ -106,8 +112,3 @@ class Sweep:
     def _note(self, stream_id: str, what: str) -> None:
         self.n_returned += 1
         log.warning("publisher_came_back", server=self.name, stream_id=stream_id, done=what)
-
-
-def sweeps_by_name(sweeps: Iterable[Sweep]) -> dict[str, Sweep]:
-    """Give sweeps by the names of their servers."""
-    return {one.name: one for one in sweeps}

@@ -7,7 +7,7 @@ import pytest
 
 from streamguard.adapters.sqlite_actions import ActionStore, Hold, Kept
 from streamguard.core.denials import Denial
-from streamguard.core.errors import LogUnavailable
+from streamguard.core.errors import ConfigError, LogUnavailable
 from tests.made_actions import order
 
 HOLD = Hold("edge-lobby", "edge", "live/a", "h", "live/h", "d-1", 100.0)
@@ -101,3 +101,14 @@ def test_what_is_no_file_of_ours_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(LogUnavailable):
         ActionStore(tmp_path / "enforce")
+
+
+def test_two_enforcers_do_not_share_a_file(tmp_path: Path) -> None:
+    first = ActionStore(tmp_path / "enforce")
+
+    with pytest.raises(ConfigError, match="another enforcer"):
+        ActionStore(tmp_path / "enforce")
+
+    first.close()
+    first.close()
+    ActionStore(tmp_path / "enforce").close()

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from loadtest.enforce_stage import EnforceStage, Form
 from loadtest.rtmp import RtmpServer, free_port, rtmp_server
 from streamguard.core.event_data import utc_seconds
 from tests.conftest import NginxRtmp
-from tests.processes import Running, until
+from tests.processes import Running, streamguard, until
 
 pytestmark = pytest.mark.integration
 pytest_plugins = ["tests.rtmp"]
@@ -138,3 +139,45 @@ def test_a_denied_publisher_is_refused_at_the_door(
                 until(lambda: made.paths() == ["live/other"])
 
                 assert other.poll() is None
+
+
+def test_the_enforcer_says_how_it_does(tmp_path: Path, rtmp: RtmpServer, clip: Path) -> None:
+    with stage(tmp_path, rtmp) as made, enforcing(made) as running, rtmp.publish(clip, KEY):
+        made.outcome(made.decide(made.live(KEY), "cut"))
+        port = running.wait_for(running.log, event="enforce_started")["port"]
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        ready = httpx.get(f"http://127.0.0.1:{port}/readyz")
+
+    assert 'streamguard_enforce_actions_total{act="cut",outcome="done"} 1.0' in metrics
+    assert "streamguard_enforce_denied 1.0" in metrics
+    assert ready.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("[[controls]]", "[[nothing]]"), "nothing: there is no such setting"),
+        (('server = "edge"', 'server = "else"'), "controls names the server 'else'"),
+        (("sweep_s = 0.5", "kafka = true"), "needs [kafka] bootstrap_servers"),
+        (("sweep_s = 0.5", 'webhook = "http://a"'), "needs a webhook_secret_file"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(
+    tmp_path: Path, change: tuple[str, str], problem: str
+) -> None:
+    nowhere = RtmpServer(1, tmp_path, 2)
+    with stage(tmp_path, nowhere) as made:
+        made.config.write_text(made.config.read_text().replace(*change))
+
+        done = streamguard("enforce", "--config", made.config, cwd=tmp_path)
+
+    assert done.code == 2
+    assert problem in done.problem
+
+
+def test_a_second_enforcer_is_refused(tmp_path: Path, rtmp: RtmpServer) -> None:
+    with stage(tmp_path, rtmp) as made, enforcing(made):
+        done = streamguard("enforce", "--config", made.config, cwd=tmp_path)
+
+    assert done.code == 2
+    assert "another enforcer" in done.problem
