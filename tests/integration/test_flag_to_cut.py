@@ -1,0 +1,60 @@
+"""From a flag of a stream that was found to its cut: screening, log and enforcer, all real."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from loadtest.enforce_stage import decided
+from loadtest.rtmp import HOST, RtmpServer
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.decision_data import DecidedStream
+from streamguard.core.review_events import decision_event
+from tests.integration.test_found_streams import SERVER, first, following
+from tests.processes import DEADLINE_S, Running
+
+pytestmark = pytest.mark.integration
+pytest_plugins = ["tests.rtmp"]
+
+KEY = "sk_publishers-own-key"
+CONTROL = """
+[enforce]
+port = 0
+admission_port = 0
+[[controls]]
+server = "edge"
+api = "{control}"
+"""
+
+
+def test_what_screening_flags_is_what_the_enforcer_cuts(
+    tmp_path: Path, known_bank: Path, rtmp: RtmpServer, real_clips: dict[str, Path]
+) -> None:
+    """They name the publish alike, though each asks the server by itself."""
+    config = tmp_path / "both.toml"
+    text = SERVER.format(bank=known_bank, api=rtmp.stat_url, host=HOST, port=rtmp.port)
+    config.write_text(text + CONTROL.format(control=rtmp.control_url))
+    with (
+        Running("run", "--config", config, cwd=tmp_path) as run,
+        rtmp.publish(real_clips["bikes"], KEY) as publisher,
+    ):
+        run.wait_for(run.log, event="discovery_gained", server="edge")
+        with (
+            following(tmp_path) as events,
+            Running("enforce", "--config", config, cwd=tmp_path) as enforce,
+        ):
+            flag = first(events, "flag.opened")["data"]["stream"]
+            stream = DecidedStream(stream_id=flag["stream_id"], session_id=flag["session_id"])
+            decision = decided(stream, "cut")
+            with SqliteLog(tmp_path / "log.db", "write") as log:
+                log.append([decision_event("/streamguard/a", decision, recorded_s=time.time())])
+            verified = first(events, "action.verified")["data"]
+            publisher.wait(DEADLINE_S)
+            ended = first(events, "stream.ended")["data"]
+            enforce.stop()
+        run.stop()
+
+    assert verified["action"]["decision_id"] == decision.decision_id
+    assert verified["method"] == "no_media"
+    assert ended["stream"]["session_id"] == flag["session_id"]
+    assert KEY not in f"{run.log}{enforce.log}{events.out}"
