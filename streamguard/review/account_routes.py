@@ -115,7 +115,12 @@ def _change(call: Call) -> Answer:
 
 
 def _audit(call: Call) -> Answer:
-    """Search the audit, the oldest first."""
+    found = audit_records(call)
+    return {"records": [one.model_dump(mode="json", exclude_none=True) for one in found]}
+
+
+def audit_records(call: Call) -> list[AuditData]:
+    """Search the audit as the query says, the oldest first; that it was searched is on record."""
     asked = call.asked
     after = asked.get("after", "-1")
     if not after.lstrip("-").isdecimal():
@@ -123,14 +128,14 @@ def _audit(call: Call) -> Answer:
     found: list[AuditData] = []
     for record in call.review.desk.trail.records():
         if record.seq > int(after) and all(
-            asked.get(name) in {None, getattr(record, name)}
+            asked.get(name) in {None, "", getattr(record, name)}
             for name in ("actor", "action", "case_id", "about")
         ):
             found.append(record)
             if len(found) == MAX_FOUND:
                 break
     call.review.desk.trail.note(Deed(call.person.account_id, "audit.searched"))
-    return {"records": [one.model_dump(mode="json", exclude_none=True) for one in found]}
+    return found
 
 
 def _note(call: Call, action: str, account: Account) -> None:

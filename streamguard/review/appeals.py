@@ -130,6 +130,15 @@ class Appeals:
                 return Heard(appeal, case, lease)
         return None
 
+    def in_hand(self, person: Person) -> Heard | None:
+        """Give the appeal that somebody holds; None where they hold none."""
+        leases = held(self._desk.file, self._desk.wall())
+        for appeal in self.waiting(person):
+            lease = leases.get(appeal.appeal_id)
+            if lease and lease.holder == person.account_id:
+                return Heard(appeal, self._case(appeal), lease)
+        return None
+
     def renew(self, person: Person, appeal_id: str, token: int) -> Lease:
         """Keep an appeal in hand for another while.
 

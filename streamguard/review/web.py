@@ -15,7 +15,7 @@ from streamguard.review.account_routes import Cookie, account_doors
 from streamguard.review.appeal_routes import APPEAL_DOORS
 from streamguard.review.guard import HEADERS, Door, Guard
 from streamguard.review.oidc import Oidc
-from streamguard.review.oidc_routes import oidc_doors
+from streamguard.review.oidc_routes import START, oidc_doors
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.doors import page_routes
 from streamguard.review.rates import Rates
@@ -55,7 +55,7 @@ def make_app(
         Route(door.path, _endpoint(guard, door), methods=[door.method])
         for door in doors(cookie, oidc)
     ]
-    pages = page_routes(guard, Board(review, monotonic))
+    pages = page_routes(guard, Board(review, monotonic), START if oidc else None)
     return Starlette(
         routes=[*routes, *pages, Route("/livez", _alive)],
         exception_handlers={404: _plain(404, "there is nothing here"), 405: _plain(405, "not so")},

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from streamguard.core.errors import CaseTaken
+from streamguard.review.account_routes import MAX_FOUND, audit_records
 from streamguard.review.guard import HEADERS, Answer, Call, Door, Guard
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.case_page import context, facts
@@ -28,20 +30,26 @@ SKIPS = {
 }
 
 
-def page_doors(board: Board) -> Sequence[Door]:
-    """Give every page, with what it asks for."""
+def page_doors(board: Board, provider: str | None = None) -> Sequence[Door]:
+    """Give every page, with what it asks for.
+
+    provider: the path at which people sign in elsewhere; None where they cannot.
+    """
     return (
-        Door("GET", "/sign-in", "nobody", _sign_in),
+        Door("GET", "/sign-in", "nobody", partial(_sign_in, provider)),
         Door("GET", "/", "see_queue", partial(_queue, board)),
         Door("GET", "/cases/{case_id}", "see_case", _case),
         Door("GET", "/exposure", "judge", _exposure),
+        Door("GET", "/appeals", "judge_appeal", _appeals),
+        Door("GET", "/appeals/{appeal_id}", "judge_appeal", _appeal),
+        Door("GET", "/audit", "search_audit", _audit),
         Door("GET", "/events", "see_queue", partial(events, board)),
     )
 
 
-def page_routes(guard: Guard, board: Board) -> list[Route]:
+def page_routes(guard: Guard, board: Board, provider: str | None = None) -> list[Route]:
     """Give the routes of pages, and of the files that they need."""
-    routes = [Route(door.path, _endpoint(guard, door)) for door in page_doors(board)]
+    routes = [Route(door.path, _endpoint(guard, door)) for door in page_doors(board, provider)]
     return [*routes, Route("/static/{name}", _static), Route("/favicon.ico", _icon)]
 
 
@@ -69,8 +77,8 @@ async def _icon(_: Request) -> Response:
     return RedirectResponse("/static/icon.svg", 308, HEADERS)
 
 
-def _sign_in(_: Call) -> Answer:
-    return page("sign_in.html")
+def _sign_in(provider: str | None, _: Call) -> Answer:
+    return page("sign_in.html", provider=provider)
 
 
 def _queue(board: Board, call: Call) -> Answer:
@@ -98,6 +106,38 @@ def _case(call: Call) -> Answer:
 def _exposure(call: Call) -> Answer:
     today = call.review.looks.exposure_today(call.person)
     return page("exposure.html", person=call.person, name=_name(call), today=today)
+
+
+def _appeals(call: Call) -> Answer:
+    appeals = call.review.appeals.waiting(call.person)
+    return page("appeals.html", person=call.person, name=_name(call), appeals=appeals)
+
+
+def _appeal(call: Call) -> Answer:
+    """Show the appeal that is in hand; whoever has another one, or none, is told so."""
+    review, person = call.review, call.person
+    heard = review.appeals.in_hand(person)
+    if heard is None or heard.appeal.appeal_id != call.path["appeal_id"]:
+        raise CaseTaken("the appeal is not in your hands, or no longer")
+    return page(
+        "appeal.html",
+        person=person,
+        name=_name(call),
+        appeal=heard.appeal,
+        token=heard.lease.token,
+        lease_s=review.desk.lease_s,
+        facts=facts(review, person, heard.case),
+        reasons=choosable(),
+    )
+
+
+def _audit(call: Call) -> Answer:
+    asked = {name: call.asked.get(name, "") for name in ("actor", "action", "case_id", "about")}
+    found = audit_records(call)
+    more = found[-1].seq if len(found) == MAX_FOUND else None
+    return page(
+        "audit.html", person=call.person, name=_name(call), asked=asked, found=found, more=more
+    )
 
 
 def _name(call: Call) -> str:

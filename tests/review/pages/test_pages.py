@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from starlette.responses import Response
 
 from streamguard.core.decision_data import Role
 from streamguard.core.reasons import REASONS
 from streamguard.review import pages
-from streamguard.review.guard import HEADERS
+from streamguard.review.guard import HEADERS, Call, Handler
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.doors import SKIPS, page_doors
 from streamguard.review.pages.keys import LETTERS
@@ -24,6 +25,9 @@ WHO = {
     "/": ALL,
     "/cases/{case_id}": "reviewer senior auditor",
     "/exposure": "reviewer senior",
+    "/appeals": "reviewer senior",
+    "/appeals/{appeal_id}": "reviewer senior",
+    "/audit": "auditor",
     "/events": ALL,
 }
 """Who may open what; written by hand, so that a change of rights is a change of this table."""
@@ -48,19 +52,36 @@ def test_a_role_opens_the_pages_that_the_table_says(bench: Bench, role: str, pat
     console = Console(bench)
     console.account(role)
 
-    answer = console.signed_in(role).get(path.format(case_id=bench.cases()[0].case_id))
+    case_id = bench.cases()[0].case_id
+    answer = console.signed_in(role).get(path.format(case_id=case_id, appeal_id="no-appeal"))
 
-    assert answer.status_code == (200 if role in WHO[path].split() else 403)
+    opened = 409 if "appeal_id" in path else 200  # nobody has that one in hand
+    assert answer.status_code == (opened if role in WHO[path].split() else 403)
     assert answer.headers["cache-control"] == "no-store"
     if answer.headers["content-type"].startswith("text/html"):
         assert answer.headers["content-security-policy"] == PAGE_POLICY
 
 
-@pytest.mark.parametrize("path", ["/", "/cases/no-case", "/exposure"])
+@pytest.mark.parametrize("path", ["/", "/cases/no-case", "/exposure", "/audit"])
 def test_whoever_has_not_signed_in_is_asked_to(bench: Bench, path: str) -> None:
     answer = Console(bench).stranger().get(path, follow_redirects=False)
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+def test_signing_in_elsewhere_is_offered_where_that_is_possible(bench: Bench) -> None:
+    board = Board(Console(bench).review)
+    [here, there] = [page_doors(board, one)[0].handler for one in (None, "/elsewhere")]
+    nobody = Call(Console(bench).review, None, "", "-", {}, {}, {}, {})
+
+    assert b"/elsewhere" not in page_of(here, nobody)
+    assert b'href="/elsewhere"' in page_of(there, nobody)
+
+
+def page_of(handler: Handler, call: Call) -> bytes:
+    answer = handler(call)
+    assert isinstance(answer, Response)
+    return bytes(answer.body)
 
 
 def test_events_are_for_those_who_have_signed_in(bench: Bench) -> None:

@@ -4,9 +4,9 @@
 const HOLD_MS = 400;
 
 export class Choosing {
-  constructor(panel, decide) {
-    this.panel = panel;
-    this.decide = decide;
+  // wantAction: the outcomes that are not complete without an action.
+  constructor(panel, decide, wantAction = ['confirmed']) {
+    Object.assign(this, { panel, decide, wantAction });
     this.reasons = panel.querySelector('#reasons');
     this.isSent = false;
     this.clear();
@@ -40,7 +40,7 @@ export class Choosing {
   }
 
   isComplete() {
-    return this.outcome && this.reason && (this.action || this.outcome !== 'confirmed');
+    return this.outcome && this.reason && (this.action || !this.wantAction.includes(this.outcome));
   }
 
   async send() {

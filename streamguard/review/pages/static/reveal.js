@@ -11,8 +11,10 @@ const LEVELS = ['Facts only. Nothing is shown.', 'A blurred still.', 'A grey sti
   'A silent loop of 6 seconds.'];
 
 export class Reveal {
-  constructor(caseId, token, stage, where) {
+  // appeal: the one under which a case that is decided is looked at; '' under its own lease.
+  constructor(caseId, token, stage, where, appeal = '') {
     Object.assign(this, { caseId, token, stage, where });
+    this.query = appeal ? `?token=${token}&appeal_id=${appeal}` : `?token=${token}`;
     this.items = [];
     this.at = 0;
     this.level = 0; // of what is shown
@@ -28,7 +30,7 @@ export class Reveal {
 
   async load() {
     const base = `/api/v1/cases/${this.caseId}/evidence`;
-    const { items } = await (await get(`${base}?token=${this.token}`)).json();
+    const { items } = await (await get(`${base}${this.query}`)).json();
     const groups = new Map();
     for (const item of items) {
       const group = groups.get(item.flag_id) ?? { stills: [], clips: [] };
@@ -69,7 +71,7 @@ export class Reveal {
   // Where a part is: of a clip that grows, what there is of it now.
   pathOf({ flag_id: flagId, number, isGrowing }) {
     const what = isGrowing ? `clip/${flagId}` : `evidence/${flagId}/${number}`;
-    return `/api/v1/cases/${this.caseId}/${what}?token=${this.token}`;
+    return `/api/v1/cases/${this.caseId}/${what}${this.query}`;
   }
 
   put(part, content) {
@@ -191,7 +193,7 @@ export class Reveal {
     for (const [name, value] of Object.entries(this.seen)) since[name] = value - this.told[name];
     if (!Object.values(since).some((value) => value > 0)) return;
     this.told = { ...this.seen };
-    await post(`/api/v1/cases/${this.caseId}/exposure`, { token: this.token, ...since });
+    await post(`/api/v1/cases/${this.caseId}/exposure${this.query}`, { token: this.token, ...since });
   }
 
   // Take all off the page, and tell what was seen; whether that is heard decides nothing.

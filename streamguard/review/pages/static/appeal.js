@@ -1,0 +1,75 @@
+// The page of an appeal: look again, then uphold or overturn for a reason.
+
+import { isTyped, post, say, tell } from './api.js';
+import { Choosing } from './decide.js';
+import { LeaseKeeper } from './lease.js';
+import { Reveal } from './reveal.js';
+
+const root = document.getElementById('case');
+const { case: caseId, appeal } = root.dataset;
+const token = Number(root.dataset.token);
+const path = `/api/v1/appeals/${appeal}`;
+let isMine = true;
+
+function letGo() {
+  isMine = false;
+  reveal.stop();
+  keeper.stop();
+  document.getElementById('decide').hidden = true;
+  document.getElementById('after').hidden = false;
+  document.getElementById('next').focus();
+}
+
+async function answer({ outcome, reason_code: reason }) {
+  tell(null);
+  await reveal.close();
+  try {
+    await post(`${path}/resolution`, { token, result: outcome, reason_code: reason });
+    letGo();
+    say(`Answered: ${outcome}, ${reason}.`);
+    return true;
+  } catch (error) {
+    tell(error);
+    if (error.status === 409) keeper.end(error.message);
+    return false;
+  }
+}
+
+const stage = document.getElementById('stage');
+const reveal = new Reveal(caseId, token, stage, document.getElementById('where'), appeal);
+const keeper = new LeaseKeeper(path, token, Number(root.dataset.leaseS), letGo);
+const choosing = new Choosing(document.getElementById('decide'), answer, []);
+const looks = {
+  ' ': () => reveal.more(),
+  Escape: () => reveal.hide(),
+  j: () => reveal.step(1),
+  k: () => reveal.step(-1),
+  '.': () => reveal.sound(),
+};
+
+function act(key) {
+  if (!isMine) {
+    if (key === 'n') location.assign('/appeals');
+    return;
+  }
+  const control = [...root.querySelectorAll(`#decide [data-key="${CSS.escape(key)}"]`)]
+    .find((one) => !one.closest('[hidden]'));
+  if (control) choosing.choose(control);
+  else Promise.resolve(looks[key]?.()).catch(tell);
+}
+
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') reveal.hide();
+  else if (!isTyped(event) && !event.repeat && !(event.target.closest('button, a') && [' ', 'Enter'].includes(event.key))) {
+    if (event.key === ' ') event.preventDefault();
+    act(event.key);
+  }
+});
+window.addEventListener('blur', () => reveal.hide());
+document.addEventListener('click', (event) => {
+  const control = event.target.closest('[data-key]');
+  if (control) act(control.dataset.key);
+});
+reveal.load().catch(tell);
+document.getElementById('main').focus();
+document.body.dataset.ready = 'yes'; // keys do something from now on
