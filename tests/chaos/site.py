@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,11 +144,15 @@ class Site:
         """Count what is neither acknowledged nor dead."""
         return sum(self.tally(topic).waiting for topic in Topic)
 
-    def events(self, kind: EventType) -> list[Row]:
-        """Read what the log holds of a type of event, in order."""
+    def events(self, kinds: Collection[EventType], stream_id: str | None = None) -> list[Row]:
+        """Read what the log holds of some types of event, in order; of one stream, or of all."""
         with SqliteLog.open_reader(self.log) as event_log:
             records = event_log.read(1, limit=1_000_000)
-        return [json.loads(record.body) for record in records if record.type == kind]
+        return [
+            json.loads(record.body)
+            for record in records
+            if record.type in kinds and stream_id in {None, record.key}
+        ]
 
     def run_until_it_dies(self, point: str, nth: int, *arguments: str) -> int:
         """Run the supervisor until it passes a failpoint for the nth time; give its exit code.

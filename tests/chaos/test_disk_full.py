@@ -150,7 +150,7 @@ def test_a_flag_that_is_let_go_leaves_no_evidence(
         n_told = len(evidence_told(site))
         eventually(lambda: len(evidence_told(site)) > n_told)
 
-    heard_of = {event["data"]["flag_id"] for event in site.events(EventType.FLAG_OPENED)}
+    heard_of = {event["data"]["flag_id"] for event in site.events({EventType.FLAG_OPENED})}
     kept = {json.loads(text)["evidence_id"] for text in flickering.texts("manifests/*.json")}
     assert kept <= heard_of
     all_there(site)

@@ -110,7 +110,7 @@ def test_only_what_was_acknowledged_is_pruned_when_the_supervisor_is_killed_at(
     killed = site.run_until_it_dies(point, 1)
     site.append(range(N_FLAGS, N_FLAGS + N_LATER))
     with site.running():
-        eventually(lambda: len(site.events(EventType.FLAG_OPENED)) == N_LATER)
+        eventually(lambda: len(site.events({EventType.FLAG_OPENED})) == N_LATER)
 
     assert killed == -signal.SIGKILL
     after = site.committed()

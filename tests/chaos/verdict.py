@@ -13,14 +13,14 @@ from tests.processes import Row, streamguard
 
 def flags_in(site: Site) -> set[str]:
     """Give the ids of the flags of the log, but for those of the channel."""
-    opened = site.events(EventType.FLAG_OPENED)
+    opened = site.events({EventType.FLAG_OPENED})
     return {event["id"] for event in opened if event["partitionkey"] != CHANNEL}
 
 
 def evidence_told(site: Site) -> list[Row]:
     """Give what events say of evidence that is there for people."""
-    told = [*site.events(EventType.FLAG_UPDATED), *site.events(EventType.FLAG_CLOSED)]
-    evidence = [event["data"]["evidence"] for event in told if event["partitionkey"] == CHANNEL]
+    told = site.events({EventType.FLAG_UPDATED, EventType.FLAG_CLOSED}, CHANNEL)
+    evidence = [event["data"]["evidence"] for event in told]
     return [each for each in evidence if each["state"] == "ready"]
 
 
