@@ -16,6 +16,7 @@ from streamguard.adapters.sqlite_copy import copy_database
 from streamguard.core.custody import Ledger, read_entry
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.discovery import ADDED_SUFFIX, SECRET_SUFFIX
+from streamguard.enforce_section import enforce_file
 from streamguard.review_section import review_file
 from streamguard.settings import Settings, load_settings
 from streamguard.vault.custody_file import CUSTODY, HEAD
@@ -57,11 +58,14 @@ def backup(arguments: argparse.Namespace) -> int:
 
 
 def _copy_log(settings: Settings, target: Path) -> None:
-    """Copy the log, and what reviewers work with before it: that may lag behind, never be ahead."""
+    """Copy the log, and before it what may lag behind and never be ahead.
+
+    That is what reviewers work with, and what the enforcer denies, holds and has not done yet.
+    """
     make_directory(target)
     file = settings.log.file
-    reviewers = review_file(settings.review, file)
-    for database in (reviewers, file):
+    reviewers, enforcer = review_file(settings.review, file), enforce_file(settings.enforce, file)
+    for database in (reviewers, enforcer, file):
         if database.exists():
             copy_database(database, target / database.name)
     added = file.with_name(file.name + ADDED_SUFFIX)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import assert_never, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -16,7 +16,7 @@ from streamguard.adapters.sqlite_actions import ActionStore, Hold
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_publishes import SqlitePublishes
 from streamguard.adapters.webhook import Webhook
-from streamguard.core.action_data import Act
+from streamguard.core.action_data import Act, FailureReason
 from streamguard.core.denials import DenyList
 from streamguard.core.enforcing import Reading
 from streamguard.core.errors import ConfigError
@@ -30,7 +30,7 @@ from streamguard.enforce.book import Book
 from streamguard.enforce.platform import Platform
 from streamguard.enforce.rules import Desks, Rules
 from streamguard.enforce.site import Site
-from streamguard.enforce_section import ControlSection, EnforceSection
+from streamguard.enforce_section import ControlSection, EnforceSection, enforce_file
 from streamguard.ingest.asking import Service
 from streamguard.ingest.control import Control
 from streamguard.ingest.mediamtx_control import MediaMtxControl
@@ -39,17 +39,8 @@ from streamguard.ingest.srs_control import SrsControl
 from streamguard.ingest_section import ServerSection
 from streamguard.settings import Settings
 
-STATE_SUFFIX = ".enforce"
-"""What the name of the enforcer's own file ends in; it begins as the event log's."""
-
 TOOK_BUCKETS_S = (1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 8.0, 12.0, 30.0, 60.0, 300.0, 900.0)
 """Three seconds are the proof; the promise is two more."""
-
-
-def state_file(settings: Settings) -> Path:
-    """Give the enforcer's own file."""
-    log_file = settings.log.file
-    return settings.enforce.file or log_file.with_name(log_file.name + STATE_SUFFIX)
 
 
 def sites_of(settings: Settings, secret: bytes, clock: Clock) -> list[Site]:
@@ -135,7 +126,7 @@ def opened(settings: Settings) -> Iterator[Files]:
     """
     with ExitStack() as stack:
         event_log = stack.enter_context(SqliteLog(settings.log.file, "write"))
-        store = ActionStore(state_file(settings))
+        store = ActionStore(enforce_file(settings.enforce, settings.log.file))
         stack.callback(store.close)
         publishes = SqlitePublishes(settings.log.file)
         stack.callback(publishes.close)
@@ -190,6 +181,9 @@ class EnforceMeter:
             ["act", "outcome"],
             registry=self.registry,
         )
+        for act in get_args(Act):
+            for outcome in ("done", *get_args(FailureReason)):
+                self._actions.labels(act, outcome)  # so that the first one is an increase
         self._took = Histogram(
             "streamguard_enforce_seconds",
             "Seconds from a decision to the proof that it was carried out.",

@@ -15,6 +15,9 @@ from streamguard.core.published import LOOPBACK
 from streamguard.ingest_section import Address, ServerName
 from streamguard.section import Section
 
+ENFORCE_SUFFIX = ".enforce"
+"""What the name of the enforcer's own file ends in; it begins as the event log's."""
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -112,3 +115,8 @@ class EnforceSection(Section):
         if self.webhook and self.webhook_secret_file is None:
             raise ValueError("a webhook needs a webhook_secret_file: unsigned, anybody could cut")
         return self
+
+
+def enforce_file(section: EnforceSection, log_file: Path) -> Path:
+    """Say where the enforcer's own file is."""
+    return section.file or log_file.with_name(log_file.name + ENFORCE_SUFFIX)

@@ -8,8 +8,10 @@ import pytest
 
 from loadtest.made_events import opened
 from streamguard import backup_verb
+from streamguard.adapters.sqlite_actions import ActionStore, Kept
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.cli import main
+from streamguard.core.denials import Denial
 from streamguard.core.retention import DAY_S, Retention
 from streamguard.review.accounts import Accounts
 from streamguard.review.desk_file import DeskFile
@@ -17,6 +19,7 @@ from streamguard.vault.object_store import ObjectStore
 from streamguard.vault.purge import erase, plan_purge
 from streamguard.vault.spool import upload
 from tests.clock import FakeClock
+from tests.made_actions import order
 from tests.processes import build_bank
 from tests.vault.made_vaults import filled_vault, made_vault, part, subject
 
@@ -58,6 +61,9 @@ def full(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) 
     desk = DeskFile(made.root / "log" / "log.db.review")
     Accounts(desk, lambda: 0.0).add("anna", "senior", frozenset({"*"}), None)
     desk.close()
+    store = ActionStore(made.root / "log" / "log.db.enforce")
+    store.note(Kept(order()), Denial("edge-lobby", "publish", "d-1", 1.0))
+    store.close()
     return made
 
 
@@ -220,3 +226,13 @@ def test_a_custody_that_is_damaged_is_copied_as_it_is(tmp_path: Path) -> None:
 
     copied = tmp_path / "backup" / "evidence" / "custody.jsonl"
     assert copied.read_bytes() == custody.read_bytes()
+
+
+def test_who_is_denied_stays_out_of_what_comes_back(full: Deployment, tmp_path: Path) -> None:
+    new = restored(full, tmp_path)
+
+    store = ActionStore(new.root / "log" / "log.db.enforce")
+    denied = [one.stream_id for one in store.denials()]
+    store.close()
+
+    assert denied == ["edge-lobby"]
