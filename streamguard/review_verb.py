@@ -18,6 +18,7 @@ from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.review.service import Review
 from streamguard.review.web import make_app
 from streamguard.review_audience import keep_audience
+from streamguard.review_banking import keep_banked
 from streamguard.review_parts import oidc_of, open_review
 from streamguard.review_section import ReviewSection
 from streamguard.runtime.stop import Stop
@@ -85,6 +86,7 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
         beside = [
             tasks.create_task(_follow(parts)),
             tasks.create_task(keep_audience(settings, parts.desk.file)),
+            tasks.create_task(keep_banked(settings, parts.looks.vault, parts.desk.trail)),
         ]
         await stop.wait()
         server.should_exit = True

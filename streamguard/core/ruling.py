@@ -225,6 +225,8 @@ def _require_fit(case: Case, choice: Choice, decider: Decider) -> None:
         raise DecisionRefused(f"{choice.reason_code} is no reason for {choice.outcome}")
     if choice.action in ONLY_CONFIRMED and choice.outcome != "confirmed":
         raise DecisionRefused("a stream is cut only where something was confirmed")
+    if choice.banking is not None and choice.outcome != "confirmed":
+        raise DecisionRefused("only what was confirmed goes into a bank")
     if choice.outcome == "rejected" and choice.action not in {"none", "restore"}:
         raise DecisionRefused("nothing is done to a stream in which nothing was found")
     if choice.action == "restore" and in_force(case) is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from streamguard.core.audit import Deed
 from streamguard.core.decision_data import Exposure
-from streamguard.core.errors import ConfigError, NoSuchCase
+from streamguard.core.errors import ConfigError, DecisionRefused, NoSuchCase
 from streamguard.core.manifest import Item
 from streamguard.core.people import Person
 from streamguard.review.desk import Desk
@@ -58,7 +58,7 @@ class Looks:
     def __init__(self, desk: Desk, vault: Vault | None) -> None:
         """vault: None where no evidence is kept."""
         self._desk = desk
-        self._vault = vault
+        self.vault = vault
 
     def items(self, held: Held) -> list[tuple[str, Item]]:
         """Give the parts of evidence of a case, each with its flag; nothing is shown yet.
@@ -67,14 +67,14 @@ class Looks:
             CaseTaken: the case is not in these hands.
         """
         self._require(held)
-        if self._vault is None:
+        if self.vault is None:
             return []
-        standing = self._vault.ledger().evidence
+        standing = self.vault.ledger().evidence
         found = []
         for flag_id in self._flags(held.case_id):
             kept = standing.get(flag_id)
             if kept is not None and kept.state == "kept":
-                found += [(flag_id, item) for item in self._vault.manifest_of(kept).items]
+                found += [(flag_id, item) for item in self.vault.manifest_of(kept).items]
         return found
 
     def open(self, held: Held, flag_id: str, number: int) -> tuple[str, bytes]:
@@ -83,18 +83,22 @@ class Looks:
         Raises:
             CaseTaken: the case is not in these hands.
             NoSuchCase: it has no such evidence.
+            DecisionRefused: it was collected for other roles.
             EvidenceDamaged, EvidenceUnavailable: it cannot be shown.
         """
         self._require(held)
-        if self._vault is None or flag_id not in self._flags(held.case_id):
+        if self.vault is None or flag_id not in self._flags(held.case_id):
             raise NoSuchCase("the case has no such evidence")
         actor, about = held.person.account_id, f"{flag_id}/{number}"
         self._desk.trail.note(Deed(actor, "evidence.viewed", held.case_id, about=about))
         try:
-            manifest = self._vault.manifest_of(self._vault.standing(flag_id))
+            manifest = self.vault.manifest_of(self.vault.standing(flag_id))
+            policy = manifest.access_policy
+            if policy and policy.roles and held.person.role not in policy.roles:
+                raise DecisionRefused("this evidence is not for this role")
             media_type = next(one.media_type for one in manifest.items if one.number == number)
             purpose = f"case {held.case_id}"
-            content = self._vault.read(flag_id, number, "view", actor=actor, purpose=purpose)
+            content = self.vault.read(flag_id, number, "view", actor=actor, purpose=purpose)
         except (ConfigError, StopIteration):
             raise NoSuchCase("the case has no such evidence") from None
         self._seen(held)
@@ -109,13 +113,13 @@ class Looks:
             EvidenceDamaged, EvidenceUnavailable: it cannot be shown.
         """
         self._require(held)
-        if self._vault is None or flag_id not in self._flags(held.case_id):
+        if self.vault is None or flag_id not in self._flags(held.case_id):
             raise NoSuchCase("the case has no such evidence")
         actor = held.person.account_id
         self._desk.trail.note(Deed(actor, "evidence.viewed", held.case_id, about=f"{flag_id}/clip"))
         purpose = f"case {held.case_id}"
         try:
-            clip = LiveClip(self._vault, flag_id, actor=actor, purpose=purpose)
+            clip = LiveClip(self.vault, flag_id, actor=actor, purpose=purpose)
         except ConfigError:
             raise NoSuchCase("the case has no such evidence") from None
         content = b""

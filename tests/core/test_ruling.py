@@ -161,10 +161,11 @@ def test_a_second_look_by_lot_changes_nothing_where_it_agrees_and_is_a_seniors_w
         ([], somebody(), REJECT | {"action": "cut"}, "only where something was confirmed"),
         ([], somebody(), REJECT | {"action": "hold"}, "nothing was found"),
         ([], somebody(), CUT | {"action": "restore"}, "could be restored"),
+        ([], somebody(), REJECT | {"banking": {"bank": "b", "entry": "e"}}, "only what was"),
     ],
 )
 def test_a_choice_that_is_not_ones_to_make_is_refused(
-    stage: list[dict[str, str]], who: Decider, choice: dict[str, str], problem: str
+    stage: list[dict[str, str]], who: Decider, choice: dict[str, Any], problem: str
 ) -> None:
     on = case()
     for earlier in stage:

@@ -6,6 +6,7 @@ import pytest
 
 from streamguard.core.events import Topic
 from streamguard.core.kept import Part, Subject
+from streamguard.core.manifest import AccessPolicy
 from streamguard.review.desk import LEASE_S
 from streamguard.review.rates import BURST
 from streamguard.vault.folder import Folder
@@ -14,6 +15,7 @@ from streamguard.vault.vault import Collector, Vault
 from tests.made_reviews import flag, flag_id, flag_opened
 from tests.review.bench import Bench
 from tests.review.console import PASSWORD, Console
+from tests.vault.made_vaults import made_vault
 
 CUT = {"outcome": "confirmed", "reason_code": "TVEC.ATTACK_LIVE", "action": "cut"}
 SUSPEND = CUT | {"action": "cut_and_suspend"}
@@ -260,6 +262,27 @@ def test_evidence_of_another_case_or_without_a_lease_is_not_shown(
 
     assert [one.status_code for one in answers] == [404, 404, 404, 409, 400, 409, 409]
     assert len(vault.entries()) == n_entries
+
+
+def test_evidence_that_was_collected_for_other_roles_is_not_shown(
+    console: Console, tmp_path: Path
+) -> None:
+    vault = made_vault(
+        tmp_path / "evidence", console.bench.clock, policy=AccessPolicy(roles=("senior",))
+    )
+    part = Part("still", "image/jpeg", 0, 0, is_original=False, content=b"still")
+    vault.keep(Subject(flag_id(2), "stream", "s-2"), (part,))
+    seeing = Console(console.bench, vault)
+
+    shown = []
+    for name in ("reviewer", "senior"):
+        client = seeing.signed_in(name)
+        path, token = claimed(client)
+        look = client.get(f"{path}/evidence/{flag_id(2)}/0", params={"token": token})
+        shown.append(look.status_code)
+        client.post(f"{path}/release", json={"token": token})
+
+    assert shown == [422, 200]
 
 
 def test_where_evidence_lies_is_told_to_nobody(console: Console) -> None:

@@ -1,0 +1,164 @@
+"""Puts evidence into banks where a person decided so, and takes it out where that was wrong.
+
+Rule: what is done follows from the log alone, and doing it again changes nothing; what could not be
+done is on record with its reason, and holds nothing else up. No picture reaches the disk.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from streamguard.adapters.bank_file import add_entry, remove_entry
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.system_clock import SystemClock
+from streamguard.bank_build import EntryPlan, make_entry
+from streamguard.core.audit import Deed
+from streamguard.core.bank_values import Entry
+from streamguard.core.decision_data import BankOrder, DecisionData
+from streamguard.core.errors import BankError, LogUnavailable, StreamguardError
+from streamguard.core.events import Event, Topic
+from streamguard.core.manifest import Item
+from streamguard.exchange.by_hand import keep_out
+from streamguard.review.trail import Trail
+from streamguard.settings import Settings
+from streamguard.vault.vault import Vault
+
+GROUP = "banking"
+"""The consumer group whose place in the log it is."""
+
+LOOK_EVERY_S = 0.2
+"""How often the log is looked at: little of the five seconds within which workers know an entry."""
+
+NOTE_EVERY_S = 3600.0
+"""How often the place in the log is noted where nothing came."""
+
+log = structlog.get_logger()
+
+
+class Banker:
+    """The banks of one deployment, by name, and what is to go into them."""
+
+    def __init__(self, vault: Vault | None, banks: Mapping[str, Path], trail: Trail) -> None:
+        """vault: None where no evidence is kept, and nothing can be banked."""
+        self._vault = vault
+        self._banks = banks
+        self._trail = trail
+
+    def carry_out(self, decision: DecisionData) -> None:
+        """Do what a decision says of banks, and have on record what came of it.
+
+        Raises:
+            LogUnavailable: that could not be put on record.
+        """
+        if decision.banking is not None:
+            self._tried("bank.added", decision, decision.banking)
+        if decision.unbanking is not None:
+            self._tried("bank.removed", decision, decision.unbanking)
+
+    def _tried(self, action: str, decision: DecisionData, order: BankOrder) -> None:
+        details: dict[str, str | int] = {"bank": order.bank, "entry": order.entry}
+        problem: str | None = None
+        try:
+            if action == "bank.added":
+                self._add(decision, order)
+            else:
+                self._remove(order)
+        except LogUnavailable:
+            raise
+        except StreamguardError as error:
+            problem = str(error)
+            details["why"] = problem
+        if problem is not None:
+            log.error("banking_failed", decision_id=decision.decision_id, problem=problem)
+        deed = Deed(
+            decision.actor,
+            action,
+            decision.case_id,
+            about=decision.decision_id,
+            details=details,
+            is_refused=problem is not None,
+        )
+        self._trail.note(deed)
+
+    def _add(self, decision: DecisionData, order: BankOrder) -> None:
+        directory = self._directory(order)
+        flag_id, item = self._found(decision)
+        assert self._vault is not None  # noqa: S101  # something was found in it
+        purpose = f"bank {order.bank}, decision {decision.decision_id}"
+        content = self._vault.read(
+            flag_id, item.number, "copy", actor=decision.actor, purpose=purpose
+        )
+        plan = EntryPlan(order.entry, decision.policy.code)
+        add_entry(directory, entry_of(content, plan), replace=True)
+
+    def _remove(self, order: BankOrder) -> None:
+        directory = self._directory(order)
+        keep_out(directory, order.entry)
+        remove_entry(directory, order.entry)
+
+    def _directory(self, order: BankOrder) -> Path:
+        if order.bank not in self._banks:
+            raise BankError(f"there is no bank named {order.bank!r} here")
+        return self._banks[order.bank]
+
+    def _found(self, decision: DecisionData) -> tuple[str, Item]:
+        """Give the evidence that says most: the clip of the last flag that has one, or a still."""
+        ledger = self._vault.ledger() if self._vault else None
+        for role in ("clip", "still"):
+            for flag_id in reversed(decision.flag_ids):
+                standing = ledger.evidence.get(flag_id) if ledger else None
+                if self._vault and standing and standing.state == "kept":
+                    for item in reversed(self._vault.manifest_of(standing).items):
+                        if item.role == role:
+                            return flag_id, item
+        raise BankError("nothing is kept of the flags that could be put into a bank")
+
+
+def entry_of(content: bytes, plan: EntryPlan) -> Entry:
+    """Make an entry of a clip or a still that is in memory, and nowhere else.
+
+    Raises:
+        BankError: no frame of it can be matched, or the name is malformed.
+        StreamguardError: it cannot be read.
+    """
+    handle = os.memfd_create("evidence", os.MFD_CLOEXEC)
+    try:
+        with open(handle, "wb", closefd=False) as file:  # it has no path
+            file.write(content)
+        source = f"/proc/self/fd/{handle}"
+        return make_entry(source, plan, SystemClock(), lambda *_: None)
+    finally:
+        os.close(handle)
+
+
+async def keep_banked(settings: Settings, vault: Vault | None, trail: Trail) -> None:
+    """Carry decisions out as they come, from where the last process stopped."""
+    banks = {path.resolve().name: path for path in settings.bank.paths}
+    banker, clock = Banker(vault, banks, trail), SystemClock()
+    with SqliteLog(settings.log.file) as event_log:
+        offset = event_log.position(GROUP) or 1
+        noted_s = clock.monotonic() - NOTE_EVERY_S
+        while True:
+            try:
+                begun = offset
+                offset = await asyncio.to_thread(step, event_log, banker, offset)
+                if offset != begun or clock.monotonic() - noted_s >= NOTE_EVERY_S:
+                    await asyncio.to_thread(event_log.commit, GROUP, offset, clock.wall())
+                    noted_s = clock.monotonic()
+            except LogUnavailable as error:
+                log.warning("banking_waits", problem=str(error))
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+def step(event_log: SqliteLog, banker: Banker, offset: int) -> int:
+    """Carry out what is new; give the offset to go on at."""
+    records = event_log.read(offset, Topic.DECISIONS)
+    for record in records:
+        data = Event.model_validate_json(record.body).data
+        if isinstance(data, DecisionData):
+            banker.carry_out(data)
+    return records[-1].offset + 1 if records else offset

@@ -1,0 +1,125 @@
+"""Evidence that a person banked is found in streams, and what was wrong is taken out again."""
+
+from pathlib import Path
+
+import pytest
+
+from streamguard.adapters.bank_file import add_entry
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.bank_build import EntryPlan
+from streamguard.cli import main
+from streamguard.core.decision_data import BankOrder, DecisionData
+from streamguard.core.kept import Part, Subject
+from streamguard.core.review_events import decision_event
+from streamguard.review.trail import Trail
+from streamguard.review_banking import Banker, entry_of, step
+from streamguard.vault.vault import Vault
+from tests.clock import FakeClock
+from tests.core_fakes import SOURCE
+from tests.made_reviews import decision, flag_id
+from tests.vault.made_vaults import made_vault
+
+ORDER = BankOrder(bank="own", entry="case-7")
+
+
+class Bench:
+    """A log, a bank and evidence of one flag."""
+
+    def __init__(self, folder: Path, clip: bytes) -> None:
+        self.clock = FakeClock()
+        self.log = SqliteLog(folder / "log.db")
+        self.vault: Vault = made_vault(folder / "evidence", self.clock)
+        part = Part("clip", "video/mp4", 0, 1_000, is_original=True, content=clip)
+        self.vault.keep(Subject(flag_id(1), "lobby", "s-1"), (part,))
+        self.bank = folder / "own"
+        trail = Trail(self.log, SOURCE, self.clock.wall)
+        self.trail = trail
+        self.banker = Banker(self.vault, {"own": self.bank}, trail)
+
+    def entries(self, capsys: pytest.CaptureFixture[str]) -> str:
+        capsys.readouterr()
+        main(["bank", "list", str(self.bank)])
+        return capsys.readouterr().out
+
+
+def banked(**changes: object) -> DecisionData:
+    policy = {"code": "TVEC-TEST", "severity": "P0"}
+    fields = {"flag_ids": [flag_id(1)], "banking": ORDER.model_dump(), "policy": policy}
+    return decision(**(fields | changes))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, real_clips: dict[str, Path]) -> Bench:
+    return Bench(tmp_path, real_clips["bikes"].read_bytes())
+
+
+def test_a_clip_becomes_an_entry_that_finds_it_and_its_copy_is_on_record(
+    bench: Bench, real_clips: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.banker.carry_out(banked())
+    bench.banker.carry_out(banked())
+
+    capsys.readouterr()
+    code = main(["bank", "query", str(bench.bank), str(real_clips["bikes"])])
+    found = capsys.readouterr().out
+    entry = bench.vault.entries()[-1]
+    assert (code, "case-7" in found) == (0, True)
+    assert (entry.action, entry.actor) == ("copy", "r-1")
+    assert [(one.action, one.is_refused) for one in bench.trail.records()] == [
+        ("bank.added", False)
+    ] * 2
+
+
+def test_what_was_overturned_is_taken_out_again(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.banker.carry_out(banked())
+    before = bench.entries(capsys)
+    bench.banker.carry_out(banked(banking=None, unbanking=ORDER.model_dump()))
+
+    assert "case-7" in before
+    assert "case-7" not in bench.entries(capsys)
+    assert [one.action for one in bench.trail.records()] == ["bank.added", "bank.removed"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"banking": {"bank": "other", "entry": "x"}}, "no bank named"),
+        ({"flag_ids": [flag_id(2)]}, "nothing is kept"),
+        ({"flag_ids": []}, "nothing is kept"),
+        ({"banking": None, "unbanking": ORDER.model_dump()}, ""),
+    ],
+)
+def test_what_cannot_be_done_is_on_record_and_holds_nothing_up(
+    bench: Bench, changes: dict[str, object], why: str
+) -> None:
+    failing, fine = banked(**changes), banked(supersedes="d-1", decision_id="d-2")
+    bench.log.append([decision_event(SOURCE, one, recorded_s=1.0) for one in (failing, fine)])
+
+    offset = step(bench.log, bench.banker, 1)
+
+    first, second = bench.trail.records()
+    assert (first.is_refused, second.is_refused, offset) == (True, False, 3)
+    assert why in {one.name: one.value for one in first.details}["why"]
+
+
+def test_without_a_store_nothing_can_be_banked(bench: Bench) -> None:
+    Banker(None, {"own": bench.bank}, bench.trail).carry_out(banked())
+
+    assert [one.is_refused for one in bench.trail.records()] == [True]
+
+
+def test_a_decision_that_says_nothing_of_banks_does_nothing_to_them(bench: Bench) -> None:
+    bench.banker.carry_out(banked(banking=None))
+
+    assert list(bench.trail.records()) == []
+    assert not bench.bank.exists()
+
+
+def test_an_entry_is_made_of_what_is_in_memory(tmp_path: Path, real_clips: dict[str, Path]) -> None:
+    entry = entry_of(real_clips["carphone_pristine"].read_bytes(), EntryPlan("e", "TVEC-TEST"))
+
+    add_entry(tmp_path / "bank", entry)
+
+    assert (entry.kind, entry.name, entry.policy) == ("video", "e", "TVEC-TEST")
