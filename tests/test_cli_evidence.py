@@ -234,3 +234,4 @@ def test_what_is_shown_says_how_long_it_is_kept_and_what_keeps_it_longer(
     )
     assert shown["manifest"]["access_policy"] == {"roles": [], "two_person_export": False}
     assert len(shown["manifest"]["config_sha256"]) == 64
+    assert all(item["kept_at"] and item["transform"] for item in shown["manifest"]["items"])

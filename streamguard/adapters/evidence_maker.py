@@ -15,6 +15,9 @@ from streamguard.core.types import Codec, Packet
 FILE_US = 60_000_000
 """Media time of a file of a clip; the next one begins with the keyframe after it."""
 
+DECODED = "one frame, decoded and encoded as JPEG"
+"""What was done to what the publisher sent, for a still."""
+
 
 class EvidenceMaker:
     """A store of evidence, but for the storing; in any thread."""
@@ -34,7 +37,7 @@ class EvidenceMaker:
             raise EvidenceUnavailable("the packets of this stretch are no longer held")
         jpeg, blurhash = still_of(codec, packets, at_us)
         at_ms = at_us // 1000
-        part = Part("still", "image/jpeg", at_ms, at_ms, is_original=False, content=jpeg)
+        part = Part("still", "image/jpeg", at_ms, at_ms, False, jpeg, DECODED)  # noqa: FBT003  # a record
         return Still(self._keeper.collect(subject, (part,)), blurhash)
 
     def clip(self, subject: Subject, codec: Codec) -> "Clip":

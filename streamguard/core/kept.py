@@ -37,7 +37,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that is to be kept; the times are those of Item."""
+    """A part that is to be kept; times and `transform` are those of Item."""
 
     role: str
     media_type: str
@@ -45,6 +45,7 @@ class Part:
     end_ms: int
     is_original: bool
     content: bytes
+    transform: str = ""
 
 
 @dataclass(frozen=True, slots=True)

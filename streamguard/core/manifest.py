@@ -29,7 +29,7 @@ KeyId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
 T = TypeVar("T")
 
 
-class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One part of an evidence.
 
     number:     counts the parts of this evidence, from 0.
@@ -37,6 +37,8 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_original: the publisher's own packets, in another container at most; else made from them.
     sha256, size_bytes: of the part itself.
     sealed_sha256, sealed_size_bytes: of the encrypted object that is stored.
+    kept_at:    when it came into the store.
+    transform:  what was done to what the publisher sent to get it, in words.
     """
 
     number: Count
@@ -49,6 +51,8 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Sha256
     sealed_size_bytes: Count
     sealed_sha256: Sha256
+    kept_at: str = ""
+    transform: str = ""
 
     @property
     def name(self) -> str:

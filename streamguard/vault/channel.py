@@ -46,6 +46,7 @@ class Described(msgspec.Struct, frozen=True):
     end_ms: int
     is_original: bool
     size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PART_BYTES)]
+    transform: Text = ""
 
 
 class Offer(msgspec.Struct, frozen=True, tag=True):
@@ -201,6 +202,7 @@ def _kept(end: socket.socket, heard: Heard, subject: Subject, keeper: Keeper) ->
                     each.end_ms,
                     each.is_original,
                     bytes(_receive(end, each.size_bytes)),
+                    each.transform,
                 )
                 for each in heard.parts
             ]
@@ -229,6 +231,7 @@ def _described(part: Part) -> Described:
         part.end_ms,
         part.is_original,
         len(part.content),
+        part.transform,
     )
 
 

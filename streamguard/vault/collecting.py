@@ -71,6 +71,7 @@ def store_parts(
             sha256=hashlib.sha256(part.content).hexdigest(),
             sealed_size_bytes=len(content),
             sealed_sha256=hashlib.sha256(content).hexdigest(),
+            transform=part.transform,
         )
         folder.put(evidence_id, item.name, content)
         reach("evidence_part_written")
@@ -99,13 +100,15 @@ def make_manifest(
 ) -> Manifest:
     """Make the manifest of what is there with these items, signed."""
     collector, keys = making.collector, making.keys
-    all_items = (*(before.items if before else ()), *items)
+    kept_at = instant(making.at_s)
+    new_items = (msgspec.structs.replace(item, kept_at=kept_at) for item in items)
+    all_items = (*(before.items if before else ()), *new_items)
     made = Manifest(
         format=FORMAT,
         number=0,
         evidence_id=subject.evidence_id,
         revision=0,
-        created_at=instant(making.at_s),
+        created_at=kept_at,
         deployment=collector.deployment,
         version=collector.version,
         stream_id=subject.stream_id,

@@ -28,6 +28,7 @@ GROUP = "evidence"
 FLAG = "flag"
 """Role of the part that holds a flag's last event."""
 
+AS_LOGGED = "event as the log had it"
 BATCH = 500
 NOTE_EVERY_S = 3600.0
 """How often the place is noted where nothing came: who is silent for a day is dropped."""
@@ -110,7 +111,7 @@ class Follower:
         subject = Subject(flag.flag_id, flag.stream.stream_id, flag.stream.session_id)
         span = (flag.window.start_pts_ms, flag.window.end_pts_ms)
         content = body.encode()
-        part = Part(FLAG, "application/json", *span, is_original=False, content=content)
+        part = Part(FLAG, "application/json", *span, False, content, AS_LOGGED)  # noqa: FBT003  # a record
         self._vault.keep(subject, (part,))
 
     def _classify(self, decision: DecisionData) -> None:

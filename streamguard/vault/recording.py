@@ -28,6 +28,9 @@ from streamguard.vault.growing import GrowingFile, pieces_of
 from streamguard.vault.told import CLIP
 from streamguard.vault.vault import Vault
 
+COPIED = "packets copied into fragmented MP4, not encoded anew"
+"""What was done to what the publisher sent."""
+
 log = structlog.get_logger()
 
 
@@ -152,7 +155,7 @@ def seal(vault: Vault, evidence_id: str, number: int) -> Kept | None:
     if content:
         subject, last = pieces[-1]
         start_ms, end_ms = last.start_ms, last.end_ms
-        part = Part(CLIP, "video/mp4", start_ms, end_ms, is_original=True, content=content)
+        part = Part(CLIP, "video/mp4", start_ms, end_ms, True, content, COPIED)  # noqa: FBT003  # a record
         if not _is_kept(vault, evidence_id, part):
             kept = vault.collect(subject, (part,))
         reach("evidence_clip_kept")

@@ -1,6 +1,7 @@
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -44,17 +45,21 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_parts_come_to_the_vault_and_their_places_come_back(
     tmp_path: Path, ends: tuple[socket.socket, socket.socket]
 ) -> None:
-    thread = serve(ends[0], Recordings(made_vault(tmp_path / "evidence")))
+    vault = made_vault(tmp_path / "evidence")
+    thread = serve(ends[0], Recordings(vault))
     pipe = VaultPipe(ends[1])
     large = CLIP * 5000  # more than a socket takes at once
 
     first = pipe.collect(subject(1), (part(content=large), part("still", STILL))).parts
-    (second,) = pipe.collect(subject(1), (part(content=b""),)).parts
+    empty = replace(part(content=b""), transform="cut to nothing")
+    (second,) = pipe.collect(subject(1), (empty,)).parts
     ends[1].close()
     thread.join(DEADLINE_S)
 
     assert [content_of(each.model_dump()) for each in first] == [large, STILL]
     assert content_of(second.model_dump()) == b""
+    items = vault.manifest_of(vault.standing(subject(1).evidence_id)).items
+    assert [item.transform for item in items] == ["", "", "cut to nothing"]
     assert not thread.is_alive()
     assert problems(tmp_path / "evidence") == []
 

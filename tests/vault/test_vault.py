@@ -1,4 +1,5 @@
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from streamguard.vault.checking import Checked, check
 from tests.clock import FakeClock
 from tests.vault.made_vaults import (
     CLIP,
+    CONFIG_SHA256,
     STILL,
     evidence_id,
     filled_vault,
@@ -61,6 +63,22 @@ def test_an_evidence_grows_and_its_newest_manifest_names_all_parts(tmp_path: Pat
     assert (first.number, first.revision, other.number, other.revision) == (2, 1, 1, 0)
     assert first.prev_manifest_sha256 == other.sha256
     assert other.prev_manifest_sha256 != NOTHING_BEFORE
+
+
+def test_each_part_says_when_it_came_and_what_was_done_to_it(tmp_path: Path) -> None:
+    clock = FakeClock()
+    vault = made_vault(tmp_path / "evidence", clock)
+    vault.keep(subject(1), (part(),))
+    clock.advance(60)
+    vault.keep(subject(1), (replace(part("still", STILL), transform="one frame"),))
+
+    manifest = vault.manifest_of(vault.standing(evidence_id(1)))
+
+    assert [(item.kept_at, item.transform) for item in manifest.items] == [
+        *(("2026-01-02T03:04:05.000Z", ""), ("2026-01-02T03:05:05.000Z", "one frame")),
+    ]
+    assert manifest.config_sha256 == CONFIG_SHA256
+    assert problems(tmp_path / "evidence") == []
 
 
 def test_two_that_keep_evidence_at_once_make_one_chain(tmp_path: Path) -> None:
