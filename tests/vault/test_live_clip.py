@@ -31,7 +31,8 @@ def look(root: Path) -> LiveClip:
 
 
 def grow(recordings: Recordings, number: int, content: bytes, ends: Ends = "") -> None:
-    recordings.grow(subject(1), Piece(number, 0, 1, content, ends))
+    start_ms = 60_000 * number  # as of a real clip: two files never begin at the same time
+    recordings.grow(subject(1), Piece(number, start_ms, start_ms + 1, content, ends))
 
 
 def all_of(clip: LiveClip) -> tuple[bytes, bool]:
