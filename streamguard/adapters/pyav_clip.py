@@ -43,6 +43,8 @@ OPTIONS = {
 _AV1_CONFIG_BYTES = 4
 """Of av1C, before the units in it. Source: AV1 Codec ISO Media File Format Binding, 2.3.3."""
 
+_AV1_SEQUENCE, _AV1_PICTURES = 1, {3, 6}  # a frame's header, alone or with the frame
+
 
 class ClipMuxer:
     """One file of a clip; one thread at a time.
@@ -160,10 +162,35 @@ def _sound(container: OutputContainer, codec: Codec, packets: Sequence[Packet]) 
 
 def _sequence_head(codec: Codec, first: Packet) -> bytes:
     """Give what AV1 needs before its first picture where a container kept it aside."""
-    if codec.name != "av1":
+    if codec.name != "av1" or _has_sequence(first.payload):
         return b""
-    units = codec.extradata[_AV1_CONFIG_BYTES:]
-    return b"" if units in first.payload else units
+    return codec.extradata[_AV1_CONFIG_BYTES:]
+
+
+def _has_sequence(payload: bytes) -> bool:
+    """Say whether a sequence header stands before the first picture of AV1.
+
+    Source: AV1 Bitstream & Decoding Process Specification, 5.3 and 4.10.5 (leb128).
+    """
+    at = 0
+    while at < len(payload):
+        kind, has_extension, has_size = (
+            payload[at] >> 3 & 0xF,
+            payload[at] >> 2 & 1,
+            payload[at] & 2,
+        )
+        if kind == _AV1_SEQUENCE or kind in _AV1_PICTURES or not has_size:
+            return kind == _AV1_SEQUENCE
+        at += 1 + has_extension
+        size = shift = 0
+        while at < len(payload):
+            byte, at = payload[at], at + 1
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                break
+        at += size
+    return False
 
 
 def _ticks(time_us: int) -> int:

@@ -25,7 +25,7 @@ from streamguard.core.kept import (
 )
 from streamguard.vault.durable import remove
 from streamguard.vault.growing import GrowingFile, pieces_of
-from streamguard.vault.told import CLIP
+from streamguard.vault.told import CLIP, standing_of
 from streamguard.vault.vault import Vault
 
 COPIED = "packets copied into fragmented MP4, not encoded anew"
@@ -166,7 +166,7 @@ def seal(vault: Vault, evidence_id: str, number: int) -> Kept | None:
 def _is_kept(vault: Vault, evidence_id: str, part: Part) -> bool:
     """Say whether a part was kept by a process that was killed before it removed the file."""
     digest = hashlib.sha256(part.content).hexdigest()
-    items = vault.manifest_of(vault.standing(evidence_id)).items
+    items = vault.manifest_of(standing_of(vault, evidence_id)).items
     return any(item.sha256 == digest and item.start_ms == part.start_ms for item in items)
 
 

@@ -4,7 +4,7 @@ import hashlib
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,10 @@ from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
 from streamguard.core.types import Codec, Packet
+from streamguard.vault.live_clip import LiveClip
 from streamguard.vault.recording import Recordings
 from tests.kept import content_of, path_of
-from tests.media import Recipe, packets, video
+from tests.media import Recipe, packets, plain_decode, video
 from tests.vault.made_vaults import made_vault, problems, subject
 
 STILL_US = 400_000
@@ -210,3 +211,34 @@ def test_plain_files_that_cannot_be_stored_are_said_in_one_line(root: Path, foun
 
     with pytest.raises(EvidenceUnavailable, match="cannot be stored"):
         saved(EvidenceMaker(EvidenceDir(root)), 1, *found)
+
+
+def test_a_clip_is_kept_in_files_of_a_minute_that_are_watched_as_one(root: Path) -> None:
+    codec, read = packets(video("mpegts", Recipe(bf=2, n_frames=75)))
+    slow = [  # a second of the video takes thirty
+        replace(each, pts_us=each.pts_us * 30, dts_us=each.dts_us * 30) for each in read
+    ]
+    vault = made_vault(root)
+    clip = EvidenceMaker(Recordings(vault)).clip(subject(1), codec)
+
+    [first] = clip.add(slow[:60])
+    assert clip.add(slow[60:]) == []
+    [second] = clip.close()
+
+    look = LiveClip(vault, subject(1).evidence_id, actor="a test", purpose="to look")
+    watched = b"".join(iter(look.read, None))
+    files = [content_of(told(each.parts[0])) for each in (first, second)]
+    assert [len(plain_decode(file, "mp4")) for file in files] == [50, 25]
+    assert watched.startswith(files[0])
+    assert len(plain_decode(watched, "mp4")) == 75
+
+
+def test_a_clip_begins_where_decoding_may_begin(root: Path, found: Found) -> None:
+    clip = EvidenceMaker(Recordings(made_vault(root))).clip(subject(1), found[0])
+
+    assert clip.add(found[1][1:25]) == []
+    assert not root.exists()
+    clip.add(found[1][25:])
+    [kept] = clip.close()
+
+    assert len(plain_decode(content_of(told(kept.parts[0])), "mp4")) == 25

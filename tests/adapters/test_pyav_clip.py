@@ -20,6 +20,7 @@ from tests.media import Recipe, damaged, packets, plain_decode, video
 
 H264 = Recipe(bf=2, n_frames=75)
 HEVC = Recipe(codec="libx265", bf=2, n_frames=75)
+AV1 = Recipe(codec="libsvtav1", n_frames=75)
 FRAME_US = 40_000
 
 
@@ -135,11 +136,11 @@ def test_what_is_no_video_makes_neither_clip_nor_still(payload: bytes) -> None:
         still_of(codec, spoilt, 0)
 
 
-@given(st.sampled_from([H264, HEVC]), st.integers(0, 2**32), st.integers(1, 40))
+@given(st.sampled_from([H264, HEVC, AV1]), st.integers(0, 2**32), st.integers(1, 40))
 def test_whatever_is_damaged_gives_evidence_or_says_that_there_is_none(
     recipe: Recipe, seed: int, n_flips: int
 ) -> None:
-    codec, found = packets(video("mpegts", recipe))
+    codec, found = packets(video("mp4", recipe))
     spoilt = tuple(
         replace(packet, payload=damaged(packet.payload, seed + index, n_flips))
         for index, packet in enumerate(found[:10])
@@ -261,3 +262,55 @@ def test_clip_and_still_of_a_turned_video_stand_upright(turned: int) -> None:
     assert np.abs(rgb_of(jpeg) - expected).mean() < 4
     assert clip_codec == codec
     assert codec.quarter_turns == turned // 90
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_av1_is_copied_as_it_was(container: str) -> None:
+    payload = video(container, AV1)
+    codec, found = packets(payload)
+
+    clip = clip_of(codec, tuple(found))
+
+    _, kept = packets(clip)
+    assert [packet.payload for packet in kept] == [packet.payload for packet in found]
+    for one, other in zip(plain_decode(clip, "mp4"), plain_decode(payload, container), strict=True):
+        assert np.array_equal(one.to_ndarray(), other.to_ndarray())
+
+
+def test_av1_whose_head_a_container_kept_aside_plays() -> None:
+    codec, found = packets(video("mp4", AV1))
+    head = found[0].payload[: 2 + found[0].payload[1]]  # the sequence header is its first unit
+    aside = replace(codec, extradata=codec.extradata[:4] + head)
+    bare = [replace(each, payload=each.payload.removeprefix(head)) for each in found]
+
+    assert len(bare[0].payload) < len(found[0].payload)
+    assert len(plain_decode(clip_of(aside, tuple(bare)), "mp4")) == 75
+
+
+@pytest.mark.parametrize("recipe", [H264, HEVC, AV1], ids=["h264", "hevc", "av1"])
+def test_a_later_file_goes_on_where_the_one_before_it_ended(recipe: Recipe) -> None:
+    codec, found = packets(video("mp4", recipe))
+    origin_us, files = found[0].dts_us, []
+    for piece in (found[:50], found[50:]):
+        muxer = ClipMuxer(codec, piece, origin_us)
+        files.append(muxer.add(piece) + muxer.close())
+    second_without_head = files[1][files[1].index(b"moof") - 4 :]
+
+    frames = plain_decode(files[0] + second_without_head, "mp4")
+
+    times_us = [round(frame.time * 1_000_000) for frame in frames if frame.time is not None]
+    assert [then - now for now, then in pairwise(times_us)] == [FRAME_US] * 74
+    assert [len(plain_decode(file, "mp4")) for file in files] == [50, 25]
+
+
+def test_a_clip_comes_piece_by_piece_half_a_second_late_at_most() -> None:
+    codec, found = packets(video("mpegts", H264))
+    muxer = ClipMuxer(codec, found, found[0].dts_us)
+
+    clip = b""
+    for index, packet in enumerate(found):
+        clip += muxer.add([packet])
+        n_frames = len(plain_decode(clip, "mp4")) if index > 25 and index % 10 == 0 else None
+        assert n_frames is None or n_frames >= index - 15
+
+    assert len(plain_decode(clip + muxer.close(), "mp4")) == 75
