@@ -146,7 +146,7 @@ class Desk:
         event = parts.telling.ended(order, outcome, runner.n_tries, name)
         await parts.telling.tell([event])
         reason = outcome.reason if isinstance(outcome, Failed) else "done"
-        await asyncio.to_thread(parts.store.finish, order, reason)
+        await self._finish(order, reason)
         took_s = max(0.0, parts.clock.wall() - order.decided_s)
         parts.meter.ended(order.act, reason, took_s)
         level = log.info if reason == "done" else log.warning
@@ -159,6 +159,17 @@ class Desk:
             outcome=reason,
             took_s=round(took_s, 3),
         )
+
+    async def _finish(self, order: Order, reason: str) -> None:
+        """Keep that an action is over; while the disk takes nothing, again and again."""
+        while True:
+            try:
+                await asyncio.to_thread(self._parts.store.finish, order, reason)
+            except LogUnavailable as error:
+                log.warning("action_not_kept", problem=str(error))
+                await asyncio.sleep(MAX_DELAY_S)
+            else:
+                return
 
 
 class _Runner:
@@ -175,18 +186,19 @@ class _Runner:
 
     async def run(self) -> Done | Failed:
         """Give how it ended."""
-        refusal = self._refusal()
-        if refusal is not None:
-            return Failed(refusal)
         last: FailureReason = "expired"
-        n_failures = 0
+        n_failures, is_admitted = 0, False
         while True:
-            if self._parts.store.is_superseded(self._order):
-                return Failed("superseded")
-            if self._parts.clock.wall() >= self._order.expires_s:
-                return Failed(last)
-            self.n_tries += 1
             try:
+                refusal = None if is_admitted else self._refusal()
+                is_admitted = True
+                if refusal is not None:
+                    return Failed(refusal)
+                if self._parts.store.is_superseded(self._order):
+                    return Failed("superseded")
+                if self._parts.clock.wall() >= self._order.expires_s:
+                    return Failed(last)
+                self.n_tries += 1
                 outcome = await self._attempt()
             except DiscoveryUnavailable:
                 last = "server_unavailable"

@@ -42,6 +42,7 @@ class Door:
             server_header=False,
             date_header=False,
             lifespan="off",
+            timeout_graceful_shutdown=1,  # seconds: who asks and says nothing keeps us no longer
         )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._serve, name="admission", daemon=True)

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from streamguard.adapters.sqlite_actions import ActionStore
+from streamguard.adapters.sqlite_actions import ActionStore, Hold, Kept
 from streamguard.core.action_data import Act
+from streamguard.core.denials import Denial
 from streamguard.core.enforcing import Reading
-from streamguard.core.errors import DiscoveryUnavailable
+from streamguard.core.errors import DiscoveryUnavailable, LogUnavailable
 from streamguard.core.events import Event
 from streamguard.core.location import Location
 from streamguard.core.naming import session_text, stream_id_of
@@ -133,6 +134,25 @@ class Counted:
         self._changed.set()
 
 
+class FullDisk(ActionStore):
+    """A file on a disk that is full; `n_full` steps are not kept before there is room again."""
+
+    n_full = 0
+
+    def note(self, kept: Kept, denial: Denial | None = None, hold: Hold | None = None) -> None:
+        self._use()
+        super().note(kept, denial, hold)
+
+    def finish(self, order: Order, outcome: str) -> None:
+        self._use()
+        super().finish(order, outcome)
+
+    def _use(self) -> None:
+        if self.n_full:
+            self.n_full -= 1
+            raise LogUnavailable("the disk is full")
+
+
 class Stage:
     """The parts of one enforcer, and what it acts on."""
 
@@ -143,7 +163,7 @@ class Stage:
         self.clock = TickingClock()
         self.provider = FakeProvider()
         self.control = FakeControl(self.provider)
-        self.store = ActionStore(folder / "enforce")
+        self.store = FullDisk(folder / "enforce")
         self.book = Book(self.store)
         self.told = Told()
         self.meter = Counted()

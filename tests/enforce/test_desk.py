@@ -87,6 +87,31 @@ def test_a_server_that_does_not_answer_is_asked_again(stage: Stage) -> None:
     assert last.n_attempts == 4
 
 
+def test_nobody_is_kicked_while_the_disk_is_full_and_all_is_done_afterwards(stage: Stage) -> None:
+    one = stage.publish()
+    stage.store.n_full = 2
+    left: list[int] = []
+    stage.control.after_kick = lambda: left.append(stage.store.n_full)
+
+    carried_out(stage, stage.order(one))
+
+    assert left == [0]
+    assert stage.ends == ["done"]
+    assert stage.store.open_actions() == []
+
+
+def test_the_end_of_an_action_is_kept_once_there_is_room(stage: Stage) -> None:
+    def fill() -> None:
+        stage.store.n_full = 1
+
+    stage.control.after_kick = fill
+
+    carried_out(stage, stage.order(stage.publish()))
+
+    assert stage.ends == ["done"]
+    assert stage.store.open_actions() == []
+
+
 def test_who_comes_back_while_it_is_proved_is_kicked_again(stage: Stage) -> None:
     one = stage.publish()
     back = [("2",), ("3",)]
