@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import structlog
 
+from streamguard.adapters.system_clock import SystemClock
 from streamguard.admin.token import read_token, token_file_of
 from streamguard.core.errors import ConfigError
 from streamguard.review.desk_file import DeskFile
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 
 async def keep_audience(settings: Settings, file: DeskFile) -> None:
     """Ask again and again; where nobody answers, say so once, and once when somebody does."""
+    wall = SystemClock().wall
     token_file = token_file_of(settings.admin.token_file, settings.log.file)
     url = f"http://{settings.admin.host}:{settings.admin.port}/v1/streams"
     is_known = True
@@ -33,7 +35,7 @@ async def keep_audience(settings: Settings, file: DeskFile) -> None:
         while settings.admin.port:
             viewers = await _asked(client, url, token_file)
             if viewers is not None:
-                await asyncio.to_thread(note_audience, file, viewers)
+                await asyncio.to_thread(note_audience, file, viewers, wall())
             if is_known != (viewers is not None):
                 is_known = viewers is not None
                 log.info("audience_known" if is_known else "audience_unknown")

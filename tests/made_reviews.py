@@ -6,7 +6,7 @@ from uuid import UUID
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit import Deed, Head, chained
 from streamguard.core.audit_data import AuditData
-from streamguard.core.coverage_data import StreamEndedData
+from streamguard.core.coverage_data import GapData, StreamEndedData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, flag_event, stream_ended_event
@@ -138,6 +138,20 @@ def flag(number: int = 0, **changes: Any) -> FlagData:
 
 def flag_opened(data: FlagData, at_s: float = 1_000.0) -> Event:
     return flag_event(SOURCE, "opened", data, time_s=at_s, recorded_s=at_s)
+
+
+def gap(number: int, session: str = "s-1") -> GapData:
+    """Give the gap of half a second that begins so many seconds into a session."""
+    return GapData.model_validate(
+        {
+            "stream": flag(session=session).stream,
+            "reason": "overload",
+            "start_pts_ms": number * 1_000,
+            "end_pts_ms": number * 1_000 + 500,
+            "start_time": AT,
+            "end_time": AT,
+        }
+    )
 
 
 def stream_ended(session: str, at_s: float = 2_000.0) -> Event:

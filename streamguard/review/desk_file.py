@@ -51,6 +51,10 @@ CREATE INDEX IF NOT EXISTS decisions_by_case ON decisions (case_id, decided_s);
 CREATE TABLE IF NOT EXISTS skips (
     case_id TEXT NOT NULL, account_id TEXT NOT NULL, PRIMARY KEY (case_id, account_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gaps (
+    number INTEGER PRIMARY KEY, session_id TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS gaps_by_session ON gaps (session_id, number);
 CREATE TABLE IF NOT EXISTS appeals (
     appeal_id TEXT PRIMARY KEY,
     case_id TEXT NOT NULL,
@@ -65,7 +69,10 @@ CREATE TABLE IF NOT EXISTS appeals (
 
 FORGET = "".join(
     f"DROP TABLE IF EXISTS {name};"
-    for name in ("place", "cases", "case_flags", "live_sessions", "decisions", "skips", "appeals")
+    for name in (
+        *("place", "cases", "case_flags", "live_sessions"),
+        *("decisions", "skips", "gaps", "appeals"),
+    )
 )
 
 _OF_THE_DESK = """
@@ -112,6 +119,12 @@ CREATE TABLE IF NOT EXISTS exposure (
     unblurred_ms INTEGER NOT NULL,
     audio_ms INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS audience (
+    session_id TEXT NOT NULL,
+    at_s REAL NOT NULL,
+    n_viewers INTEGER NOT NULL,
+    PRIMARY KEY (session_id, at_s)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS exposure_by_account ON exposure (account_id, at_s);
 """
 

@@ -20,13 +20,14 @@ from streamguard.core.cases import (
     with_flag,
     with_stream,
 )
-from streamguard.core.coverage_data import StreamEndedData, StreamStartedData
+from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event, Topic
 from streamguard.core.priority import urgency_class
 from streamguard.core.record import Record
 from streamguard.review.desk_file import FORGET, FROM_LOG, DeskFile
+from streamguard.review.history import end_session, keep_audience, keep_gap
 
 GROUP = "review"
 """The consumer group whose place in the log keeps records from being pruned unread."""
@@ -158,6 +159,9 @@ def _fold(connection: apsw.Connection, event: Event) -> None:
             _fold_stream(connection, event.data.stream.session_id, is_live=True)
         case StreamEndedData():
             _fold_stream(connection, event.data.stream.session_id, is_live=False)
+            end_session(connection, event.data.stream.session_id)
+        case GapData():
+            keep_gap(connection, event.data)
         case DecisionData():
             _fold_decision(connection, event.data)
         case AppealReceivedData() as appeal:
@@ -214,10 +218,14 @@ def _put(connection: apsw.Connection, case: Case) -> None:
     connection.execute(_PUT, (*of, case.opened_s, _encode(case)))
 
 
-def note_audience(file: DeskFile, viewers: dict[str, int]) -> None:
-    """Note how many watch each session; it is told by the supervisor, not by the log."""
+def note_audience(file: DeskFile, viewers: dict[str, int], at_s: float) -> None:
+    """Note how many watch each session; it is told by the supervisor, not by the log.
+
+    at_s: when that was, seconds since 1970 UTC.
+    """
     with file.transaction() as connection:
         for session_id, n_viewers in viewers.items():
             for case in _cases(connection, _OF_SESSION, (session_id,)):
                 if case.n_viewers != n_viewers:
                     _put(connection, with_stream(case, is_live=case.is_live, n_viewers=n_viewers))
+                    keep_audience(connection, session_id, at_s, n_viewers)

@@ -68,7 +68,7 @@ def test_an_audience_moves_the_cases_of_its_session(bench: Bench) -> None:
     bench.log.append([flag_opened(flag(1)), flag_opened(flag(2, session="s-2"))])
     bench.cases()
 
-    note_audience(bench.file, {"s-1": 137, "unknown": 3})
+    note_audience(bench.file, {"s-1": 137, "unknown": 3}, 1_000.0)
 
     assert {one.session_id: one.n_viewers for one in bench.cases()} == {"s-1": 137, "s-2": None}
 

@@ -11,6 +11,7 @@ from streamguard.core.event_data import FlagData, Signal
 from streamguard.core.people import Person
 from streamguard.core.ruling import in_force
 from streamguard.review.cards import card, decision_rows
+from streamguard.review.history import audience_of, gaps_of
 from streamguard.review.leases import Lease
 from streamguard.review.pages.board import name_of, named
 from streamguard.review.pages.paper import fragment
@@ -44,7 +45,8 @@ def facts(review: Review, person: Person, case: Case) -> str:
     desk = review.desk
     lease = desk.held().get(case.case_id)
     flags = flags_of(review, case)
-    line = timeline(flags)
+    session = case.session_id
+    line = timeline(flags, gaps_of(desk.file, session), audience_of(desk.file, session))
     decisions = decision_rows(case, person, review.rulings.of_case(person, case.case_id))
     return fragment(
         "facts.html",

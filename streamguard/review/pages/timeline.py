@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streamguard.core.coverage_data import GapData
-from streamguard.core.event_data import FlagData, Signal
+from streamguard.core.event_data import FlagData, Signal, utc_seconds
 
 WIDTH, HEIGHT = 600.0, 60.0
 """Of the part that is drawn in, in units of the drawing; the page stretches it."""
@@ -41,7 +41,8 @@ class Hit:
 class Timeline:
     """What is drawn; times in milliseconds of the epoch.
 
-    summary: the drawing in words, for who does not see it.
+    audience: corners of the line of who watched, `x,y x,y`; "" where nobody says.
+    summary:  the drawing in words, for who does not see it.
     """
 
     epoch: int
@@ -50,17 +51,27 @@ class Timeline:
     flags: tuple[Bar, ...]
     hits: tuple[Hit, ...]
     gaps: tuple[Bar, ...]
+    audience: str
     summary: str
 
 
-def timeline(flags: Sequence[FlagData], gaps: Sequence[GapData] = ()) -> Timeline | None:
-    """Lay out the flags and gaps of a session; None where there is no flag."""
+def timeline(
+    flags: Sequence[FlagData],
+    gaps: Sequence[GapData] = (),
+    audience: Sequence[tuple[float, int]] = (),
+) -> Timeline | None:
+    """Lay out what is known of a session; None where there is no flag.
+
+    audience: who watched since when, seconds since 1970 UTC, the oldest first.
+    """
     if not flags:
         return None
     epoch = max(one.stream.epoch for one in flags)
     shown = [one for one in flags if one.stream.epoch == epoch]
     start = min(one.window.start_pts_ms for one in shown)
-    end = max(start + SHORTEST_MS, *(one.window.end_pts_ms for one in shown))
+    watched = _in_media_time(shown, audience)
+    ends = [one.window.end_pts_ms for one in shown] + [at_ms for at_ms, _ in watched]
+    end = max(start + SHORTEST_MS, *ends)
     unseen = [
         one
         for one in gaps
@@ -83,7 +94,10 @@ def timeline(flags: Sequence[FlagData], gaps: Sequence[GapData] = ()) -> Timelin
         f" {_counted(len(holes), 'gap')} in what was screened"
         + (f"; {left_out} more before the stream was interrupted" if left_out else "")
     )
-    return Timeline(epoch, start, end, bars, hits, holes, summary)
+    line = _line_of(watched, start, end)
+    if line:
+        summary += f", at most {max(n_viewers for _, n_viewers in watched)} watched"
+    return Timeline(epoch, start, end, bars, hits, holes, line, summary)
 
 
 def clock(ms: int) -> str:
@@ -105,6 +119,32 @@ def strength(signal: Signal) -> float:
 def _agreeing(distance_bits: int) -> float:
     """Give 1 for the same hash, 0 for one that is as far as chance."""
     return max(0.0, 1 - distance_bits / 128)
+
+
+def _in_media_time(
+    flags: Sequence[FlagData], audience: Sequence[tuple[float, int]]
+) -> list[tuple[int, int]]:
+    """Say when in the stream so many watched, milliseconds, by the first flag's two clocks."""
+    window = flags[0].window
+    starts_s = utc_seconds(window.start_time)
+    return [
+        (window.start_pts_ms + round((at_s - starts_s) * 1000), n_viewers)
+        for at_s, n_viewers in audience
+    ]
+
+
+def _line_of(watched: Sequence[tuple[int, int]], start: int, end: int) -> str:
+    """Draw steps: so many watch until it is said otherwise."""
+    most = max((n_viewers for _, n_viewers in watched), default=0)
+    corners: list[tuple[float, float]] = []
+    for at_ms, n_viewers in watched:
+        x, y = _x(max(at_ms, start), start, end), round(HEIGHT * (1 - n_viewers / max(1, most)), 1)
+        if corners:
+            corners.append((x, corners[-1][1]))
+        corners.append((x, y))
+    if corners:
+        corners.append((WIDTH, corners[-1][1]))
+    return " ".join(f"{x},{y}" for x, y in corners)
 
 
 def _hits(flag: FlagData, start: int, end: int) -> Iterator[Hit]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.core.coverage_data import GapData
-from streamguard.core.event_data import FlagData
+from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.review.pages.timeline import HEIGHT, WIDTH, clock, timeline
 from tests.made_reviews import AT, flag
 
@@ -70,3 +70,22 @@ def test_all_that_is_drawn_is_within_the_drawing(spans: list[tuple[int, int]]) -
     assert len(line.flags) == len(spans)
     assert all(0 <= bar.x <= WIDTH for bar in line.flags)
     assert all(0 <= hit.x <= WIDTH and 0 <= hit.y <= HEIGHT for hit in line.hits)
+
+
+def test_the_audience_is_a_stepped_line_that_goes_on_as_the_stream_does() -> None:
+    at_s = utc_seconds(AT)  # when the flag began, at 10 s of the stream
+
+    line = timeline([found(10_000, 12_000)], [], [(at_s - 5, 50), (at_s + 10, 100), (at_s + 20, 0)])
+
+    assert line is not None
+    assert (line.start_ms, line.end_ms) == (10_000, 30_000)
+    assert line.audience == "0.0,30.0 300.0,30.0 300.0,0.0 600.0,0.0 600.0,60.0 600.0,60.0"
+    assert line.summary.endswith(", at most 100 watched")
+
+
+def test_where_nobody_says_who_watches_no_line_is_drawn() -> None:
+    line = timeline([found(0, 5_000)])
+
+    assert line is not None
+    assert line.audience == ""
+    assert "watched" not in line.summary
