@@ -80,6 +80,7 @@ def finds_something(directory: Path) -> bool:
         return True
 
 
+@pytest.mark.timeout(600)  # 3,000 checks, also on a busy machine
 def test_the_verifier_finds_a_flipped_bit_in_any_byte(tmp_path: Path) -> None:
     """Of signed/, whose content stands in the others as well, each seventh byte."""
     vault = made_vault(tmp_path / "evidence")
