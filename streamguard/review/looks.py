@@ -12,7 +12,7 @@ from typing import Any
 from streamguard.core.audit import Deed
 from streamguard.core.decision_data import Exposure
 from streamguard.core.errors import ConfigError, DecisionRefused, NoSuchCase
-from streamguard.core.manifest import Item
+from streamguard.core.manifest import Item, Manifest
 from streamguard.core.people import Person
 from streamguard.review.desk import Desk
 from streamguard.review.leases import require
@@ -93,9 +93,7 @@ class Looks:
         self._desk.trail.note(Deed(actor, "evidence.viewed", held.case_id, about=about))
         try:
             manifest = self.vault.manifest_of(self.vault.standing(flag_id))
-            policy = manifest.access_policy
-            if policy and policy.roles and held.person.role not in policy.roles:
-                raise DecisionRefused("this evidence is not for this role")
+            _require_role(held.person, manifest)
             media_type = next(one.media_type for one in manifest.items if one.number == number)
             purpose = f"case {held.case_id}"
             content = self.vault.read(flag_id, number, "view", actor=actor, purpose=purpose)
@@ -110,6 +108,7 @@ class Looks:
         Raises:
             CaseTaken: the case is not in these hands.
             NoSuchCase: there is no clip of such a flag yet.
+            DecisionRefused: it was collected for other roles.
             EvidenceDamaged, EvidenceUnavailable: it cannot be shown.
         """
         self._require(held)
@@ -119,6 +118,7 @@ class Looks:
         self._desk.trail.note(Deed(actor, "evidence.viewed", held.case_id, about=f"{flag_id}/clip"))
         purpose = f"case {held.case_id}"
         try:
+            _require_role(held.person, self.vault.manifest_of(self.vault.standing(flag_id)))
             clip = LiveClip(self.vault, flag_id, actor=actor, purpose=purpose)
         except ConfigError:
             raise NoSuchCase("the case has no such evidence") from None
@@ -172,3 +172,10 @@ class Looks:
             now_s = self._desk.wall()
             lease = require(connection, held.thing_id, held.person.account_id, held.token, now_s)
             self._desk.view(connection, lease)
+
+
+def _require_role(person: Person, manifest: Manifest) -> None:
+    """Keep to what was laid down when the evidence was collected."""
+    policy = manifest.access_policy
+    if policy and policy.roles and person.role not in policy.roles:
+        raise DecisionRefused("this evidence is not for this role")
