@@ -65,13 +65,14 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
             f"cannot listen on {section.host}:{section.port} ({error.strerror}): choose another"
             " [review] port"
         ) from None
+    app = make_app(
+        parts,
+        is_secure=section.is_behind_tls,
+        is_platform=_platform_of(section),
+        oidc=oidc_of(section, parts),
+    )
     config = uvicorn.Config(
-        make_app(
-            parts,
-            is_secure=section.is_behind_tls,
-            is_platform=_platform_of(section),
-            oidc=oidc_of(section, parts),
-        ),
+        app,
         log_config=None,
         log_level="error",  # below, whoever speaks no HTTP fills the log
         access_log=False,
@@ -89,6 +90,7 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
             tasks.create_task(keep_banked(settings, parts.looks.vault, parts.desk.trail)),
         ]
         await stop.wait()
+        app.state.board.is_closed = True  # or open pages keep their connections
         server.should_exit = True
         for task in beside:
             task.cancel()

@@ -70,6 +70,24 @@ def test_from_the_first_account_to_a_decision_and_its_audit(config: Path, tmp_pa
     assert PASSWORD not in f"{console.log}{exported.out}"
 
 
+def test_an_open_page_does_not_keep_the_console_from_stopping(config: Path) -> None:
+    account(config, "add", "anna", "--role", "reviewer", "--clearance", "*")
+    with Running("review", "--config", config) as console:
+        port = console.wait_for(console.log, event="review_started")["port"]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as client:
+            client.post("/api/v1/sign-in", json={"name": "anna", "password": PASSWORD})
+            with client.stream("GET", "/events") as pushed:
+                lines = pushed.iter_lines()
+                first = [next(lines) for _ in range(3)]
+                code = console.stop()
+                rest = list(lines)
+
+    assert first == ["retry: 1000", "", "event: queue"]
+    assert code == 0
+    assert rest  # it ended as it should, not cut off
+    assert "Traceback" not in str(console.log)
+
+
 def test_an_account_is_changed_and_listed(config: Path) -> None:
     account(config, "add", "anna", "--role", "reviewer", "--clearance", "tvec")
 

@@ -55,11 +55,14 @@ def make_app(
         Route(door.path, _endpoint(guard, door), methods=[door.method])
         for door in doors(cookie, oidc)
     ]
-    pages = page_routes(guard, Board(review, monotonic), START if oidc else None)
-    return Starlette(
+    board = Board(review, monotonic)
+    pages = page_routes(guard, board, START if oidc else None)
+    app = Starlette(
         routes=[*routes, *pages, Route("/livez", _alive)],
         exception_handlers={404: _plain(404, "there is nothing here"), 405: _plain(405, "not so")},
     )
+    app.state.board = board  # whoever serves it closes it, or pages keep their connections
+    return app
 
 
 def _endpoint(guard: Guard, door: Door) -> Endpoint:

@@ -52,6 +52,8 @@ class Board:
         self._state: object = None
         self._version = 0
         self._rows: dict[object, Rows] = {}
+        self.is_closed = False
+        """Nobody is served any more: what is pushed to pages ends."""
 
     def version(self) -> int:
         """Give a number that grows whenever something on the screens may have changed."""

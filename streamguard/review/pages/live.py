@@ -48,7 +48,7 @@ async def _sent(board: Board, call: Call, make: Callable[[], str]) -> AsyncItera
     seen = Seen(-1, "")
     since_checked_s = since_sent_s = 0.0
     yield "retry: 1000\n\n"
-    while True:
+    while not board.is_closed:
         try:
             new = await run_in_threadpool(_changed, board, make, seen)
             if since_checked_s >= CHECK_EVERY_S:
