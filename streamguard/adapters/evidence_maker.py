@@ -4,13 +4,17 @@ Rule: one of the two is enough: a stream that gives no clip may still give a sti
 is too full for the clip may hold the still.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from streamguard.adapters.pyav_clip import ClipMuxer
 from streamguard.adapters.pyav_still import still_of
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.kept import MAX_FILE_BYTES, Ends, Keeper, Kept, Part, Piece, Still, Subject
 from streamguard.core.types import Codec, Packet
+
+PIECE_BYTES = 1 << 20
+"""Packets that are handed over at a time, about: what came before a flag is 3 MB at 4.5 Mbit/s, of
+which there would be four copies in memory, and whoever watches waits for the first bytes alone."""
 
 FILE_US = 60_000_000
 """Media time of a file of a clip; the next one begins with the keyframe after it."""
@@ -75,7 +79,8 @@ class Clip:
                 self._number, since = self._number + 1, at
                 self._begin(packets[at:])
         if self._muxer is not None:
-            self._grow(self._muxer, packets[since:], "")
+            for some in _some_at_a_time(packets[since:]):
+                self._grow(self._muxer, some, "")
         return kept
 
     def close(self) -> list[Kept]:
@@ -105,3 +110,13 @@ class Clip:
         piece = Piece(self._number, start_ms, end_ms, content, ends)
         kept = self._keeper.grow(self._subject, piece)
         return [] if kept is None else [kept]
+
+
+def _some_at_a_time(packets: Sequence[Packet]) -> Iterator[Sequence[Packet]]:
+    """Give packets in their order, in pieces of about PIECE_BYTES."""
+    since = n_bytes = 0
+    for at, packet in enumerate(packets, 1):
+        n_bytes += packet.size_bytes
+        if n_bytes >= PIECE_BYTES or at == len(packets):
+            yield packets[since:at]
+            since, n_bytes = at, 0

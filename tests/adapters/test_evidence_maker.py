@@ -3,17 +3,19 @@
 import hashlib
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from streamguard.adapters import evidence_maker
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
 from streamguard.core.types import Codec, Packet
+from streamguard.vault.growing import pieces_of
 from streamguard.vault.live_clip import LiveClip
 from streamguard.vault.recording import Recordings
 from tests.kept import content_of, path_of
@@ -242,3 +244,20 @@ def test_a_clip_begins_where_decoding_may_begin(root: Path, found: Found) -> Non
     [kept] = clip.close()
 
     assert len(plain_decode(content_of(told(kept.parts[0])), "mp4")) == 25
+
+
+def test_what_was_before_a_flag_is_handed_over_a_piece_at_a_time(
+    root: Path, found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_maker, "PIECE_BYTES", 3000)
+    whole = saved(maker(root), 1, *found)
+    with closing(Recordings(made_vault(root))) as recordings:
+        EvidenceMaker(recordings).clip(subject(2), found[0]).add(found[1])
+        [path] = made_vault(root).folder.growing_files()
+        key = made_vault(root).data_key(subject(2).evidence_id)
+        with path.open("rb") as file:
+            pieces = [one for _, one in pieces_of(file, key, subject(2).evidence_id, 0)]
+
+    grown = b"".join(piece.content for piece in pieces)
+    assert len(pieces) > 1
+    assert content_of(told(whole.clip)).startswith(grown)
