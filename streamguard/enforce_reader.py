@@ -13,7 +13,7 @@ import av
 from streamguard.adapters.pyav_options import METADATA_ERRORS, options
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.core.location import Location
-from streamguard.enforce.reader import MEDIA, READY
+from streamguard.enforce.reader import MEDIA, READY, UP
 from streamguard.sandbox import confine
 
 SAY_EVERY_S = 0.05
@@ -31,6 +31,7 @@ TIMEOUTS = SourceTimeouts(open_s=5.0, read_s=5.0)
 def main() -> None:
     """Watch the place that is told in the first line of stdin, until killed."""
     confine()
+    _say(UP)
     line = sys.stdin.readline()
     if not line:
         return  # whoever started us has ended

@@ -17,8 +17,9 @@ from streamguard.adapters.worker_spawn import PASSED_ON
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 
-READY, MEDIA = "r", "m"
-"""What the process says, a line each: that it begins to look; that media came."""
+UP, READY, MEDIA = "u", "r", "m"
+"""What the process says, a line each: that it waits to be told a place; that it begins to look;
+that media came."""
 
 SPARES = 3
 """Viewers that wait, 45 MB each (measured): more streams than that are seldom cut in one second."""
@@ -64,9 +65,10 @@ class Readers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._spares: deque[asyncio.subprocess.Process] = deque()
+        self._filling: asyncio.Task[None] | None = None
 
     async def fill(self) -> None:
-        """Have some wait."""
+        """Have some wait; return once they do."""
         while len(self._spares) < SPARES:
             self._spares.append(await _started())
 
@@ -82,10 +84,13 @@ class Readers:
         finally:
             await _ended(process)
             await hearing
-            await self.fill()
+            if self._filling is None or self._filling.done():  # nobody waits for it
+                self._filling = asyncio.create_task(self.fill())
 
     async def close(self) -> None:
         """End those that wait."""
+        if self._filling is not None:
+            await asyncio.wait([self._filling])
         while self._spares:
             await _ended(self._spares.popleft())
 
@@ -98,7 +103,8 @@ class Readers:
 
 
 async def _started() -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+    """Start one; return once it waits to be told a place, or has ended."""
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "streamguard.enforce_reader"),
         stdin=asyncio.subprocess.PIPE,
@@ -106,6 +112,9 @@ async def _started() -> asyncio.subprocess.Process:
         stderr=asyncio.subprocess.DEVNULL,  # FFmpeg's words may hold the address
         env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
     )
+    assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+    await process.stdout.readline()
+    return process
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
