@@ -64,9 +64,14 @@ class Screened:
         """Read files of the directory of evidence."""
         return [path.read_text() for path in sorted(self.evidence.glob(pattern))]
 
-    def n_spooled(self) -> int:
-        """Count the parts that are not in the store yet."""
-        return len(list(self.evidence.glob("objects/*/*.sealed")))
+    def spooled(self) -> set[Path]:
+        """List the parts that are not in the store yet."""
+        return set(self.evidence.glob("objects/*/*.sealed"))
+
+    def wait_for_store(self) -> None:
+        """Wait until it has what waits for it now; more may come meanwhile."""
+        waiting = self.spooled()
+        eventually(lambda: not waiting & self.spooled())
 
 
 NOT_SCREENED = '[[streams]]\nid = "card"\nurl = "rtmp://127.0.0.1:1/x"\nnot_screened = "a card"\n'

@@ -99,7 +99,8 @@ def test_flags_stand_without_evidence_while_its_disk_is_full(
         while_full = problems_of_evidence(site, kept_there)
         n_told = len(evidence_told(site))
         disk.free()
-        eventually(lambda: len(evidence_told(site)) > n_told and not kept_there.n_spooled())
+        eventually(lambda: len(evidence_told(site)) > n_told)
+        kept_there.wait_for_store()
 
     assert while_full == []
     all_there(site)
@@ -121,10 +122,10 @@ def test_evidence_waits_while_the_disk_of_its_store_is_full(
         disk.fill()
         run.wait_for(run.log, event="evidence_store_away")
         while_full = problems_of_evidence(site, kept_there)
-        n_spooled = kept_there.n_spooled()
+        n_spooled = len(kept_there.spooled())
         disk.free()
         run.wait_for(run.log, event="evidence_store_back")
-        eventually(lambda: not kept_there.n_spooled())
+        kept_there.wait_for_store()
 
     assert n_spooled > 0
     assert while_full == []

@@ -137,7 +137,8 @@ def test_flags_and_evidence_stand_when_the_supervisor_is_killed_at(
     at_once, n_told = problems_of_evidence(site, flickering), len(evidence_told(site))
     site.append(range(N_FLAGS, N_FLAGS + N_LATER))
     with site.running():
-        eventually(lambda: len(evidence_told(site)) > n_told and not flickering.n_spooled())
+        eventually(lambda: len(evidence_told(site)) > n_told)
+        flickering.wait_for_store()
 
     assert killed == -signal.SIGKILL
     assert at_once == []
@@ -153,7 +154,8 @@ def test_an_erasure_is_finished_by_the_next_one_when_it_is_killed_at(
     site = Site(tmp_path, apache.bootstrap, screened=expired)
     site.append(range(N_FLAGS))
     with site.running():
-        eventually(lambda: bool(evidence_told(site)) and not screened.n_spooled())
+        eventually(lambda: bool(evidence_told(site)))
+        screened.wait_for_store()
     purge = ("evidence", "purge")
     plan = plan_of(site)
 
