@@ -70,6 +70,7 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
         is_secure=section.is_behind_tls,
         is_platform=_platform_of(section),
         oidc=oidc_of(section, parts),
+        banks=tuple(sorted(path.resolve().name for path in settings.bank.paths)),
     )
     config = uvicorn.Config(
         app,

@@ -5,6 +5,7 @@ the API, which scripts of pages call.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import Request
@@ -30,15 +31,25 @@ SKIPS = {
 }
 
 
-def page_doors(board: Board, provider: str | None = None) -> Sequence[Door]:
-    """Give every page, with what it asks for.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What pages offer that not every console has.
 
     provider: the path at which people sign in elsewhere; None where they cannot.
+    banks:    the names of banks that evidence may be put into.
     """
+
+    provider: str | None = None
+    banks: tuple[str, ...] = ()
+
+
+def page_doors(board: Board, around: Surroundings | None = None) -> Sequence[Door]:
+    """Give every page, with what it asks for."""
+    around = around or Surroundings()
     return (
-        Door("GET", "/sign-in", "nobody", partial(_sign_in, provider)),
+        Door("GET", "/sign-in", "nobody", partial(_sign_in, around.provider)),
         Door("GET", "/", "see_queue", partial(_queue, board)),
-        Door("GET", "/cases/{case_id}", "see_case", _case),
+        Door("GET", "/cases/{case_id}", "see_case", partial(_case, around.banks)),
         Door("GET", "/exposure", "judge", _exposure),
         Door("GET", "/appeals", "judge_appeal", _appeals),
         Door("GET", "/appeals/{appeal_id}", "judge_appeal", _appeal),
@@ -47,9 +58,9 @@ def page_doors(board: Board, provider: str | None = None) -> Sequence[Door]:
     )
 
 
-def page_routes(guard: Guard, board: Board, provider: str | None = None) -> list[Route]:
+def page_routes(guard: Guard, board: Board, around: Surroundings) -> list[Route]:
     """Give the routes of pages, and of the files that they need."""
-    routes = [Route(door.path, _endpoint(guard, door)) for door in page_doors(board, provider)]
+    routes = [Route(door.path, _endpoint(guard, door)) for door in page_doors(board, around)]
     return [*routes, Route("/static/{name}", _static), Route("/favicon.ico", _icon)]
 
 
@@ -86,7 +97,7 @@ def _queue(board: Board, call: Call) -> Answer:
     return page("queue.html", rows=rows, person=call.person, name=_name(call))
 
 
-def _case(call: Call) -> Answer:
+def _case(banks: tuple[str, ...], call: Call) -> Answer:
     review, person = call.review, call.person
     review.desk.projection.catch_up()
     case = review.desk.case(person, call.path["case_id"])
@@ -98,6 +109,7 @@ def _case(call: Call) -> Answer:
         policy=case.policy,
         severity=case.severity.value,
         reasons=choosable(),
+        banks=banks,
         skips=[(str(at), code, SKIPS[code]) for at, code in enumerate(SKIP_REASONS, 1)],
         **context(review, person, case),
     )

@@ -1,7 +1,7 @@
 """Which key chooses which reason.
 
-Rule: each reason has one letter, and no letter has two; none is a key that does something while a
-reason is chosen (space, j, k, h, l, x, z). A new reason without a letter fails a test.
+Rule: each reason has one key, and no key has two; none is a key that does something while a
+reason is chosen (space, b, h, j, k, l, x, z). A new reason without a letter fails a test.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LETTERS: Mapping[str, str] = {
     "TVEC.EXECUTION": "v",
     "TVEC.GLORIFY": "g",
     "TVEC.RECRUIT": "r",
-    "TVEC.BRANDING": "b",
+    "TVEC.BRANDING": "t",
     "VIOLENCE.GRAPHIC_OTHER": "c",
     "POLICY.OTHER": "o",
     "CONTEXT.NEWS": "n",
@@ -28,7 +28,7 @@ LETTERS: Mapping[str, str] = {
     "ERROR.WRONG_SCORE": "i",
     "NOTHING.FOUND": "f",
     "PROCESS.UNSURE": "u",
-    "PROCESS.NOT_SEEN": "t",
+    "PROCESS.NOT_SEEN": "5",
 }
 
 

@@ -49,7 +49,7 @@ class Site:
     def serving(cls, folder: Path, browser: Browser) -> Iterator["Site"]:
         site = cls(folder, browser)
         listening = socket.create_server(("127.0.0.1", 0))
-        app = make_app(site.review, is_secure=False, monotonic=time.monotonic)
+        app = make_app(site.review, is_secure=False, monotonic=time.monotonic, banks=("own",))
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )

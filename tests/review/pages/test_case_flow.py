@@ -309,3 +309,17 @@ def test_what_was_seen_is_told_to_that_person_alone(site: Site, page: Page) -> N
     other = site.signed_in("ben")
     other.goto("/exposure")
     expect(other.locator("#stills")).to_have_text("0")
+
+
+def test_evidence_is_banked_by_a_key_with_the_decision_that_confirms_it(
+    site: Site, page: Page
+) -> None:
+    page.keyboard.press("b")
+    expect(page.locator("#bank-it")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("h")
+    page.keyboard.press("p")
+
+    expect(page.get_by_role("status")).to_contain_text("Decided: confirmed, TVEC.KNOWN_PERP")
+    [made] = site.decisions()
+    assert made.banking is not None
+    assert (made.banking.bank, made.banking.entry[:9]) == ("own", "reviewed-")

@@ -13,6 +13,7 @@ const path = `/api/v1/cases/${caseId}`;
 const matched = JSON.parse(root.dataset.matched);
 const help = document.getElementById('help');
 const after = document.getElementById('after');
+const banks = document.getElementById('bank-it');
 const undoing = document.getElementById('undo');
 let isMine = token !== null;
 let undoTimer = null;
@@ -50,7 +51,7 @@ async function decide(choice) {
   try {
     await reveal.close();
     const exposure = reveal.seen;
-    const said = { token, ...choice, ...marks.said(), exposure, votes: votes(choice) };
+    const said = { token, ...choice, ...marks.said(), exposure, votes: votes(choice), ...banking(choice) };
     const made = await post(`${path}/decision`, said);
     letGo();
     say(`Decided: ${made.outcome}, ${made.reason_code}, ${made.action}.`);
@@ -59,6 +60,14 @@ async function decide(choice) {
   } catch (error) {
     return failed(error);
   }
+}
+
+// The evidence goes into a bank only with a decision that confirms it.
+function banking({ outcome }) {
+  const isWanted = banks?.getAttribute('aria-pressed') === 'true' && outcome === 'confirmed';
+  if (!isWanted) return {};
+  const entry = `reviewed-${caseId.slice(0, 13)}`;
+  return { banking: { bank: document.getElementById('bank').value, entry } };
 }
 
 function offerUndo(ms) {
@@ -130,6 +139,7 @@ const onCase = {
   '.': () => reveal.sound(),
   '[': () => marks.mark('start', reveal.position()),
   ']': () => marks.mark('end', reveal.position()),
+  b: () => banks?.setAttribute('aria-pressed', banks.getAttribute('aria-pressed') !== 'true'),
   s: askWhy,
   Backspace: () => { document.getElementById('skips').hidden = true; choosing.clear(); },
 };
