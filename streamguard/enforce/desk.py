@@ -32,7 +32,8 @@ MAX_DELAY_S = 1.0
 """Longest pause between two tries: seconds count."""
 
 AT_ONCE = 16
-"""Streams that are acted on at the same time, each with a viewer of ours: 60 MB a piece."""
+"""Streams that are acted on at the same time, each with a viewer of ours (our choice: a
+gigabyte at most)."""
 
 log = structlog.get_logger()
 
