@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.made_reviews import flag, flag_id, flag_opened
+from tests.review.bench import CUT
 from tests.review.pages.site import PATIENCE_MS, Site, ready
 
 pytestmark = pytest.mark.integration
@@ -323,3 +324,21 @@ def test_evidence_is_banked_by_a_key_with_the_decision_that_confirms_it(
     [made] = site.decisions()
     assert made.banking is not None
     assert (made.banking.bank, made.banking.entry[:9]) == ("own", "reviewed-")
+
+
+def test_a_senior_restores_a_stream_that_was_cut(site: Site) -> None:
+    site.account("sena", "senior")
+    anna = site.account("anna").person
+    site.tell(flag_opened(flag(1)))
+    claimed = site.bench.claim(anna)
+    site.review.rulings.decide(anna, claimed.case.case_id, claimed.lease.token, CUT)
+    page = site.signed_in("sena")
+    page.goto(f"/cases/{claimed.case.case_id}")
+    ready(page, "Case: P1 tvec")
+
+    page.get_by_label("Restore the stream, because").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status")).to_have_text("The stream is restored.")
+    assert [one.action for one in site.decisions()] == ["cut", "restore"]
