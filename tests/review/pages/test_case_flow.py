@@ -342,3 +342,18 @@ def test_a_senior_restores_a_stream_that_was_cut(site: Site) -> None:
 
     expect(page.get_by_role("status")).to_have_text("The stream is restored.")
     assert [one.action for one in site.decisions()] == ["cut", "restore"]
+
+
+def test_each_still_of_a_flag_is_stepped_to(site: Site) -> None:
+    site.account("anna")
+    for _ in range(2):
+        site.keep_evidence(1)
+    site.tell(flag_opened(flag(1)))
+    page = site.signed_in("anna")
+    page.keyboard.press("n")
+    ready(page, "Case: P1 tvec")
+    expect(page.locator("#where")).to_have_text("A blurred still. Evidence: 1 of 2.")
+
+    page.keyboard.press("j")
+
+    expect(page.locator("#where")).to_have_text("A blurred still. Evidence: 2 of 2.")

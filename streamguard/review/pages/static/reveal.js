@@ -37,10 +37,10 @@ export class Reveal {
       (item.role === 'still' ? group.stills : group.clips).push(item);
       groups.set(item.flag_id, group);
     }
-    this.items = [...groups].map(([flagId, { stills, clips }]) => ({
-      still: stills[0],
-      clip: clips[0] ?? { flag_id: flagId, role: 'clip', isGrowing: true },
-    }));
+    this.items = [...groups].flatMap(([flagId, { stills, clips }]) => {
+      const clip = clips[0] ?? { flag_id: flagId, role: 'clip', isGrowing: true };
+      return stills.length ? stills.map((still) => ({ still, clip })) : [{ clip }];
+    });
     if (this.items.length && !this.isOpened) {
       this.isOpened = true; // once: what somebody hides stays hidden
       await this.to(1);
