@@ -13,7 +13,7 @@ from streamguard.core.custody import STORE, Detail, Entry, Ledger, Standing, rea
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.manifest import NOTHING_BEFORE, Manifest, merkle_root, read_struct
 from streamguard.vault.custody_file import CUSTODY, HEAD, Head
-from streamguard.vault.folder import GROWING, KEY, read_file
+from streamguard.vault.folder import DAMAGED, GROWING, KEY, read_file
 from streamguard.vault.growing import GrowingReader
 from streamguard.vault.keys import Keys
 from streamguard.vault.vault import Vault
@@ -195,7 +195,11 @@ def _check_evidence(
         return  # told already
     expected = {KEY, *(item.name for item in manifest.items)}
     grown = {name for name in names if name.endswith(GROWING)}
-    checked.leftovers += (f"{where}/{name}" for name in sorted(set(names) - expected - grown))
+    aside = {name for name in names if name.endswith(DAMAGED)}
+    others = set(names) - expected - grown - aside
+    checked.leftovers += (f"{where}/{name}" for name in sorted(others))
+    for name in sorted(aside):
+        yield Problem(f"{where}/{name}", "was damaged before it became a part")
     try:
         data_key = vault.data_key(standing.evidence_id)
     except (EvidenceDamaged, EvidenceUnavailable) as error:

@@ -7,6 +7,7 @@ what was there.
     manifests/NUMBER-EVIDENCE.json    each state of each evidence
     objects/EVIDENCE/key.json         the wrapped data key of an evidence
     objects/EVIDENCE/clip-NUMBER.growing  a file of its clip that grows
+    objects/EVIDENCE/clip-NUMBER.damaged  such a file that was not what was written when it ended
     objects/EVIDENCE/NUMBER-ROLE.sealed   its encrypted parts; where there is a store elsewhere,
                                       until that has them, as EVIDENCE/NUMBER-ROLE.sealed
 """
@@ -20,6 +21,7 @@ from streamguard.vault.durable import make_directory, remove, sync_directory, wr
 KEY = "key.json"
 SEALED = ".sealed"
 GROWING = ".growing"
+DAMAGED = ".damaged"
 
 
 class Store(Protocol):

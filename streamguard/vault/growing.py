@@ -11,7 +11,6 @@ off), a random nonce of 12 bytes, the encrypted words and bytes, and a tag of 16
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
 from uuid import UUID
@@ -163,11 +162,16 @@ class GrowingReader:
 
 def pieces_of(
     file: BinaryIO, key: bytes, evidence_id: str, number: int
-) -> Iterator[tuple[Subject, Piece]]:
-    """Give the pieces that a growing file holds now; what is damaged ends them."""
+) -> tuple[list[tuple[Subject, Piece]], str | None]:
+    """Give the pieces that a growing file holds now, and what is wrong with the next one.
+
+    None is wrong where they end the file, or where the next one broke off.
+    """
     reader = GrowingReader(file, key, evidence_id, number)
+    pieces: list[tuple[Subject, Piece]] = []
     try:
         while (found := reader.next()) is not None:
-            yield found
-    except EvidenceDamaged:
-        return
+            pieces.append(found)
+    except EvidenceDamaged as error:
+        return pieces, str(error)
+    return pieces, None

@@ -1,7 +1,8 @@
 """Keeps clips that grow: on disk at once, encrypted; a part of the evidence when a file is full.
 
 Rule: bytes are in the growing file before anybody hears of them, and that file stays until the
-vault has them as a part. The next file is there before one ends: who reads on finds it.
+vault has them as a part; for good where it is no more what was written. The next file is there
+before one ends: who reads on finds it.
 """
 
 import fcntl
@@ -14,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from streamguard.adapters.failpoint import reach
+from streamguard.core.custody import Detail
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.kept import (
     MAX_FILE_BYTES,
@@ -23,7 +25,8 @@ from streamguard.core.kept import (
     Piece,
     Subject,
 )
-from streamguard.vault.durable import remove
+from streamguard.vault.durable import remove, sync_directory
+from streamguard.vault.folder import DAMAGED
 from streamguard.vault.growing import GrowingFile, pieces_of
 from streamguard.vault.told import CLIP, standing_of
 from streamguard.vault.vault import Vault
@@ -109,7 +112,7 @@ class _Recording:
         if not piece.ends:
             return None
         done.close()
-        return seal(self._vault, self._subject.evidence_id, piece.number)
+        return seal(self._vault, self._subject.evidence_id, piece.number, done.n_bytes)
 
     def let_go(self) -> None:
         """Write no more; what is there is for the next start."""
@@ -138,10 +141,13 @@ def _begun(vault: Vault, subject: Subject) -> bytes:
     return vault.data_key(subject.evidence_id)
 
 
-def seal(vault: Vault, evidence_id: str, number: int) -> Kept | None:
+def seal(vault: Vault, evidence_id: str, number: int, n_bytes: int = 0) -> Kept | None:
     """Make a part of a growing file; None where it holds nothing, or nothing that is not kept yet.
 
-    It is gone when this returns.
+    It is gone when this returns. Where it is damaged, the part is what came before that, and says
+    so; the file is put aside, and that is on record.
+
+    n_bytes: how many of the clip were written to it, where that is known.
 
     Raises:
         EvidenceUnavailable: it cannot be stored; the growing file stays.
@@ -149,18 +155,39 @@ def seal(vault: Vault, evidence_id: str, number: int) -> Kept | None:
     """
     path, key = vault.folder.growing(evidence_id, number), vault.data_key(evidence_id)
     with path.open("rb", buffering=0) as file:
-        pieces = list(pieces_of(file, key, evidence_id, number))
+        pieces, damage = pieces_of(file, key, evidence_id, number)
     content = b"".join(piece.content for _, piece in pieces)
+    if damage is None and len(content) < n_bytes:
+        damage = f"{n_bytes - len(content)} bytes at its end are missing"
     kept = None
     if content:
         subject, last = pieces[-1]
         start_ms, end_ms = last.start_ms, last.end_ms
-        part = Part(CLIP, "video/mp4", start_ms, end_ms, True, content, COPIED)  # noqa: FBT003  # a record
+        part = Part(CLIP, "video/mp4", start_ms, end_ms, True, content, _done(damage))  # noqa: FBT003  # a record
         if not _is_kept(vault, evidence_id, part):
             kept = vault.collect(subject, (part,))
         reach("evidence_clip_kept")
-    remove(path)
+    if damage is None:
+        remove(path)
+    else:
+        _put_aside(vault, evidence_id, path, damage)
     return kept
+
+
+def _done(damage: str | None) -> str:
+    """Say what was done to what the publisher sent."""
+    return f"{COPIED}; cut short, its file was damaged: {damage}" if damage else COPIED
+
+
+def _put_aside(vault: Vault, evidence_id: str, path: Path, damage: str) -> None:
+    """Keep a file that is not what was written, put that on record, and tell."""
+    aside = path.with_suffix(DAMAGED)
+    detail: Detail = {"result": "damaged", "n_problems": 1, "file": aside.name, "problem": damage}
+    purpose = "to make a part of a file of its clip"
+    vault.note(evidence_id, "verify", detail, actor=vault.actor, purpose=purpose)
+    path.rename(aside)
+    sync_directory(aside.parent)
+    log.error("evidence_clip_damaged", evidence_id=evidence_id, file=aside.name, problem=damage)
 
 
 def _is_kept(vault: Vault, evidence_id: str, part: Part) -> bool:

@@ -256,8 +256,9 @@ def test_what_was_before_a_flag_is_handed_over_a_piece_at_a_time(
         [path] = made_vault(root).folder.growing_files()
         key = made_vault(root).data_key(subject(2).evidence_id)
         with path.open("rb") as file:
-            pieces = [one for _, one in pieces_of(file, key, subject(2).evidence_id, 0)]
+            pieces, damage = pieces_of(file, key, subject(2).evidence_id, 0)
 
-    grown = b"".join(piece.content for piece in pieces)
+    assert damage is None
+    grown = b"".join(piece.content for _, piece in pieces)
     assert len(pieces) > 1
     assert content_of(told(whole.clip)).startswith(grown)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.kept import Ends, Piece
 from streamguard.core.manifest import Item
 from streamguard.vault.growing import GrowingFile, GrowingReader, pieces_of
-from streamguard.vault.recording import Recordings, adopt
+from streamguard.vault.recording import Recordings, adopt, seal
 from tests.vault.made_vaults import evidence_id, made_vault, problems, subject
 
 KEY = bytes(32)
@@ -171,8 +172,8 @@ def test_nothing_is_added_to_what_was_erased(root: Path) -> None:
     assert problems(root) == []
 
 
-def grown(path: Path, given: list[Piece], key: bytes = KEY) -> None:
-    with closing(GrowingFile(path, key, subject(1), 0)) as file:
+def grown(path: Path, given: list[Piece], key: bytes = KEY, of: int = 1) -> None:
+    with closing(GrowingFile(path, key, subject(of), 0)) as file:
         for each in given:
             file.append(each)
 
@@ -187,8 +188,10 @@ def test_a_growing_file_that_was_cut_off_holds_what_came_before(
     path.write_bytes(whole[: at % (len(whole) + 1)])
 
     with path.open("rb") as file:
-        held = [found.content for _, found in pieces_of(file, KEY, evidence_id(1), 0)]
+        pieces, damage = pieces_of(file, KEY, evidence_id(1), 0)
+    held = [found.content for _, found in pieces]
 
+    assert damage is None
     assert held == given[: len(held)]
     assert at % (len(whole) + 1) < len(whole) or held == given
 
@@ -234,6 +237,107 @@ def test_a_bit_that_was_flipped_is_found(
     path.write_bytes(whole)
 
     with path.open("rb") as file:
-        held = [found.content for _, found in pieces_of(file, KEY, evidence_id(1), 0)]
+        pieces, damage = pieces_of(file, KEY, evidence_id(1), 0)
+    held = [found.content for _, found in pieces]
 
     assert held in ([], [b"one"])
+    assert damage
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1 << at % 8
+    path.write_bytes(content)
+
+
+def test_a_byte_that_changed_before_its_file_became_a_part_is_told_and_the_file_kept(
+    root: Path,
+) -> None:
+    """Each byte of a file, each in an evidence of its own."""
+    vault, pieces = made_vault(root), [piece(HEAD), piece(THIRD)]
+    grown(root.parent / "measured", pieces)
+    of_all = range(1, 1 + (root.parent / "measured").stat().st_size)
+    for number in of_all:
+        vault.collect(subject(number), ())
+        path = vault.folder.growing(evidence_id(number), 0)
+        grown(path, pieces, vault.data_key(evidence_id(number)), number)
+        flip(path, number - 1)
+
+    with capture_logs() as lines:
+        adopt(vault)
+
+    ids = [evidence_id(number) for number in of_all]
+    told = [each for each in vault.entries() if each.action == "verify"]
+    assert left_over(root) == []
+    assert {each.where for each in problems(root)} == {
+        f"objects/{each}/clip-0000.damaged" for each in ids
+    }
+    assert sorted(each["evidence_id"] for each in lines) == ids
+    assert {(each["event"], each["log_level"]) for each in lines} == {
+        ("evidence_clip_damaged", "error")
+    }
+    assert sorted(each.evidence_id for each in told) == ids
+    assert {(each.detail["result"], each.detail["file"]) for each in told} == {
+        ("damaged", "clip-0000.damaged")
+    }
+
+
+def test_what_came_before_the_damage_is_a_part_that_says_it_was_cut_short(root: Path) -> None:
+    recordings = Recordings(made_vault(root))
+    recordings.grow(subject(1), piece(FIRST))
+    [path] = left_over(root)
+    at = path.stat().st_size
+    recordings.grow(subject(1), piece(SECOND))
+    flip(path, at + 40)
+    damaged = path.read_bytes()
+
+    kept = recordings.grow(subject(1), piece(THIRD, ends="file"))
+    recordings.grow(subject(1), piece(HEAD, 1, "clip"))
+
+    assert kept is not None
+    assert contents(root) == [FIRST, HEAD]
+    cut, whole = items(root)
+    assert "cut short, its file was damaged: piece 1 is not what was written" in cut.transform
+    assert "cut short" not in whole.transform
+    assert path.with_suffix(".damaged").read_bytes().startswith(damaged)
+    assert [each.where for each in problems(root)] == [
+        f"objects/{evidence_id(1)}/clip-0000.damaged"
+    ]
+
+
+@pytest.mark.parametrize(("n_more", "is_told"), [(0, False), (1, True)])
+def test_a_file_that_lost_its_end_is_told_where_it_is_known_how_much_was_written(
+    root: Path, n_more: int, *, is_told: bool
+) -> None:
+    vault = made_vault(root)
+    vault.collect(subject(1), ())
+    path = vault.folder.growing(evidence_id(1), 0)
+    grown(path, [piece(FIRST)], vault.data_key(evidence_id(1)))
+
+    seal(vault, evidence_id(1), 0, n_bytes=len(FIRST) + n_more)
+
+    [item] = items(root)
+    assert contents(root) == [FIRST]
+    assert ("1 bytes at its end are missing" in item.transform) == is_told
+    assert path.with_suffix(".damaged").exists() == is_told
+    assert bool(problems(root)) == is_told
+
+
+def test_a_damaged_file_whose_part_was_kept_before_a_crash_is_put_aside_after_it(
+    root: Path,
+) -> None:
+    vault = made_vault(root)
+    vault.collect(subject(1), ())
+    path = vault.folder.growing(evidence_id(1), 0)
+    grown(path, [piece(FIRST), piece(SECOND)], vault.data_key(evidence_id(1)))
+    flip(path, path.stat().st_size - 1)
+    adopt(vault)
+    path.with_suffix(".damaged").rename(path)  # as it was between the two
+
+    assert adopt(made_vault(root)) == 0
+
+    assert contents(root) == [FIRST]
+    assert left_over(root) == []
+    assert [each.where for each in problems(root)] == [
+        f"objects/{evidence_id(1)}/clip-0000.damaged"
+    ]
