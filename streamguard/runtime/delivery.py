@@ -235,10 +235,11 @@ class Delivery:
                 await stop.wait()
 
     def _well(self) -> None:
-        if self.problem is not None:
-            log.info("delivery_runs", topic=self._topic)
+        had_problem = self.problem is not None
         self._spoke_s, self.problem = self._clock.monotonic(), None
         self._n_failures, self._said = 0, ""
+        if had_problem:
+            log.info("delivery_runs", topic=self._topic)
 
     def _note(self, error: BaseException) -> None:
         """Take note of a try that failed; say so once, and again now and then."""

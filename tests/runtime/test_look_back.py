@@ -94,13 +94,15 @@ def test_evidence_of_the_past_is_made_of_the_packets_that_are_held() -> None:
     def change() -> None:
         stage.banks = with_film(EMPTY)
 
-    run_with(stage, change, until=lambda: "flag.closed" in stage.kinds)
+    run_with(stage, change, until=lambda: "flag.updated" in stage.kinds)
 
-    told = [each.evidence.state for each in stage.told(EventType.FLAG_UPDATED)]
-    assert told[0] == "ready"
-    (_, _, packets, still_us) = store.saved[0]
+    [first, *_] = stage.told(EventType.FLAG_UPDATED)
+    assert (first.evidence.state, first.evidence.is_growing) == ("ready", True)
+    (_, still_us, _) = store.stills[0]
     assert still_us == 0
-    assert [each.pts_us for each in packets] == [0, 2 * SECOND_US, 4 * SECOND_US]
+    assert [each.pts_us for each in store.clips[0].packets[:4]] == [
+        number * 2 * SECOND_US for number in range(4)
+    ]
 
 
 def test_latencies_of_the_past_are_not_those_of_the_live_path() -> None:

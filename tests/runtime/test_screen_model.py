@@ -66,7 +66,7 @@ def test_answers_after_the_end_of_the_source_open_and_close_a_flag_with_its_clip
     [closed], [account] = stage.told(EventType.FLAG_CLOSED), stage.told(EventType.STREAM_ENDED)
     assert (closed.policy.code, closed.evidence.state) == (CATEGORY, "ready")
     assert (closed.window.start_pts_ms, closed.window.end_pts_ms) == (2_000, 4_000)
-    assert [len(packets) for _, _, packets, _ in store.saved] == [3]
+    assert [len(clip.packets) for clip in store.clips] == [3]
     assert (account.gap_ms, account.n_flags) == (0, 1)
 
 
