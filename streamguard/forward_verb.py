@@ -4,6 +4,7 @@ Rule: it only reads the log, but for its own place in it.
 """
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def forward(arguments: argparse.Namespace) -> int:
         offset = 1 if arguments.from_start else start
         if arguments.dry_run:
             return _tell(event_log, section, offset)
+        if known is None:  # now: a start that ends before it has noted anything was the first
+            event_log.commit(section.group, offset, time.time())
         return process.run_until_signal(
             lambda stop: _forwarded(settings, event_log, secret, offset, stop)
         )

@@ -67,8 +67,11 @@ ON CONFLICT (name) DO UPDATE
 SET next_offset = excluded.next_offset, committed_s = excluded.committed_s
 """
 _ACKNOWLEDGED = "SELECT next_offset FROM delivery WHERE topic = ?"
-_DROP_SILENT = "DELETE FROM groups WHERE committed_s < ? RETURNING name"
-_LOWEST_POSITION = "SELECT min(next_offset) FROM groups"
+# A dropped group keeps its place: it is one that committed at 0.
+_DROP_SILENT = """
+UPDATE groups SET committed_s = 0 WHERE committed_s > 0 AND committed_s < ? RETURNING name
+"""
+_LOWEST_POSITION = "SELECT min(next_offset) FROM groups WHERE committed_s > 0"
 _PRUNE = """
 DELETE FROM events WHERE offset IN (
     SELECT offset FROM (
@@ -83,7 +86,8 @@ class PruneReport:
     """What a pruning did.
 
     n_removed:      records removed; where it is not 0, the next pruning may find more.
-    dropped_groups: consumer groups that were silent for too long; worth an alert.
+    dropped_groups: consumer groups that were silent for too long, and are not waited for until they
+                    commit again; worth an alert.
     """
 
     n_removed: int
@@ -189,7 +193,8 @@ class SqliteLog:
         """Note that a consumer group reads `offset` next; it may also go back.
 
         A group is known from its first commit, and keeps what it has not read from being pruned. It
-        must commit once a day, also where nothing new came.
+        must commit once a day, also where nothing new came; else pruning waits for it no longer,
+        but it keeps its place and goes on there with what the log still holds.
 
         Args:
             group: name of the consumer group.

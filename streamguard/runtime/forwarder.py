@@ -2,7 +2,8 @@
 
 Rule: at least once, and of one key in the order of the log; what is not taken yet is asked again
 until it is, and holds back the events of its own key alone. An event that the receiver refuses for
-what it is, time and again, is put aside: told, counted, and still in the log.
+what it is, time and again, is put aside: told, counted, and still in the log. While the log cannot
+be read or written, what is in memory goes on, and the log is asked again.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from streamguard.core.backoff import delay_s
+from streamguard.core.errors import LogUnavailable
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.core.webhook import Answer, Meaning
@@ -38,7 +40,7 @@ log = structlog.get_logger()
 
 
 class ConsumedLog(Protocol):
-    """The log, as a consumer group knows it."""
+    """The log, as a consumer group knows it; each method may raise LogUnavailable."""
 
     def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
         """Give records from an offset on."""
@@ -99,6 +101,7 @@ class Forwarder:
         self._next = 0
         self._noted = -1
         self._noted_s = 0.0
+        self._is_harmed = False
 
     @property
     def n_waiting(self) -> int:
@@ -116,28 +119,35 @@ class Forwarder:
         tries: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
-                has_new = self._read()
+                has_new = await self._read()
                 for key in self._ready()[: self._at_once - len(tries)]:
                     key.is_busy = True  # now, not when the task begins: it would be chosen again
                     task = group.create_task(self._try(key))
                     tries.add(task)
                     task.add_done_callback(tries.discard)
-                self._note()
+                await self._note()
                 await _either(stop, tries, 0.0 if has_new else POLL_S)
-        self._note(at_once=True)
+        await self._note(at_once=True)
 
-    def _read(self) -> bool:
+    async def _read(self) -> bool:
         """Take more from the log; say whether more may be there."""
         if len(self._offsets) >= MAX_WAITING:
             return False
-        end = self._log.end_offset()
-        records = self._log.read(self._next, limit=500)
+        try:
+            end, records = await asyncio.to_thread(self._look)
+        except LogUnavailable as error:
+            self._harmed(error)
+            return False
         for record in records:
             if record.topic in self._topics:
                 self._keys.setdefault(record.key, _Key(deque())).waiting.append(record)
                 self._offsets.add(record.offset)
         self._next = records[-1].offset + 1 if records else max(self._next, end)
         return bool(records)
+
+    def _look(self) -> tuple[int, list[Record]]:
+        """Give the end, then what comes next: what comes in between is behind that end."""
+        return self._log.end_offset(), self._log.read(self._next, limit=500)
 
     def _ready(self) -> list[_Key]:
         """Give the keys that may be tried now, the most urgent first, then the oldest."""
@@ -172,14 +182,29 @@ class Forwarder:
         if not key.waiting:
             del self._keys[record.key]
 
-    def _note(self, *, at_once: bool = False) -> None:
+    async def _note(self, *, at_once: bool = False) -> None:
         """Note the place in the log, where it has changed, and once in a while that we are here."""
-        now_s = self._clock.monotonic()
+        now_s, place = self._clock.monotonic(), self.place
         is_time = at_once or now_s - self._noted_s >= NOTE_EVERY_S
-        is_news = self.place != self._noted or now_s - self._noted_s > KNOWN_FOR_S
-        if is_time and is_news:
-            self._log.commit(self._group, self.place, self._clock.wall())
-            self._noted, self._noted_s = self.place, now_s
+        is_news = place != self._noted or now_s - self._noted_s > KNOWN_FOR_S
+        if not (is_time and is_news):
+            return
+        self._noted_s = now_s
+        try:
+            await asyncio.to_thread(self._log.commit, self._group, place, self._clock.wall())
+        except LogUnavailable as error:
+            self._harmed(error)
+            return
+        self._noted = place
+        if self._is_harmed:
+            log.info("log_recovered")
+        self._is_harmed = False
+
+    def _harmed(self, error: LogUnavailable) -> None:
+        """Tell once that the log is not to be used; it is again when our place is noted, soon."""
+        if not self._is_harmed:
+            log.error("log_unavailable", problem=str(error))
+        self._is_harmed, self._noted = True, -1
 
 
 KNOWN_FOR_S = 3_600.0

@@ -283,7 +283,28 @@ def test_a_group_that_is_silent_for_a_day_is_dropped_and_named(log: SqliteLog) -
 
     assert (on_the_edge.n_removed, on_the_edge.dropped_groups) == (0, ())
     assert (beyond.n_removed, beyond.dropped_groups) == (1, ("gone",))
-    assert log.position("gone") is None
+
+
+def test_a_group_that_was_dropped_is_named_once_and_keeps_its_place(log: SqliteLog) -> None:
+    log.append([numbered(1), numbered(2)])
+    log.commit("gone", 2, MADE_S)
+
+    reports = [log.prune(MADE_S + days * DAY_S, {}, has_broker=False) for days in (2, 3)]
+
+    assert [report.dropped_groups for report in reports] == [("gone",), ()]
+    assert log.position("gone") == 2
+    assert log.position("new") is None
+
+
+def test_a_group_that_comes_back_is_waited_for_again(log: SqliteLog) -> None:
+    log.append([numbered(1), numbered(2)])
+    log.commit("back", 2, MADE_S)
+    log.prune(MADE_S + 2 * DAY_S, {}, has_broker=False)
+
+    log.commit("back", 2, MADE_S + 3 * DAY_S)
+
+    assert prune(log, 3 * DAY_S) == 1
+    assert [record.offset for record in log.read(1)] == [2]
 
 
 def test_pruning_takes_so_many_at_a_time_that_writers_need_not_wait(log: SqliteLog) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.webhook_receiver import Receiver, receiving
 pytestmark = pytest.mark.integration
 
 SECRET = bytes(range(32))
+DAY_S = 86_400
 
 
 @pytest.fixture
@@ -81,6 +83,24 @@ def test_nothing_is_lost_when_it_is_killed(tmp_path: Path, receiver: Receiver) -
             run.stop(signal.SIGTERM)
 
     assert list(dict.fromkeys(numbers(receiver))) == list(range(300))
+
+
+def test_what_came_while_it_was_away_for_days_is_sent(tmp_path: Path, receiver: Receiver) -> None:
+    """Pruning no longer waits for a group that was silent for so long; its place is not lost."""
+    file = config(tmp_path, receiver.url)
+    with SqliteLog(tmp_path / "log.db") as event_log:
+        event_log.append([opened(0)])
+        with forwarding(file) as run:  # its first start: it begins at the end
+            run.stop(signal.SIGTERM)
+        event_log.append([opened(1), opened(2)])
+        report = event_log.prune(time.time() + 3 * DAY_S, {}, has_broker=False)
+
+        with forwarding(file) as run:
+            until(lambda: len(receiver.taken) == 2)
+            run.stop(signal.SIGTERM)
+
+    assert report.dropped_groups == ("webhook",)
+    assert numbers(receiver) == [1, 2]
 
 
 def test_a_receiver_that_refuses_our_signature_gets_nothing_else(

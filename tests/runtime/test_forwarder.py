@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from loadtest.made_events import opened
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Event
 from streamguard.core.record import Record
 from streamguard.core.types import Severity
@@ -222,3 +224,57 @@ def test_a_receiver_that_asks_for_patience_gets_it(event_log: SqliteLog) -> None
     before = rig.receiver.came[: len(rig.receiver.came) - rig.receiver.came[::-1].index(patient.id)]
     assert rig.receiver.came.count(patient.id) == 2
     assert len(before) > 20
+
+
+class HarmedLog(SqliteLog):
+    """Cannot be read or written, or either, as often as the test says; then it is as it was."""
+
+    n_reads = 0
+    n_commits = 0
+
+    def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
+        if self.n_reads > 0:
+            self.n_reads -= 1
+            raise LogUnavailable("the disk is full")
+        return super().read(offset, topic, limit)
+
+    def commit(self, group: str, offset: int, now_s: float) -> None:
+        if self.n_commits > 0:
+            self.n_commits -= 1
+            raise LogUnavailable("the disk is full")
+        super().commit(group, offset, now_s)
+
+
+@pytest.mark.parametrize(("n_reads", "n_commits"), [(3, 0), (0, 3), (2, 2)])
+def test_a_log_that_cannot_be_used_is_asked_again_and_told_of_once(
+    tmp_path: Path, n_reads: int, n_commits: int
+) -> None:
+    events = [opened(number) for number in range(3)]
+    with HarmedLog(tmp_path / "log.db") as event_log, capture_logs() as said:
+        event_log.append(events)
+        event_log.n_reads, event_log.n_commits = n_reads, n_commits
+        rig = Rig(event_log)
+
+        rig.forward(lambda rig: len(rig.receiver.taken) == 3)
+
+        assert rig.receiver.came == ids(events)
+        assert event_log.position("webhook") == event_log.end_offset()
+    told = [line["event"] for line in said]
+    assert told[0] == "log_unavailable"
+    assert told[-1] == "log_recovered"
+
+
+def test_a_log_that_cannot_be_written_at_the_end_costs_what_was_not_noted_alone(
+    tmp_path: Path,
+) -> None:
+    """It ends as it would; what is sent again is known by its id."""
+    events = [opened(number) for number in range(3)]
+    with HarmedLog(tmp_path / "log.db") as event_log:
+        event_log.append(events)
+        event_log.n_commits = 1_000_000
+        rig = Rig(event_log)
+
+        rig.forward(lambda rig: len(rig.receiver.taken) == 3)
+
+        assert rig.receiver.taken == ids(events)
+        assert event_log.position("webhook") is None
