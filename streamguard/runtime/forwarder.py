@@ -12,7 +12,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import structlog
 
@@ -35,6 +35,8 @@ change."""
 
 NOTE_EVERY_S = 1.0
 """How often the place in the log is noted: so much is sent again after a crash."""
+
+Use = Literal["read", "write"]
 
 log = structlog.get_logger()
 
@@ -101,7 +103,7 @@ class Forwarder:
         self._next = 0
         self._noted = -1
         self._noted_s = 0.0
-        self._is_harmed = False
+        self._harmed: set[Use] = set()
 
     @property
     def n_waiting(self) -> int:
@@ -136,8 +138,9 @@ class Forwarder:
         try:
             end, records = await asyncio.to_thread(self._look)
         except LogUnavailable as error:
-            self._harmed(error)
+            self._tell("read", error)
             return False
+        self._tell("read", None)
         for record in records:
             if record.topic in self._topics:
                 self._keys.setdefault(record.key, _Key(deque())).waiting.append(record)
@@ -193,18 +196,23 @@ class Forwarder:
         try:
             await asyncio.to_thread(self._log.commit, self._group, place, self._clock.wall())
         except LogUnavailable as error:
-            self._harmed(error)
+            self._noted = -1  # tried again in a while, also where the place stays
+            self._tell("write", error)
             return
         self._noted = place
-        if self._is_harmed:
-            log.info("log_recovered")
-        self._is_harmed = False
+        self._tell("write", None)
 
-    def _harmed(self, error: LogUnavailable) -> None:
-        """Tell once that the log is not to be used; it is again when our place is noted, soon."""
-        if not self._is_harmed:
-            log.error("log_unavailable", problem=str(error))
-        self._is_harmed, self._noted = True, -1
+    def _tell(self, use: Use, problem: LogUnavailable | None) -> None:
+        """Tell once when the log cannot be used, and once when it can be again."""
+        was_harmed = bool(self._harmed)
+        if problem:
+            self._harmed.add(use)
+        else:
+            self._harmed.discard(use)
+        if problem and not was_harmed:
+            log.error("log_unavailable", problem=str(problem))
+        elif was_harmed and not self._harmed:
+            log.info("log_recovered")
 
 
 KNOWN_FOR_S = 3_600.0
