@@ -12,6 +12,7 @@ from streamguard.core.cases import Case, first_case, with_decision, with_flag
 from streamguard.core.decision_data import Automation, DecidedStream, DecisionData, Outcome
 from streamguard.core.event_data import FlagData, utc_seconds, utc_text
 from streamguard.core.events import ID_NAMESPACE, Event
+from streamguard.core.ruling import in_force
 
 EXACT, OVER = "RULE.EXACT_MATCH", "RULE.HOLD_OVER"
 """Reason codes: why a rule holds, and why a hold ends by itself."""
@@ -105,8 +106,9 @@ def lift_decision(held: DecisionData, case: Case | None, now_s: float) -> Decisi
     """
     decision_id = str(uuid5(ID_NAMESPACE, f"lift {held.decision_id}"))
     latest = case.ruling if case else None
-    if latest is not None and latest.decision_id == decision_id:
-        return None
+    holds = in_force(case) if case else None
+    if case is not None and (holds is None or holds.decision_id != held.decision_id):
+        return None  # it was lifted, or a person decided something else
     outcome: Outcome = latest.outcome if latest and latest.outcome in DECIDED else "undone"
     return DecisionData(
         decision_id=decision_id,

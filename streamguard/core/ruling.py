@@ -123,7 +123,8 @@ def rule(
     Raises:
         DecisionRefused: the choice contradicts itself, or is not this person's to make.
     """
-    _require_fit(case, choice, decider)
+    _require_may(case, decider)
+    _require_fit(case, choice)
     outcome, action, proposed = _effect(case, choice, decider, rules)
     decision_id, now_s = at
     is_second = case.stage in {"second", "check"}
@@ -133,6 +134,8 @@ def rule(
     fields: dict[str, Any] = choice.model_dump(
         exclude={"outcome", "action", "scopes", "hold_s", "context"}
     )
+    if outcome != "confirmed":  # what waits for somebody to agree goes into no bank
+        fields["banking"] = None
     return DecisionData(
         **fields,
         decision_id=decision_id,
@@ -211,7 +214,8 @@ def _following(
     )
 
 
-def _require_fit(case: Case, choice: Choice, decider: Decider) -> None:
+def _require_may(case: Case, decider: Decider) -> None:
+    """Refuse whoever may not decide this case as it stands."""
     if case.stage == "decided":
         raise DecisionRefused("the case is decided")
     if decider.role not in {"reviewer", "senior"}:
@@ -220,9 +224,15 @@ def _require_fit(case: Case, choice: Choice, decider: Decider) -> None:
         raise DecisionRefused("the case is a senior's to decide")
     if case.stage != "open" and decider.account_id in case.deciders:
         raise DecisionRefused("another person must judge this case")
+
+
+def _require_fit(case: Case, choice: Choice) -> None:
+    """Refuse a choice that contradicts itself, or the case."""
     reason = REASONS.get(choice.reason_code)
     if reason is None or choice.outcome not in reason.outcomes:
         raise DecisionRefused(f"{choice.reason_code} is no reason for {choice.outcome}")
+    if choice.outcome == "no_decision_stream_ended" and case.is_live:
+        raise DecisionRefused("the stream is live: judge what it shows")
     if choice.action in ONLY_CONFIRMED and choice.outcome != "confirmed":
         raise DecisionRefused("a stream is cut only where something was confirmed")
     if choice.banking is not None and choice.outcome != "confirmed":
@@ -240,7 +250,8 @@ def _effect(
     latest = case.ruling
     if case.stage == "check" and latest is not None:
         return ("escalated" if choice.outcome != latest.outcome else choice.outcome), "none", None
-    if case.stage == "second" and latest is not None and not _agrees(choice, latest):
+    is_seconding = case.stage == "second" and latest is not None and not _is_a_rules(latest)
+    if is_seconding and latest and not _agrees(choice, latest):
         return "escalated", "none", None
     if choice.outcome == "rejected" and in_force(case) is not None:
         return "rejected", "restore", None
@@ -259,9 +270,15 @@ def _seconded(case: Case, choice: Choice, decider: Decider) -> bool:
     return any(
         one.proposed == choice.action
         and one.actor != decider.account_id
+        and not _is_a_rules(one)
         and one.decision_id not in undone
         for one in case.rulings
     )
+
+
+def _is_a_rules(one: Ruling) -> bool:
+    """Say whether a rule made it: people judge what it held as if nobody had before."""
+    return one.actor.startswith("rule:")
 
 
 def _of_case(case: Case) -> dict[str, Any]:

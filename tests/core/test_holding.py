@@ -13,6 +13,7 @@ from streamguard.core.holding import (
     rule_for,
 )
 from streamguard.core.review_events import decision_event
+from streamguard.core.ruling import Choice, Decider, Rules, rule
 from tests.core.test_events import SOURCE, flag, flag_fields
 from tests.made_reviews import decision
 
@@ -140,3 +141,43 @@ def test_a_hold_of_which_the_log_knows_nothing_more_is_lifted_all_the_same() -> 
 
     assert lift is not None
     assert lift.supersedes == held.decision_id
+
+
+@pytest.mark.parametrize(
+    ("choice", "outcome", "action"),
+    [
+        (
+            {"outcome": "confirmed", "reason_code": "TVEC.ATTACK_LIVE", "action": "cut"},
+            "confirmed",
+            "cut",
+        ),
+        (
+            {
+                "outcome": "confirmed",
+                "reason_code": "TVEC.ATTACK_LIVE",
+                "action": "cut_and_suspend",
+            },
+            "needs_second",
+            "hold",
+        ),
+        ({"outcome": "rejected", "reason_code": "NOTHING.FOUND"}, "rejected", "restore"),
+    ],
+)
+def test_what_a_rule_held_is_judged_by_one_person_as_if_nobody_had(
+    choice: dict[str, str], outcome: str, action: str
+) -> None:
+    _, events = held_case()
+    [case] = cases_of(events).values()
+    anna = Decider("r-1", "reviewer", token=7, claimed_s=990.0)
+
+    made = rule(case, Choice.model_validate(choice), anna, Rules(), ("d-1", 1_000.0))
+
+    assert (made.outcome, made.action) == (outcome, action)
+
+
+def test_the_end_of_a_hold_takes_back_nothing_that_a_person_decided_meanwhile() -> None:
+    held, events = held_case()
+    cut = decision(case_id=held.case_id, action="cut", supersedes=held.decision_id)
+    [case] = cases_of([*events, decision_event(SOURCE, cut, recorded_s=1.0)]).values()
+
+    assert lift_decision(held, case, 1000.0) is None

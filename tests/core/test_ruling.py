@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from streamguard.core.cases import Case, first_case, with_decision
+from streamguard.core.cases import Case, first_case, with_decision, with_stream
 from streamguard.core.decision_data import DecisionData, Role
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.event_data import utc_text
@@ -46,6 +46,29 @@ def test_a_cut_is_made_by_one_person_everywhere_and_cannot_be_undone() -> None:
     assert (made.reviewer.lease_token, made.reviewer.is_second) == (7, False)
     assert made.appeal is not None
     assert made.appeal.eligible
+
+
+def test_a_live_stream_is_judged_and_not_put_aside_as_ended() -> None:
+    ended = {"outcome": "no_decision_stream_ended", "reason_code": "PROCESS.NOT_SEEN"}
+
+    with pytest.raises(DecisionRefused, match="is live"):
+        ruled(case(), somebody(), **ended)
+    made = ruled(with_stream(case(), is_live=False), somebody(), **ended)
+
+    assert made.outcome == "no_decision_stream_ended"
+
+
+def test_what_waits_for_a_second_person_goes_into_no_bank_yet() -> None:
+    order = {"banking": {"bank": "ours", "entry": "made"}}
+
+    waits, done = (
+        ruled(case(), somebody(), **SUSPEND, **order),
+        ruled(case(), somebody(), **CUT, **order),
+    )
+
+    assert waits.outcome == "needs_second"
+    assert waits.banking is None
+    assert done.banking is not None
 
 
 def test_what_is_reversible_can_be_undone_for_ten_seconds() -> None:

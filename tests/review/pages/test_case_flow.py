@@ -220,6 +220,13 @@ def test_a_case_is_skipped_for_a_reason_and_goes_to_somebody_else(site: Site, pa
     assert [one.value for one in deed.details] == ["language"]
 
 
+def test_a_live_stream_is_not_put_aside_as_one_that_ended(site: Site, page: Page) -> None:
+    page.keyboard.press("4")
+
+    expect(page.get_by_role("alert").filter(has_text="is live")).to_be_visible()
+    assert site.decisions() == []
+
+
 def test_a_case_is_escalated_by_two_keys(site: Site, page: Page) -> None:
     page.keyboard.press("e")
     page.keyboard.press("u")
@@ -236,7 +243,8 @@ def test_help_tells_the_keys_and_single_keys_can_be_turned_off(site: Site, page:
     page.keyboard.press("Escape")
     expect(page.locator("#help")).not_to_be_visible()
 
-    page.keyboard.press("4")  # would decide at once
+    page.keyboard.press("2")
+    expect(page.locator("#reasons")).not_to_be_visible()
     page.locator("[data-outcome=rejected]").focus()
     page.keyboard.press("Enter")
 
@@ -299,7 +307,8 @@ def test_what_was_seen_is_told_to_that_person_alone(site: Site, page: Page) -> N
     expect(page.locator("#stage img")).to_be_visible()
     page.keyboard.press("Space")
     expect(page.locator("#stage")).to_have_class(re.compile("blurred"))
-    page.keyboard.press("4")
+    page.keyboard.press("e")
+    page.keyboard.press("u")
     expect(page.get_by_role("status")).to_contain_text("Decided")
 
     page.get_by_role("link", name="What I have seen").click()

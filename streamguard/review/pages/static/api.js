@@ -76,6 +76,11 @@ export function follow(path, handlers) {
     source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
   }
   source.addEventListener('over', () => location.assign('/sign-in'));
+  source.addEventListener('error', () => {
+    if (source.readyState !== EventSource.CLOSED) return; // the browser asks again by itself
+    tell(new Error('Nothing new is shown: the console is not heard.'));
+    setTimeout(() => location.reload(), 2000);
+  });
   return source;
 }
 
