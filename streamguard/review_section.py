@@ -20,7 +20,7 @@ class ReviewSection(Section):
 
     host: str = "127.0.0.1"
     """Address to listen on; loopback, or behind something that encrypts."""
-    port: Annotated[int, Field(ge=0, le=65_535)] = 9111
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9113
     """Port of the console; 0 takes any free one."""
     is_behind_tls: bool = False
     """Browsers reach it by https: their session is then kept for that alone."""

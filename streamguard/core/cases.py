@@ -50,6 +50,11 @@ class Ruling(msgspec.Struct, frozen=True):
     reason_code: str
     supersedes: str | None
 
+    @property
+    def is_a_rules(self) -> bool:
+        """Say whether a rule made it: people judge what it held as if nobody had before."""
+        return self.actor.startswith("rule:")
+
 
 class Case(msgspec.Struct, frozen=True):
     """All flags of one session and policy that are looked at together.

@@ -250,8 +250,11 @@ def _effect(
     latest = case.ruling
     if case.stage == "check" and latest is not None:
         return ("escalated" if choice.outcome != latest.outcome else choice.outcome), "none", None
-    is_seconding = case.stage == "second" and latest is not None and not _is_a_rules(latest)
-    if is_seconding and latest and not _agrees(choice, latest):
+    is_same = latest is not None and (choice.outcome, choice.action) == (
+        "confirmed",
+        latest.proposed,
+    )
+    if case.stage == "second" and latest and not latest.is_a_rules and not is_same:
         return "escalated", "none", None
     if choice.outcome == "rejected" and in_force(case) is not None:
         return "rejected", "restore", None
@@ -260,25 +263,16 @@ def _effect(
     return choice.outcome, choice.action, None
 
 
-def _agrees(choice: Choice, first: Ruling) -> bool:
-    return choice.outcome == "confirmed" and choice.action == first.proposed
-
-
 def _seconded(case: Case, choice: Choice, decider: Decider) -> bool:
     """Say whether somebody else had proposed the same, and has not taken it back."""
     undone = {one.supersedes for one in case.rulings if one.outcome == "undone"}
     return any(
         one.proposed == choice.action
         and one.actor != decider.account_id
-        and not _is_a_rules(one)
+        and not one.is_a_rules
         and one.decision_id not in undone
         for one in case.rulings
     )
-
-
-def _is_a_rules(one: Ruling) -> bool:
-    """Say whether a rule made it: people judge what it held as if nobody had before."""
-    return one.actor.startswith("rule:")
 
 
 def _of_case(case: Case) -> dict[str, Any]:
