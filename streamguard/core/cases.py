@@ -55,6 +55,10 @@ class Ruling(msgspec.Struct, frozen=True):
         """Say whether a rule made it: people judge what it held as if nobody had before."""
         return self.actor.startswith("rule:")
 
+    def is_contradicted(self, outcome: Outcome, action: ActionKind) -> bool:
+        """Say whether who judges second says something else; what a rule held, nobody seconds."""
+        return not self.is_a_rules and (outcome, action) != ("confirmed", self.proposed)
+
 
 class Case(msgspec.Struct, frozen=True):
     """All flags of one session and policy that are looked at together.

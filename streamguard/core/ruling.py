@@ -215,7 +215,6 @@ def _following(
 
 
 def _require_may(case: Case, decider: Decider) -> None:
-    """Refuse whoever may not decide this case as it stands."""
     if case.stage == "decided":
         raise DecisionRefused("the case is decided")
     if decider.role not in {"reviewer", "senior"}:
@@ -227,7 +226,6 @@ def _require_may(case: Case, decider: Decider) -> None:
 
 
 def _require_fit(case: Case, choice: Choice) -> None:
-    """Refuse a choice that contradicts itself, or the case."""
     reason = REASONS.get(choice.reason_code)
     if reason is None or choice.outcome not in reason.outcomes:
         raise DecisionRefused(f"{choice.reason_code} is no reason for {choice.outcome}")
@@ -250,11 +248,7 @@ def _effect(
     latest = case.ruling
     if case.stage == "check" and latest is not None:
         return ("escalated" if choice.outcome != latest.outcome else choice.outcome), "none", None
-    is_same = latest is not None and (choice.outcome, choice.action) == (
-        "confirmed",
-        latest.proposed,
-    )
-    if case.stage == "second" and latest and not latest.is_a_rules and not is_same:
+    if case.stage == "second" and latest and latest.is_contradicted(choice.outcome, choice.action):
         return "escalated", "none", None
     if choice.outcome == "rejected" and in_force(case) is not None:
         return "rejected", "restore", None
