@@ -1,7 +1,7 @@
 """Looks every hour for evidence whose time is over, while `run` lasts; erases it if that is asked.
 
 Rule: what is erased was told an hour before, is on no hold, and is on record; what cannot be erased
-is tried again, and stays counted.
+is tried again, and stays counted. Whatever goes wrong, the next round comes.
 """
 
 import threading
@@ -64,6 +64,8 @@ class _Keeper:
                 done = self._purger.round()
             except StreamguardError as error:
                 log.warning("evidence_purge_failed", problem=str(error))
+            except Exception:  # a thread that ends is never seen again: nothing would be erased
+                log.exception("evidence_purge_failed")
             else:
                 if done.n_erased or done.n_due > self.n_due:
                     log.info("evidence_purged", n_erased=done.n_erased, n_due=done.n_due)

@@ -1,7 +1,8 @@
 """Brings evidence to the store elsewhere while `run` lasts.
 
 Rule: in a thread of its own, which a store that hangs keeps from nothing but this; a stop does not
-wait for it, for what waits is on disk and goes with the next start.
+wait for it, for what waits is on disk and goes with the next start. Whatever goes wrong, it
+goes on.
 """
 
 import threading
@@ -50,6 +51,9 @@ def _run(vault: Vault, stop: threading.Event) -> None:
             n_failures += 1
             if n_failures == 1:
                 log.warning("evidence_store_away", problem=str(error))
+        except Exception:  # a thread that ends is never seen again: the disk would fill up
+            n_failures += 1
+            log.exception("evidence_upload_failed")
         else:
             if n_failures:
                 log.info("evidence_store_back")

@@ -198,6 +198,22 @@ def test_a_store_that_is_away_costs_nothing_but_time(tmp_path: Path) -> None:
     assert str(port) not in str(lines)
 
 
+def test_parts_are_brought_to_the_store_whatever_went_wrong_before(tmp_path: Path) -> None:
+    vault = filled(tmp_path / "evidence", ObjectStore((tmp_path / "elsewhere").as_uri(), {}))
+    meter, objects = PrometheusMeter(), tmp_path / "evidence" / "objects"
+    aside = objects.rename(tmp_path / "aside")
+    objects.symlink_to(objects)  # what the system says of that is no error of ours
+
+    with capture_logs() as lines, uploading(vault, meter):
+        until(lambda: bool(lines))
+        objects.unlink()
+        aside.rename(objects)
+        until(lambda: waiting(vault).n_parts == 0)
+
+    assert (lines[0]["event"], lines[0]["log_level"]) == ("evidence_upload_failed", "error")
+    assert lines[0]["exc_info"] is True
+
+
 @pytest.mark.integration
 def test_what_the_store_refuses_is_told_in_one_line_without_address_or_key(
     s3_port: int,

@@ -362,6 +362,28 @@ def test_a_round_that_cannot_be_done_is_told_and_tried_again(tmp_path: Path) -> 
     assert {line["event"] for line in lines} == {"evidence_purge_failed"}
 
 
+def test_the_next_round_comes_whatever_went_wrong_in_one(tmp_path: Path) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    clock.advance(MONTH_S)
+    head = tmp_path / "evidence" / "custody.head"
+    aside = head.rename(tmp_path / "aside")
+    head.mkdir()  # what the system says of that is no error of ours
+
+    with (
+        capture_logs() as lines,
+        purging(vault, EvidenceSection(), PrometheusMeter(), every_s=0.01),
+    ):
+        until(lambda: len(lines) > 1)
+        head.rmdir()
+        aside.rename(head)
+        until(lambda: lines[-1]["event"] == "evidence_purged")
+
+    failed = [line for line in lines if line["event"] == "evidence_purge_failed"]
+    assert failed[0]["log_level"] == "error"
+    assert failed[0]["exc_info"] is True
+
+
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("keep"), st.integers(0, 3)),
