@@ -1,6 +1,7 @@
 """Has evidence follow the event log while `run` lasts.
 
-Rule: in a thread of its own, with a connection of its own; what it cannot keep now it keeps later.
+Rule: in a thread of its own, with a connection of its own; what it cannot keep now it keeps later,
+and whatever goes wrong, it goes on.
 """
 
 import threading
@@ -13,6 +14,7 @@ import structlog
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.backoff import delay_s
 from streamguard.core.errors import StreamguardError
+from streamguard.core.ports import Exporter
 from streamguard.vault.follower import Follower
 from streamguard.vault.vault import Vault
 
@@ -26,14 +28,20 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def following(vault: Vault | None, log_file: Path) -> Iterator[None]:
+def following(vault: Vault | None, log_file: Path, meter: Exporter) -> Iterator[None]:
     """Follow the log as long as this lasts; nothing where no evidence is kept."""
     if vault is None:
         yield
         return
+    damaged: set[str] = set()
+    meter.watch(
+        "evidence_damaged",
+        "Evidence with a damaged or missing manifest or key, met since the start.",
+        lambda: len(damaged),
+    )
     stop = threading.Event()
     thread = threading.Thread(
-        target=_run, args=(vault, log_file, stop), name="evidence log", daemon=True
+        target=_run, args=(vault, log_file, damaged, stop), name="evidence log", daemon=True
     )
     thread.start()
     try:
@@ -43,12 +51,12 @@ def following(vault: Vault | None, log_file: Path) -> Iterator[None]:
         thread.join(STOP_S)
 
 
-def _run(vault: Vault, log_file: Path, stop: threading.Event) -> None:
+def _run(vault: Vault, log_file: Path, damaged: set[str], stop: threading.Event) -> None:
     n_failures = 0
     while not stop.is_set():
         try:
             with SqliteLog(log_file, "write") as event_log:
-                follower = Follower(vault, event_log, vault.clock)
+                follower = Follower(vault, event_log, vault.clock, damaged)
                 while not stop.wait(0 if follower.step() else LOOK_EVERY_S):
                     n_failures = 0
                 while follower.step():  # what was committed on the way out
@@ -57,4 +65,7 @@ def _run(vault: Vault, log_file: Path, stop: threading.Event) -> None:
             n_failures += 1
             if n_failures == 1:
                 log.warning("evidence_log_not_followed", problem=str(error))
-            stop.wait(max(LOOK_EVERY_S, delay_s(n_failures, 0.5)))
+        except Exception:  # a thread that ends is never seen again: decisions would be lost
+            n_failures += 1
+            log.exception("evidence_log_not_followed")
+        stop.wait(max(LOOK_EVERY_S, delay_s(n_failures, 0.5)))

@@ -65,7 +65,7 @@ async def run(settings: Settings, stop: Stop) -> None:
         banks.watched(meter),
         uploading(vault, meter),
         purging(vault, settings.evidence, meter),
-        following(vault, settings.log.file),
+        following(vault, settings.log.file, meter),
     ):
         n_excluded = sum(one.not_screened is not None for one in settings.streams)
         meter.watch(

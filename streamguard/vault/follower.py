@@ -2,7 +2,7 @@
 
 Rule: evidence says by itself what it is evidence of, long after the log forgot: the last event of a
 flag is a part of it. A decision says how long it is kept, and an appeal holds it. What comes twice
-changes nothing.
+changes nothing. Evidence that is damaged is put aside, told once, and keeps no other waiting.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,11 @@ from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.custody import Detail, EvidenceClass, Standing
 from streamguard.core.decision_data import DecisionData
+from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, Topic
 from streamguard.core.kept import Part, Subject
+from streamguard.core.manifest import Item
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.vault.custody_file import CUSTODY
@@ -47,11 +49,15 @@ log = structlog.get_logger()
 class Follower:
     """One reader of the log; one thread at a time."""
 
-    def __init__(self, vault: Vault, event_log: SqliteLog, clock: Clock) -> None:
-        """Go on where it was left, or begin with what the log still holds."""
+    def __init__(self, vault: Vault, event_log: SqliteLog, clock: Clock, damaged: set[str]) -> None:
+        """Go on where it was left, or begin with what the log still holds.
+
+        damaged: the ids of evidence that was put aside; added to.
+        """
         self._vault = vault
         self._log = event_log
         self._clock = clock
+        self._damaged = damaged
         self._offset = event_log.position(GROUP) or 1
         self._noted_s = clock.monotonic() - NOTE_EVERY_S
 
@@ -59,7 +65,7 @@ class Follower:
         """Take what came; say whether there may be more at once.
 
         Raises:
-            EvidenceDamaged, EvidenceUnavailable: something cannot be kept; it is tried again.
+            EvidenceDamaged, EvidenceUnavailable: nothing can be kept now; it is tried again.
             LogUnavailable: the log cannot be read.
         """
         end = self._log.end_offset()
@@ -105,14 +111,28 @@ class Follower:
         standing = self._standings([flag.flag_id])
         if not standing:
             return
-        items = self._vault.manifest_of(standing[0]).items
-        if any(item.role == FLAG for item in items):
+        items = self._items_of(standing[0])
+        if items is None or any(item.role == FLAG for item in items):
             return
         subject = Subject(flag.flag_id, flag.stream.stream_id, flag.stream.session_id)
         span = (flag.window.start_pts_ms, flag.window.end_pts_ms)
         content = body.encode()
         part = Part(FLAG, "application/json", *span, False, content, AS_LOGGED)  # noqa: FBT003  # a record
         self._vault.keep(subject, (part,))
+
+    def _items_of(self, standing: Standing) -> tuple[Item, ...] | None:
+        """Give the parts of an evidence that can be added to; None puts it aside."""
+        evidence_id = standing.evidence_id
+        try:
+            manifest = self._vault.manifest_of(standing)
+            self._vault.data_key(evidence_id)
+        except (EvidenceDamaged, EvidenceUnavailable) as error:
+            is_kept = bool(self._standings([evidence_id]))  # else it was erased meanwhile
+            if is_kept and evidence_id not in self._damaged:
+                self._damaged.add(evidence_id)
+                log.error("evidence_damaged", evidence_id=evidence_id, problem=str(error))  # noqa: TRY400  # expected: the message says it all
+            return None
+        return manifest.items
 
     def _classify(self, decision: DecisionData) -> None:
         """Put a decision on record with each evidence that was on the table."""

@@ -1,15 +1,17 @@
 """What evidence learns from the log: the last event of its flag, and what was decided."""
 
+import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.decision_data import DecisionData
-from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.errors import EvidenceDamaged
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, flag_event
 from streamguard.core.kept import Subject
@@ -53,7 +55,7 @@ def decided(**changes: object) -> Event:
 
 
 def followed(vault: Vault, event_log: SqliteLog) -> Follower:
-    made = Follower(vault, event_log, vault.clock)
+    made = Follower(vault, event_log, vault.clock, set())
     while made.step():
         pass
     return made
@@ -200,15 +202,86 @@ def test_what_was_erased_is_left_alone(vault: Vault, event_log: SqliteLog) -> No
 
 def test_what_cannot_be_kept_now_is_kept_later(vault: Vault, event_log: SqliteLog) -> None:
     event_log.append([told(closed(1))])
-    key = vault.folder.object(flag_id(1), "key.json")
-    aside = key.rename(key.with_suffix(".aside"))
-    with pytest.raises(EvidenceUnavailable):
+    custody = vault.folder.root / "custody.jsonl"
+    sound = custody.read_bytes()
+    custody.write_bytes(sound[:-1])
+    with pytest.raises(EvidenceDamaged):
         followed(vault, event_log)
     assert event_log.position(GROUP) is None
 
-    aside.rename(key)
+    custody.write_bytes(sound)
     followed(vault, event_log)
 
+    assert len(flag_parts(vault, 1)) == 1
+
+
+def manifest_of(vault: Vault, number: int) -> Path:
+    return vault.folder.manifest(vault.standing(flag_id(number)).manifest_number, flag_id(number))
+
+
+def key_of(vault: Vault, number: int) -> Path:
+    return vault.folder.object(flag_id(number), "key.json")
+
+
+def spoil(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"a", b"b"))
+
+
+@pytest.mark.parametrize("harm", [spoil, Path.unlink])
+@pytest.mark.parametrize("file_of", [manifest_of, key_of])
+def test_evidence_that_is_damaged_is_put_aside_and_the_rest_is_followed(
+    vault: Vault,
+    event_log: SqliteLog,
+    tmp_path: Path,
+    file_of: Callable[[Vault, int], Path],
+    harm: Callable[[Path], None],
+) -> None:
+    harm(file_of(vault, 0))
+    objected = appeal_event(SOURCE, appeal(decision_id="d-1"), recorded_s=1_000.0)
+    last = [decided(flag_ids=[flag_id(0), flag_id(1)]), objected]
+    event_log.append([told(closed(0)), told(closed(1)), told(closed(0)), *last])
+    meter = PrometheusMeter()
+
+    with capture_logs() as lines, following(vault, tmp_path / "log.db", meter):
+        until(lambda: event_log.position(GROUP) == event_log.end_offset())
+        n_damaged = meter.registry.get_sample_value("streamguard_evidence_damaged")
+
+    assert n_damaged == 1
+    assert [(each["event"], each["log_level"], each["evidence_id"]) for each in lines] == [
+        ("evidence_damaged", "error", flag_id(0))
+    ]
+    assert len(flag_parts(vault, 1)) == 1
+    found = [vault.standing(flag_id(number)) for number in (0, 1)]
+    assert [each.evidence_class for each in found] == ["confirmed", "confirmed"]
+    assert [len(each.holds) for each in found] == [1, 1]
+
+
+class WrongOnce(FakeClock):
+    """Has a bug, the first time."""
+
+    def __init__(self, bug: Exception) -> None:
+        super().__init__()
+        self._bugs = [bug]
+
+    def monotonic(self) -> float:
+        if self._bugs:
+            raise self._bugs.pop()
+        return super().monotonic()
+
+
+@pytest.mark.parametrize("bug", [OSError(errno.EIO, "Input/output error"), KeyError("a bug")])
+def test_the_log_is_followed_on_whatever_goes_wrong(
+    vault: Vault, event_log: SqliteLog, tmp_path: Path, bug: Exception
+) -> None:
+    again = made_vault(vault.folder.root, WrongOnce(bug))
+    event_log.append([told(closed(1))])
+
+    with capture_logs() as lines, following(again, tmp_path / "log.db", PrometheusMeter()):
+        until(lambda: event_log.position(GROUP) == event_log.end_offset())
+
+    assert [(each["event"], each["log_level"], each["exc_info"]) for each in lines] == [
+        ("evidence_log_not_followed", "error", True)
+    ]
     assert len(flag_parts(vault, 1)) == 1
 
 
@@ -216,7 +289,7 @@ def test_our_place_is_noted_once_an_hour_where_nothing_comes(
     vault: Vault, event_log: SqliteLog
 ) -> None:
     clock = FakeClock()
-    made = Follower(vault, event_log, clock)
+    made = Follower(vault, event_log, clock, set())
     made.step()
     assert event_log.position(GROUP) == 1
     event_log.commit(GROUP, 7, 0.0)  # whatever it was
@@ -232,7 +305,7 @@ def test_our_place_is_noted_once_an_hour_where_nothing_comes(
 def test_run_has_evidence_follow_its_log(
     vault: Vault, event_log: SqliteLog, tmp_path: Path
 ) -> None:
-    with following(vault, tmp_path / "log.db"):
+    with following(vault, tmp_path / "log.db", PrometheusMeter()):
         event_log.append([told(closed(1))])
         until(lambda: event_log.position(GROUP) == event_log.end_offset())
 
@@ -242,7 +315,7 @@ def test_run_has_evidence_follow_its_log(
 def test_what_was_committed_just_before_the_stop_is_kept(
     vault: Vault, event_log: SqliteLog, tmp_path: Path
 ) -> None:
-    with following(vault, tmp_path / "log.db"):
+    with following(vault, tmp_path / "log.db", PrometheusMeter()):
         until(lambda: event_log.position(GROUP) is not None)
         event_log.append([told(closed(1))])
 
@@ -257,7 +330,10 @@ def test_a_custody_that_is_damaged_is_told_once_and_tried_again(
     custody.write_bytes(sound[:-1])
     event_log.append([told(closed(1))])
 
-    with capture_logs() as lines, following(made_vault(vault.folder.root), tmp_path / "log.db"):
+    with (
+        capture_logs() as lines,
+        following(made_vault(vault.folder.root), tmp_path / "log.db", PrometheusMeter()),
+    ):
         until(lambda: bool(lines))
         custody.write_bytes(sound)
         until(lambda: event_log.position(GROUP) == event_log.end_offset())
