@@ -38,6 +38,9 @@ NOT_IN_CORE = {
 }
 MAY_CATCH_ALL = {
     "adapters/onnx_classifier.py",  # the library raises bare Exceptions of its own
+    "evidence_follow.py",  # a thread of `run` that ends is never seen again: it tells and goes on
+    "evidence_purge.py",  # as above
+    "evidence_upload.py",  # as above
     "runtime/collecting.py",  # a bug there costs the evidence, not the flag
     "runtime/feeder.py",  # threads hand a bug to the task that watches them
     "runtime/lane.py",
