@@ -29,6 +29,10 @@ POLL_S = 0.1
 MAX_WAITING = 2_000
 """Events that wait in memory; what is beyond them waits in the log."""
 
+MAX_OF_FAILING = 10
+"""Events of a key that wait in memory while its first one is not taken; the others are left in the
+log, and read again from there. So it takes some 180 such keys to fill the memory for all."""
+
 MAX_REFUSALS = 5
 """So often an event is refused before it is put aside: a receiver may be in the middle of a
 change."""
@@ -67,9 +71,15 @@ class ForwardMeter(Protocol):
 
 @dataclass(slots=True)
 class _Key:
-    """The events of one key that wait, and how its first one fares."""
+    """The events of one key that wait, and how its first one fares.
+
+    read_to:   all its events before this offset were read.
+    left_from: its events from this offset on are left in the log until those that wait are done.
+    """
 
     waiting: deque[Record]
+    read_to: int = 0
+    left_from: int | None = None
     n_failures: int = 0
     n_refusals: int = 0
     due_s: float = 0.0
@@ -99,21 +109,22 @@ class Forwarder:
         self._topics = topics
         self._at_once = at_once
         self._keys: dict[str, _Key] = {}
-        self._offsets: set[int] = set()  # of what is not done
+        self._offsets: set[int] = set()  # of what is not done; of what is left the first alone
         self._next = 0
+        self._read_to = 0  # before it all was read once, and what was left is read again
         self._noted = -1
         self._noted_s = 0.0
         self._harmed: set[Use] = set()
 
     @property
     def n_waiting(self) -> int:
-        """Count the events that were read and are not taken."""
+        """Count the events that are in memory and not taken, and the keys that left others."""
         return len(self._offsets)
 
     @property
     def place(self) -> int:
         """Give the offset before which all is done."""
-        return min(self._offsets, default=self._next)
+        return min(self._next, min(self._offsets, default=self._next))
 
     async def run(self, offset: int, stop: Stop) -> None:
         """Forward from an offset on until `stop`; then wait for the tries that are under way."""
@@ -122,12 +133,12 @@ class Forwarder:
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 has_new = await self._read()
+                await self._note()
                 for key in self._ready()[: self._at_once - len(tries)]:
                     key.is_busy = True  # now, not when the task begins: it would be chosen again
                     task = group.create_task(self._try(key))
                     tries.add(task)
                     task.add_done_callback(tries.discard)
-                await self._note()
                 await _either(stop, tries, 0.0 if has_new else POLL_S)
         await self._note(at_once=True)
 
@@ -135,6 +146,7 @@ class Forwarder:
         """Take more from the log; say whether more may be there."""
         if len(self._offsets) >= MAX_WAITING:
             return False
+        self._go_back()
         try:
             end, records = await asyncio.to_thread(self._look)
         except LogUnavailable as error:
@@ -143,10 +155,54 @@ class Forwarder:
         self._tell("read", None)
         for record in records:
             if record.topic in self._topics:
-                self._keys.setdefault(record.key, _Key(deque())).waiting.append(record)
-                self._offsets.add(record.offset)
+                self._take(record)
         self._next = records[-1].offset + 1 if records else max(self._next, end)
+        if self._next >= self._read_to:
+            self._keys = {
+                name: key
+                for name, key in self._keys.items()
+                if key.waiting or key.left_from is not None
+            }
         return bool(records)
+
+    def _go_back(self) -> None:
+        """Read again from where the first of those left off that are done with all they hold."""
+        if self._next < self._read_to:
+            return  # it is being done
+        left = [
+            (key.left_from, key)
+            for key in self._keys.values()
+            if key.left_from is not None and not key.waiting
+        ]
+        if not left:
+            return
+        self._read_to, self._next = self._next, min(offset for offset, _ in left)
+        for offset, key in left:
+            self._offsets.discard(offset)
+            key.read_to, key.left_from = offset, None
+
+    def _take(self, record: Record) -> None:
+        """Have an event wait, unless it did before, or is to be left in the log."""
+        key = self._keys.setdefault(record.key, _Key(deque(), self._read_to))
+        if record.offset < key.read_to or key.left_from is not None:
+            return
+        key.waiting.append(record)
+        key.read_to = record.offset + 1
+        self._offsets.add(record.offset)
+        if key.n_failures:
+            self._leave(key)
+
+    def _leave(self, key: _Key) -> None:
+        """Leave in the log what is more than a key may hold whose first event is not taken."""
+        if len(key.waiting) <= MAX_OF_FAILING:
+            return
+        if key.left_from is not None:
+            self._offsets.discard(key.left_from)
+        while len(key.waiting) > MAX_OF_FAILING:
+            first = key.waiting.pop().offset
+            self._offsets.discard(first)
+        self._offsets.add(first)
+        key.left_from = first
 
     def _look(self) -> tuple[int, list[Record]]:
         """Give the end, then what comes next: what comes in between is behind that end."""
@@ -155,7 +211,11 @@ class Forwarder:
     def _ready(self) -> list[_Key]:
         """Give the keys that may be tried now, the most urgent first, then the oldest."""
         now_s = self._clock.monotonic()
-        ready = [key for key in self._keys.values() if not key.is_busy and key.due_s <= now_s]
+        ready = [
+            key
+            for key in self._keys.values()
+            if key.waiting and not key.is_busy and key.due_s <= now_s
+        ]
         return sorted(ready, key=lambda key: (_urgency(key.waiting[0]), key.waiting[0].offset))
 
     async def _try(self, key: _Key) -> None:
@@ -175,6 +235,7 @@ class Forwarder:
                 log.warning("event_not_taken", event_id=record.id, why=answer.what)
             wait_s = delay_s(key.n_failures + 1, random.random())  # noqa: S311  # spreads, hides nothing
             key.due_s = self._clock.monotonic() + max(wait_s, answer.wait_s)
+            self._leave(key)
 
     def _done(self, key: _Key) -> None:
         """Let the first event of a key go."""
@@ -182,8 +243,6 @@ class Forwarder:
         self._offsets.discard(record.offset)
         key.n_failures = key.n_refusals = 0
         key.due_s = 0.0
-        if not key.waiting:
-            del self._keys[record.key]
 
     async def _note(self, *, at_once: bool = False) -> None:
         """Note the place in the log, where it has changed, and once in a while that we are here."""

@@ -4,8 +4,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from loadtest.made_events import opened
@@ -15,7 +18,8 @@ from streamguard.core.events import Event
 from streamguard.core.record import Record
 from streamguard.core.types import Severity
 from streamguard.core.webhook import Answer, Meaning
-from streamguard.runtime.forwarder import MAX_REFUSALS, Forwarder
+from streamguard.runtime import forwarder
+from streamguard.runtime.forwarder import MAX_OF_FAILING, MAX_REFUSALS, MAX_WAITING, Forwarder
 from streamguard.runtime.stop import Stop
 from tests.clock import FakeClock
 from tests.processes import DEADLINE_S
@@ -79,7 +83,7 @@ class Rig:
         """Run one from an offset until a claim holds."""
 
         async def run() -> Forwarder:
-            forwarder = Forwarder(
+            made = Forwarder(
                 self.log,
                 self.receiver.take,
                 TurningClock(),
@@ -90,14 +94,14 @@ class Rig:
             )
             stop = Stop()
             self.receiver.news = asyncio.Event()
-            running = asyncio.create_task(forwarder.run(offset, stop))
+            running = asyncio.create_task(made.run(offset, stop))
             async with asyncio.timeout(DEADLINE_S):
                 while not until(self):
                     self.receiver.news.clear()
                     await self.receiver.news.wait()
             stop.set()
             await running
-            return forwarder
+            return made
 
         return asyncio.run(run())
 
@@ -119,17 +123,31 @@ def test_all_events_come_in_the_order_of_their_stream(event_log: SqliteLog) -> N
     assert event_log.position("webhook") == event_log.end_offset()
 
 
+def test_the_next_one_goes_as_soon_as_one_is_taken(
+    event_log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No look at the log for what is new lies between them."""
+    monkeypatch.setattr(forwarder, "POLL_S", 10 * DEADLINE_S)
+    events = [opened(number) for number in range(20)]
+    event_log.append(events)
+    rig = Rig(event_log)
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 20)
+
+    assert rig.receiver.taken == ids(events)
+
+
 def test_what_is_not_taken_holds_back_its_own_stream_alone(event_log: SqliteLog) -> None:
     held, after, other = opened(1, "lobby"), opened(2, "lobby"), opened(1, "stage")
     event_log.append([held, after, other])
     rig = Rig(event_log)
     rig.receiver.scripts[held.id] = [AGAIN] * 10_000
 
-    forwarder = rig.forward(lambda rig: rig.receiver.came.count(held.id) > 5)
+    made = rig.forward(lambda rig: rig.receiver.came.count(held.id) > 5)
 
     assert rig.receiver.taken == [other.id]
     assert after.id not in rig.receiver.came
-    assert forwarder.n_waiting == 2
+    assert made.n_waiting == 2
     assert event_log.position("webhook") == 1
 
 
@@ -276,3 +294,85 @@ def test_a_log_that_cannot_be_written_at_the_end_costs_what_was_not_noted_alone(
 
         assert rig.receiver.taken == ids(events)
         assert event_log.position("webhook") is None
+
+
+def test_a_stream_that_is_not_taken_leaves_room_for_others_however_much_it_has(
+    event_log: SqliteLog,
+) -> None:
+    held = [opened(number, "lobby") for number in range(MAX_WAITING + 10)]
+    other = urgent(opened(1, "stage"))
+    event_log.append([*held, other])
+    rig = Rig(event_log)
+    rig.receiver.scripts[held[0].id] = [AGAIN] * 10_000
+
+    made = rig.forward(lambda rig: other.id in rig.receiver.taken)
+
+    assert rig.receiver.taken == [other.id]
+    assert made.n_waiting == MAX_OF_FAILING + 1
+    assert event_log.position("webhook") == 1
+
+
+@pytest.mark.parametrize("n_events", [MAX_OF_FAILING, MAX_OF_FAILING + 1, 5 * MAX_OF_FAILING])
+def test_what_was_left_in_the_log_comes_in_its_order_once_the_first_is_taken(
+    event_log: SqliteLog, n_events: int
+) -> None:
+    lobby = [opened(number, "lobby") for number in range(n_events)]
+    event_log.append(lobby)
+    rig = Rig(event_log)
+    rig.receiver.scripts[lobby[0].id] = [AGAIN] * 5
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == n_events)
+
+    assert rig.receiver.taken == ids(lobby)
+    assert event_log.position("webhook") == event_log.end_offset()
+
+
+@pytest.mark.parametrize("at_try", [1, 3, 6, 7])
+def test_what_comes_while_others_are_left_in_the_log_comes_after_them(
+    event_log: SqliteLog, at_try: int
+) -> None:
+    """The first is taken at its sixth try."""
+    lobby = [opened(number, "lobby") for number in range(4 * MAX_OF_FAILING)]
+    before, after = lobby[: 2 * MAX_OF_FAILING], lobby[2 * MAX_OF_FAILING :]
+    event_log.append(before)
+    rig = Rig(event_log)
+    rig.receiver.scripts[lobby[0].id] = [AGAIN] * 5
+    take = rig.receiver.take
+
+    async def writing(record: Record) -> Answer:
+        if len(rig.receiver.came) + 1 == at_try:
+            event_log.append(after)
+        return await take(record)
+
+    rig.receiver.take = writing  # type: ignore[method-assign]
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == len(lobby))
+
+    assert rig.receiver.taken == ids(lobby)
+    assert event_log.position("webhook") == event_log.end_offset()
+
+
+@given(
+    streams=st.lists(st.sampled_from("abc"), min_size=30, max_size=80),
+    not_at_first=st.dictionaries(st.integers(0, 79), st.integers(1, 2), min_size=1, max_size=4),
+    at_once=st.integers(1, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_not_taken_at_first_all_comes_once_and_in_order(
+    streams: list[str], not_at_first: dict[int, int], at_once: int
+) -> None:
+    """not_at_first: how often an event is not taken, by its number."""
+    events = [opened(number, stream) for number, stream in enumerate(streams)]
+    with TemporaryDirectory() as folder, SqliteLog(Path(folder) / "log.db") as event_log:
+        event_log.append(events)
+        rig = Rig(event_log, at_once)
+        for number, n_tries in not_at_first.items():
+            rig.receiver.scripts[events[number % len(events)].id] = [AGAIN] * n_tries
+
+        made = rig.forward(lambda rig: len(rig.receiver.taken) >= len(events))
+
+        assert made.n_waiting == 0
+        assert event_log.position("webhook") == event_log.end_offset()
+    for stream in "abc":
+        of_stream = [one.id for one, its in zip(events, streams, strict=True) if its == stream]
+        assert [one for one in rig.receiver.taken if one in of_stream] == of_stream
