@@ -3,7 +3,7 @@
 import { follow, isTyped, post, say, show, signOut, tell } from './api.js';
 
 const rows = document.getElementById('rows');
-let urgent = null;
+let waiting = Number(document.getElementById('n-cases').textContent); // as the page came
 
 async function take(said) {
   tell(null);
@@ -32,8 +32,8 @@ follow('/events', {
   queue: ({ html, n_cases: count, severity, present }) => {
     show(rows, html);
     document.getElementById('n-cases').textContent = count;
-    if (urgent !== null && severity === 'P0' && count > urgent) say(`A new case; ${count} wait.`);
-    urgent = count;
+    if (severity === 'P0' && count > waiting) say(`A new case; ${count} wait.`);
+    waiting = count;
     document.getElementById('present').textContent = present;
   },
 });
