@@ -52,7 +52,7 @@ def _claim(call: Call) -> Answer:
 
 
 def _renew(call: Call) -> Answer:
-    lease = call.review.appeals.renew(call.person, call.path["appeal_id"], call.number("token"))
+    lease = call.review.desk.renew(call.person, call.path["appeal_id"], call.number("token"))
     return lease_row(lease) | {"token": lease.token}
 
 

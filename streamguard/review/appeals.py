@@ -4,7 +4,7 @@ Rule: never whoever had a part in the decision. What is overturned is taken back
 the decision that restores and the answer to the appeal are in the log together or not at all.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import uuid4, uuid5
 
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
@@ -24,7 +24,6 @@ from streamguard.review.leases import Lease, drop, held, put, require
 MAX_VOTES = 8
 """As many entries as a decision names."""
 
-_DECISION = "SELECT body FROM decisions WHERE decision_id = ?"
 _WAITING = "SELECT body FROM appeals WHERE resolved IS NULL ORDER BY received_s, appeal_id"
 _APPEAL = "SELECT body, resolved FROM appeals WHERE appeal_id = ?"
 
@@ -139,20 +138,6 @@ class Appeals:
                 return Heard(appeal, self._case(appeal), lease)
         return None
 
-    def renew(self, person: Person, appeal_id: str, token: int) -> Lease:
-        """Keep an appeal in hand for another while.
-
-        Raises:
-            CaseTaken: it is not in this person's hands, or no longer.
-        """
-        desk = self._desk
-        with desk.file.transaction() as connection:
-            now_s = desk.wall()
-            lease = require(connection, appeal_id, person.account_id, token, now_s)
-            renewed = replace(lease, expires_s=now_s + desk.lease_s)
-            put(connection, renewed)
-            return renewed
-
     def resolve(
         self, person: Person, appeal_id: str, token: int, answer: Answer
     ) -> AppealResolvedData:
@@ -247,10 +232,10 @@ class Appeals:
         return tuple(votes[:MAX_VOTES])
 
     def _decision(self, decision_id: str) -> DecisionData:
-        rows = self._desk.file.rows(_DECISION, (decision_id,))
-        if not rows:
+        decision = self._desk.decision(decision_id)
+        if decision is None:
             raise NoSuchCase("there is no such decision")
-        return DecisionData.model_validate_json(rows[0][0])
+        return decision
 
     def _open(self, appeal_id: str) -> AppealReceivedData:
         rows = self._desk.file.rows(_APPEAL, (appeal_id,))

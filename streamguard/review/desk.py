@@ -12,12 +12,13 @@ from typing import Any, Protocol
 import apsw
 
 from streamguard.core.cases import Case
+from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import NoSuchCase
 from streamguard.core.event_data import FlagData
 from streamguard.core.people import Person
 from streamguard.core.ruling import Rules
 from streamguard.review.desk_file import DeskFile
-from streamguard.review.leases import Lease, held, put
+from streamguard.review.leases import Lease, held, put, require
 from streamguard.review.projection import Projection, ReadLog, read_case
 from streamguard.review.trail import ClaimedLog, Trail
 
@@ -72,6 +73,24 @@ class Desk:
         rows = self.file.rows("SELECT body FROM case_flags WHERE case_id = ?", (case_id,))
         flags = [FlagData.model_validate_json(body) for (body,) in rows]
         return sorted(flags, key=lambda flag: (flag.window.start_time, flag.flag_id))
+
+    def decision(self, decision_id: str) -> DecisionData | None:
+        """Give a decision by its id; None where it is not here."""
+        rows = self.file.rows("SELECT body FROM decisions WHERE decision_id = ?", (decision_id,))
+        return DecisionData.model_validate_json(rows[0][0]) if rows else None
+
+    def renew(self, person: Person, thing_id: str, token: int) -> Lease:
+        """Keep a case or an appeal in hand for another while.
+
+        Raises:
+            CaseTaken: it is not in this person's hands, or no longer.
+        """
+        with self.file.transaction() as connection:
+            now_s = self.wall()
+            lease = require(connection, thing_id, person.account_id, token, now_s)
+            renewed = replace(lease, expires_s=now_s + self.lease_s)
+            put(connection, renewed)
+            return renewed
 
     def held(self) -> dict[str, Lease]:
         """Give who has what in hand now, by case: presence."""

@@ -4,7 +4,7 @@ Rule: the most urgent case that this person may judge comes next, always; nobody
 one in hand gets that one again. What was skipped does not come back to whoever skipped it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from streamguard.core.audit import Deed
 from streamguard.core.cases import Case
@@ -72,20 +72,6 @@ class Queue:
             lease = Lease(case.case_id, person.account_id, token, now_s, now_s + desk.lease_s)
             put(connection, lease)
             return Claimed(case, lease)
-
-    def renew(self, person: Person, case_id: str, token: int) -> Lease:
-        """Keep a case in hand for another while.
-
-        Raises:
-            CaseTaken: it is not in this person's hands, or no longer.
-        """
-        desk = self._desk
-        with desk.file.transaction() as connection:
-            now_s = desk.wall()
-            lease = require(connection, case_id, person.account_id, token, now_s)
-            renewed = replace(lease, expires_s=now_s + desk.lease_s)
-            put(connection, renewed)
-            return renewed
 
     def skip(self, person: Person, case_id: str, token: int, reason: str) -> None:
         """Pass a case on to somebody else, for a reason; it does not come back to this person.

@@ -88,7 +88,7 @@ def _case(call: Call) -> Answer:
 
 
 def _renew(call: Call) -> Answer:
-    lease = call.review.queue.renew(call.person, call.path["case_id"], call.number("token"))
+    lease = call.review.desk.renew(call.person, call.path["case_id"], call.number("token"))
     return lease_row(lease) | {"token": lease.token}
 
 

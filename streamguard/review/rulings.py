@@ -6,7 +6,6 @@ the same one the log has only the first. What is refused is on record as well.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from uuid import uuid4
 
 from streamguard.core.audit import Deed
@@ -20,8 +19,6 @@ from streamguard.core.review_events import decision_event
 from streamguard.core.ruling import Choice, Decider, restore, rule, undo
 from streamguard.review.desk import Desk
 from streamguard.review.leases import drop, require
-
-_DECISION = "SELECT body FROM decisions WHERE decision_id = ?"
 
 
 class Rulings:
@@ -90,8 +87,8 @@ class Rulings:
             CaseTaken: there is no such case.
         """
         case = self._desk.case(person, case_id)
-        found = (self._desk.file.rows(_DECISION, (one.decision_id,)) for one in case.rulings)
-        return [DecisionData.model_validate_json(rows[0][0]) for rows in found if rows]
+        found = (self._desk.decision(one.decision_id) for one in case.rulings)
+        return [decision for decision in found if decision is not None]
 
     def _publish(self, made: DecisionData, action: str, details: dict[str, str | int]) -> None:
         """Commit a decision and that it was made.
@@ -125,10 +122,8 @@ class Rulings:
     def _as_then(self, person: Person, case: Case) -> Decider:
         """Give the person as they were when they made the latest decision."""
         latest = case.ruling
-        rows: list[Any] = []
-        if latest is not None:
-            rows = self._desk.file.rows(_DECISION, (latest.decision_id,))
-        then = DecisionData.model_validate_json(rows[0][0]).reviewer if rows else None
+        made = self._desk.decision(latest.decision_id) if latest is not None else None
+        then = made.reviewer if made is not None else None
         if then is None:
             raise DecisionRefused("only the latest decision can be undone, by whoever made it")
         return Decider(

@@ -135,7 +135,7 @@ def test_an_appeal_has_one_pair_of_hands_until_the_lease_ends(
     appeals.receive("platform:api", decided(bench), None, None)
     first = heard(appeals, BEN)
     bench.clock.advance(LEASE_S - 1)
-    appeals.renew(BEN, first.appeal.appeal_id, first.lease.token)
+    bench.desk.renew(BEN, first.appeal.appeal_id, first.lease.token)
     nothing = appeals.claim(SENIOR)
     bench.clock.advance(LEASE_S)
     second = heard(appeals, SENIOR)

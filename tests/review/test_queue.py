@@ -69,7 +69,7 @@ def test_a_lease_lasts_until_its_end_and_a_heartbeat_makes_it_longer(bench: Benc
     claimed = bench.claim(ANNA)
 
     bench.clock.advance(LEASE_S - 1)
-    renewed = bench.queue.renew(ANNA, claimed.case.case_id, claimed.lease.token)
+    renewed = bench.desk.renew(ANNA, claimed.case.case_id, claimed.lease.token)
     bench.clock.advance(LEASE_S - 1)
     nothing = bench.queue.claim(BEN)
     bench.clock.advance(1)
@@ -80,7 +80,7 @@ def test_a_lease_lasts_until_its_end_and_a_heartbeat_makes_it_longer(bench: Benc
     assert taken.case.case_id == claimed.case.case_id
     assert taken.lease.token > claimed.lease.token
     with pytest.raises(CaseTaken):
-        bench.queue.renew(ANNA, claimed.case.case_id, claimed.lease.token)
+        bench.desk.renew(ANNA, claimed.case.case_id, claimed.lease.token)
 
 
 def test_a_lease_that_has_ended_is_not_renewed(bench: Bench) -> None:
@@ -89,7 +89,7 @@ def test_a_lease_that_has_ended_is_not_renewed(bench: Bench) -> None:
     bench.clock.advance(LEASE_S)
 
     with pytest.raises(CaseTaken, match="has ended"):
-        bench.queue.renew(ANNA, claimed.case.case_id, claimed.lease.token)
+        bench.desk.renew(ANNA, claimed.case.case_id, claimed.lease.token)
 
 
 def test_what_was_skipped_comes_to_others_alone_also_when_the_tables_are_made_anew(
@@ -132,7 +132,7 @@ def test_a_case_is_handed_to_a_colleague_who_gets_it_next(bench: Bench) -> None:
     assert bench.claim(BEN).lease == given
     assert given.token > token
     with pytest.raises(CaseTaken):
-        bench.queue.renew(ANNA, case_id, token)
+        bench.desk.renew(ANNA, case_id, token)
 
 
 def test_a_case_is_handed_to_nobody_who_may_not_judge_it(bench: Bench) -> None:

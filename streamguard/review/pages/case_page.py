@@ -21,7 +21,6 @@ from streamguard.review.service import Review
 MAX_SIGNALS = 12
 """Signals that are told one by one, the latest: more than that nobody compares."""
 
-_FLAGS = "SELECT body FROM case_flags WHERE case_id = ? ORDER BY flag_id"
 _CONFIRMED = """
 SELECT count(*) FROM decisions WHERE case_id <> ?
 AND json_extract(body, '$.stream.stream_id') = ? AND json_extract(body, '$.outcome') = 'confirmed'
@@ -75,10 +74,9 @@ def context(review: Review, person: Person, case: Case) -> dict[str, Any]:
 
 
 def flags_of(review: Review, case: Case) -> list[FlagData]:
-    """Give the flags of a case as they now are."""
-    rows = review.desk.file.rows(_FLAGS, (case.case_id,))
-    found = [FlagData.model_validate_json(body) for (body,) in rows]
-    return sorted(found, key=lambda one: (one.stream.epoch, one.window.start_pts_ms))
+    """Give the flags of a case in the order of its media."""
+    found = review.desk.flags(case.case_id)
+    return sorted(found, key=lambda one: (one.stream.epoch, one.window.start_pts_ms, one.flag_id))
 
 
 def _token(person: Person, lease: Lease | None) -> int | None:
