@@ -9,11 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from streamguard.core.errors import ConfigError
 from streamguard.core.event_data import Name
 from streamguard.core.published import LOOPBACK
 from streamguard.ingest_section import Address, ServerName
-from streamguard.section import Section
+from streamguard.section import Section, read_credential
 
 ENFORCE_SUFFIX = ".enforce"
 """What the name of the enforcer's own file ends in; it begins as the event log's."""
@@ -50,10 +49,7 @@ class ControlSection(Section):
         """
         if self.password_file is None:
             return None
-        try:
-            return self.password_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError(f"control {self.server}: the password_file cannot be read") from None
+        return read_credential(self.password_file, f"control {self.server}: the password_file")
 
 
 class HoldRuleSection(Section):

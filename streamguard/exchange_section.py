@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from streamguard.core.bank_values import check_policy
 from streamguard.core.errors import BankError, ConfigError
-from streamguard.section import Section
+from streamguard.section import Section, read_credential
 
 DAY_S = 86_400.0
 
@@ -88,10 +88,7 @@ class ExchangeSection(Section):
                 f"exchange.{exchange}: there is no {name}: give {name}_file, or the variable"
                 f" {variable_of(exchange, name)}"
             )
-        try:
-            return file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError(f"exchange.{exchange}: the {name}_file cannot be read") from None
+        return read_credential(file, f"exchange.{exchange}: the {name}_file")
 
     def needed(self, name: str, exchange: str) -> str:
         """Give a setting that this kind of exchange needs.

@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from streamguard.core.coverage_data import MAX_BANKS
-from streamguard.core.errors import ConfigError
 from streamguard.core.event_data import Name
 from streamguard.core.published import LOOPBACK
 from streamguard.core.sampling import Sampling
-from streamguard.section import Section
+from streamguard.section import Section, read_credential
 
 ServerKind = Literal["nginx_rtmp", "mediamtx", "srs"]
 
@@ -118,7 +117,4 @@ class ServerSection(Section):
         """
         if self.password_file is None:
             return None
-        try:
-            return self.password_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError(f"server {self.name}: the password_file cannot be read") from None
+        return read_credential(self.password_file, f"server {self.name}: the password_file")

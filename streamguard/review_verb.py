@@ -5,16 +5,14 @@ Rule: it cuts nothing: what was decided goes into the log, and who may cut reads
 
 import argparse
 import asyncio
-import contextlib
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
-import uvicorn
 
 from streamguard import process
+from streamguard.adapters.http_server import HttpServer, listen
 from streamguard.admin.token import is_allowed, read_token
-from streamguard.core.errors import ConfigError, StreamguardError
+from streamguard.core.errors import StreamguardError
 from streamguard.review.service import Review
 from streamguard.review.web import make_app
 from streamguard.review_audience import keep_audience
@@ -34,15 +32,6 @@ GRACE_S = 2
 log = structlog.get_logger()
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take none."""
-        yield
-
-
 def review(arguments: argparse.Namespace) -> int:
     """Serve the console until told to stop."""
     process.configure_logging()
@@ -58,13 +47,7 @@ def review(arguments: argparse.Namespace) -> int:
 
 async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
     section = settings.review
-    try:
-        listening = socket.create_server((section.host, section.port))
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {section.host}:{section.port} ({error.strerror}): choose another"
-            " [review] port"
-        ) from None
+    listening = listen(section.host, section.port, "[review] port")
     app = make_app(
         parts,
         is_secure=section.is_behind_tls,
@@ -72,16 +55,7 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
         oidc=oidc_of(section, parts),
         banks=tuple(sorted(path.resolve().name for path in settings.bank.paths)),
     )
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="error",  # below, whoever speaks no HTTP fills the log
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    server = _Server(config)
+    server = HttpServer(app, grace_s=GRACE_S)
     log.info("review_started", port=listening.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listening]))

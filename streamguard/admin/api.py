@@ -4,22 +4,20 @@ Rule: it listens on loopback unless told otherwise; every call under /v1 needs t
 gives away an address. Nothing here cuts a stream: only whether it is screened is decided.
 """
 
-import contextlib
 import json
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-import uvicorn
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from streamguard.adapters.http_server import HttpServer, listen
 from streamguard.admin.status import stream_rows, worker_rows
 from streamguard.admin.token import is_allowed
 from streamguard.admin_section import AdminSection
@@ -71,13 +69,7 @@ class AdminApi:
         Raises:
             ConfigError: the address cannot be had.
         """
-        try:
-            self._socket = socket.create_server((section.host, section.port))
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {section.host}:{section.port} ({error.strerror}): choose another"
-                " [admin] port"
-            ) from None
+        self._socket = listen(section.host, section.port, "[admin] port")
         self.port: int = self._socket.getsockname()[1]
         self._token_file = token_file
         self._crew = crew
@@ -108,17 +100,9 @@ class AdminApi:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        config = uvicorn.Config(
-            self.app,
-            log_config=None,
-            log_level="error",  # below, whoever speaks no HTTP fills the log
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-        )
         log.info("admin_started", port=self.port)
         try:
-            await _Server(config).serve([self._socket])
+            await HttpServer(self.app).serve([self._socket])
         finally:
             self.close()
 
@@ -214,15 +198,6 @@ def _clip_routes(vault: "Vault | None", clock: Clock, stop: Stop) -> Iterator[tu
         from streamguard.admin.clips import Clips  # noqa: PLC0415  # only who keeps evidence
 
         yield "/v1/evidence/{id}/clip", Clips(vault, clock, stop).watch
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server without handlers for signals: those are the supervisor's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
 
 
 class _Refused(Exception):  # it is caught here

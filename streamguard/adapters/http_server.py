@@ -1,0 +1,52 @@
+"""Serves an application by uvicorn as our processes do: quietly, on an address of its own.
+
+Rule: the address is had before anything else begins, and signals are left to the process.
+"""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from streamguard.core.errors import ConfigError
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """Bind an address; `setting` is the one to change where it cannot be had.
+
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port} ({error.strerror}): choose another {setting}"
+        ) from None
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn's server, without its log and without its handlers for signals."""
+
+    def __init__(
+        self, app: ASGIApp, *, grace_s: int | None = None, sends_date: bool = True
+    ) -> None:
+        """grace_s: how long requests that are under way may go on at the end, seconds."""
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="error",  # below, whoever speaks no HTTP fills the log
+            access_log=False,
+            server_header=False,
+            date_header=sends_date,
+            lifespan="off",
+            timeout_graceful_shutdown=grace_s,
+        )
+        super().__init__(config)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: those are the process's."""
+        yield
