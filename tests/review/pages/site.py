@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import uvicorn
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.core.decision_data import DecisionData
@@ -80,6 +80,7 @@ class Site:
         """Sign somebody in, by keyboard."""
         page = self.page()
         page.goto("/sign-in")
+        expect(page.locator("input[autofocus]")).to_be_focused()  # a frame after it was loaded
         page.keyboard.type(name)
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
