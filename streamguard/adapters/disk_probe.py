@@ -98,6 +98,14 @@ def room(directory: Path) -> Room:
     return Room(usage.free, usage.total)
 
 
+def has_room(directory: Path, n_bytes: int) -> bool:
+    """Say whether the disk that holds a directory takes so many bytes of evidence: a HasRoom.
+
+    On this disk may lie the log as well: evidence leaves the rest of it.
+    """
+    return room(directory).takes_evidence(n_bytes)
+
+
 def sync_times_s(directory: Path) -> list[float]:
     """Append and sync a few times, as a commit does; give the seconds of each."""
     times: list[float] = []

@@ -3,7 +3,7 @@
 Rule: values only, and no more is imported than every process that screens has anyway.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -21,6 +21,11 @@ CLIP_SOUNDS = frozenset({"aac", "opus"})
 
 Ends = Literal["", "file", "clip"]
 """What the bytes of a clip end: their file, the whole clip, or nothing."""
+
+HasRoom = Callable[[int], bool]
+"""Says whether there is room for so many bytes of evidence more. Where there is none, whoever keeps
+evidence raises EvidenceUnavailable before it writes: the flag stands without, and the disk is left
+to the log. In any thread; it takes microseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ leaves as much again to those above it."""
 SMALL_DISK_BYTES = 2 << 30
 """Of a disk smaller than this the same shares count: an eighth, a sixteenth, a thirty-second."""
 
+EVIDENCE_LEAVES_BYTES = 512 << 20
+"""Free space that evidence leaves on its disk: twice that from which flags go, so that none goes
+for a clip, where both share a disk. Elsewhere it is for the custody of what is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -38,8 +42,16 @@ class Room:
 
     def is_scarce_for(self, severity: Severity) -> bool:
         """Say whether flags of a severity, other than P0, go."""
-        share = min(1.0, self.size_bytes / SMALL_DISK_BYTES)
-        return self.free_bytes < ROOM_BYTES[severity] * share
+        return self.free_bytes < ROOM_BYTES[severity] * self._share
+
+    def takes_evidence(self, n_bytes: int) -> bool:
+        """Say whether so many bytes of clips, stills or copies of them may still be written."""
+        return self.free_bytes - n_bytes >= EVIDENCE_LEAVES_BYTES * self._share
+
+    @property
+    def _share(self) -> float:
+        """Give what part of the spaces named here counts on this disk."""
+        return min(1.0, self.size_bytes / SMALL_DISK_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

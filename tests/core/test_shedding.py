@@ -6,7 +6,14 @@ from loadtest.made_events import later, opened
 from streamguard.core.coverage_data import StreamExcludedData
 from streamguard.core.events import Event, stream_excluded_event
 from streamguard.core.record import Row, row_of
-from streamguard.core.shedding import ROOM_BYTES, SMALL_DISK_BYTES, Room, scarcity, shed
+from streamguard.core.shedding import (
+    EVIDENCE_LEAVES_BYTES,
+    ROOM_BYTES,
+    SMALL_DISK_BYTES,
+    Room,
+    scarcity,
+    shed,
+)
 from streamguard.core.types import Severity
 
 NONE: frozenset[str] = frozenset()
@@ -108,3 +115,19 @@ def test_everything_is_kept_or_counted_and_order_stays(
     assert len(result.kept) + len(result.gone) == len(events)
     assert result.kept == [row for row in events if row in result.kept]
     assert Severity.P0 not in result.gone
+
+
+@pytest.mark.parametrize("n_bytes", [0, 6 << 20])
+def test_evidence_stops_before_a_flag_goes_for_it(n_bytes: int) -> None:
+    last = free(EVIDENCE_LEAVES_BYTES + n_bytes)
+
+    assert last.takes_evidence(n_bytes)
+    assert not last.takes_evidence(n_bytes + 1)
+    assert scarcity(free(last.free_bytes - n_bytes)) is None
+
+
+def test_evidence_leaves_as_large_a_share_of_a_small_disk() -> None:
+    half, left = SMALL_DISK_BYTES // 2, EVIDENCE_LEAVES_BYTES // 2
+
+    assert Room(left, half).takes_evidence(0)
+    assert not Room(left, half).takes_evidence(1)
