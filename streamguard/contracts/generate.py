@@ -192,7 +192,8 @@ def _headers() -> dict[str, Any]:
         **{f"ce_{name}": envelope[name]["description"] for name in attributes},
     }
     optional = {
-        REDUCED: "Present where data are cut down, for the broker refused the whole event.",
+        REDUCED: "Present where data are cut down, for the broker refused the whole event: one of"
+        " the same id without this header takes its place.",
         REPLAYED: "Present where the event is late, after an outage or a restart, or sent again.",
     }
     return {

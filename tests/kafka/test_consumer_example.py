@@ -21,7 +21,7 @@ from streamguard.adapters.kafka_client import KafkaOptions
 from streamguard.adapters.kafka_producer import KafkaProducer
 from streamguard.adapters.kafka_topics import topic_spec
 from streamguard.core.events import EventType, Topic
-from streamguard.core.record import Message, Record, message_of, row_of
+from streamguard.core.record import Message, Record, message_of, reduced, row_of
 
 pytestmark = pytest.mark.integration
 
@@ -31,22 +31,26 @@ STREAMS = ("lobby", "garden", "kitchen")
 DEADLINE_S = 60.0
 
 
-def message(number: int) -> Message:
-    row = row_of(opened(number, STREAMS[number % len(STREAMS)]))
+def record(number: int, n_signals: int = 1) -> Record:
+    row = row_of(opened(number, STREAMS[number % len(STREAMS)], n_signals=n_signals))
     fields = {name: getattr(row, name) for name in ("topic", "key", "id", "type", "recorded_s")}
-    return message_of(Record(offset=number, body=row.body, **fields))
+    return Record(offset=number, body=row.body, **fields)
 
 
-def publish(bootstrap: str, numbers: Sequence[int]) -> None:
+def publish(bootstrap: str, messages: Sequence[Message]) -> None:
     async def send() -> None:
         producer = KafkaProducer(KafkaOptions(bootstrap), topic_spec(Topic.FLAGS, 2, 1))
         try:
             await producer.open()
-            await producer.send([message(number) for number in numbers])
+            await producer.send(messages)
         finally:
             await producer.close()
 
     asyncio.run(send())
+
+
+def first(n_events: int) -> list[Message]:
+    return [message_of(record(number)) for number in range(n_events)]
 
 
 @contextmanager
@@ -60,7 +64,7 @@ def consuming(bootstrap: str, queue: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def rows(queue: Path) -> list[tuple[str, str, str, str]]:
+def rows(queue: Path) -> list[tuple[str, str, str, str, str | None]]:
     """Read the queue in the order in which it grew."""
     if not queue.exists():
         return []
@@ -83,10 +87,10 @@ def test_a_consumer_that_is_killed_has_each_flag_once_in_the_order_of_its_stream
     any_apache: ApacheKafka, tmp_path: Path
 ) -> None:
     bootstrap, queue = any_apache.bootstrap, tmp_path / "queue.db"
-    publish(bootstrap, range(30))
+    publish(bootstrap, first(30))
     with consuming(bootstrap, queue) as killed:
         wait_for_rows(queue, 30, killed)
-    publish(bootstrap, range(60))  # the first half comes again
+    publish(bootstrap, first(60))  # the first half comes again
 
     with consuming(bootstrap, queue) as again:
         wait_for_rows(queue, 60, again)
@@ -95,11 +99,32 @@ def test_a_consumer_that_is_killed_has_each_flag_once_in_the_order_of_its_stream
     contract = json.loads(CONTRACT.read_text(encoding="utf-8"))
     flag = Draft202012Validator({**contract["$defs"]["FlagData"], "$defs": contract["$defs"]})
     assert len(taken) == len({event_id for event_id, *_ in taken}) == 60
-    assert {event_type for _, _, event_type, _ in taken} == {EventType.FLAG_OPENED}
-    assert all(flag.is_valid(json.loads(data)) for *_, data in taken)
+    assert {event_type for _, _, event_type, *_ in taken} == {EventType.FLAG_OPENED}
+    assert all(flag.is_valid(json.loads(data)) for *_, data, _ in taken)
     for at, stream_id in enumerate(STREAMS):
-        numbers = [number_in(data.encode()) for _, stream, _, data in taken if stream == stream_id]
+        numbers = [
+            number_in(data.encode()) for _, stream, _, data, _ in taken if stream == stream_id
+        ]
         assert numbers == list(range(at, 60, len(STREAMS)))
+
+
+@pytest.mark.parametrize("order", ["stub, whole", "whole, stub"])
+def test_a_flag_that_came_cut_down_gives_way_to_the_whole_one_and_never_the_other_way_round(
+    apache: ApacheKafka, tmp_path: Path, order: str
+) -> None:
+    """As `dead-letters send` sends what the broker refused at first, under the same id."""
+    flag, queue = record(0, n_signals=4), tmp_path / "queue.db"
+    *_, stub = reduced(flag)
+    sent = {"stub": message_of(stub, "refused", is_replayed=True), "whole": message_of(flag)}
+    last = record(len(STREAMS))  # of the same stream: once it is there, all before it is
+    publish(apache.bootstrap, [sent[name] for name in order.split(", ")] + [message_of(last)])
+
+    with consuming(apache.bootstrap, queue) as process:
+        wait_for_rows(queue, 2, process)
+
+    assert [(event_id, data, why) for event_id, _, _, data, why in rows(queue)] == [
+        (one.id, message_of(one).value.decode(), None) for one in (flag, last)
+    ]
 
 
 def test_the_example_is_thirty_lines_at_most() -> None:
