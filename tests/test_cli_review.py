@@ -13,7 +13,7 @@ import pytest
 
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.review.desk_file import DeskFile
-from streamguard.review.projection import read_case
+from streamguard.review.folding import read_case
 from tests.made_reviews import flag, flag_opened
 from tests.processes import DEADLINE_S, Finished, Running, command, environment, streamguard
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from streamguard.core.action_data import ActionFailedData, FailureReason
 from streamguard.core.decision_data import (
     ActionKind,
     Actor,
@@ -29,6 +30,16 @@ nothing."""
 
 MAX_TOLD = 256
 """Flags and signals that a case names one by one: the last ones."""
+
+
+LEFT_ON_AIR: frozenset[FailureReason] = frozenset(
+    (
+        *("session_unknown", "no_control", "not_supported", "server_unavailable", "refused"),
+        *("not_allowed", "still_live", "expired", "over_limit", "breaker_open"),
+    )
+)
+"""Failures after which what was decided on goes on; after the others it has ended, somebody else
+publishes there, or a later decision came first."""
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -71,6 +82,8 @@ class Case(msgspec.Struct, frozen=True):
     signals:    what found them, as `bank/entry` or `model/category`, each once.
     is_live:    the stream goes on, as far as is known.
     n_viewers:  who watched when that was last said; None where nobody says.
+    not_done:   why what a person decided last could not be done to the stream; None where it was,
+        or nothing is known yet.
     """
 
     case_id: str
@@ -90,6 +103,17 @@ class Case(msgspec.Struct, frozen=True):
     n_viewers: int | None = None
     most_viewers: int = 0
     rulings: tuple[Ruling, ...] = ()
+    not_done: FailureReason | None = None
+
+    @property
+    def is_left_on_air(self) -> bool:
+        """Say whether a person wanted the stream off the air, and it is not."""
+        return self.is_live and self.not_done is not None
+
+    @property
+    def acting(self) -> Ruling | None:
+        """Give the latest decision that did something to the stream, or took that back."""
+        return next((one for one in reversed(self.rulings) if one.action != "none"), None)
 
     @property
     def ruling(self) -> Ruling | None:
@@ -179,6 +203,28 @@ def with_decision(case: Case, decision: DecisionData) -> Case:
         stage=_stage_after(decision),
         stage_s=ruling.decided_s,
         rulings=(*case.rulings, ruling),
+        not_done=None,
+    )
+
+
+def with_failure(case: Case, failed: ActionFailedData) -> Case:
+    """Take that something could not be done: who is not cut waits for a senior, and first of all.
+
+    That of a rule, which nobody has confirmed, moves nothing: its case waits for people already.
+    """
+    meant, action = case.acting, failed.action
+    is_latest = meant is not None and meant.decision_id == action.decision_id
+    is_off_air = action.scope == "live" and action.act in {"hold", "cut", "cut_and_suspend"}
+    if meant is None or not is_latest or meant.is_a_rules or not is_off_air or not case.is_live:
+        return case
+    if failed.reason not in LEFT_ON_AIR:
+        return case
+    is_settled = case.stage in {"decided", "check"}
+    return msgspec.structs.replace(
+        case,
+        stage="escalated" if is_settled else case.stage,
+        stage_s=utc_seconds(failed.failed_time) if is_settled else case.stage_s,
+        not_done=failed.reason,
     )
 
 

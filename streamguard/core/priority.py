@@ -1,7 +1,8 @@
 """How urgent a case is, and why, in words.
 
 Rule: severity decides first, always: what all else adds is less than one step of it. A case that is
-decided and only waits for a second look by lot comes after all that are not.
+decided and only waits for a second look by lot comes after all that are not; who was to be cut and
+is still on the air comes before all else.
 """
 
 import math
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 
 from streamguard.core.cases import Case
 from streamguard.core.types import Severity
+
+CLASSES = 5
+"""The four severities, and second looks by lot."""
 
 STEP = 20.0
 """Points between two severities; the terms below add up to less."""
@@ -32,7 +36,7 @@ _SAYS = {
     Severity.P3: "it can wait for a shift",
 }
 _STAGES = {
-    "second": "another reviewer must agree before it is done",
+    "second": "another reviewer must look, who is not told of the first",
     "escalated": "it was escalated to a senior",
     "check": "decided; a second look drawn by lot",
 }
@@ -42,7 +46,7 @@ _STAGES = {
 class Term:
     """One reason why a case comes where it comes.
 
-    name: `severity`, `live`, `audience`, `age` or `stage`.
+    name: `severity`, `action`, `live`, `audience`, `age` or `stage`.
     """
 
     name: str
@@ -60,9 +64,10 @@ class Priority:
 
 def priority(case: Case, now_s: float) -> Priority:
     """Say how urgent a case is at an instant, seconds since 1970 UTC."""
-    rank = int(case.severity.value[1])
-    base = 0.0 if case.stage == "check" else (4 - rank) * STEP
+    base = (CLASSES - 1 - urgency_class(case)) * STEP
     terms = [Term("severity", base, f"{case.severity}: {_SAYS[case.severity]}")]
+    if case.is_left_on_air:
+        terms.append(Term("action", 0.0, "it was to be off the air, and is not"))
     if case.stage in _STAGES:
         terms.append(Term("stage", 0.0, _STAGES[case.stage]))
     terms += [_live(case), _audience(case), _age(case, now_s)]
@@ -71,7 +76,9 @@ def priority(case: Case, now_s: float) -> Priority:
 
 def urgency_class(case: Case) -> int:
     """Give 0 for the most urgent class of cases, 4 for second looks by lot: it decides first."""
-    return 4 if case.stage == "check" else int(case.severity.value[1])
+    if case.is_left_on_air:
+        return 0
+    return CLASSES - 1 if case.stage == "check" else int(case.severity.value[1])
 
 
 def _live(case: Case) -> Term:

@@ -186,8 +186,8 @@ def restore(
 
 def in_force(case: Case) -> Ruling | None:
     """Give the decision whose action holds now; None where none does."""
-    acts = [one for one in case.rulings if one.action != "none"]
-    return acts[-1] if acts and acts[-1].action != "restore" else None
+    acting = case.acting
+    return acting if acting and acting.action != "restore" else None
 
 
 def _following(

@@ -3,6 +3,7 @@
 Rule: whoever is to judge without knowing what others chose is not told.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from streamguard.core.cases import Case
@@ -10,6 +11,7 @@ from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_text
 from streamguard.core.people import Person
 from streamguard.core.priority import priority
+from streamguard.review.actions import Action
 from streamguard.review.leases import Lease
 
 
@@ -29,6 +31,7 @@ def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[
         "n_repeats": case.n_repeats,
         "signals": list(case.signals),
         "is_live": case.is_live,
+        "not_done": None if is_blind(case, person) else case.not_done,
         "n_viewers": case.n_viewers,
         "most_viewers": case.most_viewers,
         "priority": urgency.points,
@@ -66,6 +69,32 @@ def decision_rows(
     if is_blind(case, person):
         return []
     return [one.model_dump(mode="json", exclude_none=True) for one in decisions]
+
+
+def action_rows(case: Case, person: Person, actions: list[Action]) -> list[dict[str, Any]]:
+    """Give what became of what was decided, as far as this person may know it."""
+    return [] if is_blind(case, person) else [asdict(one) for one in actions]
+
+
+def came_of(case: Case, person: Person, actions: list[Action]) -> str:
+    """Say what became of the latest action upon the live stream; "" while that is not known."""
+    acting = case.acting
+    if acting is None or is_blind(case, person):
+        return ""
+    for one in actions:
+        if (one.decision_id, one.scope) == (acting.decision_id, "live"):
+            if one.state == "failed":
+                return f"NOT DONE: {one.act} ({one.how})"
+            return f"Verified: {one.act}" if one.state == "verified" else ""
+    return ""
+
+
+def is_untaken(case: Case, person: Person, actions: list[Action]) -> bool:
+    """Say whether something is to be done to the stream that nobody has begun to do."""
+    acting = case.acting
+    if acting is None or is_blind(case, person):
+        return False
+    return acting.decision_id not in {one.decision_id for one in actions}
 
 
 def flag_row(flag: FlagData) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from streamguard.core.event_data import FlagData
 from streamguard.core.people import Person
 from streamguard.core.ruling import Rules
 from streamguard.review.desk_file import DeskFile
+from streamguard.review.folding import read_case
 from streamguard.review.leases import Lease, held, put, require
-from streamguard.review.projection import Projection, ReadLog, read_case
+from streamguard.review.projection import Projection, ReadLog
 from streamguard.review.trail import ClaimedLog, Trail
 
 LEASE_S = 60.0

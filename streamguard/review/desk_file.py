@@ -48,6 +48,16 @@ CREATE TABLE IF NOT EXISTS decisions (
     decision_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, decided_s REAL NOT NULL, body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS decisions_by_case ON decisions (case_id, decided_s);
+CREATE TABLE IF NOT EXISTS actions (
+    action_id TEXT PRIMARY KEY,
+    decision_id TEXT NOT NULL,
+    act TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    state TEXT NOT NULL,
+    how TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS actions_by_decision ON actions (decision_id);
 CREATE TABLE IF NOT EXISTS skips (
     case_id TEXT NOT NULL, account_id TEXT NOT NULL, PRIMARY KEY (case_id, account_id)
 ) STRICT, WITHOUT ROWID;
@@ -71,7 +81,7 @@ FORGET = "".join(
     f"DROP TABLE IF EXISTS {name};"
     for name in (
         *("place", "cases", "case_flags", "live_sessions"),
-        *("decisions", "skips", "gaps", "appeals"),
+        *("decisions", "actions", "skips", "gaps", "appeals"),
     )
 )
 

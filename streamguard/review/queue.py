@@ -10,12 +10,9 @@ from streamguard.core.audit import Deed
 from streamguard.core.cases import Case
 from streamguard.core.errors import CaseTaken, DecisionRefused
 from streamguard.core.people import Person
-from streamguard.core.priority import priority
+from streamguard.core.priority import CLASSES, priority
 from streamguard.review.desk import Desk, cases_where
 from streamguard.review.leases import Lease, drop, held, put, require
-
-LEAST_URGENT = 4
-"""The last of the classes that `urgency_class` gives."""
 
 SKIP_REASONS = ("enough", "conflict_of_interest", "language", "not_sure", "too_much")
 """Why somebody passes a case on; a closed set, so that they can be counted."""
@@ -148,7 +145,7 @@ class Queue:
         """Give the most urgent case: of the first class that has any, the first by priority."""
         file, now_s = self._desk.file, self._desk.wall()
         passed_over = {row[0] for row in file.rows(_SKIPPED, (person.account_id,))} | set(leases)
-        for urgency in range(LEAST_URGENT + 1):
+        for urgency in range(CLASSES):
             cases = [
                 case
                 for case in cases_where(file, "stage <> 'decided' AND urgency = ?", (urgency,))

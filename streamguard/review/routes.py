@@ -13,7 +13,8 @@ from streamguard.core.event_data import utc_text
 from streamguard.core.people import RIGHTS
 from streamguard.core.reasons import REASONS
 from streamguard.core.ruling import Choice
-from streamguard.review.cards import card, decision_rows, flag_row, lease_row
+from streamguard.review.actions import actions_of
+from streamguard.review.cards import action_rows, card, decision_rows, flag_row, lease_row
 from streamguard.review.guard import Answer, Call, Door, Refused
 from streamguard.review.looks import Held
 from streamguard.review.queue import SKIP_REASONS, Claimed
@@ -84,6 +85,7 @@ def _case(call: Call) -> Answer:
     return shown | {
         "flags": [flag_row(one) for one in review.desk.flags(case.case_id)],
         "decisions": decision_rows(case, call.person, decisions),
+        "actions": action_rows(case, call.person, actions_of(review.desk.file, case.case_id)),
     }
 
 

@@ -1,8 +1,22 @@
+from typing import get_args
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.cases import MAX_TOLD, Case, first_case, with_decision, with_flag, with_stream
+from streamguard.core.action_data import ActionFailedData, FailureReason
+from streamguard.core.cases import (
+    LEFT_ON_AIR,
+    MAX_TOLD,
+    Case,
+    first_case,
+    with_decision,
+    with_failure,
+    with_flag,
+    with_stream,
+)
 from streamguard.core.decision_data import DecisionData
+from tests.made_actions import ACTION, failed
 from tests.made_reviews import AT, REVIEWER, decision, flag, flag_id
 
 
@@ -136,3 +150,64 @@ def test_a_case_counts_every_flag_it_still_names_once(numbers: list[int]) -> Non
 
     assert len(case.flag_ids) == len(set(case.flag_ids)) <= MAX_TOLD
     assert case.n_flags == len({0, *numbers[:MAX_TOLD]})
+
+
+def not_done(reason: str = "still_live", **action: object) -> ActionFailedData:
+    return failed(reason=reason, action={**ACTION, **action})
+
+
+@pytest.mark.parametrize("act", ["hold", "cut", "cut_and_suspend"])
+def test_who_could_not_be_cut_waits_for_a_senior_until_somebody_decides_again(act: str) -> None:
+    case = decided(first_case(flag(1), 100.0), action=act)
+
+    left = with_failure(case, not_done(act=act))
+
+    assert (left.stage, left.not_done, left.is_left_on_air) == ("escalated", "still_live", True)
+    again = decided(left, "d-2", action=act)
+    assert (again.stage, again.not_done) == ("decided", None)
+
+
+@pytest.mark.parametrize("reason", get_args(FailureReason))
+def test_a_failure_counts_where_the_stream_goes_on(reason: FailureReason) -> None:
+    case = with_failure(decided(first_case(flag(1), 100.0)), not_done(reason))
+
+    assert (case.stage == "escalated") == (reason in LEFT_ON_AIR)
+    over = {"session_replaced", "session_ended", "superseded"}
+    assert (reason in over) == (reason not in LEFT_ON_AIR)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"decision_id": "d-0"},
+        {"scope": "recording"},
+        {"act": "limit_reach"},
+        {"act": "restore"},
+    ],
+)
+def test_what_else_fails_opens_no_case_again(action: dict[str, str]) -> None:
+    case = decided(first_case(flag(1), 100.0))
+
+    assert with_failure(case, not_done(**action)) == case
+
+
+def test_a_failure_after_the_end_of_the_stream_opens_no_case_again() -> None:
+    case = with_stream(decided(first_case(flag(1), 100.0)), is_live=False)
+
+    assert with_failure(case, not_done()) == case
+
+
+def test_what_a_rule_could_not_hold_is_no_confirmed_case() -> None:
+    rule = {"actor": "rule:known", "reviewer": None, "outcome": "needs_second"}
+    case = decided(first_case(flag(1), 100.0), action="hold", proposed="hold", **rule)
+
+    assert with_failure(case, not_done(act="hold", actor="rule:known")) == case
+
+
+def test_a_case_that_waits_for_a_second_person_goes_on_waiting_for_one() -> None:
+    case = first_case(flag(1), 100.0)
+    case = decided(case, outcome="needs_second", action="hold", proposed="cut_and_suspend")
+
+    left = with_failure(case, not_done(act="hold"))
+
+    assert (left.stage, left.stage_s, left.is_left_on_air) == ("second", case.stage_s, True)

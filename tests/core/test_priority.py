@@ -99,3 +99,16 @@ def test_a_second_look_by_lot_comes_after_all_else() -> None:
 
     assert priority(lot, 10**7).points < priority(case("P3", is_live=False), 0.0).points
     assert urgency_class(lot) > urgency_class(case("P3"))
+
+
+@given(st.sampled_from(list(Severity)), st.sampled_from(["decided", "escalated", "check"]))
+def test_who_was_to_be_cut_and_is_still_on_the_air_is_as_urgent_as_the_most_urgent(
+    severity: Severity, stage: str
+) -> None:
+    left = case(severity, stage=stage, not_done="still_live")
+
+    assert urgency_class(left) == urgency_class(case("P0")) == 0
+    assert priority(left, 0.0).points == priority(case("P0"), 0.0).points
+    assert "it was to be off the air, and is not" in [one.text for one in priority(left, 0.0).terms]
+    over = msgspec.structs.replace(left, is_live=False, stage="open")
+    assert urgency_class(over) == list(Severity).index(severity)

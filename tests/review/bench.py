@@ -9,7 +9,7 @@ from streamguard.core.people import Person
 from streamguard.core.ruling import Choice, Rules
 from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
-from streamguard.review.projection import read_case
+from streamguard.review.folding import read_case
 from streamguard.review.queue import Claimed, Queue
 from streamguard.review.rulings import Rulings
 from tests.clock import FakeClock

@@ -19,7 +19,7 @@ from streamguard.core.events import Event, Topic
 from streamguard.core.types import Severity
 from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
-from streamguard.review.projection import read_case
+from streamguard.review.folding import read_case
 from tests.core_fakes import SOURCE
 from tests.made_reviews import flag, flag_opened
 from tests.review import simulated_console

@@ -10,7 +10,8 @@ from streamguard.core.cases import Case
 from streamguard.core.event_data import FlagData, Signal
 from streamguard.core.people import Person
 from streamguard.core.ruling import in_force
-from streamguard.review.cards import card, decision_rows
+from streamguard.review.actions import actions_of
+from streamguard.review.cards import action_rows, card, decision_rows, is_blind, is_untaken
 from streamguard.review.history import audience_of, gaps_of
 from streamguard.review.leases import Lease
 from streamguard.review.pages.board import name_of, named
@@ -47,6 +48,7 @@ def facts(review: Review, person: Person, case: Case) -> str:
     session = case.session_id
     line = timeline(flags, gaps_of(desk.file, session), audience_of(desk.file, session))
     decisions = decision_rows(case, person, review.rulings.of_case(person, case.case_id))
+    actions = actions_of(desk.file, case.case_id)
     return fragment(
         "facts.html",
         case=named(card(case, person, desk.wall(), lease), review),
@@ -57,6 +59,8 @@ def facts(review: Review, person: Person, case: Case) -> str:
         width=WIDTH,
         height=HEIGHT,
         clock=clock,
+        actions=action_rows(case, person, actions),
+        is_untaken=is_untaken(case, person, actions),
         decisions=[row | {"by": _by(review, row["actor"])} for row in decisions],
     )
 
@@ -68,9 +72,14 @@ def context(review: Review, person: Person, case: Case) -> dict[str, Any]:
         "case_id": case.case_id,
         "token": _token(person, lease),
         "lease_s": review.desk.lease_s,
-        "may_restore": person.may("restore") and in_force(case) is not None,
+        "may_restore": _may_restore(person, case),
         "matched": _matched(review, case),
     }
+
+
+def _may_restore(person: Person, case: Case) -> bool:
+    """Say whether to offer it: that something holds is nothing for who judges blindly to know."""
+    return person.may("restore") and in_force(case) is not None and not is_blind(case, person)
 
 
 def flags_of(review: Review, case: Case) -> list[FlagData]:

@@ -14,6 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from streamguard.core.errors import StreamguardError
+from streamguard.review.actions import actions_of
+from streamguard.review.cards import came_of
 from streamguard.review.guard import Call
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.case_page import facts
@@ -84,7 +86,9 @@ def _queue(board: Board, call: Call) -> str:
 def _case(call: Call, case_id: str) -> str:
     case = call.review.desk.case(call.person, case_id)
     html = facts(call.review, call.person, case)
-    return _message("case", {"html": html, "is_live": case.is_live, "n_flags": case.n_flags})
+    actions = actions_of(call.review.desk.file, case_id)
+    said = {"html": html, "is_live": case.is_live, "n_flags": case.n_flags}
+    return _message("case", said | {"came_of": came_of(case, call.person, actions)})
 
 
 def _message(name: str, said: dict[str, Any]) -> str:

@@ -6,6 +6,9 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
+from streamguard.core.action_events import action_event, action_id_of
+from tests.core_fakes import SOURCE
+from tests.made_actions import failed
 from tests.made_reviews import flag, flag_id, flag_opened
 from tests.review.bench import CUT
 from tests.review.pages.site import PATIENCE_MS, Site, ready
@@ -349,7 +352,7 @@ def test_a_senior_restores_a_stream_that_was_cut(site: Site) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
-    expect(page.get_by_role("status")).to_have_text("The stream is restored.")
+    expect(page.get_by_role("status")).to_have_text("Decided: the stream is to be restored.")
     assert [one.action for one in site.decisions()] == ["cut", "restore"]
 
 
@@ -366,3 +369,24 @@ def test_each_still_of_a_flag_is_stepped_to(site: Site) -> None:
     page.keyboard.press("j")
 
     expect(page.locator("#where")).to_have_text("A blurred still. Evidence: 2 of 2.")
+
+
+def test_whoever_cut_a_stream_hears_what_came_of_it(site: Site, page: Page) -> None:
+    page.keyboard.press("1")
+    page.keyboard.press("a")
+    page.keyboard.down("x")
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Decided: confirmed"))
+    page.keyboard.up("x")
+    [made] = site.decisions()
+    action = {
+        "action_id": action_id_of(made.decision_id, "live"),
+        "decision_id": made.decision_id,
+        "act": "cut",
+        "scope": "live",
+        "actor": made.actor,
+    }
+
+    site.tell(action_event(SOURCE, failed(action=action, reason="still_live"), recorded_s=2.0))
+
+    expect(page.get_by_role("status")).to_have_text("NOT DONE: cut (still_live)")
+    expect(page.locator("#not-done")).to_contain_text("Not done: still_live")

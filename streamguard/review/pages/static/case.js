@@ -17,6 +17,7 @@ const banks = document.getElementById('bank-it');
 const undoing = document.getElementById('undo');
 let isMine = token !== null;
 let undoTimer = null;
+let cameOf = '';
 let reveal; let choosing; let keeper; let marks;
 
 function letGo() {
@@ -203,7 +204,7 @@ document.getElementById('restore')?.addEventListener('submit', async (event) => 
   try {
     const reason = document.getElementById('restore-reason').value;
     await post(`${path}/restore`, { reason_code: reason });
-    say('The stream is restored.');
+    say('Decided: the stream is to be restored.');
     document.getElementById('restore').hidden = true;
   } catch (error) {
     tell(error);
@@ -221,8 +222,10 @@ if (isMine) {
 }
 
 follow(`/events?case=${encodeURIComponent(caseId)}`, {
-  case: ({ html }) => {
+  case: ({ html, came_of: now }) => {
     show(document.getElementById('facts'), html);
+    if (now && now !== cameOf) say(now);
+    cameOf = now;
     marks?.draw();
     if (isMine) reveal.load().catch(tell);
   },

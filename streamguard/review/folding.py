@@ -1,0 +1,157 @@
+"""How an event changes the tables of cases.
+
+Rule: events in, rows out, within the caller's transaction; the same events give the same rows.
+"""
+
+from typing import Any
+
+import apsw
+import msgspec
+
+from streamguard.core.action_data import ActionFailedData, ActionRequestedData, ActionVerifiedData
+from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
+from streamguard.core.audit_data import AuditData
+from streamguard.core.cases import (
+    Case,
+    first_case,
+    is_news,
+    with_decision,
+    with_failure,
+    with_flag,
+    with_stream,
+)
+from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.event_data import FlagData, utc_seconds
+from streamguard.core.events import Event
+from streamguard.core.priority import urgency_class
+from streamguard.review.actions import keep_action
+from streamguard.review.history import end_session, keep_gap
+
+_PUT = """
+INSERT INTO cases (case_id, session_id, policy, stage, urgency, opened_s, body)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_id) DO UPDATE SET
+stage = excluded.stage, urgency = excluded.urgency, body = excluded.body
+"""
+_LATEST = """
+SELECT body FROM cases WHERE session_id = ? AND policy = ? ORDER BY opened_s DESC, case_id LIMIT 1
+"""
+_OF_SESSION = "SELECT body FROM cases WHERE session_id = ?"
+_CASE = "SELECT body FROM cases WHERE case_id = ?"
+_CASE_OF_FLAG = """
+SELECT cases.body FROM cases JOIN case_flags USING (case_id) WHERE flag_id = ?
+"""
+_CASE_OF_DECISION = """
+SELECT cases.body FROM cases JOIN decisions USING (case_id) WHERE decision_id = ?
+"""
+_ENDED = "SELECT 1 FROM live_sessions WHERE session_id = ? AND NOT is_live"
+_PUT_FLAG = """
+INSERT INTO case_flags (flag_id, case_id, revision, body) VALUES (?, ?, ?, ?)
+ON CONFLICT (flag_id) DO UPDATE
+SET case_id = excluded.case_id, revision = excluded.revision, body = excluded.body
+WHERE excluded.revision >= revision
+"""
+_PUT_SESSION = """
+INSERT INTO live_sessions (session_id, is_live) VALUES (?, ?)
+ON CONFLICT (session_id) DO UPDATE SET is_live = excluded.is_live
+"""
+_PUT_DECISION = """
+INSERT INTO decisions (decision_id, case_id, decided_s, body) VALUES (?, ?, ?, ?)
+ON CONFLICT (decision_id) DO NOTHING
+"""
+_PUT_APPEAL = """
+INSERT INTO appeals (appeal_id, case_id, decision_id, policy, received_s, body)
+VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (appeal_id) DO NOTHING
+"""
+_RESOLVE = "UPDATE appeals SET resolved = ? WHERE appeal_id = ?"
+_PUT_SKIP = "INSERT INTO skips (case_id, account_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Case).decode
+
+
+def read_case(body: bytes) -> Case:
+    """Read a case as the table keeps it."""
+    return _decode(body)
+
+
+def cases_by(connection: apsw.Connection, statement: str, values: tuple[str, ...]) -> list[Case]:
+    """Read the cases whose bodies a statement of our own selects."""
+    rows: list[Any] = connection.execute(statement, values).fetchall()
+    return [read_case(body) for (body,) in rows]
+
+
+def put_case(connection: apsw.Connection, case: Case) -> None:
+    """Write a case, over what was there."""
+    of = (case.case_id, case.session_id, case.policy, case.stage, urgency_class(case))
+    connection.execute(_PUT, (*of, case.opened_s, _encode(case)))
+
+
+def fold(connection: apsw.Connection, event: Event) -> None:
+    """Take an event into the tables."""
+    match event.data:
+        case FlagData():
+            _fold_flag(connection, event.data, utc_seconds(event.time))
+        case StreamStartedData():
+            _fold_stream(connection, event.data.stream.session_id, is_live=True)
+        case StreamEndedData():
+            _fold_stream(connection, event.data.stream.session_id, is_live=False)
+            end_session(connection, event.data.stream.session_id)
+        case GapData():
+            keep_gap(connection, event.data)
+        case DecisionData():
+            _fold_decision(connection, event.data)
+        case ActionRequestedData() | ActionVerifiedData() | ActionFailedData():
+            _fold_action(connection, event.data)
+        case AppealReceivedData() as appeal:
+            of = (appeal.appeal_id, appeal.case_id, appeal.decision_id, appeal.policy.code)
+            values = (*of, utc_seconds(appeal.received_at), appeal.model_dump_json())
+            connection.execute(_PUT_APPEAL, values)
+        case AppealResolvedData() as appeal:
+            connection.execute(_RESOLVE, (appeal.model_dump_json(), appeal.appeal_id))
+        case AuditData(case_id=str(case_id), actor=actor):
+            connection.execute(_PUT_SKIP, (case_id, actor))
+
+
+def _fold_flag(connection: apsw.Connection, flag: FlagData, at_s: float) -> None:
+    session_id = flag.stream.session_id
+    home = _home_of(connection, flag)
+    case = with_flag(home, flag, at_s) if home else first_case(flag, at_s)
+    has_ended = bool(connection.execute(_ENDED, (session_id,)).fetchall())
+    put_case(connection, with_stream(case, is_live=not has_ended))
+    values = (flag.flag_id, case.case_id, flag.revision, flag.model_dump_json(exclude_none=True))
+    connection.execute(_PUT_FLAG, values)
+
+
+def _home_of(connection: apsw.Connection, flag: FlagData) -> Case | None:
+    """Give the case that a flag belongs to: its own, but where it brings news, the newest one."""
+    own = cases_by(connection, _CASE_OF_FLAG, (flag.flag_id,))
+    if own and not (own[0].stage in {"decided", "check"} and is_news(own[0], flag)):
+        return own[0]
+    latest = cases_by(connection, _LATEST, (flag.stream.session_id, flag.policy.code))
+    return latest[0] if latest else None
+
+
+def _fold_stream(connection: apsw.Connection, session_id: str, *, is_live: bool) -> None:
+    """Note it with all cases of the session: also who hears an appeal wants to know."""
+    connection.execute(_PUT_SESSION, (session_id, is_live))
+    for case in cases_by(connection, _OF_SESSION, (session_id,)):
+        put_case(connection, with_stream(case, is_live=is_live))
+
+
+def _fold_decision(connection: apsw.Connection, decision: DecisionData) -> None:
+    decided_s = utc_seconds(decision.decided_at)
+    body = decision.model_dump_json(exclude_none=True)
+    values = (decision.decision_id, decision.case_id, decided_s, body)
+    connection.execute(_PUT_DECISION, values)
+    for case in cases_by(connection, _CASE, (decision.case_id,)):
+        put_case(connection, with_decision(case, decision))
+
+
+def _fold_action(
+    connection: apsw.Connection, data: ActionRequestedData | ActionVerifiedData | ActionFailedData
+) -> None:
+    keep_action(connection, data)
+    if isinstance(data, ActionFailedData):
+        for case in cases_by(connection, _CASE_OF_DECISION, (data.action.decision_id,)):
+            put_case(connection, with_failure(case, data))
