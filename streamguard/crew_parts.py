@@ -19,7 +19,7 @@ from streamguard.policy_file import load_policy
 from streamguard.runtime.link import Link
 from streamguard.runtime.member import Member
 from streamguard.runtime.settler import EvidenceNow
-from streamguard.runtime.wire import WorkerPlan, read_to_supervisor
+from streamguard.runtime.wire import Batch, ToSupervisor, WorkerPlan, read_to_supervisor
 from streamguard.settings import Settings
 from streamguard.vault.channel import serve
 from streamguard.vault.heard import OfHeard
@@ -109,28 +109,39 @@ def told_by(vault: "Vault | None") -> EvidenceNow:
 
 
 def starter(
-    vault: "Vault | None", is_heard_of: Callable[[str], bool]
+    vault: "Vault | None", is_heard_of: Callable[[str], bool], is_log_well: Callable[[], bool]
 ) -> Callable[[int], Awaitable[Member]]:
     """Give what starts a worker process by its number, and keeps the evidence that it makes.
 
     is_heard_of: says of a flag that opened, by its id, whether it is in the log or will be.
+    is_log_well: says whether the log can be written.
     """
     if vault is None:
         return _start_member
     from streamguard.vault.recording import Recordings  # noqa: PLC0415  # as above
 
-    return partial(
-        _start_member, hear=lambda end: serve(end, OfHeard(Recordings(vault), is_heard_of))
-    )
+    def hear(end: socket.socket) -> OfHeard:
+        keeper = OfHeard(Recordings(vault), is_heard_of, is_log_well)
+        serve(end, keeper)
+        return keeper
+
+    return partial(_start_member, hear=hear)
 
 
 async def _start_member(
-    number: int, hear: Callable[[socket.socket], object] = lambda _: None
+    number: int, hear: Callable[[socket.socket], OfHeard] | None = None
 ) -> Member:
     """Start a worker process, and link to it; `hear` takes what evidence comes from it."""
     process = WorkerProcess()
-    hear(process.evidence)
-    link = await Link.over(process.socket, read_to_supervisor)
+    keeper = hear(process.evidence) if hear else None
+
+    def read(content: bytes) -> ToSupervisor:
+        message = read_to_supervisor(content)
+        if keeper and isinstance(message, Batch):
+            keeper.hear(message.rows)
+        return message
+
+    link = await Link.over(process.socket, read)
     return Member(number, process, link, SystemClock())
 
 

@@ -99,7 +99,7 @@ async def run(settings: Settings, stop: Stop) -> None:
                 )
                 crew = Supervisor(
                     plan,
-                    starter(vault, shedder.is_heard_of),
+                    starter(vault, shedder.is_heard_of, lambda: writer.is_healthy),
                     crew_of(settings.worker)[0],
                     SupervisorParts(writer, settler, clock, ears),
                     CrewRules(max_rss_bytes=settings.worker.max_rss_mb << 20),

@@ -11,6 +11,7 @@ import msgspec
 
 from streamguard.adapters.failpoint import reach
 from streamguard.core.custody import Ledger, instant, next_manifest
+from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import (
     FOR_ALL,
@@ -38,6 +39,16 @@ class Collector:
     version: str
     config_sha256: str = ""
     policy: AccessPolicy = FOR_ALL
+
+
+def require_same(before: Manifest, subject: Subject) -> None:
+    """Refuse to add to an evidence what is of something else.
+
+    Raises:
+        EvidenceUnavailable: it is of another stream or session.
+    """
+    if (before.stream_id, before.session_id) != (subject.stream_id, subject.session_id):
+        raise EvidenceUnavailable("the evidence of this flag is of another stream or session")
 
 
 def store_parts(

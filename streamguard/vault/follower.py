@@ -18,7 +18,7 @@ from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, Topic
 from streamguard.core.kept import Part, Subject
-from streamguard.core.manifest import Item
+from streamguard.core.manifest import Manifest
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.vault.custody_file import CUSTODY
@@ -111,17 +111,20 @@ class Follower:
         standing = self._standings([flag.flag_id])
         if not standing:
             return
-        items = self._items_of(standing[0])
-        if items is None or any(item.role == FLAG for item in items):
+        manifest = self._manifest_of(standing[0])
+        if manifest is None or any(item.role == FLAG for item in manifest.items):
             return
         subject = Subject(flag.flag_id, flag.stream.stream_id, flag.stream.session_id)
+        if (manifest.stream_id, manifest.session_id) != (subject.stream_id, subject.session_id):
+            log.error("flag_of_another_stream", evidence_id=flag.flag_id)
+            return
         span = (flag.window.start_pts_ms, flag.window.end_pts_ms)
         content = body.encode()
         part = Part(FLAG, "application/json", *span, False, content, AS_LOGGED)  # noqa: FBT003  # a record
         self._vault.keep(subject, (part,))
 
-    def _items_of(self, standing: Standing) -> tuple[Item, ...] | None:
-        """Give the parts of an evidence that can be added to; None puts it aside."""
+    def _manifest_of(self, standing: Standing) -> Manifest | None:
+        """Give the manifest of an evidence that can be added to; None puts it aside."""
         evidence_id = standing.evidence_id
         try:
             manifest = self._vault.manifest_of(standing)
@@ -132,7 +135,7 @@ class Follower:
                 self._damaged.add(evidence_id)
                 log.error("evidence_damaged", evidence_id=evidence_id, problem=str(error))  # noqa: TRY400  # expected: the message says it all
             return None
-        return manifest.items
+        return manifest
 
     def _classify(self, decision: DecisionData) -> None:
         """Put a decision on record with each evidence that was on the table."""

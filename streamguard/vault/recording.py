@@ -25,6 +25,7 @@ from streamguard.core.kept import (
     Piece,
     Subject,
 )
+from streamguard.vault.collecting import require_same
 from streamguard.vault.durable import remove, sync_directory
 from streamguard.vault.folder import DAMAGED
 from streamguard.vault.growing import GrowingFile, pieces_of
@@ -135,9 +136,11 @@ class _Recording:
 def _begun(vault: Vault, subject: Subject) -> bytes:
     """Put on record that evidence is collected, unless it is; give its data key."""
     with vault.changing() as chain:
-        is_known = subject.evidence_id in chain.ledger.evidence
-    if not is_known:
+        standing = chain.ledger.evidence.get(subject.evidence_id)
+    if standing is None:
         vault.collect(subject, ())
+    else:
+        require_same(vault.manifest_of(standing), subject)
     return vault.data_key(subject.evidence_id)
 
 

@@ -29,7 +29,13 @@ from streamguard.core.manifest import (
     read_struct,
 )
 from streamguard.core.ports import Clock
-from streamguard.vault.collecting import Collector, Making, make_manifest, store_parts
+from streamguard.vault.collecting import (
+    Collector,
+    Making,
+    make_manifest,
+    require_same,
+    store_parts,
+)
 from streamguard.vault.custody_file import Chain, CustodyFile
 from streamguard.vault.durable import write_whole
 from streamguard.vault.folder import KEY, Folder, read_file
@@ -85,7 +91,7 @@ class Vault:
         """Store parts of an evidence beside those that it has; all of them, or none.
 
         Raises:
-            EvidenceUnavailable: they cannot be stored.
+            EvidenceUnavailable: they cannot be stored, or it is of another stream or session.
         """
         with self._collecting() as chain:
             if subject.evidence_id == STORE:
@@ -94,6 +100,8 @@ class Vault:
             if standing and standing.state != "kept":
                 raise EvidenceUnavailable("this evidence was erased: nothing is added to it")
             before = self.manifest_of(standing) if standing else None
+            if before:
+                require_same(before, subject)
             items = store_parts(self.folder, self.keys, subject, parts, before)
             making = Making(self._collector, self.keys, self.clock.wall())
             manifest = make_manifest(making, chain.ledger, subject, before, items)

@@ -37,7 +37,7 @@ def event_log(tmp_path: Path) -> Iterator[SqliteLog]:
 def vault(tmp_path: Path) -> Vault:
     made = made_vault(tmp_path / "evidence", FakeClock())
     for number in range(3):
-        made.keep(Subject(flag_id(number), "lobby", "s-1"), (part(),))
+        made.keep(Subject(flag_id(number), "stream of s-1", "s-1"), (part(),))
     return made
 
 
@@ -80,6 +80,20 @@ def test_the_last_event_of_a_flag_becomes_a_part_of_its_evidence(
     assert json.loads(flag_parts(vault, 1)[0])["data"]["clock"] == {"basis": "ingest"}
     assert flag_parts(vault, 2) == []
     assert problems(vault.folder.root) == []
+
+
+def test_a_flag_of_another_stream_is_no_part_of_the_evidence_and_keeps_none_waiting(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    taken = vault.keep(Subject(flag_id(7), "hall", "s-1"), (part(),))
+    event_log.append([told(closed(7)), told(closed(1))])
+
+    with capture_logs() as lines:
+        followed(vault, event_log)
+
+    assert len(taken) == 1
+    assert [len(flag_parts(vault, number)) for number in (7, 1)] == [0, 1]
+    assert [line["event"] for line in lines] == ["flag_of_another_stream"]
 
 
 def test_what_came_twice_changes_nothing(vault: Vault, event_log: SqliteLog) -> None:

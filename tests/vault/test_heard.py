@@ -1,15 +1,36 @@
+"""Evidence is kept of flags that its worker opened, and of no others."""
+
+import threading
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streamguard.core.errors import EvidenceUnavailable
-from streamguard.core.kept import Piece
+from streamguard.core.event_data import FlagData
+from streamguard.core.events import flag_event
+from streamguard.core.kept import Piece, Subject
+from streamguard.core.record import Row, row_of
+from streamguard.vault import heard
 from streamguard.vault.heard import OfHeard
 from streamguard.vault.recording import Recordings
 from streamguard.vault.vault import Vault
-from tests.vault.made_vaults import evidence_id, made_vault, part, subject
+from tests.core_fakes import SOURCE
+from tests.made_reviews import flag, flag_id
+from tests.vault.made_vaults import made_vault, part
 
 PIECE = Piece(0, 0, 1_000, b"a piece", "")
+FLAG = Subject(flag_id(1), "stream of s-1", "s-1")
+
+
+def row(data: FlagData) -> Row:
+    stage = "closed" if data.state == "closed" else "opened"
+    return row_of(flag_event(SOURCE, stage, data, time_s=1_000.0, recorded_s=1_000.0))
+
+
+OPENED = row(flag(1))
+CLOSED = row(flag(1, revision=2, state="closed", close_reason="ended"))
 
 
 @pytest.fixture
@@ -17,14 +38,29 @@ def vault(tmp_path: Path) -> Vault:
     return made_vault(tmp_path / "evidence")
 
 
-def test_of_a_flag_that_was_let_go_nothing_is_kept(vault: Vault) -> None:
-    keeper = OfHeard(Recordings(vault), lambda _: False)
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing wait for what is not there."""
+    monkeypatch.setattr(heard, "OPENED_S", 0.0)
 
-    with pytest.raises(EvidenceUnavailable, match="let go"):
-        keeper.collect(subject(1), (part(),))
-    with pytest.raises(EvidenceUnavailable, match="let go"):
-        keeper.grow(subject(1), PIECE)
+
+def made(vault: Vault, *, is_heard_of: bool = True, is_log_well: bool = True) -> OfHeard:
+    return OfHeard(Recordings(vault), lambda _: is_heard_of, lambda: is_log_well)
+
+
+def require_refused(keeper: OfHeard, subject: Subject, problem: str) -> None:
+    with pytest.raises(EvidenceUnavailable, match=problem):
+        keeper.collect(subject, (part(),))
+    with pytest.raises(EvidenceUnavailable, match=problem):
+        keeper.grow(subject, PIECE)
     keeper.close()
+
+
+def test_of_a_flag_that_was_let_go_nothing_is_kept(vault: Vault) -> None:
+    keeper = made(vault, is_heard_of=False)
+    keeper.hear([OPENED])
+
+    require_refused(keeper, FLAG, "let go")
 
     assert vault.entries() == []
     assert vault.folder.evidence_ids() == []
@@ -37,11 +73,89 @@ def test_it_is_asked_once_whether_a_flag_is_heard_of(vault: Vault) -> None:
         asked.append(flag_id)
         return True
 
-    keeper = OfHeard(Recordings(vault), is_heard_of)
-    keeper.collect(subject(1), (part("still"),))
-    keeper.grow(subject(1), PIECE)
+    keeper = OfHeard(Recordings(vault), is_heard_of, lambda: True)
+    keeper.hear([OPENED])
+    keeper.collect(FLAG, (part("still"),))
+    keeper.grow(FLAG, PIECE)
     keeper.close()
 
-    assert asked == [evidence_id(1)]
-    roles = [item.role for item in vault.manifest_of(vault.standing(evidence_id(1))).items]
+    assert asked == [FLAG.evidence_id]
+    roles = [item.role for item in vault.manifest_of(vault.standing(FLAG.evidence_id)).items]
     assert roles == ["still", "clip"]
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    "subject",
+    [
+        replace(FLAG, evidence_id=flag_id(2)),
+        replace(FLAG, stream_id="hall"),
+        replace(FLAG, session_id="s-2"),
+    ],
+)
+def test_a_worker_keeps_nothing_of_a_flag_that_it_did_not_open(
+    vault: Vault, subject: Subject
+) -> None:
+    keeper = made(vault)
+    keeper.hear([OPENED])
+
+    require_refused(keeper, subject, "no such flag")
+
+    assert vault.entries() == []
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_worker_adds_nothing_to_a_flag_of_another_worker(vault: Vault) -> None:
+    owner, other = made(vault), made(vault)
+    owner.hear([OPENED])
+    owner.collect(FLAG, (part(),))
+
+    require_refused(other, FLAG, "no such flag")
+
+    assert vault.standing(FLAG.evidence_id).revision == 0
+
+
+@pytest.mark.usefixtures("hurried")
+def test_nothing_is_added_to_a_flag_that_is_closed(vault: Vault) -> None:
+    keeper = made(vault)
+    keeper.hear([OPENED])
+    keeper.collect(FLAG, (part(),))
+
+    keeper.hear([CLOSED])
+
+    require_refused(keeper, FLAG, "no such flag")
+
+
+def test_evidence_that_comes_before_its_flag_waits_for_it(vault: Vault) -> None:
+    keeper = made(vault)
+    flag_comes = threading.Timer(0.05, keeper.hear, ([OPENED],))
+
+    flag_comes.start()
+    kept = keeper.collect(FLAG, (part(),))
+    flag_comes.join()
+
+    assert len(kept.parts) == 1
+
+
+def test_while_the_log_takes_nothing_evidence_is_kept_before_its_flag_is_known(
+    vault: Vault,
+) -> None:
+    keeper = made(vault, is_log_well=False)
+
+    keeper.collect(FLAG, (part(),))
+
+    assert vault.standing(FLAG.evidence_id).revision == 0
+
+
+def test_while_the_log_takes_nothing_a_known_flag_is_none_of_another_stream(vault: Vault) -> None:
+    keeper = made(vault, is_log_well=False)
+    keeper.hear([OPENED])
+
+    require_refused(keeper, replace(FLAG, stream_id="hall"), "no such flag")
+
+
+def test_a_worker_that_talks_nonsense_of_a_flag_is_told_so(vault: Vault) -> None:
+    nonsense = replace(OPENED, body='{"data": {"flag_id": "../x"}}')
+
+    with pytest.raises(msgspec.MsgspecError):
+        made(vault).hear([nonsense])

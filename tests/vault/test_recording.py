@@ -66,6 +66,17 @@ def test_each_file_of_a_clip_becomes_a_part_when_it_ends(root: Path) -> None:
     assert problems(root) == []
 
 
+def test_no_clip_grows_in_the_evidence_of_another_stream(root: Path) -> None:
+    vault = made_vault(root)
+    vault.collect(subject(1), ())
+
+    with pytest.raises(EvidenceUnavailable, match="another stream"):
+        Recordings(vault).grow(replace(subject(1), stream_id="stream-2"), piece(FIRST))
+
+    assert left_over(root) == []
+    assert problems(root) == []
+
+
 def test_it_is_on_record_before_the_first_byte_is_on_disk(root: Path) -> None:
     with closing(Recordings(made_vault(root))) as recordings:
         recordings.grow(subject(1), piece(FIRST))

@@ -165,3 +165,17 @@ def test_a_disk_that_takes_nothing_costs_the_evidence_alone(tmp_path: Path) -> N
 
     with pytest.raises(EvidenceUnavailable, match="no directory"):
         made_vault(tmp_path / "evidence", FakeClock())
+
+
+@pytest.mark.parametrize("changed", [{"stream_id": "stream-2"}, {"session_id": "another"}])
+def test_nothing_is_added_to_the_evidence_of_another_stream_or_session(
+    tmp_path: Path, changed: dict[str, str]
+) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    before = vault.manifest_of(vault.standing(evidence_id(1)))
+
+    with pytest.raises(EvidenceUnavailable, match="another stream"):
+        vault.keep(replace(subject(1), **changed), (part(),))
+
+    assert vault.manifest_of(vault.standing(evidence_id(1))) == before
+    assert problems(tmp_path / "evidence") == []
