@@ -72,6 +72,7 @@ def open_review(settings: Settings) -> Iterator[Review]:
             source = f"/streamguard/{settings.deployment.name}"
             rules = rules_of(section)
             desk = make_desk(file, log, source, SystemClock().wall, rules, section.lease_s)
-            yield make_review(desk, vault)
+            budget_s = section.exposure_budget_min * 60
+            yield make_review(desk, vault, budget_s=budget_s)
         finally:
             file.close()

@@ -35,6 +35,9 @@ class ReviewSection(Section):
     """What is done only once a second person agrees, who does not know what the first one chose."""
     check_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Share of decisions that get a blind second look, drawn by lot."""
+    exposure_budget_min: Annotated[float, Field(ge=0, le=720)] = 30.0
+    """Minutes of evidence, weighted by severity, that somebody sees within twelve hours before they
+    are asked to stop; 0 asks nobody. The figure is our choice: ask those who care for reviewers."""
     appeal_days: Annotated[float, Field(gt=0, le=3_650)] = 183.0
     """How long somebody may object to a decision, days; the EU asks for half a year (DSA, 20)."""
     automated_decision: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"

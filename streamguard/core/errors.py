@@ -192,6 +192,12 @@ class DeskUnavailable(StreamguardError):
     exit_code = 3
 
 
+class BudgetSpent(StreamguardError):
+    """Somebody has seen as much as they should; they are asked before they get more."""
+
+    reason = "budget_spent"
+
+
 class NoSuchCase(CaseTaken):
     """There is no case of this id for whoever asks."""
 

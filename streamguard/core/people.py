@@ -21,8 +21,10 @@ Right = Literal[
     "see_accounts",
     "edit_accounts",
     "rebuild",
+    "see_team",
 ]
-"""`judge`: take the next case, look at it and decide it; `choose_case`: take a certain one;
+"""`see_team`: what all together were exposed to, never one of them;
+`judge`: take the next case, look at it and decide it; `choose_case`: take a certain one;
 `see_case`: read a case and its decisions, without its evidence."""
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
@@ -36,11 +38,12 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             "judge_appeal",
             "see_queue",
             "see_case",
+            "see_team",
         }
     ),
     "auditor": frozenset({"see_queue", "see_case", "search_audit", "see_accounts"}),
     "operator": frozenset({"see_queue", "rebuild"}),
-    "administrator": frozenset({"see_queue", "see_accounts", "edit_accounts"}),
+    "administrator": frozenset({"see_queue", "see_accounts", "edit_accounts", "see_team"}),
 }
 """Who administers accounts judges nothing, and who judges administers nobody."""
 

@@ -37,6 +37,7 @@ def _waiting(call: Call) -> Answer:
 
 
 def _claim(call: Call) -> Answer:
+    call.review.budgets.require(call.person, goes_on=call.said.get("go_on") is True)
     heard = call.review.appeals.claim(call.person)
     if heard is None:
         return {"appeal": None}

@@ -136,6 +136,10 @@ CREATE TABLE IF NOT EXISTS audience (
     PRIMARY KEY (session_id, at_s)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS exposure_by_account ON exposure (account_id, at_s);
+CREATE TABLE IF NOT EXISTS strain (
+    account_id TEXT NOT NULL, at_s REAL NOT NULL, strain_s REAL NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS strain_by_time ON strain (at_s, account_id);
 """
 
 _SETTINGS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"

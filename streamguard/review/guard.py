@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from streamguard.core.audit import Deed
 from streamguard.core.errors import (
     AccountRefused,
+    BudgetSpent,
     CaseTaken,
     DecisionRefused,
     DeskUnavailable,
@@ -48,6 +49,7 @@ HEADERS = {
 STATUS: dict[type[StreamguardError], int] = {
     NoSuchCase: 404,
     CaseTaken: 409,
+    BudgetSpent: 423,
     DecisionRefused: 422,
     AccountRefused: 422,
     SignInRefused: 503,

@@ -14,6 +14,7 @@ from streamguard.core.decision_data import Exposure
 from streamguard.core.errors import ConfigError, DecisionRefused, NoSuchCase
 from streamguard.core.manifest import Item, Manifest
 from streamguard.core.people import Person
+from streamguard.review.budgets import note_strain
 from streamguard.review.desk import Desk
 from streamguard.review.leases import require
 from streamguard.vault.live_clip import LiveClip
@@ -139,9 +140,12 @@ class Looks:
         """
         self._require(held)
         what = (exposure.stills_viewed, exposure.clip_ms, exposure.unblurred_ms, exposure.audio_ms)
-        of = (held.person.account_id, held.case_id, self._desk.wall())
+        account_id, now_s = held.person.account_id, self._desk.wall()
+        severity = self._desk.case(held.person, held.case_id).severity
         with self._desk.file.transaction() as connection:
-            connection.execute("INSERT INTO exposure VALUES (?, ?, ?, ?, ?, ?, ?)", (*of, *what))
+            values = (account_id, held.case_id, now_s, *what)
+            connection.execute("INSERT INTO exposure VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            note_strain(connection, account_id, now_s, exposure, severity)
 
     def exposure_today(self, person: Person) -> Exposure:
         """Give what somebody was exposed to within a day: to that person alone."""

@@ -4,6 +4,7 @@ Rule: a handler reads what was said, asks the service, and says what came of it;
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from streamguard.core.people import RIGHTS
 from streamguard.core.reasons import REASONS
 from streamguard.core.ruling import Choice
 from streamguard.review.actions import actions_of
+from streamguard.review.budgets import FEWEST
 from streamguard.review.cards import action_rows, card, decision_rows, flag_row, lease_row
 from streamguard.review.guard import Answer, Call, Door, Refused
 from streamguard.review.looks import Held
@@ -70,6 +72,7 @@ def _presence(call: Call) -> Answer:
 
 
 def _claim(call: Call) -> Answer:
+    call.review.budgets.require(call.person, goes_on=call.said.get("go_on") is True)
     chosen = call.text("case_id") if "case_id" in call.said else None
     claimed = call.review.queue.claim(call.person, chosen)
     return {"case": _in_hand(call, claimed) if claimed else None}
@@ -172,7 +175,14 @@ def _expose(call: Call) -> Answer:
     said = {name: value for name, value in call.said.items() if name != "token"}
     exposure = Exposure.model_validate(said)
     call.review.looks.expose(_held(call, str(call.number("token"))), exposure)
-    return call.review.looks.exposure_today(call.person).model_dump()
+    standing = call.review.budgets.standing(call.person)
+    today = call.review.looks.exposure_today(call.person)
+    return today.model_dump() | {"is_spent": standing.is_spent}
+
+
+def _team(call: Call) -> Answer:
+    team = call.review.budgets.team()
+    return {"team": asdict(team) if team else None, "fewest": FEWEST}
 
 
 def _rebuild(call: Call) -> Answer:
@@ -211,5 +221,6 @@ CASE_DOORS: Sequence[Door] = (
     Door("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}", "judge", _look),
     Door("GET", f"{CASE}/clip/{{flag_id}}", "judge", _clip),
     Door("POST", f"{CASE}/exposure", "judge", _expose),
+    Door("GET", "/api/v1/exposure", "see_team", _team),
     Door("POST", "/api/v1/rebuild", "rebuild", _rebuild),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from streamguard.review.accounts import Accounts
 from streamguard.review.appeals import Appeals
+from streamguard.review.budgets import Budgets
 from streamguard.review.desk import Desk
 from streamguard.review.looks import Looks
 from streamguard.review.queue import Queue
@@ -26,14 +27,20 @@ class Review:
     accounts: Accounts
     sessions: WebSessions
     appeals: Appeals
+    budgets: Budgets
 
 
-def make_review(desk: Desk, vault: Vault | None, accounts: Accounts | None = None) -> Review:
+def make_review(
+    desk: Desk, vault: Vault | None, accounts: Accounts | None = None, *, budget_s: float = 0.0
+) -> Review:
     """Put a console together.
 
     accounts: those of the desk's file, where they are not to be made in the usual way.
+    budget_s: what somebody should see at most within a shift, weighted seconds; 0 for no limit.
     """
     known = accounts or Accounts(desk.file, desk.wall)
     sessions = WebSessions(desk.file, known, desk.wall)
     looks = Looks(desk, vault)
-    return Review(desk, Queue(desk), Rulings(desk), looks, known, sessions, Appeals(desk))
+    budgets = Budgets(desk, budget_s)
+    queue, rulings, appeals = Queue(desk), Rulings(desk), Appeals(desk)
+    return Review(desk, queue, rulings, looks, known, sessions, appeals, budgets)

@@ -37,10 +37,10 @@ class _Within(httpx.BaseTransport):
 class Console:
     """The API of one console."""
 
-    def __init__(self, bench: Bench, vault: Vault | None = None) -> None:
+    def __init__(self, bench: Bench, vault: Vault | None = None, *, budget_s: float = 0.0) -> None:
         self.bench = bench
         accounts = Accounts(bench.file, bench.clock.wall, CHEAP)
-        self.review: Review = make_review(bench.desk, vault, accounts)
+        self.review: Review = make_review(bench.desk, vault, accounts, budget_s=budget_s)
         self.app = make_app(
             self.review,
             is_secure=False,

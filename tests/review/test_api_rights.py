@@ -36,6 +36,7 @@ WHO = {
     ("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}"): "reviewer senior",
     ("GET", f"{CASE}/clip/{{flag_id}}"): "reviewer senior",
     ("POST", f"{CASE}/exposure"): "reviewer senior",
+    ("GET", "/api/v1/exposure"): "senior administrator",
     ("POST", "/api/v1/rebuild"): "operator",
     ("POST", "/api/v1/appeals"): "platform",
     ("GET", "/api/v1/appeals"): "reviewer senior auditor",

@@ -74,6 +74,7 @@ def context(review: Review, person: Person, case: Case) -> dict[str, Any]:
         "lease_s": review.desk.lease_s,
         "may_restore": _may_restore(person, case),
         "matched": _matched(review, case),
+        "is_spent": review.budgets.standing(person).is_spent,
     }
 
 

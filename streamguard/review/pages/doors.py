@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from streamguard.core.errors import CaseTaken
 from streamguard.review.account_routes import MAX_FOUND, audit_records
+from streamguard.review.budgets import FEWEST
 from streamguard.review.guard import HEADERS, Answer, Call, Door, Guard
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.case_page import context, facts
@@ -51,6 +52,7 @@ def page_doors(board: Board, around: Surroundings | None = None) -> Sequence[Doo
         Door("GET", "/", "see_queue", partial(_queue, board)),
         Door("GET", "/cases/{case_id}", "see_case", partial(_case, around.banks)),
         Door("GET", "/exposure", "judge", _exposure),
+        Door("GET", "/team", "see_team", _team),
         Door("GET", "/appeals", "judge_appeal", _appeals),
         Door("GET", "/appeals/{appeal_id}", "judge_appeal", _appeal),
         Door("GET", "/audit", "search_audit", _audit),
@@ -116,8 +118,14 @@ def _case(banks: tuple[str, ...], call: Call) -> Answer:
 
 
 def _exposure(call: Call) -> Answer:
-    today = call.review.looks.exposure_today(call.person)
-    return page("exposure.html", person=call.person, name=_name(call), today=today)
+    review, person = call.review, call.person
+    today, standing = review.looks.exposure_today(person), review.budgets.standing(person)
+    return page("exposure.html", person=person, name=_name(call), today=today, standing=standing)
+
+
+def _team(call: Call) -> Answer:
+    team = call.review.budgets.team()
+    return page("team.html", person=call.person, name=_name(call), team=team, fewest=FEWEST)
 
 
 def _appeals(call: Call) -> Answer:
@@ -139,6 +147,7 @@ def _appeal(call: Call) -> Answer:
         token=heard.lease.token,
         lease_s=review.desk.lease_s,
         facts=facts(review, person, heard.case),
+        is_spent=review.budgets.standing(person).is_spent,
         reasons=choosable(),
     )
 

@@ -35,19 +35,19 @@ PATIENCE_MS = 30_000
 class Site:
     """One console and its surroundings."""
 
-    def __init__(self, folder: Path, browser: Browser) -> None:
+    def __init__(self, folder: Path, browser: Browser, *, budget_s: float = 0.0) -> None:
         self.bench = Bench(folder, Rules(check_share=0.0))
         self.folder = folder
         self.browser = browser
         self.vault: Vault = made_vault(folder / "evidence", self.bench.clock)
         self.accounts = Accounts(self.bench.file, self.bench.clock.wall, CHEAP)
-        self.review = make_review(self.bench.desk, self.vault, self.accounts)
+        self.review = make_review(self.bench.desk, self.vault, self.accounts, budget_s=budget_s)
         self.url = ""
 
     @classmethod
     @contextmanager
-    def serving(cls, folder: Path, browser: Browser) -> Iterator["Site"]:
-        site = cls(folder, browser)
+    def serving(cls, folder: Path, browser: Browser, *, budget_s: float = 0.0) -> Iterator["Site"]:
+        site = cls(folder, browser, budget_s=budget_s)
         listening = socket.create_server(("127.0.0.1", 0))
         app = make_app(site.review, is_secure=False, monotonic=time.monotonic, banks=("own",))
         config = uvicorn.Config(

@@ -25,6 +25,7 @@ WHO = {
     "/": ALL,
     "/cases/{case_id}": "reviewer senior auditor",
     "/exposure": "reviewer senior",
+    "/team": "senior administrator",
     "/appeals": "reviewer senior",
     "/appeals/{appeal_id}": "reviewer senior",
     "/audit": "auditor",

@@ -54,9 +54,10 @@ export function setKeys(areOn) {
   localStorage.setItem('keys', areOn ? 'on' : 'off');
 }
 
-// Keys act on the page unless somebody types, or means the browser.
+// Keys act on the page unless somebody types, is asked something, or means the browser.
 export function isTyped(event) {
   if (!areKeysOn() && event.key.length === 1 && event.key !== ' ') return true;
+  if (document.querySelector('dialog[open]')) return true;
   return event.ctrlKey || event.metaKey || event.altKey || event.isComposing
     || event.target.closest('input, select, textarea') !== null;
 }

@@ -1,9 +1,10 @@
 // The page of an appeal: look again, then uphold or overturn for a reason.
 
-import { isTyped, post, say, tell } from './api.js';
+import { isTyped, post, say, signOut, tell } from './api.js';
 import { Choosing } from './decide.js';
 import { LeaseKeeper } from './lease.js';
 import { Reveal } from './reveal.js';
+import { askToStop } from './spent.js';
 
 const root = document.getElementById('case');
 const { case: caseId, appeal } = root.dataset;
@@ -70,6 +71,7 @@ document.addEventListener('click', (event) => {
   const control = event.target.closest('[data-key]');
   if (control) act(control.dataset.key);
 });
+reveal.onSpent = () => askToStop(signOut);
 reveal.load().catch(tell);
 document.getElementById('main').focus();
 document.body.dataset.ready = 'yes'; // keys do something from now on

@@ -1,13 +1,14 @@
 // The appeals that wait: one key takes the oldest that this person may hear.
 
-import { isTyped, post, say, tell } from './api.js';
+import { isTyped, say, tell } from './api.js';
+import { claim } from './spent.js';
 
 async function take() {
   tell(null);
   try {
-    const { appeal } = await post('/api/v1/appeals/claim');
-    if (appeal) location.assign(`/appeals/${appeal.appeal_id}`);
-    else say('Nothing waits that you may hear.');
+    const claimed = await claim('/api/v1/appeals/claim');
+    if (claimed?.appeal) location.assign(`/appeals/${claimed.appeal.appeal_id}`);
+    else if (claimed) say('Nothing waits that you may hear.');
   } catch (error) {
     tell(error);
   }

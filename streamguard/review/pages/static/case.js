@@ -5,6 +5,7 @@ import { Choosing, Holding } from './decide.js';
 import { LeaseKeeper } from './lease.js';
 import { Marks } from './marks.js';
 import { Reveal } from './reveal.js';
+import { askToStop, claim } from './spent.js';
 
 const root = document.getElementById('case');
 const { case: caseId } = root.dataset;
@@ -103,8 +104,8 @@ async function undo() {
 async function next() {
   if (isMine) return;
   try {
-    const { case: given } = await post('/api/v1/claim');
-    location.assign(given ? `/cases/${given.case_id}` : '/');
+    const claimed = await claim('/api/v1/claim');
+    if (claimed) location.assign(claimed.case ? `/cases/${claimed.case.case_id}` : '/');
   } catch (error) {
     tell(error);
   }
@@ -168,7 +169,6 @@ const holding = new Holding((control) => choosing.choose(control));
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') reveal?.hide();
   if (isTyped(event) || event.key === 'Escape') return;
-  if (help.open) return;
   const onButton = event.target.closest('button, a') !== null;
   const pressed = event.target.closest('[data-hold]');
   if (onButton && (event.key === 'Enter' || event.key === ' ')) {
@@ -217,6 +217,7 @@ if (isMine) {
   marks = new Marks(document.getElementById('marks'));
   choosing = new Choosing(document.getElementById('decide'), decide);
   keeper = new LeaseKeeper(path, token, Number(root.dataset.leaseS), letGo);
+  reveal.onSpent = () => askToStop(enough);
   reveal.load().catch(tell);
   document.getElementById('main').focus();
 }

@@ -1,6 +1,7 @@
 // The queue: what waits comes by itself, and one key takes the most urgent.
 
-import { follow, isTyped, post, say, show, signOut, tell } from './api.js';
+import { follow, isTyped, say, show, signOut, tell } from './api.js';
+import { claim } from './spent.js';
 
 const rows = document.getElementById('rows');
 let waiting = Number(document.getElementById('n-cases').textContent); // as the page came
@@ -8,9 +9,9 @@ let waiting = Number(document.getElementById('n-cases').textContent); // as the 
 async function take(said) {
   tell(null);
   try {
-    const { case: given } = await post('/api/v1/claim', said);
-    if (given) location.assign(`/cases/${given.case_id}`);
-    else say('Nothing waits that you may judge.');
+    const claimed = await claim('/api/v1/claim', said);
+    if (claimed?.case) location.assign(`/cases/${claimed.case.case_id}`);
+    else if (claimed) say('Nothing waits that you may judge.');
   } catch (error) {
     tell(error);
   }

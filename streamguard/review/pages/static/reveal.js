@@ -25,6 +25,8 @@ export class Reveal {
     this.told = { ...this.seen };
     this.turn = 0;
     this.isOpened = false;
+    this.onSpent = null; // asks whoever has seen as much as they should, once
+    this.wasSpent = stage.dataset.spent === 'yes'; // who took the case all the same was asked then
     this.clock = setInterval(() => this.report().catch(tell), REPORT_MS);
   }
 
@@ -193,7 +195,18 @@ export class Reveal {
     for (const [name, value] of Object.entries(this.seen)) since[name] = value - this.told[name];
     if (!Object.values(since).some((value) => value > 0)) return;
     this.told = { ...this.seen };
-    await post(`/api/v1/cases/${this.caseId}/exposure${this.query}`, { token: this.token, ...since });
+    const path = `/api/v1/cases/${this.caseId}/exposure${this.query}`;
+    const { is_spent: isSpent } = await post(path, { token: this.token, ...since });
+    this.spent(isSpent);
+  }
+
+  // Take all off the page at the moment at which it becomes too much, and ask.
+  spent(isSpent) {
+    const isNew = isSpent && !this.wasSpent;
+    this.wasSpent = isSpent;
+    if (!isNew) return;
+    this.hide();
+    this.onSpent?.();
   }
 
   // Take all off the page, and tell what was seen; whether that is heard decides nothing.
