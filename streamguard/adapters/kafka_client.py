@@ -21,6 +21,7 @@ from aiokafka.errors import (
     BrokerResponseError,
     ClusterAuthorizationFailedError,
     IllegalSaslStateError,
+    InvalidTimestampError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
@@ -157,6 +158,11 @@ async def answered(within_s: float) -> AsyncIterator[None]:
         raise BrokerDenied(
             f"Kafka refuses us ({type(error).__name__}): check the user's name, password and"
             " rights to describe, create and write the streamguard topics"
+        ) from None
+    except InvalidTimestampError:  # of a topic that was not made by us
+        raise BrokerUnavailable(
+            "Kafka refuses the time of our clock: set the clock, and the topic's"
+            " message.timestamp.type as `topics create --check` says"
         ) from None
     except TimeoutError:
         raise BrokerUnavailable(

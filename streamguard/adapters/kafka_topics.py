@@ -47,7 +47,9 @@ def topic_spec(topic: Topic, n_partitions: int, n_replicas: int) -> TopicSpec:
     """Give a topic its policy, whatever the cluster's own defaults are.
 
     It is kept for its retention and then deleted: not compacted, and not cut short by a size. No
-    replica that lacks acknowledged records may come to lead.
+    replica that lacks acknowledged records may come to lead. Times are the broker's: by ours, Kafka
+    4 refuses all from a clock an hour ahead, and any deletes at once what is weeks behind. When
+    things happened is in the event.
     """
     policy = {
         "cleanup.policy": "delete",
@@ -56,7 +58,7 @@ def topic_spec(topic: Topic, n_partitions: int, n_replicas: int) -> TopicSpec:
         "min.insync.replicas": "2" if n_replicas >= SAFE_REPLICAS else "1",
         "unclean.leader.election.enable": "false",
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
-        "message.timestamp.type": "CreateTime",
+        "message.timestamp.type": "LogAppendTime",
     }
     return TopicSpec(topic, n_partitions, n_replicas, policy)
 

@@ -23,7 +23,7 @@ CHANGES = {
     "min.insync.replicas": ("2", "1"),
     "unclean.leader.election.enable": ("true", "false"),
     "max.message.bytes": ("65536", "1048588"),
-    "message.timestamp.type": ("LogAppendTime", "CreateTime"),
+    "message.timestamp.type": ("CreateTime", "LogAppendTime"),
 }
 
 
