@@ -60,7 +60,7 @@ class Played:
 
 
 class Browser:
-    """One page of a browser, which was told the token."""
+    """One page of a browser, which was told what to send."""
 
     def __init__(self, page: "Page") -> None:
         self._page = page
@@ -74,8 +74,8 @@ class Browser:
 
 
 @contextmanager
-def browser(token: str, home: str) -> Iterator[Browser]:
-    """Open one; all that it asks for carries the token.
+def browser(headers: dict[str, str], home: str) -> Iterator[Browser]:
+    """Open one; all that it asks for carries the headers: the token, and who looks.
 
     home: a page of the server whose videos are played, even one that says that there is none: from
         nowhere a browser lets nobody ask a server on loopback.
@@ -91,7 +91,7 @@ def browser(token: str, home: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=[*OPTIONS])
         try:
-            context = chromium.new_context(extra_http_headers={"Authorization": f"Bearer {token}"})
+            context = chromium.new_context(extra_http_headers=headers)
             page = context.new_page()
             page.goto(home)
             yield Browser(page)

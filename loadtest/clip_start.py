@@ -20,6 +20,7 @@ from loadtest.browser import Browser, Played, browser
 from loadtest.live import Screening, quantiles, screening
 from loadtest.programs import ProgramUnavailable
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.admin.clips import ACTOR
 from streamguard.core.errors import StreamguardError
 from streamguard.core.event_data import utc_seconds
 
@@ -86,7 +87,8 @@ def _played(run: Screening, n_flags: int) -> Iterator[tuple[float | None, bool]]
     flags = Flags(run)
     flags.wait_open()
     home = f"http://127.0.0.1:{_admin_port(run)}/"
-    with browser(token_file.read_text(), home) as page:
+    headers = {"Authorization": f"Bearer {token_file.read_text()}", ACTOR: "load test"}
+    with browser(headers, home) as page:
         for _ in range(n_flags):
             flag = flags.next()
             url = f"{home}v1/evidence/{flag.flag_id}/clip"

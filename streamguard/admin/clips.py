@@ -1,11 +1,12 @@
 """Serves the clip of a flag by the admin API while it is collected: one open-ended response.
 
-Rule: who looks is on record before the first byte. Bytes are decrypted as they are sent, and kept
-nowhere; nobody who looks holds up anything else.
+Rule: the person who looks is on record before the first byte: whoever has the token says who that
+is. Bytes are decrypted as they are sent, and kept nowhere; nobody who looks holds up anything else.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import unquote
 
 import structlog
 from starlette.requests import Request
@@ -31,6 +32,14 @@ without packets), seconds."""
 MAX_VIEWERS = 16
 """Clips that are watched at a time: each may hold a file of one, decrypted."""
 
+ACTOR = "Streamguard-Actor"
+"""Header that names who looks; percent-encoded (UTF-8) where it is not plain ASCII."""
+
+MAX_ACTOR = 100
+"""Characters of a name, more than anybody's."""
+
+PURPOSE = "to watch the clip of a flag, by the admin API"
+
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 log = structlog.get_logger()
@@ -47,12 +56,15 @@ class Clips:
 
     async def watch(self, request: Request) -> Response:
         """Send the clip of a flag from its beginning, and go on as it grows, to its end."""
+        actor = _actor_of(request)
+        if actor is None:
+            return _problem(400, f"say who looks, for the custody: {ACTOR}: NAME")
         if self._n_viewers >= MAX_VIEWERS:
             return _problem(503, "too many clips are being watched: try again later")
         answer = _problem(404, "there is no such evidence")
         for _ in range(N_TRIES):
             try:
-                clip = await asyncio.to_thread(self._opened, request.path_params["id"])
+                clip = await asyncio.to_thread(self._opened, request.path_params["id"], actor)
             except (ConfigError, EvidenceUnavailable) as problem:
                 answer = _problem(404, str(problem))
             except EvidenceDamaged as problem:
@@ -62,10 +74,8 @@ class Clips:
             await asyncio.sleep(LOOK_EVERY_S)
         return answer
 
-    def _opened(self, evidence_id: str) -> LiveClip:
-        return LiveClip(
-            self._vault, evidence_id, actor="admin API", purpose="to watch the clip of a flag"
-        )
+    def _opened(self, evidence_id: str, actor: str) -> LiveClip:
+        return LiveClip(self._vault, evidence_id, actor=actor, purpose=PURPOSE)
 
     async def _sent(self, clip: LiveClip) -> AsyncIterator[bytes]:
         """Give what there is, then what comes."""
@@ -86,6 +96,12 @@ class Clips:
         finally:
             self._n_viewers -= 1
             clip.close()
+
+
+def _actor_of(request: Request) -> str | None:
+    """Give the name of who looks; None where nobody is named."""
+    name = unquote(request.headers.get(ACTOR, "")).strip()
+    return name if name.isprintable() and 0 < len(name) <= MAX_ACTOR else None
 
 
 def _problem(status: int, text: str) -> Response:

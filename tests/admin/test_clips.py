@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from streamguard.admin.clips import MAX_VIEWERS, SILENT_S, Clips
+from streamguard.admin.clips import ACTOR, MAX_ACTOR, MAX_VIEWERS, SILENT_S, Clips
 from streamguard.core.kept import Ends, Piece
 from streamguard.runtime.stop import Stop
 from streamguard.vault.recording import Recordings
@@ -37,10 +37,11 @@ class Served:
     def grow(self, content: bytes, ends: Ends = "") -> None:
         self.recordings.grow(subject(1), Piece(0, 0, 1, content, ends))
 
-    async def get(self) -> httpx.Response:
+    async def get(self, actor: str | None = "anna") -> httpx.Response:
         transport = httpx.ASGITransport(self.app)
+        headers = {} if actor is None else {ACTOR: actor}
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
-            return await client.get(PATH)
+            return await client.get(PATH, headers=headers)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator["Watching"]:
@@ -69,7 +70,7 @@ class Watching:
             "method": "GET",
             "path": PATH,
             "query_string": b"",
-            "headers": [],
+            "headers": [(ACTOR.lower().encode(), b"anna")],
             "http_version": "1.1",
             "scheme": "http",
             "server": ("here", 80),
@@ -133,6 +134,32 @@ def test_a_clip_that_is_complete_is_sent_and_kept_by_nobody(served: Served) -> N
     assert answer.headers["cache-control"] == "no-store"
     assert "content-length" not in answer.headers
     assert [entry.action for entry in served.vault.entries()] == ["collect", "collect", "view"]
+
+
+@pytest.mark.parametrize(
+    "said", [None, "", "  ", "%20", "a%0Ab", "%E2%80%A8", "x" * (MAX_ACTOR + 1)]
+)
+def test_nobody_looks_without_a_name(served: Served, said: str | None) -> None:
+    served.grow(HEAD, "clip")
+
+    answer = asyncio.run(served.get(said))
+
+    assert (answer.status_code, "say who looks" in answer.text) == (400, True)
+    assert "view" not in [entry.action for entry in served.vault.entries()]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [("anna", "anna"), ("%C5%81ucja%20K.", "Łucja K."), ("x" * MAX_ACTOR, "x" * MAX_ACTOR)],
+)
+def test_the_person_who_looks_is_on_record(served: Served, said: str, name: str) -> None:
+    served.grow(HEAD, "clip")
+
+    answer = asyncio.run(served.get(said))
+
+    assert answer.status_code == 200
+    [look] = [entry for entry in served.vault.entries() if entry.action == "view"]
+    assert (look.actor, "admin API" in look.purpose) == (name, True)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from loadtest.browser import browser
 from loadtest.encoding import Form, Scene, encode_copy
 from loadtest.programs import stop
 from loadtest.rtmp import RtmpServer
+from streamguard.admin.clips import ACTOR
 from tests.kept import content_of
 from tests.processes import Row, Running, short_type, streamguard, until
 
@@ -62,7 +63,7 @@ class Site:
         self.flag_id = self.flags()[0]["flag_id"]
         self.url = f"{self.home}v1/evidence/{self.flag_id}/clip"
         self.token = (folder / "events.db.token").read_text()
-        self.headers = {"Authorization": f"Bearer {self.token}"}
+        self.headers = {"Authorization": f"Bearer {self.token}", ACTOR: "anna"}
 
     def flags(self, kind: str = "flag.opened") -> list[Row]:
         """Give the flags of the log, by their events of a kind."""
@@ -100,7 +101,7 @@ def test_a_browser_plays_the_clip_of_a_segment_that_is_open(
 ) -> None:
     until(lambda: site.status() == httpx.codes.OK)
 
-    with browser(site.token, site.home) as page:
+    with browser(site.headers, site.home) as page:
         played = page.play(site.url, PLAYED_S, PATIENCE_S)
 
     assert (played.error, site.closed()) == ("", [])
@@ -125,7 +126,7 @@ def test_what_is_watched_is_what_is_kept_and_every_look_is_on_record(
     with av.open(BytesIO(watched)) as clip:
         assert len(list(clip.decode(video=0))) > 25
     assert verified.code == 0, verified.out
-    assert '"actor": "admin API"' in shown.out
+    assert '"actor": "anna"' in shown.out
 
 
 async def watched_until_the_end(site: Site) -> bytes:
