@@ -32,13 +32,29 @@ def list_dead(arguments: argparse.Namespace) -> int:
 def send_dead(arguments: argparse.Namespace) -> int:
     """Have what Kafka refused sent again, all of it or some."""
     with closing(_opened(arguments)) as letters:
-        known = {letter.id for letter in letters.all()}
-        wanted = set(arguments.id) or known
-        if unknown := sorted(wanted - known):
-            raise ConfigError(f"no dead letter {unknown[0]}: see `dead-letters list`")
+        wanted = _wanted(arguments, letters)
         n_sent = letters.send_again(wanted, time.time())
     print(f"{n_sent} of {len(wanted)} wait to be sent again")
     return 0
+
+
+def drop_dead(arguments: argparse.Namespace) -> int:
+    """Let what Kafka refused go for good, some of it or, where that is said, all."""
+    if not arguments.id and not arguments.all:
+        raise ConfigError("name the ids of what is to be dropped, or give --all")
+    with closing(_opened(arguments)) as letters:
+        wanted = _wanted(arguments, letters)
+        n_dropped = letters.drop(wanted)
+    print(f"{n_dropped} of {len(wanted)} dropped")
+    return 0
+
+
+def _wanted(arguments: argparse.Namespace, letters: DeadLetters) -> set[str]:
+    known = {letter.id for letter in letters.all()}
+    wanted = set(arguments.id) or known
+    if unknown := sorted(wanted - known):
+        raise ConfigError(f"no dead letter {unknown[0]}: see `dead-letters list`")
+    return wanted
 
 
 def _opened(arguments: argparse.Namespace) -> DeadLetters:

@@ -49,6 +49,16 @@ def add_dead_letters(verbs: Verbs) -> None:
         "streamguard dead-letters send --config streamguard.toml",
     )
     send.add_argument("id", metavar="ID", nargs="*", help="of the event; all without it")
-    for verb in (listed, send):
+    drop = add_verb(
+        inner,
+        "drop",
+        "dead_verbs.drop_dead",
+        "let them go for good, where nobody needs them any more; the log keeps what it has",
+        "streamguard dead-letters drop --all --config streamguard.toml",
+    )
+    which = drop.add_mutually_exclusive_group()
+    which.add_argument("id", metavar="ID", nargs="*", default=[], help="of the event")
+    which.add_argument("--all", action="store_true", help="all of them")
+    for verb in (listed, send, drop):
         verb.add_argument("--log", type=Path, metavar="FILE", help="the event log")
         verb.add_argument("--config", type=Path, metavar="FILE", help="settings that name the log")

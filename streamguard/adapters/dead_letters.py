@@ -1,7 +1,7 @@
-"""What the broker refused for good: to be looked at, and sent again once the cause is gone.
+"""What the broker refused for good: to be looked at, then sent again or dropped.
 
-Rule: a record leaves the dead only by going to the end of the log, in the same transaction; its id
-stays, so that whoever has it already knows it.
+Rule: a record leaves the dead because a person says so: to the end of the log, under the same id,
+so that whoever has it already knows it; or for good, and then it counts as acknowledged, by them.
 """
 
 import json
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamguard.adapters.sqlite_file import LogFile
+from streamguard.adapters.sqlite_tally import ADD_ACKNOWLEDGED
 
 _ALL = "SELECT id, topic, problem, buried_s, body FROM dead ORDER BY offset"
 # One that the publisher has just refused waits until it has moved on: both would count it.
@@ -26,7 +27,7 @@ SELECT id, topic, json_extract(body, '$.partitionkey'), json_extract(body, '$.ty
     json_extract(body, '$.data.policy.severity')
 FROM dead WHERE offset = ?1
 """
-_RAISE = "DELETE FROM dead WHERE offset = ?"
+_RAISE = "DELETE FROM dead WHERE offset = ? RETURNING topic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,19 @@ class DeadLetters:
             for (offset,) in passed:
                 connection.execute(_MAKE_ROOM, (offset,))
                 connection.execute(_APPEND, (offset, now_s))
-                connection.execute(_RAISE, (offset,))
+                connection.execute(_RAISE, (offset,)).fetchall()
+        return len(passed)
+
+    def drop(self, ids: Collection[str]) -> int:
+        """Let some of them go for good; give how many. The log keeps what it still has of them.
+
+        One that the publisher refused just now, and has not moved on from, is left out.
+        """
+        with self._file.transaction() as connection:
+            passed = connection.execute(_PASSED, (json.dumps(sorted(ids)),)).fetchall()
+            for (offset,) in passed:
+                topic = connection.execute(_RAISE, (offset,)).get
+                connection.execute(ADD_ACKNOWLEDGED, (topic, 1))
         return len(passed)
 
     def close(self) -> None:

@@ -122,3 +122,48 @@ def test_others_stay_dead(outbox: SqliteOutbox, letters: DeadLetters) -> None:
 def test_there_are_none_without_a_log(path: Path) -> None:
     with pytest.raises(ConfigError, match="no event log"):
         DeadLetters(path)
+
+
+def test_one_that_is_dropped_is_no_longer_dead_and_stays_in_the_log(
+    log: SqliteLog, outbox: SqliteOutbox, letters: DeadLetters
+) -> None:
+    first = refuse_first(outbox)
+    place = outbox.position(FLAGS)
+
+    assert letters.drop([first.id]) == 1
+
+    assert letters.all() == []
+    assert outbox.tally(FLAGS) == Tally(2, 2, 0, 0)
+    assert outbox.read(FLAGS, place.next_offset, 9) == []
+    assert log.event(first.id) == first
+
+
+def test_the_account_adds_up_when_a_broker_forgets_what_was_dropped_and_it_is_pruned(
+    log: SqliteLog, outbox: SqliteOutbox, letters: DeadLetters
+) -> None:
+    first = refuse_first(outbox)
+    letters.drop([first.id])
+
+    outbox.begin_anew(FLAGS)
+    forgotten = outbox.tally(FLAGS)
+    log.prune(NOW_S, {FLAGS: NOW_S - MADE_S - 1}, has_broker=False)
+
+    assert forgotten == Tally(2, 0, 2, 0)
+    assert outbox.tally(FLAGS) == Tally(1, 0, 1, 0)
+
+
+def test_one_that_the_publisher_has_not_moved_on_from_cannot_be_dropped(
+    outbox: SqliteOutbox, letters: DeadLetters
+) -> None:
+    first = outbox.read(FLAGS, 1, 1)[0]
+    outbox.bury(first, "too large", NOW_S)
+
+    assert letters.drop([first.id]) == 0
+    assert [letter.id for letter in letters.all()] == [first.id]
+
+
+def test_only_those_that_were_named_are_dropped(outbox: SqliteOutbox, letters: DeadLetters) -> None:
+    refuse_first(outbox)
+
+    assert letters.drop(["another"]) == 0
+    assert len(letters.all()) == 1
