@@ -14,12 +14,13 @@ import structlog
 from streamguard.adapters.bank_file import add_entry, remove_entry
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
+from streamguard.adapters.told import event_of
 from streamguard.bank_build import EntryPlan, make_entry
 from streamguard.core.audit import Deed
 from streamguard.core.bank_values import Entry
 from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.errors import BankError, LogUnavailable, StreamguardError
-from streamguard.core.events import Event, Topic
+from streamguard.core.events import Topic
 from streamguard.core.manifest import Item
 from streamguard.exchange.by_hand import keep_out
 from streamguard.review.trail import Trail
@@ -70,6 +71,10 @@ class Banker:
             raise
         except StreamguardError as error:
             problem = str(error)
+            details["why"] = problem
+        except Exception as error:  # a clip of strangers, libraries, a full disk: no other waits
+            log.exception("banking_broke", decision_id=decision.decision_id)
+            problem = f"it broke: {type(error).__name__}"
             details["why"] = problem
         if problem is not None:
             log.error("banking_failed", decision_id=decision.decision_id, problem=problem)
@@ -158,7 +163,7 @@ def step(event_log: SqliteLog, banker: Banker, offset: int) -> int:
     """Carry out what is new; give the offset to go on at."""
     records = event_log.read(offset, Topic.DECISIONS)
     for record in records:
-        data = Event.model_validate_json(record.body).data
-        if isinstance(data, DecisionData):
-            banker.carry_out(data)
+        event = event_of(record)
+        if event is not None and isinstance(event.data, DecisionData):
+            banker.carry_out(event.data)
     return records[-1].offset + 1 if records else offset

@@ -1,5 +1,6 @@
 """Evidence that a person banked is found in streams, and what was wrong is taken out again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from streamguard.bank_build import EntryPlan
 from streamguard.cli import main
 from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.kept import Part, Subject
+from streamguard.core.record import row_of
 from streamguard.core.review_events import decision_event
 from streamguard.review.trail import Trail
 from streamguard.review_banking import Banker, entry_of, step
@@ -123,3 +125,23 @@ def test_an_entry_is_made_of_what_is_in_memory(tmp_path: Path, real_clips: dict[
     add_entry(tmp_path / "bank", entry)
 
     assert (entry.kind, entry.name, entry.policy) == ("video", "e", "TVEC-TEST")
+
+
+def test_what_breaks_is_on_record_and_holds_nothing_up(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.bank.write_text("no directory")  # an OSError of the file system, whatever was foreseen
+    bench.banker.carry_out(banked())
+    bench.bank.unlink()
+    bench.banker.carry_out(banked(supersedes="d-1", decision_id="d-2"))
+
+    assert [one.is_refused for one in bench.trail.records()] == [True, False]
+    assert "case-7" in bench.entries(capsys)
+
+
+def test_a_record_that_cannot_be_read_is_passed_over(bench: Bench) -> None:
+    row = row_of(decision_event(SOURCE, banked(), recorded_s=1.0))
+    bench.log.append([replace(row, body="{}")])
+
+    assert step(bench.log, bench.banker, 1) == 2
+    assert list(bench.trail.records()) == []

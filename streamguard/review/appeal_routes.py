@@ -12,7 +12,7 @@ from streamguard.core.decision_data import DecisionId, Note
 from streamguard.core.event_data import Name
 from streamguard.review.appeals import Answer as AppealAnswer
 from streamguard.review.cards import card, lease_row
-from streamguard.review.guard import Answer, Call, Door, Refused
+from streamguard.review.guard import Answer, Call, Door, Refused, read_said
 
 PLATFORM = "platform:api"
 """Who is on record for what the platform hands in."""
@@ -23,10 +23,9 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def _receive(call: Call) -> Answer:
-    said = call.said
-    decision_id = _ID.validate_python(call.text("decision_id"))
-    statement = _NOTE.validate_python(call.text("statement")) if "statement" in said else None
-    reference = _NAME.validate_python(call.text("reference")) if "reference" in said else None
+    decision_id = read_said(lambda: _ID.validate_python(call.text("decision_id")))
+    statement = _text(call, "statement", _NOTE)
+    reference = _text(call, "reference", _NAME)
     appeal = call.review.appeals.receive(PLATFORM, decision_id, statement, reference)
     return JSONResponse({"appeal_id": appeal.appeal_id, "received_at": appeal.received_at}, 201)
 
@@ -61,12 +60,18 @@ def _resolve(call: Call) -> Answer:
     result = call.text("result")
     if result not in {"upheld", "overturned"}:
         raise Refused(400, "give result: upheld or overturned")
-    said = call.said.get("explanation_public")
-    explanation = None if said is None else _NOTE.validate_python(said, strict=True)
+    explanation = None
+    if call.said.get("explanation_public") is not None:
+        explanation = _text(call, "explanation_public", _NOTE)
     answer = AppealAnswer(result == "overturned", call.text("reason_code"), explanation)
     appeal_id, token = call.path["appeal_id"], call.number("token")
     resolved = call.review.appeals.resolve(call.person, appeal_id, token, answer)
     return resolved.model_dump(mode="json", exclude_none=True)
+
+
+def _text(call: Call, name: str, kind: TypeAdapter[str]) -> str | None:
+    """Give a text of the body; None where there is none."""
+    return read_said(lambda: kind.validate_python(call.text(name))) if name in call.said else None
 
 
 APPEAL_DOORS: Sequence[Door] = (

@@ -7,7 +7,7 @@ else is done. What is refused to somebody who has signed in is on record.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -58,6 +58,9 @@ STATUS: dict[type[StreamguardError], int] = {
     LogUnavailable: 503,
     DeskUnavailable: 503,
 }
+
+
+T = TypeVar("T")
 
 
 class Refused(Exception):
@@ -117,6 +120,19 @@ class Call:
         return value
 
 
+def read_said(read: Callable[[], T]) -> T:
+    """Read what was said into a value.
+
+    Raises:
+        Refused: it is not as it has to be.
+    """
+    try:
+        return read()
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        raise Refused(400, f"{where or 'the body'}: not as it has to be") from None
+
+
 Answer = dict[str, Any] | Response
 Handler = Callable[[Call], Answer]
 
@@ -158,9 +174,6 @@ class Guard:
             response = await run_in_threadpool(self._answered, request, door, body)
         except Refused as refused:
             response = problem(refused.status, str(refused))
-        except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            response = problem(400, f"{where or 'the body'}: not as it has to be")
         except StreamguardError as error:
             response = problem(_status_of(error), str(error))
         except ClientDisconnect:

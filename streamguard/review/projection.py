@@ -9,8 +9,9 @@ from typing import Protocol
 
 import apsw
 
+from streamguard.adapters.told import event_of
 from streamguard.core.cases import with_stream
-from streamguard.core.events import Event, Topic
+from streamguard.core.events import Topic
 from streamguard.core.record import Record
 from streamguard.review.desk_file import FORGET, FROM_LOG, DeskFile
 from streamguard.review.folding import cases_by, fold, put_case
@@ -91,7 +92,9 @@ class Projection:
         new = [record for record in records if record.offset >= place]
         for record in new:
             if record.topic != Topic.AUDIT or SKIPPED in record.body:
-                fold(connection, Event.model_validate_json(record.body))
+                event = event_of(record)
+                if event is not None:
+                    fold(connection, event)
         if new:
             connection.execute("DELETE FROM place")
             connection.execute("INSERT INTO place VALUES (?)", (new[-1].offset + 1,))

@@ -17,7 +17,7 @@ from streamguard.core.ruling import Choice
 from streamguard.review.actions import actions_of
 from streamguard.review.budgets import FEWEST
 from streamguard.review.cards import action_rows, card, decision_rows, flag_row, lease_row
-from streamguard.review.guard import Answer, Call, Door, Refused
+from streamguard.review.guard import Answer, Call, Door, Refused, read_said
 from streamguard.review.looks import Held
 from streamguard.review.queue import SKIP_REASONS, Claimed
 
@@ -122,7 +122,7 @@ def _decide(call: Call) -> Answer:
     said = dict(call.said)
     token = call.number("token")
     del said["token"]
-    choice = Choice.model_validate(said)
+    choice = read_said(lambda: Choice.model_validate(said))
     made = call.review.rulings.decide(call.person, call.path["case_id"], token, choice)
     return made.model_dump(mode="json", exclude_none=True)
 
@@ -173,7 +173,7 @@ def _clip(call: Call) -> Answer:
 
 def _expose(call: Call) -> Answer:
     said = {name: value for name, value in call.said.items() if name != "token"}
-    exposure = Exposure.model_validate(said)
+    exposure = read_said(lambda: Exposure.model_validate(said))
     call.review.looks.expose(_held(call, str(call.number("token"))), exposure)
     standing = call.review.budgets.standing(call.person)
     today = call.review.looks.exposure_today(call.person)

@@ -9,8 +9,10 @@ from typing import Protocol
 
 from streamguard.core.audit import Deed, Head, chained, head_after
 from streamguard.core.audit_data import AuditData
+from streamguard.core.errors import LogUnavailable
 from streamguard.core.event_data import utc_text
 from streamguard.core.events import Event, Topic
+from streamguard.core.reading import read_event
 from streamguard.core.record import Record, Row
 from streamguard.core.review_events import audit_event
 
@@ -85,6 +87,7 @@ class Trail:
 
 
 def _audit_of(record: Record) -> AuditData:
-    data = Event.model_validate_json(record.body).data
-    assert isinstance(data, AuditData)  # noqa: S101  # the topic holds nothing else
-    return data
+    event = read_event(record.body)
+    if event is None or not isinstance(event.data, AuditData):
+        raise LogUnavailable("the audit was written by a later version of streamguard")
+    return event.data

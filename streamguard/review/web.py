@@ -61,7 +61,11 @@ def make_app(
     pages = page_routes(guard, board, Surroundings(START if oidc else None, banks))
     app = Starlette(
         routes=[*routes, *pages, Route("/livez", _alive)],
-        exception_handlers={404: _plain(404, "there is nothing here"), 405: _plain(405, "not so")},
+        exception_handlers={
+            404: _plain(404, "there is nothing here"),
+            405: _plain(405, "not so"),
+            500: _plain(500, "that is our fault, and in our log"),
+        },
     )
     app.state.board = board  # whoever serves it closes it, or pages keep their connections
     return app

@@ -8,15 +8,15 @@ changes nothing. Evidence that is damaged is put aside, told once, and keeps no 
 from collections.abc import Sequence
 
 import structlog
-from pydantic import ValidationError
 
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.told import event_of
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.custody import Detail, EvidenceClass, Standing
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.event_data import FlagData
-from streamguard.core.events import Event, Topic
+from streamguard.core.events import Topic
 from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import Manifest
 from streamguard.core.ports import Clock
@@ -91,11 +91,8 @@ class Follower:
     def _take(self, record: Record) -> None:
         if not (self._vault.folder.root / CUSTODY).exists():
             return  # nothing was ever kept
-        try:
-            data = Event.model_validate_json(record.body).data
-        except ValidationError:
-            log.warning("event_not_understood", event_id=record.id, offset=record.offset)
-            return
+        event = event_of(record)
+        data = event.data if event else None
         match data:
             case FlagData(state="closed"):
                 self._keep(data, record.body)
