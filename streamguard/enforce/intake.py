@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
-from pydantic import ValidationError
 
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.told import event_of
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import LogUnavailable
-from streamguard.core.events import Event, Topic
+from streamguard.core.events import Topic
 from streamguard.core.orders import Order, orders_of
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
@@ -115,9 +115,5 @@ class Intake:
 
 def decision_in(record: Record) -> DecisionData | None:
     """Read a decision; None where the record tells of something else, or cannot be read."""
-    try:
-        data = Event.model_validate_json(record.body).data
-    except ValidationError:
-        log.warning("decision_not_understood", event_id=record.id, offset=record.offset)
-        return None
-    return data if isinstance(data, DecisionData) else None
+    event = event_of(record)
+    return event.data if event and isinstance(event.data, DecisionData) else None

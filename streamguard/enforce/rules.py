@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from pydantic import ValidationError
 
 from streamguard.adapters.sqlite_actions import ActionStore
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.told import event_of
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.event_data import FlagData
@@ -147,11 +147,5 @@ class Rules:
 
 
 def _events(records: Sequence[Record]) -> list[Event]:
-    """Read events; those of another version are left out."""
-    events = []
-    for record in records:
-        try:
-            events.append(Event.model_validate_json(record.body))
-        except ValidationError:
-            log.warning("event_not_understood", event_id=record.id, offset=record.offset)
-    return events
+    """Read events; what cannot be read is left out."""
+    return [event for event in map(event_of, records) if event is not None]
