@@ -18,6 +18,9 @@ def add_review_verbs(verbs: Verbs) -> None:
         "serve the reviewers' console, beside run, until told to stop",
         "streamguard review --config streamguard.toml",
     )
+    review.add_argument(
+        "--test-page", action="store_true", help="call somebody by page_url now, and end"
+    )
     _add_config(review)
     account = verbs.add_parser("account", help="who may sign in at the console")
     _add_accounts(account.add_subparsers(required=True, metavar="VERB"))

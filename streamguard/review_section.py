@@ -4,9 +4,9 @@ Rule: as in `settings`, which reads it; here is what it is.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from streamguard.core.decision_data import ActionKind
 from streamguard.section import Section
@@ -44,6 +44,18 @@ class ReviewSection(Section):
     """How a person's decision on what a machine found is declared (DSA, art. 17); ask counsel."""
     platform_token_file: Path | None = None
     """Holds the token with which the platform hands in appeals; without it none are taken."""
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9114
+    """Port of its own /metrics, on [http] host; 0 takes any free one."""
+    page_url: str = ""
+    """Is sent a signed POST when an urgent case (P0) has nobody; https, or http within this host or
+    network. Without it that is counted alone."""
+    page_secret_file: Path | None = None
+    """Holds what it is signed with: 24 to 64 bytes in base64 (Standard Webhooks)."""
+    page_after_s: Annotated[float, Field(ge=0, le=3_600)] = 60.0
+    """How long an urgent case waits for somebody who is signed in before others are called,
+    seconds; where nobody is, they are called at once."""
+    page_again_s: Annotated[float, Field(ge=10, le=86_400)] = 300.0
+    """How long after a call the next one, while still nobody looks, seconds."""
     oidc_issuer: (
         Annotated[
             str,
@@ -62,6 +74,14 @@ class ReviewSection(Section):
     """What of the provider's word is the name of the account here; an email must be verified."""
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")] | None = None
     """Where browsers find the console; the provider sends them back below it."""
+
+    @model_validator(mode="after")
+    def _call_is_signed(self) -> Self:
+        if self.page_url and not self.page_url.startswith(("https://", "http://")):
+            raise ValueError("give a page_url that begins with https:// or http://")
+        if self.page_url and self.page_secret_file is None:
+            raise ValueError("a page_url needs a page_secret_file: unsigned, anybody could call")
+        return self
 
 
 def review_file(section: ReviewSection, log_file: Path) -> Path:

@@ -5,18 +5,21 @@ Rule: it cuts nothing: what was decided goes into the log, and who may cut reads
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Callable
 
 import structlog
 
 from streamguard import process
 from streamguard.adapters.http_server import HttpServer, listen
+from streamguard.adapters.http_status import HttpStatus
 from streamguard.admin.token import is_allowed, read_token
 from streamguard.core.errors import StreamguardError
 from streamguard.review.service import Review
 from streamguard.review.web import make_app
 from streamguard.review_audience import keep_audience
 from streamguard.review_banking import keep_banked
+from streamguard.review_paging import PagingMeter, keep_paged, try_call, webhook_of
 from streamguard.review_parts import oidc_of, open_review
 from streamguard.review_section import ReviewSection
 from streamguard.runtime.stop import Stop
@@ -29,6 +32,9 @@ be on the screen."""
 GRACE_S = 2
 """How long requests that are under way may go on at the end, seconds."""
 
+NOT_REACHED = 3
+"""Exit code: what is depended on is down."""
+
 log = structlog.get_logger()
 
 
@@ -39,14 +45,24 @@ def review(arguments: argparse.Namespace) -> int:
 
     async def watched(stop: Stop) -> int:
         with open_review(settings) as parts:
+            if arguments.test_page:
+                return await _tested(parts, settings.review)
             await _serve(parts, settings, stop)
         return 0
 
     return process.run_until_signal(watched)
 
 
+async def _tested(parts: Review, section: ReviewSection) -> int:
+    """Call somebody once, and say what came of it."""
+    answer = await try_call(parts, section)
+    sys.stdout.write(f"{answer.what}\n")
+    return 0 if answer.meaning == "done" else NOT_REACHED
+
+
 async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
-    section = settings.review
+    section, meter = settings.review, PagingMeter()
+    webhook_of(section)  # what is wrong with it is said before anything begins
     listening = listen(section.host, section.port, "[review] port")
     app = make_app(
         parts,
@@ -56,20 +72,33 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
         banks=tuple(sorted(path.resolve().name for path in settings.bank.paths)),
     )
     server = HttpServer(app, grace_s=GRACE_S)
-    log.info("review_started", port=listening.getsockname()[1])
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve([listening]))
-        beside = [
-            tasks.create_task(_follow(parts)),
-            tasks.create_task(keep_audience(settings, parts.desk.file)),
-            tasks.create_task(keep_banked(settings, parts.looks.vault, parts.desk.trail)),
-        ]
-        await stop.wait()
-        app.state.board.is_closed = True  # or open pages keep their connections
-        server.should_exit = True
-        for task in beside:
-            task.cancel()
+    port = listening.getsockname()[1]
+    with _status(settings, meter) as status:
+        log.info("review_started", port=port, metrics_port=status.port)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve([listening]))
+            beside = [
+                tasks.create_task(_follow(parts)),
+                tasks.create_task(keep_audience(settings, parts.desk.file)),
+                tasks.create_task(keep_banked(settings, parts.looks.vault, parts.desk.trail)),
+                tasks.create_task(keep_paged(parts, section, meter)),
+            ]
+            await stop.wait()
+            app.state.board.is_closed = True  # or open pages keep their connections
+            server.should_exit = True
+            for task in beside:
+                task.cancel()
     log.info("review_stopped")
+
+
+def _status(settings: Settings, meter: PagingMeter) -> HttpStatus:
+    """Make what serves metrics.
+
+    Raises:
+        ConfigError: its address cannot be had.
+    """
+    host, port = settings.http.host, settings.review.metrics_port
+    return HttpStatus(host, port, meter.registry, live=lambda: None, ready=lambda: None)
 
 
 def _platform_of(section: ReviewSection) -> Callable[[str | None], bool]:

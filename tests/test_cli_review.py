@@ -24,7 +24,9 @@ PASSWORD = "correct horse battery"  # noqa: S105  # of nobody
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "streamguard.toml"
-    file.write_text(f'[log]\nfile = "{tmp_path / "log.db"}"\n[review]\nport = 0\n')
+    file.write_text(
+        f'[log]\nfile = "{tmp_path / "log.db"}"\n[review]\nport = 0\nmetrics_port = 0\n'
+    )
     return file
 
 

@@ -140,6 +140,7 @@ CREATE TABLE IF NOT EXISTS strain (
     account_id TEXT NOT NULL, at_s REAL NOT NULL, strain_s REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS strain_by_time ON strain (at_s, account_id);
+CREATE TABLE IF NOT EXISTS paged (at_s REAL NOT NULL) STRICT;
 """
 
 _SETTINGS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"

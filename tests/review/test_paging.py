@@ -1,0 +1,162 @@
+"""Somebody is called when an urgent case has nobody, and how long that went on is counted."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from streamguard.core.audit_data import AuditData
+from streamguard.review.paging import Look, Pager
+from streamguard.review.web_sessions import IDLE_S
+from tests.made_reviews import flag, flag_opened
+from tests.review.bench import Bench
+from tests.review.console import Console
+
+AFTER_S, AGAIN_S = 60.0, 300.0
+
+
+class Night:
+    """A console that is looked after by a pager."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.console = Console(bench)
+        self.pager = self.another()
+
+    def another(self) -> Pager:
+        return Pager(
+            self.console.review, self.bench.clock.monotonic, after_s=AFTER_S, again_s=AGAIN_S
+        )
+
+    def tell(self, number: int = 1, severity: str = "P0", code: str = "tvec") -> None:
+        made = flag(number, session=f"s-{number}", severity=severity, code=code)
+        self.bench.tell(flag_opened(made))
+
+    def look(self, after_s: float = 0.0) -> Look:
+        self.bench.clock.advance(after_s)
+        self.bench.desk.projection.catch_up()
+        return self.pager.look()
+
+    def called(self) -> list[dict[str, str]]:
+        return [
+            {detail.name: detail.value for detail in one.details}
+            for one in self.bench.desk.trail.records()
+            if one.action == "paging.called"
+        ]
+
+
+@pytest.fixture
+def night(bench: Bench) -> Iterator[Night]:
+    return Night(bench)
+
+
+def test_nobody_is_called_while_nothing_urgent_waits(night: Night) -> None:
+    night.tell(severity="P1")
+
+    assert night.look().call is None
+    assert night.look(3_600).call is None
+    assert night.called() == []
+
+
+def test_an_urgent_case_calls_somebody_at_once_where_nobody_is_there(night: Night) -> None:
+    night.tell()
+
+    look = night.look()
+
+    assert look.call is not None
+    assert isinstance(look.call.data, AuditData)
+    [said] = night.called()
+    assert (said["why"], said["severity"], said["policy"]) == ("nobody_is_there", "P0", "tvec")
+    assert (said["is_live"], said["n_cases"]) == ("yes", "1")
+
+
+def test_one_call_is_for_all_that_wait_and_comes_again(night: Night) -> None:
+    night.tell(1)
+    night.look()
+    night.tell(2)
+
+    assert night.look(AGAIN_S - 1).call is None
+    assert night.look(1).call is not None
+    assert [one["n_cases"] for one in night.called()] == ["1", "2"]
+
+
+def test_two_consoles_call_once(night: Night) -> None:
+    night.tell()
+    night.look()
+
+    assert night.another().look().call is None
+    assert len(night.called()) == 1
+
+
+def test_who_is_signed_in_is_there(night: Night) -> None:
+    night.console.account("reviewer", "anna")
+    night.console.signed_in("anna")
+    night.tell()
+
+    assert night.look().call is None
+    assert night.look(IDLE_S).call is not None  # nothing was heard of her
+
+
+@pytest.mark.parametrize(
+    ("role", "clearance"), [("auditor", "*"), ("operator", "*"), ("reviewer", "other")]
+)
+def test_who_may_not_judge_it_does_not_count(night: Night, role: str, clearance: str) -> None:
+    night.console.account(role, "somebody", clearance)
+    night.console.signed_in("somebody")
+    night.tell()
+
+    assert night.look().call is not None
+
+
+def test_a_case_that_all_who_are_there_passed_on_calls_somebody(night: Night) -> None:
+    anna = night.console.account("reviewer", "anna").person
+    night.console.signed_in("anna")
+    night.tell()
+    claimed = night.bench.claim(anna)
+    in_hand = night.look()
+    night.bench.queue.skip(anna, claimed.case.case_id, claimed.lease.token, "language")
+
+    assert in_hand.call is None
+    assert night.look().call is not None
+
+
+@pytest.mark.parametrize(("waited_s", "is_called"), [(AFTER_S - 1, False), (AFTER_S, True)])
+def test_what_nobody_takes_calls_somebody_after_a_while(
+    night: Night, waited_s: float, *, is_called: bool
+) -> None:
+    night.console.account("reviewer", "anna")
+    night.console.signed_in("anna")
+    night.tell()
+    night.look()
+
+    look = night.look(waited_s)
+
+    assert (look.call is not None) == is_called
+    assert look.unreviewed_s == 0  # somebody is there
+    assert [one["why"] for one in night.called()] == ["nobody_takes_it"] * is_called
+
+
+def test_the_time_that_nobody_looked_is_counted_for_each_case(night: Night) -> None:
+    night.tell(1)
+    first = night.look()
+    night.tell(2)
+
+    second, third = night.look(10), night.look(10)
+
+    assert [one.unreviewed_s for one in (first, second, third)] == [0, 10, 20]
+
+
+def test_that_somebody_came_is_on_record_with_how_long_it_took(night: Night) -> None:
+    night.console.account("reviewer", "anna")
+    night.tell()
+    night.look()
+    night.bench.clock.advance(25)
+    night.console.signed_in("anna")
+
+    night.look()
+    again = night.look(1)
+
+    [said] = [one for one in night.bench.desk.trail.records() if one.action == "paging.answered"]
+    assert [(one.name, one.value) for one in said.details] == [("unreviewed_s", "25")]
+    assert again.unreviewed_s == 0
+    night.bench.clock.advance(IDLE_S)
+    assert night.look().call is not None  # a new call, although the last was not long ago
