@@ -6,6 +6,7 @@ not passed it on. One call is for all that wait; it comes again until they are l
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from streamguard.core.audit import Deed
 from streamguard.core.cases import Case
@@ -121,7 +122,7 @@ class Pager:
         desk = self._review.desk
         with desk.file.transaction() as connection:
             now_s = desk.wall()
-            called: list[tuple[float]] = connection.execute(_CALLED).fetchall()
+            called: list[Any] = connection.execute(_CALLED).fetchall()
             if any(0 <= now_s - at_s < self._again_s for (at_s,) in called):
                 return None
             deed = _deed(waiting, now_s)
