@@ -241,6 +241,12 @@ def _add_dead_letters(verbs: Verbs) -> None:
     add_dead_letters(verbs)
 
 
+def _add_put_aside(verbs: Verbs) -> None:
+    from streamguard.forward_cli import add_put_aside  # noqa: PLC0415  # of few starts
+
+    add_put_aside(verbs)
+
+
 def _add_backup(verbs: Verbs) -> None:
     backup = add_verb(
         verbs,
@@ -277,6 +283,7 @@ _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "model": _add_model,
     "topics": _add_topics,
     "dead-letters": _add_dead_letters,
+    "put-aside": _add_put_aside,
     "evidence": _add_evidence,
     **dict.fromkeys(("review", "account", "audit"), _add_review),
     "backup": _add_backup,

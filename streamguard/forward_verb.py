@@ -4,6 +4,7 @@ Rule: it only reads the log, but for its own place in it.
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,11 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from streamguard import process
+from streamguard.adapters.put_aside import PutAside
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.webhook import Webhook
-from streamguard.core.errors import ConfigError
+from streamguard.core.errors import ConfigError, LogUnavailable
 from streamguard.core.webhook import Meaning, secret_of
 from streamguard.runtime.forwarder import Forwarder
 from streamguard.runtime.stop import Stop
@@ -32,8 +34,6 @@ def forward(arguments: argparse.Namespace) -> int:
     process.configure_logging()
     settings = load_settings(arguments.config)
     section = settings.webhook
-    if not section.url:
-        raise ConfigError(f"{arguments.config} has no [webhook] with a url: there is nothing to do")
     secret = read_secret(section)
     with SqliteLog(settings.log.file, "write") as event_log:
         known = event_log.position(section.group)
@@ -52,8 +52,10 @@ def read_secret(section: WebhookSection) -> bytes:
     """Read what requests are signed with.
 
     Raises:
-        ConfigError: it cannot be read, or is no secret.
+        ConfigError: there is no webhook, or the secret cannot be read, or is none.
     """
+    if not section.url:
+        raise ConfigError("there is no [webhook] with a url: nothing is forwarded")
     file = section.secret_file or Path()
     try:
         return secret_of(file.read_text(encoding="ascii"))
@@ -87,7 +89,8 @@ async def _forwarded(
         topics=frozenset(section.topics),
         at_once=section.at_once,
     )
-    meter.watch(lambda: event_log.end_offset() - forwarder.place)
+    aside = PutAside(settings.log.file, section.group)
+    meter.watch(lambda: event_log.end_offset() - forwarder.place, aside.count)
     server, _ = start_http_server(section.port, settings.http.host, meter.registry)
     log.info("forward_started", port=server.server_port, offset=offset)
     try:
@@ -96,6 +99,7 @@ async def _forwarded(
         server.shutdown()
         server.server_close()
         await webhook.close()
+        aside.close()
     log.info("forward_stopped", waiting=forwarder.n_waiting)
     return 0
 
@@ -122,6 +126,16 @@ class Meter:
             "Events of the log, those of other topics among them, that are not behind us.",
             registry=self.registry,
         )
+        self._put_aside = Counter(
+            "streamguard_forward_put_aside",
+            "Events that were refused for what they are, time and again, and are tried no more.",
+            registry=self.registry,
+        )
+        self._aside = Gauge(
+            "streamguard_forward_aside",
+            "Events that were put aside, and that nobody has sent or dropped.",
+            registry=self.registry,
+        )
 
     def forwarded(self, meaning: Meaning, late_s: float) -> None:
         """Count a try, and how long after its event was made it was."""
@@ -129,6 +143,19 @@ class Meter:
         if meaning == "done":
             self._late.observe(late_s)
 
-    def watch(self, backlog: Callable[[], float]) -> None:
-        """Export what is still to be done."""
-        self._backlog.set_function(backlog)
+    def put_aside(self) -> None:
+        """Count an event that is tried no more."""
+        self._put_aside.inc()
+
+    def watch(self, backlog: Callable[[], float], aside: Callable[[], float]) -> None:
+        """Export what is still to be done, by us and by people."""
+        self._backlog.set_function(lambda: _or_nan(backlog))
+        self._aside.set_function(lambda: _or_nan(aside))
+
+
+def _or_nan(look: Callable[[], float]) -> float:
+    """Look; a log that cannot be read must not keep all other metrics back."""
+    try:
+        return look()
+    except LogUnavailable:
+        return math.nan

@@ -15,6 +15,7 @@ from typing import Literal, Self
 import apsw
 
 from streamguard.adapters.failpoint import reach
+from streamguard.adapters.put_aside import PUT_ASIDE
 from streamguard.adapters.sqlite_file import LogFile
 from streamguard.adapters.sqlite_sessions import (
     OPEN_FLAGS,
@@ -203,6 +204,16 @@ class SqliteLog:
         """
         with self._file.transaction() as connection:
             connection.execute(_COMMIT, (group, offset, now_s))
+
+    def put_aside(self, group: str, record: Record, problem: str, now_s: float) -> None:
+        """Keep what the receiver of a group will not take, and why; the first reason stays.
+
+        now_s: seconds since 1970 UTC.
+        """
+        body = (record.key, record.id, record.type, record.recorded_s, record.body)
+        values = (group, record.offset, record.topic, *body, problem, now_s)
+        with self._file.transaction() as connection:
+            connection.execute(PUT_ASIDE, values)
 
     def prune(
         self, now_s: float, retention_s_by_topic: Mapping[str, float], *, has_broker: bool

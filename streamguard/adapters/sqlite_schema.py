@@ -5,9 +5,10 @@ Rule: a step only adds, and runs whole or not at all: a crash in the middle leav
 
 import apsw
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Kept in the file as `user_version`; 2 added the tables of delivery to a broker, 3 those of
-sessions that go on, 4 what lets an urgent flag overtake, and the account of what was delivered."""
+sessions that go on, 4 what lets an urgent flag overtake, and the account of what was delivered, 5
+what a webhook refused."""
 
 APPLICATION_ID = 0x53674C67
 """Kept in the file ("SgLg"), so that no other SQLite database is taken for a log."""
@@ -84,7 +85,23 @@ FROM (SELECT topic FROM events UNION SELECT topic FROM dead) AS known;
 """.replace("alive WHERE", "events AS alive WHERE offset NOT IN (SELECT offset FROM dead) AND")
 """Flags of older versions have no severity here: those that wait go out in the log's order."""
 
-_STEPS = (_EVENTS, _DELIVERY, _SESSIONS, _OVERTAKING)
+_PUT_ASIDE = """
+CREATE TABLE put_aside (
+    group_name TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    key TEXT NOT NULL,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    recorded_s REAL NOT NULL,
+    body TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    aside_s REAL NOT NULL,
+    PRIMARY KEY (group_name, offset)
+) STRICT, WITHOUT ROWID;
+"""
+
+_STEPS = (_EVENTS, _DELIVERY, _SESSIONS, _OVERTAKING, _PUT_ASIDE)
 """Each makes the next version out of the one before; the first one makes the file."""
 
 

@@ -2,8 +2,8 @@
 
 Rule: at least once, and of one key in the order of the log; what is not taken yet is asked again
 until it is, and holds back the events of its own key alone. An event that the receiver refuses for
-what it is, time and again, is put aside: told, counted, and still in the log. While the log cannot
-be read or written, what is in memory goes on, and the log is asked again.
+what it is, time and again, is put aside: told, counted, and kept for a person to look at. While the
+log cannot be read or written, what is in memory goes on, and the log is asked again.
 """
 
 import asyncio
@@ -12,15 +12,16 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import structlog
 
 from streamguard.core.backoff import delay_s
 from streamguard.core.errors import LogUnavailable
+from streamguard.core.forward_ports import ConsumedLog, ForwardMeter
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
-from streamguard.core.webhook import Answer, Meaning
+from streamguard.core.webhook import Answer
 from streamguard.runtime.stop import Stop
 
 POLL_S = 0.1
@@ -43,30 +44,6 @@ NOTE_EVERY_S = 1.0
 Use = Literal["read", "write"]
 
 log = structlog.get_logger()
-
-
-class ConsumedLog(Protocol):
-    """The log, as a consumer group knows it; each method may raise LogUnavailable."""
-
-    def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
-        """Give records from an offset on."""
-        ...
-
-    def end_offset(self) -> int:
-        """Give the offset that the next record will have at the least."""
-        ...
-
-    def commit(self, group: str, offset: int, now_s: float) -> None:
-        """Note what the group reads next."""
-        ...
-
-
-class ForwardMeter(Protocol):
-    """Counts what becomes of events."""
-
-    def forwarded(self, meaning: Meaning, late_s: float) -> None:
-        """Count a try, and how long after its event was made it was."""
-        ...
 
 
 @dataclass(slots=True)
@@ -221,13 +198,8 @@ class Forwarder:
     async def _try(self, key: _Key) -> None:
         record = key.waiting[0]
         answer = await self._send(record)
-        key.is_busy = False
         self._meter.forwarded(answer.meaning, max(0.0, self._clock.wall() - record.recorded_s))
-        key.n_refusals += answer.meaning == "refused"
-        if answer.meaning == "done":
-            self._done(key)
-        elif key.n_refusals >= MAX_REFUSALS:
-            log.error("event_put_aside", event_id=record.id, offset=record.offset, why=answer.what)
+        if answer.meaning == "done" or await self._is_put_aside(key, answer):
             self._done(key)
         else:
             key.n_failures += 1
@@ -236,6 +208,26 @@ class Forwarder:
             wait_s = delay_s(key.n_failures + 1, random.random())  # noqa: S311  # spreads, hides nothing
             key.due_s = self._clock.monotonic() + max(wait_s, answer.wait_s)
             self._leave(key)
+        key.is_busy = False
+
+    async def _is_put_aside(self, key: _Key, answer: Answer) -> bool:
+        """Keep the first event of a key for a person to look at, where it was refused too often."""
+        if answer.meaning != "refused":
+            return False
+        key.n_refusals += 1
+        if key.n_refusals < MAX_REFUSALS:
+            return False
+        record, why = key.waiting[0], answer.what
+        now_s = self._clock.wall()
+        try:
+            await asyncio.to_thread(self._log.put_aside, self._group, record, why, now_s)
+        except LogUnavailable as error:
+            self._tell("write", error)
+            return False
+        self._tell("write", None)
+        self._meter.put_aside()
+        log.error("event_put_aside", event_id=record.id, offset=record.offset, why=why)
+        return True
 
     def _done(self, key: _Key) -> None:
         """Let the first event of a key go."""

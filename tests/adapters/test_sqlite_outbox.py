@@ -292,10 +292,11 @@ def test_what_was_pruned_without_a_broker_was_never_there_to_be_delivered(
 
 
 LATER = """
+DROP TABLE put_aside;
 DROP TABLE tally; DROP TABLE ahead; DROP INDEX events_urgent; DROP INDEX events_by_key;
 ALTER TABLE events DROP COLUMN severity; PRAGMA user_version = 3
 """
-"""What takes a log of this version back to the one before."""
+"""What takes a log of this version back to the third."""
 
 
 def as_version_3(path: Path) -> None:

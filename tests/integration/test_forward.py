@@ -118,6 +118,51 @@ def test_a_receiver_that_refuses_our_signature_gets_nothing_else(
     assert receiver.taken == []
 
 
+def put_aside(verb: str, file: Path, *more: str) -> Finished:
+    return streamguard("put-aside", verb, "--config", file, *more, cwd=file.parent)
+
+
+def test_what_is_refused_is_put_aside_and_can_be_listed_sent_and_dropped(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    file, flags = (
+        config(tmp_path, receiver.url),
+        [opened(number, f"s{number}") for number in (1, 2)],
+    )
+    receiver.status = 422
+    with SqliteLog(tmp_path / "log.db") as event_log:
+        event_log.append(flags)
+        with forwarding(file, "--from-start") as run:
+            for flag in flags:
+                run.wait_for(run.log, event="event_put_aside", event_id=flag.id)
+            port = run.wait_for(run.log, event="forward_started")["port"]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                metrics = answer.read().decode()
+            not_now = put_aside("send", file)
+            receiver.status = 204
+            sent = put_aside("send", file, flags[1].id)
+            left = put_aside("list", file).rows
+            run.stop(signal.SIGTERM)
+        wrong = put_aside("send", file, flags[1].id)
+        too_much = put_aside("drop", file)
+        dropped = put_aside("drop", file, "--all")
+        nothing = put_aside("list", file)
+
+    assert "streamguard_forward_put_aside_total 2.0" in metrics
+    assert "streamguard_forward_aside 2.0" in metrics
+    assert (not_now.code, not_now.out.splitlines()[-1]) == (3, "0 of 2 were taken")
+    assert (sent.code, sent.out.splitlines()[-1]) == (0, "1 of 1 were taken")
+    assert numbers(receiver) == [2]
+    assert [(row["id"], row["reason"]) for row in left] == [
+        (flags[0].id, "the webhook answers with HTTP 422")
+    ]
+    assert left[0]["event"]["data"]["stream"]["stream_id"] == "s1"
+    assert (wrong.code, flags[1].id in wrong.problem) == (2, True)
+    assert (too_much.code, "or give --all" in too_much.problem) == (2, True)
+    assert (dropped.code, dropped.out) == (0, "1 dropped\n")
+    assert (nothing.code, nothing.out) == (0, "")
+
+
 def dry_run(file: Path, *more: str) -> Finished:
     return streamguard("forward", "--config", file, "--dry-run", *more, cwd=file.parent)
 
@@ -137,7 +182,7 @@ def test_a_dry_run_tells_how_much_waits_and_sends_nothing(
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        ("", "has no [webhook] with a url"),
+        ("", "no [webhook] with a url"),
         ('[webhook]\nurl = "http://hidden"', "a webhook needs a secret_file"),
         ('[webhook]\nurl = "ftp://hidden"', "begins with https:// or http://"),
         ('[webhook]\nurl = "http://hidden"\nsecret_file = "none"', "cannot be read"),

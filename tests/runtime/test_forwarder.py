@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from loadtest.made_events import opened
+from streamguard.adapters.put_aside import PutAside
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import Event
@@ -51,9 +53,13 @@ class Receiver:
 class Meter:
     def __init__(self) -> None:
         self.tries: list[Meaning] = []
+        self.n_aside = 0
 
     def forwarded(self, meaning: Meaning, late_s: float) -> None:
         self.tries.append(meaning)
+
+    def put_aside(self) -> None:
+        self.n_aside += 1
 
 
 class TurningClock(FakeClock):
@@ -163,7 +169,13 @@ def test_what_was_not_taken_is_asked_again_until_it_is(event_log: SqliteLog) -> 
     assert rig.meter.tries == ["again", "refused", "again", "done", "done"]
 
 
-def test_what_is_refused_time_and_again_is_put_aside(event_log: SqliteLog) -> None:
+def kept_aside(folder: Path) -> list[tuple[str, str]]:
+    """Give id and reason of what was put aside."""
+    with closing(PutAside(folder / "log.db", "webhook")) as aside:
+        return [(one.record.id, one.problem) for one in aside.all()]
+
+
+def test_what_is_refused_time_and_again_is_put_aside(event_log: SqliteLog, tmp_path: Path) -> None:
     events = [opened(1), opened(2)]
     event_log.append(events)
     rig = Rig(event_log)
@@ -173,6 +185,36 @@ def test_what_is_refused_time_and_again_is_put_aside(event_log: SqliteLog) -> No
 
     assert rig.receiver.came == [events[0].id] * MAX_REFUSALS + [events[1].id]
     assert rig.receiver.taken == [events[1].id]
+    assert rig.meter.n_aside == 1
+    assert kept_aside(tmp_path) == [(events[0].id, "not that")]
+
+
+def test_what_is_refused_once_less_is_not_put_aside(event_log: SqliteLog, tmp_path: Path) -> None:
+    event = opened(1)
+    event_log.append([event])
+    rig = Rig(event_log)
+    rig.receiver.scripts[event.id] = [REFUSED] * (MAX_REFUSALS - 1) + [AGAIN]
+
+    rig.forward(lambda rig: len(rig.receiver.taken) == 1)
+
+    assert rig.meter.n_aside == 0
+    assert kept_aside(tmp_path) == []
+
+
+def test_nothing_is_let_go_that_could_not_be_put_aside(tmp_path: Path) -> None:
+    """It is tried, and held back, until the log can be written."""
+    events = [opened(1), opened(2)]
+    with HarmedLog(tmp_path / "log.db") as event_log:
+        event_log.append(events)
+        event_log.n_asides = 2
+        rig = Rig(event_log)
+        rig.receiver.scripts[events[0].id] = [REFUSED] * 1_000
+
+        rig.forward(lambda rig: len(rig.receiver.taken) == 1)
+
+    assert rig.receiver.came == [events[0].id] * (MAX_REFUSALS + 2) + [events[1].id]
+    assert rig.meter.n_aside == 1
+    assert kept_aside(tmp_path) == [(events[0].id, "not that")]
 
 
 def test_it_goes_on_where_it_was_and_sends_nothing_twice_that_was_noted(
@@ -249,6 +291,7 @@ class HarmedLog(SqliteLog):
 
     n_reads = 0
     n_commits = 0
+    n_asides = 0
 
     def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
         if self.n_reads > 0:
@@ -261,6 +304,12 @@ class HarmedLog(SqliteLog):
             self.n_commits -= 1
             raise LogUnavailable("the disk is full")
         super().commit(group, offset, now_s)
+
+    def put_aside(self, group: str, record: Record, problem: str, now_s: float) -> None:
+        if self.n_asides > 0:
+            self.n_asides -= 1
+            raise LogUnavailable("the disk is full")
+        super().put_aside(group, record, problem, now_s)
 
 
 @pytest.mark.parametrize(("n_reads", "n_commits"), [(3, 0), (0, 3), (2, 2)])
