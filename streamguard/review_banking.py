@@ -5,7 +5,6 @@ done is on record with its reason, and holds nothing else up. No picture reaches
 """
 
 import asyncio
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,13 +14,13 @@ from streamguard.adapters.bank_file import add_entry, remove_entry
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.told import event_of
-from streamguard.bank_build import EntryPlan, make_entry
+from streamguard.bank_build import EntryPlan
 from streamguard.core.audit import Deed
-from streamguard.core.bank_values import Entry
 from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.errors import BankError, LogUnavailable, StreamguardError
 from streamguard.core.events import Topic
 from streamguard.core.manifest import Item
+from streamguard.evidence_hash import entry_of
 from streamguard.exchange.by_hand import keep_out
 from streamguard.review.trail import Trail
 from streamguard.settings import Settings
@@ -120,23 +119,6 @@ class Banker:
                         if item.role == role:
                             return flag_id, item
         raise BankError("nothing is kept of the flags that could be put into a bank")
-
-
-def entry_of(content: bytes, plan: EntryPlan) -> Entry:
-    """Make an entry of a clip or a still that is in memory, and nowhere else.
-
-    Raises:
-        BankError: no frame of it can be matched, or the name is malformed.
-        StreamguardError: it cannot be read.
-    """
-    handle = os.memfd_create("evidence", os.MFD_CLOEXEC)
-    try:
-        with open(handle, "wb", closefd=False) as file:  # it has no path
-            file.write(content)
-        source = f"/proc/self/fd/{handle}"
-        return make_entry(source, plan, SystemClock(), lambda *_: None)
-    finally:
-        os.close(handle)
 
 
 async def keep_banked(settings: Settings, vault: Vault | None, trail: Trail) -> None:

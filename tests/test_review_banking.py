@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from streamguard.adapters.bank_file import add_entry
 from streamguard.adapters.sqlite_log import SqliteLog
-from streamguard.bank_build import EntryPlan
 from streamguard.cli import main
 from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.kept import Part, Subject
 from streamguard.core.record import row_of
 from streamguard.core.review_events import decision_event
 from streamguard.review.trail import Trail
-from streamguard.review_banking import Banker, entry_of, step
+from streamguard.review_banking import Banker, step
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.core_fakes import SOURCE
@@ -117,14 +115,6 @@ def test_a_decision_that_says_nothing_of_banks_does_nothing_to_them(bench: Bench
 
     assert list(bench.trail.records()) == []
     assert not bench.bank.exists()
-
-
-def test_an_entry_is_made_of_what_is_in_memory(tmp_path: Path, real_clips: dict[str, Path]) -> None:
-    entry = entry_of(real_clips["carphone_pristine"].read_bytes(), EntryPlan("e", "TVEC-TEST"))
-
-    add_entry(tmp_path / "bank", entry)
-
-    assert (entry.kind, entry.name, entry.policy) == ("video", "e", "TVEC-TEST")
 
 
 def test_what_breaks_is_on_record_and_holds_nothing_up(

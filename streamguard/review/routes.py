@@ -140,10 +140,13 @@ def _restore(call: Call) -> Answer:
 
 def _evidence(call: Call) -> Answer:
     found = call.review.looks.items(_held(call, call.asked.get("token", "")))
+    flags = call.review.desk.flags(call.path["case_id"])
+    epochs = {one.flag_id: one.stream.epoch for one in flags}
     return {
         "items": [
             {
                 "flag_id": flag_id,
+                "epoch": epochs[flag_id],
                 "number": item.number,
                 "role": item.role,
                 "media_type": item.media_type,

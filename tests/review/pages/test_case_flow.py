@@ -67,6 +67,34 @@ def test_a_cut_wants_its_key_to_stay_pressed(site: Site, page: Page) -> None:
     assert site.decisions() == []
 
 
+def test_a_finger_that_only_scrolled_cuts_nothing(site: Site, page: Page) -> None:
+    page.keyboard.press("1")
+    page.keyboard.press("a")
+    cut = page.locator("[data-action=cut]")
+    cut.dispatch_event("pointerdown")
+    expect(cut).to_have_class(re.compile("pressed"))
+
+    cut.dispatch_event("pointercancel")
+
+    expect(cut).not_to_have_class(re.compile("pressed"))
+    page.wait_for_timeout(600)  # longer than it would have had to stay pressed
+    assert site.decisions() == []
+
+
+def test_a_screen_reader_cuts_by_pressing_twice(site: Site, page: Page) -> None:
+    page.keyboard.press("1")
+    page.keyboard.press("a")
+    cut = page.locator("[data-action=cut]")
+
+    cut.evaluate("one => one.click()")
+    expect(page.get_by_role("status")).to_have_text("Press it once more to do it.")
+    assert site.decisions() == []
+    cut.evaluate("one => one.click()")
+
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Decided: confirmed"))
+    assert [one.action for one in site.decisions()] == ["cut"]
+
+
 def test_what_is_reversible_is_undone_by_a_key(site: Site, page: Page) -> None:
     page.keyboard.press("h")
     page.keyboard.press("g")
@@ -140,6 +168,30 @@ def test_onset_and_end_are_marked_where_the_picture_is(site: Site, page: Page) -
     assert (made.onset_epoch, made.onset_pts_ms) == (0, 2_000)
     assert made.end_pts_ms is not None
     assert made.end_pts_ms > 2_500
+
+
+def test_an_onset_is_of_the_timeline_of_its_picture(site: Site) -> None:
+    site.account("anna")
+    site.keep_evidence(1)
+    site.tell(flag_opened(flag(1)))
+    page = site.signed_in("anna")
+    page.keyboard.press("n")
+    ready(page, "Case: P1 tvec")
+    expect(page.locator("#stage img")).to_be_visible()
+    later = flag(2)
+    stream = later.stream.model_copy(update={"epoch": 1})
+    site.tell(flag_opened(later.model_copy(update={"stream": stream})))
+    expect(page.locator("#timeline")).to_have_attribute("data-epoch", "1")
+
+    page.keyboard.press("[")
+    expect(page.locator("#marks")).to_contain_text("starts at 2.0 s")
+    expect(page.locator("#timeline .onset")).to_have_count(0)  # another timeline is drawn
+    page.keyboard.press("2")
+    page.keyboard.press("f")
+
+    expect(page.get_by_role("status")).to_contain_text("Decided")
+    [made] = site.decisions()
+    assert (made.onset_epoch, made.onset_pts_ms) == (0, 2_000)
 
 
 def test_nothing_is_heard_before_it_is_asked_for(page: Page) -> None:

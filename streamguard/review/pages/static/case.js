@@ -1,7 +1,7 @@
 // The page of a case: keys, and what they do.
 
 import { areKeysOn, follow, isTyped, post, say, setKeys, show, signOut, tell } from './api.js';
-import { Choosing, Holding } from './decide.js';
+import { Choosing, Holding, Twice } from './decide.js';
 import { LeaseKeeper } from './lease.js';
 import { Marks } from './marks.js';
 import { Reveal } from './reveal.js';
@@ -165,6 +165,7 @@ function act(control, key) {
 }
 
 const holding = new Holding((control) => choosing.choose(control));
+const again = new Twice((control) => choosing.choose(control), say);
 
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') reveal?.hide();
@@ -190,10 +191,12 @@ document.addEventListener('pointerdown', (event) => {
   const control = event.target.closest('[data-hold]');
   if (control && isMine) holding.press(control);
 });
-document.addEventListener('pointerup', () => holding.release());
+for (const over of ['pointerup', 'pointercancel']) document.addEventListener(over, () => holding.release());
 document.addEventListener('click', (event) => {
   const control = event.target.closest('[data-key]');
-  if (control && !control.hasAttribute('data-hold')) act(control, control.dataset.key);
+  if (!control) return;
+  if (!control.hasAttribute('data-hold')) act(control, control.dataset.key);
+  else if (event.detail === 0 && isMine) again.press(control); // neither a pointer nor a key
 });
 document.getElementById('close-help').addEventListener('click', () => help.close());
 const keys = document.getElementById('keys');

@@ -2,6 +2,7 @@
 // action. It is made at once when all are there.
 
 const HOLD_MS = 400;
+const TWICE_MS = 10000;
 
 export class Choosing {
   // wantAction: the outcomes that are not complete without an action.
@@ -85,5 +86,24 @@ export class Holding {
     clearTimeout(this.timer);
     this.control?.classList.remove('pressed');
     this.control = null;
+  }
+}
+
+// The same for who cannot keep anything pressed, as with a screen reader: twice within a while.
+export class Twice {
+  constructor(done, say) {
+    Object.assign(this, { done, say, control: null });
+  }
+
+  press(control) {
+    clearTimeout(this.timer);
+    if (this.control === control) {
+      this.control = null;
+      this.done(control);
+      return;
+    }
+    this.control = control;
+    this.say('Press it once more to do it.');
+    this.timer = setTimeout(() => { this.control = null; }, TWICE_MS);
   }
 }

@@ -8,23 +8,30 @@ export class Marks {
     this.start = this.end = null;
   }
 
-  mark(name, ms) {
-    if (ms === null) {
+  // at: the epoch of the picture, whose timeline it is, and the time in it, milliseconds.
+  mark(name, at) {
+    if (at === null) {
       this.text.textContent = 'Show a picture first: the mark is where it is.';
       return;
     }
-    this[name] = ms;
+    const other = name === 'start' ? 'end' : 'start';
+    this[name] = at;
+    if (this.start && this.end && !this.areInOrder()) this[other] = null; // the newer one counts
     this.draw();
+  }
+
+  areInOrder() {
+    return this.start.epoch === this.end.epoch && this.start.ms <= this.end.ms;
   }
 
   draw() {
     const line = document.getElementById('timeline');
     line?.querySelectorAll('.onset').forEach((one) => one.remove());
     const told = [];
-    for (const [name, ms] of [['starts', this.start], ['ends', this.end]]) {
-      if (ms === null) continue;
-      told.push(`${name} at ${(ms / 1000).toFixed(1)} s`);
-      if (line) line.append(this.stroke(line, ms));
+    for (const [name, at] of [['starts', this.start], ['ends', this.end]]) {
+      if (at === null) continue;
+      told.push(`${name} at ${(at.ms / 1000).toFixed(1)} s`);
+      if (Number(line?.dataset.epoch) === at.epoch) line.append(this.stroke(line, at.ms));
     }
     this.text.textContent = told.length ? `The harm ${told.join(' and ')}.` : 'No onset marked.';
   }
@@ -39,13 +46,10 @@ export class Marks {
   }
 
   said() {
-    const epoch = document.getElementById('timeline')?.dataset.epoch;
     const said = {};
-    if (this.start !== null && epoch !== undefined) {
-      said.onset_epoch = Number(epoch);
-      said.onset_pts_ms = this.start;
-    }
-    if (this.end !== null) said.end_pts_ms = this.end;
+    if (this.start || this.end) said.onset_epoch = (this.start ?? this.end).epoch;
+    if (this.start) said.onset_pts_ms = this.start.ms;
+    if (this.end) said.end_pts_ms = this.end.ms;
     return said;
   }
 }

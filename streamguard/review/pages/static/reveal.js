@@ -40,7 +40,8 @@ export class Reveal {
       groups.set(item.flag_id, group);
     }
     this.items = [...groups].flatMap(([flagId, { stills, clips }]) => {
-      const clip = clips[0] ?? { flag_id: flagId, role: 'clip', isGrowing: true };
+      const { epoch } = stills[0] ?? clips[0];
+      const clip = clips[0] ?? { flag_id: flagId, epoch, role: 'clip', isGrowing: true };
       return stills.length ? stills.map((still) => ({ still, clip })) : [{ clip }];
     });
     if (this.items.length && !this.isOpened) {
@@ -178,11 +179,12 @@ export class Reveal {
     this.where.textContent = `${LEVELS[this.level]}${again}${heard} Evidence: ${of}.`;
   }
 
-  // The media time of what is on the page, milliseconds; null where nothing is.
+  // The media time of what is on the page, milliseconds of its timeline; null where nothing is.
   position() {
     if (!this.shown) return null;
     const video = this.stage.querySelector('video');
-    return this.shown.start_ms + (video ? Math.round(video.currentTime * 1000) : 0);
+    const into = video ? Math.round(video.currentTime * 1000) : 0;
+    return { epoch: this.shown.epoch, ms: this.shown.start_ms + into };
   }
 
   // Tell the console what was seen since the last time.
