@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -90,7 +91,11 @@ async def _forwarded(
         at_once=section.at_once,
     )
     aside = PutAside(settings.log.file, section.group)
-    meter.watch(lambda: event_log.end_offset() - forwarder.place, aside.count)
+    meter.watch(
+        backlog=lambda: event_log.end_offset() - forwarder.place,
+        oldest_s=lambda: _age_s(forwarder.oldest_s, clock),
+        aside=aside.count,
+    )
     server, _ = start_http_server(section.port, settings.http.host, meter.registry)
     log.info("forward_started", port=server.server_port, offset=offset)
     try:
@@ -115,6 +120,8 @@ class Meter:
             ["outcome"],
             registry=self.registry,
         )
+        for outcome in get_args(Meaning):  # so that the first one is an increase
+            self._tries.labels(outcome)
         self._late = Histogram(
             "streamguard_forward_seconds",
             "Seconds from when an event was made to when the receiver had taken it.",
@@ -124,6 +131,11 @@ class Meter:
         self._backlog = Gauge(
             "streamguard_forward_backlog",
             "Events of the log, those of other topics among them, that are not behind us.",
+            registry=self.registry,
+        )
+        self._oldest = Gauge(
+            "streamguard_forward_oldest_seconds",
+            "Seconds since the oldest event was made that is not taken yet; 0 where there is none.",
             registry=self.registry,
         )
         self._put_aside = Counter(
@@ -147,10 +159,21 @@ class Meter:
         """Count an event that is tried no more."""
         self._put_aside.inc()
 
-    def watch(self, backlog: Callable[[], float], aside: Callable[[], float]) -> None:
+    def watch(
+        self,
+        *,
+        backlog: Callable[[], float],
+        oldest_s: Callable[[], float],
+        aside: Callable[[], float],
+    ) -> None:
         """Export what is still to be done, by us and by people."""
         self._backlog.set_function(lambda: _or_nan(backlog))
+        self._oldest.set_function(oldest_s)
         self._aside.set_function(lambda: _or_nan(aside))
+
+
+def _age_s(made_s: float | None, clock: SystemClock) -> float:
+    return 0.0 if made_s is None else max(0.0, clock.wall() - made_s)
 
 
 def _or_nan(look: Callable[[], float]) -> float:

@@ -44,6 +44,22 @@ def exporting(directory: Path) -> Iterator[Running]:
         running.stop()
 
 
+@contextmanager
+def exporting_forward(directory: Path) -> Iterator[tuple[int, str]]:
+    """Run `forward` beside it, to a webhook that refuses; give its port and what it exports."""
+    (directory / "secret").write_text("c3RyZWFtZ3VhcmQgc2VuZHMgbm90aGluZyBzZWNyZXQ=")
+    config = directory / "forward.toml"
+    config.write_text(
+        f'[webhook]\nurl = "http://{HOST}:{refusing_port()}/"\nsecret_file = "secret"\nport = 0\n'
+        f"[log]\nfile = '{directory / 'events.db'}'\n"
+    )
+    with Running("forward", "--config", config, "--from-start", cwd=directory) as running:
+        port = int(running.wait_for(running.log, event="forward_started")["port"])
+        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=DEADLINE_S) as answer:
+            yield port, answer.read().decode()
+        running.stop()
+
+
 def exported(metrics: str) -> set[str]:
     """Give the names of all series that a scrape can hold, from its TYPE lines."""
     return {
@@ -91,8 +107,13 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(server: Path, directory: Path, target: int) -> Iterator[Prometheus]:
-    """Run Prometheus with the configuration that is shipped, sped up, on one target."""
+def scraping(
+    server: Path, directory: Path, target: int, forward: int | None = None
+) -> Iterator[Prometheus]:
+    """Run Prometheus with the configuration that is shipped, sped up, on one target.
+
+    forward: port of a `forward`, if there is one.
+    """
     for name in ("prometheus.yml", "rules.yml"):
         text = (PROMETHEUS_CONFIGS / name).read_text()
         text = re.sub(
@@ -100,6 +121,8 @@ def scraping(server: Path, directory: Path, target: int) -> Iterator[Prometheus]
         )
         (directory / name).write_text(text)
     (directory / "targets.yml").write_text(f'- targets: ["{HOST}:{target}"]\n')
+    forwards = f'- targets: ["{HOST}:{forward}"]\n' if forward else "[]"
+    (directory / "forward.yml").write_text(forwards)
     port = refusing_port()
     process = subprocess.Popen(
         [

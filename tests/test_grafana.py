@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.conftest import Prometheus as Programs
-from tests.monitoring import exported, exporting, scraping
+from tests.monitoring import exported, exporting, exporting_forward, scraping
 from tests.processes import ROOT
 
 GRAFANA = ROOT / "configs" / "grafana"
@@ -36,6 +36,7 @@ HAS_TO_SHOW = {
     "streamguard_decode_queue_age_seconds",
     "streamguard_ingest_to_ack_seconds_bucket",
     "streamguard_kafka_backlog",
+    "streamguard_forward_oldest_seconds",
 }
 
 
@@ -123,7 +124,7 @@ def test_provisioning_finds_the_dashboard_and_prometheus() -> None:
 def test_every_query_names_real_metrics_and_runs(
     requires_prometheus: Programs, tmp_path: Path
 ) -> None:
-    with exporting(tmp_path) as running:
+    with exporting(tmp_path) as running, exporting_forward(tmp_path) as (_, more):
         port = running.wait_for(running.log, event="run_started")["port"]
         _, metrics = running.get("/metrics")
         with scraping(requires_prometheus.server, tmp_path, port) as prometheus:
@@ -132,7 +133,7 @@ def test_every_query_names_real_metrics_and_runs(
             configured = prometheus.wait_for(filled(QUERIES["Streams configured A"]))
             broken = prometheus.problem("sum(streamguard_flags_total")
 
-    unknown = set(re.findall(r"streamguard_\w+", str(QUERIES))) - exported(metrics)
+    unknown = set(re.findall(r"streamguard_\w+", str(QUERIES))) - exported(metrics + more)
     assert unknown == set(), "panels name metrics that nobody exports"
     assert problems == dict.fromkeys(QUERIES)
     assert configured[0]["value"][1] == "1"

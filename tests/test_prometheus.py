@@ -7,7 +7,13 @@ import pytest
 import yaml
 
 from tests.conftest import Prometheus as Programs
-from tests.monitoring import PROMETHEUS_CONFIGS, exported, exporting, scraping
+from tests.monitoring import (
+    PROMETHEUS_CONFIGS,
+    exported,
+    exporting,
+    exporting_forward,
+    scraping,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -93,24 +99,26 @@ def test_alert_says_what_happened_and_what_to_do(name: str) -> None:
 def test_real_prometheus_scrapes_a_real_streamguard(
     requires_prometheus: Programs, tmp_path: Path
 ) -> None:
-    with exporting(tmp_path) as running:
+    with exporting(tmp_path) as running, exporting_forward(tmp_path) as (forward, more):
         port = running.wait_for(running.log, event="run_started")["port"]
         _, metrics = running.get("/metrics")
-        with scraping(requires_prometheus.server, tmp_path, port) as prometheus:
+        with scraping(requires_prometheus.server, tmp_path, port, forward) as prometheus:
+            prometheus.wait_for('up{job="streamguard-forward"} == 1')
+            prometheus.wait_for('streamguard_forward_backlog{job="streamguard-forward"}')
             up = prometheus.wait_for('up{job="streamguard"} == 1')
             configured = prometheus.wait_for("streamguard_streams_configured")
             prometheus.wait_for("instance:streamguard_flags:increase1h")
             prometheus.wait_for('ALERTS{alertname="StreamguardNoStreamConnected"}')
             groups = prometheus.ask("rules")["groups"]
 
-    said = checked(requires_prometheus, "check", "metrics", stdin=metrics)
-    assert said == ""
+    assert checked(requires_prometheus, "check", "metrics", stdin=metrics) == ""
+    assert checked(requires_prometheus, "check", "metrics", stdin=more) == ""
     assert up[0]["metric"]["instance"] == f"127.0.0.1:{port}"
     assert configured[0]["value"][1] == "1"
     evaluated = [rule for group in groups for rule in group["rules"]]
     assert len(evaluated) == len(RULES)
     assert {rule["health"] for rule in evaluated} <= {"ok", "unknown"}
-    unknown = named(str(RULES)) - exported(metrics) - RECORDED - OF_OTHERS
+    unknown = named(str(RULES)) - exported(metrics + more) - RECORDED - OF_OTHERS
     assert unknown == set(), "rules name metrics that nobody exports"
 
 

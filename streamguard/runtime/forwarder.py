@@ -91,6 +91,7 @@ class Forwarder:
         self._read_to = 0  # before it all was read once, and what was left is read again
         self._noted = -1
         self._noted_s = 0.0
+        self._oldest_s: float | None = None
         self._harmed: set[Use] = set()
 
     @property
@@ -103,6 +104,11 @@ class Forwarder:
         """Give the offset before which all is done."""
         return min(self._next, min(self._offsets, default=self._next))
 
+    @property
+    def oldest_s(self) -> float | None:
+        """Say when the oldest event in memory was made, seconds since 1970 UTC; any thread."""
+        return self._oldest_s
+
     async def run(self, offset: int, stop: Stop) -> None:
         """Forward from an offset on until `stop`; then wait for the tries that are under way."""
         self._next = offset
@@ -111,6 +117,8 @@ class Forwarder:
             while not stop.is_set():
                 has_new = await self._read()
                 await self._note()
+                waiting = [key.waiting[0].recorded_s for key in self._keys.values() if key.waiting]
+                self._oldest_s = min(waiting, default=None)
                 for key in self._ready()[: self._at_once - len(tries)]:
                     key.is_busy = True  # now, not when the task begins: it would be chosen again
                     task = group.create_task(self._try(key))

@@ -154,6 +154,7 @@ def test_what_is_not_taken_holds_back_its_own_stream_alone(event_log: SqliteLog)
     assert rig.receiver.taken == [other.id]
     assert after.id not in rig.receiver.came
     assert made.n_waiting == 2
+    assert made.oldest_s == event_log.read(1)[0].recorded_s
     assert event_log.position("webhook") == 1
 
 
