@@ -223,7 +223,7 @@ def open_store(settings: "Screening | Settings", directory: Path) -> EvidenceSto
     deployment, digest = settings.deployment.name, sha256_of(settings)
     vault = open_vault(settings.evidence, deployment, directory, digest)
     vault.prepare()
-    return EvidenceMaker(Recordings(vault))
+    return EvidenceMaker(Recordings(vault), SystemClock())
 
 
 def open_model(directory: Path, section: ModelSection) -> Classifier:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from streamguard import __version__
+from streamguard.adapters.clock_error import clock_error_ms
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
 from streamguard.core.manifest import AccessPolicy
@@ -78,5 +79,7 @@ def open_vault(
             raise ConfigError(f"{file}: keep the keys out of the directory of the evidence")
     folder = Folder(root, _store(section))
     policy = AccessPolicy(section.roles, section.two_person_export)
-    collector = Collector(deployment, __version__, config_sha256, policy)
+    collector = Collector(
+        deployment, __version__, config_sha256, policy, retention_of(section), clock_error_ms
+    )
     return Vault(folder, Keys(files), collector, SystemClock())

@@ -27,6 +27,7 @@ from streamguard.adapters.heap import heap_trimmer
 from streamguard.adapters.meter_values import families_of
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.source_timeouts import SourceTimeouts
+from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import BankError
 from streamguard.core.hands import Hands
 from streamguard.core.schedule import Risk
@@ -141,7 +142,8 @@ async def work(end: socket.socket, hands: Hands, evidence: socket.socket) -> Non
     pipe = PipeLog(lambda batch: loop.call_soon_threadsafe(link.send, batch))
     meter, scout = PrometheusMeter(), HubScout()
     banks = _banks(begin.plan)
-    store = EvidenceMaker(VaultPipe(evidence)) if begin.plan.keeps_evidence else None
+    keeps = begin.plan.keeps_evidence
+    store = EvidenceMaker(VaultPipe(evidence), SystemClock()) if keeps else None
     plan = replace(_plan(begin.plan, banks, pipe), hands=hands, store=store)
     drained: asyncio.Future[StopReason] = loop.create_future()
     async with asyncio.TaskGroup() as tasks:

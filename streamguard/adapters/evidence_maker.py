@@ -6,10 +6,11 @@ is too full for the clip may hold the still.
 
 from collections.abc import Iterator, Sequence
 
-from streamguard.adapters.pyav_clip import ClipMuxer
+from streamguard.adapters.pyav_clip import COPIED, ClipMuxer
 from streamguard.adapters.pyav_still import still_of
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.kept import MAX_FILE_BYTES, Ends, Keeper, Kept, Part, Piece, Still, Subject
+from streamguard.core.ports import Clock
 from streamguard.core.types import Codec, Packet
 
 PIECE_BYTES = 1 << 20
@@ -26,8 +27,10 @@ DECODED = "one frame, decoded and encoded as JPEG"
 class EvidenceMaker:
     """A store of evidence, but for the storing; in any thread."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, clock: Clock) -> None:
+        """Take who keeps them, and the clock by which the packets were read."""
         self._keeper = keeper
+        self._clock = clock
 
     def still(
         self, subject: Subject, codec: Codec, packets: tuple[Packet, ...], at_us: int
@@ -41,19 +44,23 @@ class EvidenceMaker:
             raise EvidenceUnavailable("the packets of this stretch are no longer held")
         jpeg, blurhash = still_of(codec, packets, at_us)
         at_ms = at_us // 1000
-        part = Part("still", "image/jpeg", at_ms, at_ms, False, jpeg, DECODED)  # noqa: FBT003  # a record
+        shown = next((each for each in packets if each.pts_us == at_us), packets[0])
+        said = (DECODED, "clip" if codec.name in COPIED else "", _ingest_ms(self._clock, shown))
+        part = Part("still", "image/jpeg", at_ms, at_ms, False, jpeg, *said)  # noqa: FBT003  # a record
         return Still(self._keeper.collect(subject, (part,)), blurhash)
 
     def clip(self, subject: Subject, codec: Codec) -> "Clip":
         """Begin a clip; nothing is kept of it before packets are added."""
-        return Clip(self._keeper, subject, codec)
+        return Clip(self._keeper, subject, codec, self._clock)
 
 
 class Clip:
     """A clip that grows; one thread at a time."""
 
-    def __init__(self, keeper: Keeper, subject: Subject, codec: Codec) -> None:
+    def __init__(self, keeper: Keeper, subject: Subject, codec: Codec, clock: Clock) -> None:
         self._keeper = keeper
+        self._clock = clock
+        self._ingest_ms = 0
         self._subject = subject
         self._codec = codec
         self._muxer: ClipMuxer | None = None
@@ -95,6 +102,7 @@ class Clip:
     def _begin(self, packets: Sequence[Packet]) -> None:
         self._muxer = ClipMuxer(self._codec, packets, self._origin_us)
         self._file_us = self._end_us = packets[0].pts_us
+        self._ingest_ms = _ingest_ms(self._clock, packets[0])
         self._n_bytes = 0
 
     def _is_full(self, packet: Packet) -> bool:
@@ -107,9 +115,14 @@ class Clip:
         if not content and not ends:
             return []
         start_ms, end_ms = self._file_us // 1000, self._end_us // 1000
-        piece = Piece(self._number, start_ms, end_ms, content, ends)
+        piece = Piece(self._number, start_ms, end_ms, content, ends, self._ingest_ms)
         kept = self._keeper.grow(self._subject, piece)
         return [] if kept is None else [kept]
+
+
+def _ingest_ms(clock: Clock, packet: Packet) -> int:
+    """Say when a packet was read, milliseconds since 1970 UTC."""
+    return round((clock.wall() - clock.monotonic() + packet.read_at_s) * 1000)
 
 
 def _some_at_a_time(packets: Sequence[Packet]) -> Iterator[Sequence[Packet]]:

@@ -4,10 +4,11 @@ Rule: values only, and no more is imported than every process that screens has a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from streamguard.core.event_data import Artifact
+from streamguard.core.manifest import StreamContext
 
 MAX_PIECE_BYTES = 48 << 20
 """Of a piece. Half a second of 100 Mbit/s is 6 MB; a first one holds what the ring held."""
@@ -33,16 +34,23 @@ class Subject:
     """What evidence is of.
 
     evidence_id: the flag's id: a flag has one evidence.
+    context: more of the publish, where it is known; case_id: of the case that it was decided on
+        with, where it was. They make no other subject.
     """
 
     evidence_id: str
     stream_id: str
     session_id: str
+    context: StreamContext | None = field(default=None, compare=False)
+    case_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that is to be kept; times and `transform` are those of Item."""
+    """A part that is to be kept; times, `transform` and `derived_from` are those of Item.
+
+    ingest_ms: when its first packet was read, milliseconds since 1970 UTC; None where nobody said.
+    """
 
     role: str
     media_type: str
@@ -51,6 +59,8 @@ class Part:
     is_original: bool
     content: bytes
     transform: str = ""
+    derived_from: str = ""
+    ingest_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ class Piece:
     start_ms: media time of the session at which that file begins, milliseconds.
     end_ms:   and up to which it reaches with these bytes.
     ends:     what they, who may be none, end: their file, the whole clip, or nothing.
+    ingest_ms: when the first packet of that file was read, as Part has it.
     """
 
     number: int
@@ -68,6 +79,7 @@ class Piece:
     end_ms: int
     content: bytes
     ends: Ends = ""
+    ingest_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

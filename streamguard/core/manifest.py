@@ -23,10 +23,19 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Role = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
 """What a part is: `clip`, `still` and the like."""
 Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
+Text = Annotated[str, msgspec.Meta(max_length=256, pattern="^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
 Signature = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{128}$")]
 KeyId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
 
+INGEST = "ingest"
+"""The clock of the machine that screens."""
+
 T = TypeVar("T")
+
+
+def name_of(number: int, role: str) -> str:
+    """Name the stored object of a part within its evidence."""
+    return f"{number:04d}-{role}.sealed"
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -39,6 +48,12 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     sealed_sha256, sealed_size_bytes: of the encrypted object that is stored.
     kept_at:    when it came into the store.
     transform:  what was done to what the publisher sent to get it, in words.
+    derived_from: the role of the parts that hold, at its media time, what it was made from.
+    uri:        where it is kept in the end.
+    ingest_time: when its first packet was read here, by the clock of `clock_basis`: `ingest` is
+        that of the machine that screens. No source tells when it was captured.
+    est_error_ms: by how much that clock may have been off UTC when the part was kept, at most, as
+        the kernel reckoned it; absent where nothing disciplined it.
     """
 
     number: Count
@@ -53,11 +68,52 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     sealed_sha256: Sha256
     kept_at: str = ""
     transform: str = ""
+    derived_from: str = ""
+    uri: str = ""
+    ingest_time: str = ""
+    clock_basis: str = ""
+    est_error_ms: Count | None = None
 
     @property
     def name(self) -> str:
         """Name the stored object within its evidence."""
-        return f"{self.number:04d}-{self.role}.sealed"
+        return name_of(self.number, self.role)
+
+
+class StreamContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Of which publish an evidence is; never its URL, which holds the stream key.
+
+    protocol: how it was read.
+    epoch:    which unbroken timeline of the session its media times are of.
+    publish:  which publish the ingest server called it, by a name that tells no path.
+    began_at: when the first packet of that timeline was read, by the clock of the parts.
+    """
+
+    protocol: Role
+    epoch: Count
+    publish: Text = ""
+    began_at: Instant = ""
+
+
+class HeldFor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An order to keep an evidence; `until` is "" where it has no end."""
+
+    ref: str
+    authority: str
+    until: str = ""
+
+
+class Keeping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How long an evidence was to be kept when a manifest was made; later, the custody tells.
+
+    retention_class: what people made of it so far.
+    delete_after: when it may be erased, unless it is on hold.
+    legal_holds: what held it.
+    """
+
+    retention_class: Literal["unreviewed", "rejected", "confirmed"]
+    delete_after: Instant
+    legal_holds: tuple[HeldFor, ...] = ()
 
 
 class AccessPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +141,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     prev_manifest_sha256: of the manifest before it in this store, whatever its evidence.
     key_id:   which key signed it.
     access_policy: who may see it, and how it may be handed out.
+    stream_context: of which publish it is.
+    case_id:  of the case that was decided on last with this evidence on the table.
+    retention: how long it was to be kept then.
     timestamp_token: RFC 3161, base64 of DER, over what was signed; of an authority that the
         deployment asks by itself.
 
@@ -107,6 +166,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     key_id: KeyId
     config_sha256: str = ""
     access_policy: AccessPolicy | None = None
+    stream_context: StreamContext | None = None
+    case_id: Id = ""
+    retention: Keeping | None = None
     timestamp_token: str = ""
     signature: str = ""
 

@@ -96,7 +96,7 @@ class Demo:
                 banks=banks,
                 policy=policy,
                 event_log=event_log,
-                store=EvidenceMaker(EvidenceDir(self._directory / "evidence")),
+                store=EvidenceMaker(EvidenceDir(self._directory / "evidence"), SystemClock()),
                 on_commit=self._tell,
             )
             location = parse_location(f"http://127.0.0.1:{port}/live.ts")

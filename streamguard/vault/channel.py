@@ -36,6 +36,9 @@ log = structlog.get_logger()
 
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=2**42)]
+"""An instant, since 1970 UTC: until 2109."""
+
 
 class Described(msgspec.Struct, frozen=True):
     """A part whose bytes follow."""
@@ -47,6 +50,8 @@ class Described(msgspec.Struct, frozen=True):
     is_original: bool
     size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PART_BYTES)]
     transform: Text = ""
+    derived_from: Text = ""
+    ingest_ms: Milliseconds | None = None
 
 
 class Offer(msgspec.Struct, frozen=True, tag=True):
@@ -69,6 +74,7 @@ class Grown(msgspec.Struct, frozen=True, tag=True):
     end_ms: int
     ends: Ends
     size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PIECE_BYTES)]
+    ingest_ms: Milliseconds | None = None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -138,6 +144,7 @@ class VaultPipe:
             piece.end_ms,
             piece.ends,
             len(piece.content),
+            piece.ingest_ms,
         )
         kept = self._asked(grown, [piece.content])
         return kept if kept.manifest else None
@@ -203,13 +210,16 @@ def _kept(end: socket.socket, heard: Heard, subject: Subject, keeper: Keeper) ->
                     each.is_original,
                     bytes(_receive(end, each.size_bytes)),
                     each.transform,
+                    each.derived_from,
+                    each.ingest_ms,
                 )
                 for each in heard.parts
             ]
             return keeper.collect(subject, parts)
         case Grown():
             content = bytes(_receive(end, heard.size_bytes))
-            piece = Piece(heard.number, heard.start_ms, heard.end_ms, content, heard.ends)
+            times = (heard.start_ms, heard.end_ms)
+            piece = Piece(heard.number, *times, content, heard.ends, heard.ingest_ms)
             return keeper.grow(subject, piece)
         case _:
             assert_never(heard)
@@ -232,6 +242,8 @@ def _described(part: Part) -> Described:
         part.is_original,
         len(part.content),
         part.transform,
+        part.derived_from,
+        part.ingest_ms,
     )
 
 

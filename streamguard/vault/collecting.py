@@ -4,27 +4,35 @@ Rule: it holds no lock and writes no custody: whoever calls it does.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from streamguard.adapters.failpoint import reach
-from streamguard.core.custody import Ledger, instant, next_manifest
+from streamguard.core.custody import Ledger, Standing, instant, next_manifest
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import (
     FOR_ALL,
     FORMAT,
+    INGEST,
     NOTHING_BEFORE,
     AccessPolicy,
+    HeldFor,
     Item,
+    Keeping,
     Manifest,
     merkle_root,
+    name_of,
 )
+from streamguard.core.retention import Retention, holds_in_force
 from streamguard.vault.folder import KEY, Folder
 from streamguard.vault.keys import Keys
 from streamguard.vault.sealing import new_key, sealed
+
+USUAL = Retention()
+"""Where nobody said how long evidence is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,16 @@ class Collector:
 
     config_sha256: of the settings that it runs by; "" where nobody said.
     policy: who may see what is collected.
+    retention: how long it is kept.
+    clock_error_ms: says by how much the clock may be off UTC; None where nobody knows.
     """
 
     deployment: str
     version: str
     config_sha256: str = ""
     policy: AccessPolicy = FOR_ALL
+    retention: Retention = USUAL
+    clock_error_ms: Callable[[], int | None] = lambda: None
 
 
 def require_same(before: Manifest, subject: Subject) -> None:
@@ -83,6 +95,10 @@ def store_parts(
             sealed_size_bytes=len(content),
             sealed_sha256=hashlib.sha256(content).hexdigest(),
             transform=part.transform,
+            derived_from=part.derived_from,
+            uri=folder.uri(evidence_id, name_of(number, part.role)),
+            ingest_time="" if part.ingest_ms is None else instant(part.ingest_ms / 1000),
+            clock_basis="" if part.ingest_ms is None else INGEST,
         )
         folder.put(evidence_id, item.name, content)
         reach("evidence_part_written")
@@ -112,7 +128,13 @@ def make_manifest(
     """Make the manifest of what is there with these items, signed."""
     collector, keys = making.collector, making.keys
     kept_at = instant(making.at_s)
-    new_items = (msgspec.structs.replace(item, kept_at=kept_at) for item in items)
+    error_ms = collector.clock_error_ms()
+    new_items = (
+        msgspec.structs.replace(
+            item, kept_at=kept_at, est_error_ms=error_ms if item.clock_basis else None
+        )
+        for item in items
+    )
     all_items = (*(before.items if before else ()), *new_items)
     made = Manifest(
         format=FORMAT,
@@ -131,6 +153,18 @@ def make_manifest(
         key_id=keys.signing_id,
         config_sha256=collector.config_sha256,
         access_policy=collector.policy,
+        stream_context=(before and before.stream_context) or subject.context,
+        case_id=subject.case_id or (before.case_id if before else ""),
+        retention=_keeping(making, ledger.evidence.get(subject.evidence_id)),
     )
     placed = next_manifest(ledger, made)
     return msgspec.structs.replace(placed, signature=keys.sign(placed.signed))
+
+
+def _keeping(making: Making, standing: Standing | None) -> Keeping:
+    """Say how long an evidence is to be kept; None is one that begins now."""
+    found = standing or Standing("", instant(making.at_s))
+    holds = holds_in_force(found, making.at_s)
+    named = tuple(HeldFor(hold.ref, hold.authority, hold.until) for hold in holds)
+    delete_after = instant(making.collector.retention.delete_after_s(found))
+    return Keeping(found.evidence_class, delete_after, named)

@@ -15,10 +15,10 @@ from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.custody import Detail, EvidenceClass, Standing
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
-from streamguard.core.event_data import FlagData
+from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Topic
 from streamguard.core.kept import Part, Subject
-from streamguard.core.manifest import Manifest
+from streamguard.core.manifest import Manifest, StreamContext
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.vault.custody_file import CUSTODY
@@ -111,13 +111,22 @@ class Follower:
         manifest = self._manifest_of(standing[0])
         if manifest is None or any(item.role == FLAG for item in manifest.items):
             return
-        subject = Subject(flag.flag_id, flag.stream.stream_id, flag.stream.session_id)
+        stream = flag.stream
+        context = StreamContext(stream.protocol, stream.epoch, stream.publish or "")
+        subject = Subject(flag.flag_id, stream.stream_id, stream.session_id, context)
         if (manifest.stream_id, manifest.session_id) != (subject.stream_id, subject.session_id):
             log.error("flag_of_another_stream", evidence_id=flag.flag_id)
             return
         span = (flag.window.start_pts_ms, flag.window.end_pts_ms)
-        content = body.encode()
-        part = Part(FLAG, "application/json", *span, False, content, AS_LOGGED)  # noqa: FBT003  # a record
+        part = Part(
+            FLAG,
+            "application/json",
+            *span,
+            is_original=False,
+            content=body.encode(),
+            transform=AS_LOGGED,
+            ingest_ms=round(utc_seconds(flag.window.start_time) * 1000),
+        )
         self._vault.keep(subject, (part,))
 
     def _manifest_of(self, standing: Standing) -> Manifest | None:
@@ -137,21 +146,31 @@ class Follower:
     def _classify(self, decision: DecisionData) -> None:
         """Put a decision on record with each evidence that was on the table."""
         named = CLASS_OF.get(decision.outcome)
+        detail: Detail = {
+            "class": str(named),
+            "decision_id": decision.decision_id,
+            "case_id": decision.case_id,
+        }
         for standing in self._standings(decision.flag_ids) if named else ():
-            if standing.decision_id == decision.decision_id:
-                continue
-            detail: Detail = {
-                "class": str(named),
-                "decision_id": decision.decision_id,
-                "case_id": decision.case_id,
-            }
-            self._vault.note(
-                standing.evidence_id,
-                "classify",
-                detail,
-                actor=decision.actor,
-                purpose=decision.reason_code,
-            )
+            if standing.decision_id != decision.decision_id:
+                self._vault.note(
+                    standing.evidence_id,
+                    "classify",
+                    detail,
+                    actor=decision.actor,
+                    purpose=decision.reason_code,
+                )
+            self._restate(standing, decision.case_id, str(named))
+
+    def _restate(self, standing: Standing, case_id: str, named: str) -> None:
+        """Have a manifest say which case decided, and how long the evidence is kept now."""
+        manifest = self._manifest_of(standing)
+        if manifest is None:
+            return
+        kept_as = manifest.retention.retention_class if manifest.retention else ""
+        if (manifest.case_id, kept_as) != (case_id, named):
+            ids = (manifest.evidence_id, manifest.stream_id, manifest.session_id)
+            self._vault.collect(Subject(*ids, case_id=case_id), ())
 
     def _hold(self, appeal: AppealReceivedData) -> None:
         """Keep what was decided on for as long as somebody objects to that."""

@@ -42,6 +42,7 @@ class Words(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     ends: Annotated[str, msgspec.Meta(pattern="^(file|clip|)$")]
+    ingest_ms: int | None = None
 
 
 class GrowingFile:
@@ -69,9 +70,8 @@ class GrowingFile:
     def append(self, piece: Piece) -> None:
         """Take a piece; whoever reads on has it at once. Raises OSError."""
         subject = self._subject
-        words = msgspec.msgpack.encode(
-            Words(subject.stream_id, subject.session_id, piece.start_ms, piece.end_ms, piece.ends)
-        )
+        named, times = (subject.stream_id, subject.session_id), (piece.start_ms, piece.end_ms)
+        words = msgspec.msgpack.encode(Words(*named, *times, piece.ends, piece.ingest_ms))
         plain = LENGTH.pack(len(words)) + words + piece.content
         nonce = os.urandom(NONCE_BYTES)
         bound = self._header + PLACE.pack(self._n_pieces)
@@ -150,7 +150,8 @@ class GrowingReader:
         content, ends = plain[at:], words.ends
         match ends:
             case "file" | "clip" | "":
-                return subject, Piece(self._number, words.start_ms, words.end_ms, content, ends)
+                times = (words.start_ms, words.end_ms)
+                return subject, Piece(self._number, *times, content, ends, words.ingest_ms)
         raise EvidenceDamaged(f"piece {self._n_pieces} is not what was written")
 
     def _read(self, at: int, size: int) -> bytes | None:

@@ -126,7 +126,8 @@ class _Recording:
             self._file.close()
             remove(self._file.path)
             return
-        self.take(Piece(self._number, last.start_ms, last.end_ms, b"", "clip"))
+        times = (last.start_ms, last.end_ms)
+        self.take(Piece(self._number, *times, b"", "clip", last.ingest_ms))
 
     def _new_file(self, number: int) -> GrowingFile:
         path = self._vault.folder.growing(self._subject.evidence_id, number)
@@ -166,7 +167,8 @@ def seal(vault: Vault, evidence_id: str, number: int, n_bytes: int = 0) -> Kept 
     if content:
         subject, last = pieces[-1]
         start_ms, end_ms = last.start_ms, last.end_ms
-        part = Part(CLIP, "video/mp4", start_ms, end_ms, True, content, _done(damage))  # noqa: FBT003  # a record
+        said = (_done(damage), "", last.ingest_ms)
+        part = Part(CLIP, "video/mp4", start_ms, end_ms, True, content, *said)  # noqa: FBT003  # a record
         if not _is_kept(vault, evidence_id, part):
             kept = vault.collect(subject, (part,))
         reach("evidence_clip_kept")

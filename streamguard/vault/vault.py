@@ -117,7 +117,7 @@ class Vault:
                 "collect",
                 detail,
                 actor=self.actor,
-                purpose="a flag was opened",
+                purpose="a case was decided" if subject.case_id else "a flag was opened",
             )
             reach("evidence_collected")
         kept = tuple(

@@ -12,12 +12,14 @@ import pytest
 from streamguard.adapters import evidence_maker
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.evidence_maker import EvidenceMaker
+from streamguard.core.custody import instant
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
 from streamguard.core.types import Codec, Packet
 from streamguard.vault.growing import pieces_of
 from streamguard.vault.live_clip import LiveClip
 from streamguard.vault.recording import Recordings
+from tests.clock import EPOCH_S, FakeClock
 from tests.kept import content_of, path_of
 from tests.media import Recipe, packets, plain_decode, video
 from tests.vault.made_vaults import made_vault, problems, subject
@@ -46,7 +48,7 @@ class Saved:
 
 
 def maker(root: Path) -> EvidenceMaker:
-    return EvidenceMaker(Recordings(made_vault(root)))
+    return EvidenceMaker(Recordings(made_vault(root)), FakeClock())
 
 
 def saved(
@@ -96,7 +98,7 @@ def test_a_clip_and_a_still_are_kept_as_told(root: Path, found: Found) -> None:
 
 def test_the_manifest_says_what_they_show(root: Path, found: Found) -> None:
     vault = made_vault(root)
-    saved(EvidenceMaker(Recordings(vault)), 1, *found)
+    saved(EvidenceMaker(Recordings(vault), FakeClock()), 1, *found)
 
     manifest = vault.manifest_of(vault.standing(subject(1).evidence_id))
 
@@ -105,6 +107,10 @@ def test_the_manifest_says_what_they_show(root: Path, found: Found) -> None:
     assert (clip.start_ms, clip.end_ms) == (min(times_us) // 1000, max(times_us) // 1000)
     assert (still.start_ms, still.end_ms) == (400, 400)
     assert (clip.is_original, still.is_original) == (True, False)
+    shown = next(packet for packet in found[1] if packet.pts_us == STILL_US)
+    read_s = [found[1][0].read_at_s, shown.read_at_s]
+    assert [clip.ingest_time, still.ingest_time] == [instant(EPOCH_S + at) for at in read_s]
+    assert (clip.clock_basis, clip.derived_from, still.derived_from) == ("ingest", "", "clip")
     assert (manifest.stream_id, manifest.session_id) == ("stream-1", subject(1).session_id)
 
 
@@ -199,7 +205,7 @@ def test_after_space_was_made_evidence_is_stored_again(root: Path, found: Found)
 
 
 def test_the_demo_keeps_plain_files(root: Path, found: Found) -> None:
-    evidence = saved(EvidenceMaker(EvidenceDir(root)), 1, *found)
+    evidence = saved(EvidenceMaker(EvidenceDir(root), FakeClock()), 1, *found)
 
     for artifact, name in ((evidence.clip, "clip.mp4"), (evidence.still, "still.jpg")):
         path = path_of(told(artifact))
@@ -212,7 +218,7 @@ def test_plain_files_that_cannot_be_stored_are_said_in_one_line(root: Path, foun
     root.touch()
 
     with pytest.raises(EvidenceUnavailable, match="cannot be stored"):
-        saved(EvidenceMaker(EvidenceDir(root)), 1, *found)
+        saved(EvidenceMaker(EvidenceDir(root), FakeClock()), 1, *found)
 
 
 def test_a_clip_is_kept_in_files_of_a_minute_that_are_watched_as_one(root: Path) -> None:
@@ -221,7 +227,7 @@ def test_a_clip_is_kept_in_files_of_a_minute_that_are_watched_as_one(root: Path)
         replace(each, pts_us=each.pts_us * 30, dts_us=each.dts_us * 30) for each in read
     ]
     vault = made_vault(root)
-    clip = EvidenceMaker(Recordings(vault)).clip(subject(1), codec)
+    clip = EvidenceMaker(Recordings(vault), FakeClock()).clip(subject(1), codec)
 
     [first] = clip.add(slow[:60])
     assert clip.add(slow[60:]) == []
@@ -236,7 +242,7 @@ def test_a_clip_is_kept_in_files_of_a_minute_that_are_watched_as_one(root: Path)
 
 
 def test_a_clip_begins_where_decoding_may_begin(root: Path, found: Found) -> None:
-    clip = EvidenceMaker(Recordings(made_vault(root))).clip(subject(1), found[0])
+    clip = EvidenceMaker(Recordings(made_vault(root)), FakeClock()).clip(subject(1), found[0])
 
     assert clip.add(found[1][1:25]) == []
     assert not root.exists()
@@ -252,7 +258,7 @@ def test_what_was_before_a_flag_is_handed_over_a_piece_at_a_time(
     monkeypatch.setattr(evidence_maker, "PIECE_BYTES", 3000)
     whole = saved(maker(root), 1, *found)
     with closing(Recordings(made_vault(root))) as recordings:
-        EvidenceMaker(recordings).clip(subject(2), found[0]).add(found[1])
+        EvidenceMaker(recordings, FakeClock()).clip(subject(2), found[0]).add(found[1])
         [path] = made_vault(root).folder.growing_files()
         key = made_vault(root).data_key(subject(2).evidence_id)
         with path.open("rb") as file:

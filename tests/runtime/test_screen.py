@@ -423,7 +423,7 @@ def test_a_flag_of_a_real_file_has_a_clip_and_a_still(tmp_path: Path) -> None:
         make_decoder=lambda: PyavDecoder(clock),
         clock=clock,
         banks=banks(entry("film", {0: view.pdq})),
-        store=EvidenceMaker(EvidenceDir(root)),
+        store=EvidenceMaker(EvidenceDir(root), clock),
     )
     stream = stage.stream(real_stream(path, clock), location=FILE)
 

@@ -51,7 +51,9 @@ def test_parts_come_to_the_vault_and_their_places_come_back(
     large = CLIP * 5000  # more than a socket takes at once
 
     first = pipe.collect(subject(1), (part(content=large), part("still", STILL))).parts
-    empty = replace(part(content=b""), transform="cut to nothing")
+    empty = replace(
+        part(content=b""), transform="cut to nothing", derived_from="clip", ingest_ms=1_000
+    )
     (second,) = pipe.collect(subject(1), (empty,)).parts
     ends[1].close()
     thread.join(DEADLINE_S)
@@ -60,6 +62,8 @@ def test_parts_come_to_the_vault_and_their_places_come_back(
     assert content_of(second.model_dump()) == b""
     items = vault.manifest_of(vault.standing(subject(1).evidence_id)).items
     assert [item.transform for item in items] == ["", "", "cut to nothing"]
+    assert [item.derived_from for item in items] == ["", "", "clip"]
+    assert [item.ingest_time for item in items] == ["", "", "1970-01-01T00:00:01.000Z"]
     assert not thread.is_alive()
     assert problems(tmp_path / "evidence") == []
 

@@ -10,11 +10,14 @@ from structlog.testing import capture_logs
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.custody import wall_s
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import EvidenceDamaged
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, flag_event
 from streamguard.core.kept import Subject
+from streamguard.core.manifest import StreamContext
+from streamguard.core.retention import DAY_S
 from streamguard.core.review_events import appeal_event, decision_event
 from streamguard.evidence_follow import following
 from streamguard.vault import follower as module
@@ -22,7 +25,7 @@ from streamguard.vault.follower import GROUP, NOTE_EVERY_S, Follower
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.core_fakes import SOURCE
-from tests.made_reviews import APPEAL_ID, appeal, decision, flag, flag_id, resolved
+from tests.made_reviews import APPEAL_ID, AT, appeal, decision, flag, flag_id, resolved
 from tests.processes import until
 from tests.vault.made_vaults import made_vault, part, problems
 
@@ -79,6 +82,9 @@ def test_the_last_event_of_a_flag_becomes_a_part_of_its_evidence(
     assert flag_parts(vault, 1) == [body.encode()]
     assert json.loads(flag_parts(vault, 1)[0])["data"]["clock"] == {"basis": "ingest"}
     assert flag_parts(vault, 2) == []
+    manifest = vault.manifest_of(vault.standing(flag_id(1)))
+    assert manifest.stream_context == StreamContext("rtmp", 0)
+    assert (manifest.items[1].ingest_time, manifest.items[1].clock_basis) == (AT, "ingest")
     assert problems(vault.folder.root) == []
 
 
@@ -136,13 +142,33 @@ def test_who_decided_and_in_which_case_is_on_record(vault: Vault, event_log: Sql
 
     followed(vault, event_log)
 
-    entry = vault.entries()[-1]
-    assert (entry.action, entry.actor, entry.purpose) == ("classify", "r-1", "TVEC.ATTACK_LIVE")
+    [entry] = [each for each in vault.entries() if each.action == "classify"]
+    assert (entry.actor, entry.purpose) == ("r-1", "TVEC.ATTACK_LIVE")
     assert entry.detail == {
         "class": "confirmed",
         "decision_id": "d-1",
         "case_id": made.case_id,
     }
+
+
+def test_the_manifest_says_which_case_decided_and_how_long_it_is_kept_now(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    made: DecisionData = decision(flag_ids=[flag_id(1)])
+    event_log.append([decision_event(SOURCE, made, recorded_s=1_000.0)])
+
+    followed(vault, event_log)
+    n_manifests = len(vault.folder.manifests())
+    event_log.append([decision_event(SOURCE, made, recorded_s=1_000.0)])
+    followed(vault, event_log)
+
+    manifest = vault.manifest_of(vault.standing(flag_id(1)))
+    since_s = wall_s(vault.standing(flag_id(1)).since)
+    assert (manifest.revision, manifest.case_id, len(manifest.items)) == (1, made.case_id, 1)
+    assert manifest.retention is not None
+    assert manifest.retention.retention_class == "confirmed"
+    assert wall_s(manifest.retention.delete_after) == since_s + 180 * DAY_S
+    assert len(vault.folder.manifests()) == n_manifests
 
 
 def test_a_decision_that_was_taken_back_leaves_evidence_unreviewed(

@@ -7,11 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from streamguard.core.coverage_data import StreamStartedData
 from streamguard.core.errors import EvidenceUnavailable
-from streamguard.core.event_data import FlagData
-from streamguard.core.events import flag_event
+from streamguard.core.event_data import FlagData, StreamRef
+from streamguard.core.events import flag_event, stream_started_event
 from streamguard.core.kept import Piece, Subject
+from streamguard.core.manifest import StreamContext
 from streamguard.core.record import Row, row_of
+from streamguard.core.sampling import Sampling
 from streamguard.vault import heard
 from streamguard.vault.heard import OfHeard
 from streamguard.vault.recording import Recordings
@@ -27,6 +30,23 @@ FLAG = Subject(flag_id(1), "stream of s-1", "s-1")
 def row(data: FlagData) -> Row:
     stage = "closed" if data.state == "closed" else "opened"
     return row_of(flag_event(SOURCE, stage, data, time_s=1_000.0, recorded_s=1_000.0))
+
+
+AT = "2026-01-02T03:04:05.678Z"
+
+
+def begun(epoch: int, at: str = AT, session: str = "s-1") -> Row:
+    """Tell that a timeline of a stream begins."""
+    said = StreamStartedData(
+        stream=flag(1, session=session).stream.model_copy(update={"epoch": epoch}),
+        codec="h264",
+        width=0,
+        height=0,
+        sampling=Sampling.AUTO,
+        start_pts_ms=0,
+        start_time=at,
+    )
+    return row_of(stream_started_event(SOURCE, said, recorded_s=1_000.0))
 
 
 OPENED = row(flag(1))
@@ -152,6 +172,48 @@ def test_while_the_log_takes_nothing_a_known_flag_is_none_of_another_stream(vaul
     keeper.hear([OPENED])
 
     require_refused(keeper, replace(FLAG, stream_id="hall"), "no such flag")
+
+
+@pytest.mark.parametrize(
+    ("rows", "began_at"),
+    [
+        ([begun(0)], AT),
+        ([begun(0, session="s-2")], ""),
+        ([begun(0), begun(1)], ""),
+        ([begun(1), begun(0)], AT),
+        ([], ""),
+    ],
+)
+def test_the_manifest_tells_of_which_publish_and_timeline_it_is(
+    vault: Vault, rows: list[Row], began_at: str
+) -> None:
+    stream = StreamRef(
+        stream_id=FLAG.stream_id, session_id="s-1", epoch=0, protocol="rtmp", publish="edge-7"
+    )
+    keeper = made(vault)
+    keeper.hear([*rows, row(flag(1).model_copy(update={"stream": stream}))])
+
+    keeper.collect(FLAG, (part(),))
+    keeper.collect(replace(FLAG, context=StreamContext("srt", 9)), (part("still"),))
+
+    manifest = vault.manifest_of(vault.standing(FLAG.evidence_id))
+    assert manifest.stream_context == StreamContext("rtmp", 0, "edge-7", began_at)
+    assert len(manifest.items) == 2
+
+
+@pytest.mark.parametrize(("n_others", "is_known"), [(1, True), (2, False)])
+def test_of_so_many_sessions_it_is_known_when_they_began(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, n_others: int, *, is_known: bool
+) -> None:
+    monkeypatch.setattr(heard, "MAX_SESSIONS", 2)
+    keeper = made(vault)
+    keeper.hear([begun(0), *(begun(0, session=f"o-{n}") for n in range(n_others)), OPENED])
+
+    keeper.collect(FLAG, (part(),))
+
+    context = vault.manifest_of(vault.standing(FLAG.evidence_id)).stream_context
+    assert context is not None
+    assert (context.began_at == AT) is is_known
 
 
 def test_a_worker_that_talks_nonsense_of_a_flag_is_told_so(vault: Vault) -> None:

@@ -23,6 +23,7 @@ from streamguard.review.service import make_review
 from streamguard.review.web import make_app
 from streamguard.vault.recording import Recordings
 from streamguard.vault.vault import Vault
+from tests.clock import FakeClock
 from tests.made_reviews import flag_id
 from tests.media import Recipe, image, packets, video, write_faststart_mp4
 from tests.review.bench import Bench
@@ -110,7 +111,7 @@ class Site:
         still = Part("still", "image/jpeg", 2_000, 2_000, is_original=False, content=image("mjpeg"))
         self.vault.keep(subject, (still,))
         with closing(Recordings(self.vault)) as recordings:
-            EvidenceMaker(recordings).clip(subject, codec).add(found)
+            EvidenceMaker(recordings, FakeClock()).clip(subject, codec).add(found)
             yield
 
     def decisions(self) -> list[DecisionData]:
