@@ -110,10 +110,10 @@ class Banker:
 
     def _found(self, decision: DecisionData) -> tuple[str, Item]:
         """Give the evidence that says most: the clip of the last flag that has one, or a still."""
-        ledger = self._vault.ledger() if self._vault else None
+        known = self._vault.standings_now(decision.flag_ids) if self._vault else {}
         for role in ("clip", "still"):
             for flag_id in reversed(decision.flag_ids):
-                standing = ledger.evidence.get(flag_id) if ledger else None
+                standing = known.get(flag_id)
                 if self._vault and standing and standing.state == "kept":
                     for item in reversed(self._vault.manifest_of(standing).items):
                         if item.role == role:

@@ -17,6 +17,7 @@ import apsw
 from streamguard.adapters.failpoint import reach
 from streamguard.adapters.put_aside import PUT_ASIDE
 from streamguard.adapters.sqlite_file import LogFile
+from streamguard.adapters.sqlite_search import search
 from streamguard.adapters.sqlite_sessions import (
     OPEN_FLAGS,
     SESSIONS,
@@ -174,6 +175,23 @@ class SqliteLog:
         """Give the newest record of a topic; None where it has none."""
         rows = self._file.rows(_LAST_OF, (topic,))
         return Record(*rows[0]) if rows else None
+
+    def search(
+        self, topic: str, said: Mapping[str, str], before: int | None = None, limit: int = 500
+    ) -> tuple[list[Record], int | None]:
+        """Look for the newest records of a topic whose data say certain things.
+
+        Args:
+            topic: where to look.
+            said: by JSON path, such as `$.data.actor`, what must stand there.
+            before: an offset; None begins at the newest.
+            limit: the most records to give.
+
+        Returns:
+            The records, the newest first, of so many as are looked at at once; and the offset to
+            go on before, None where there is nothing further.
+        """
+        return search(self._file, topic, said, NO_BOUND if before is None else before, limit)
 
     def event(self, event_id: str) -> Record | None:
         """Give the record of an event by its id; None where it is not there, or no longer."""

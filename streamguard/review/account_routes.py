@@ -13,11 +13,13 @@ from streamguard.core.audit import Deed
 from streamguard.core.audit_data import AuditData
 from streamguard.core.decision_data import Role
 from streamguard.review.accounts import Account
-from streamguard.review.guard import Answer, Call, Door, Refused
+from streamguard.review.guard import WHOLE_NUMBER, Answer, Call, Door, Refused
 from streamguard.review.web_sessions import SHIFT_S
 
 MAX_FOUND = 500
-"""Audit records of one answer; whoever wants more goes on behind the last one, or exports."""
+"""Audit records of one answer; whoever wants more goes on before the last one, or exports."""
+
+SEARCHED_BY = ("actor", "action", "case_id", "about")
 
 NOBODY = "-"
 
@@ -115,26 +117,25 @@ def _change(call: Call) -> Answer:
 
 
 def _audit(call: Call) -> Answer:
-    found = audit_records(call)
-    return {"records": [one.model_dump(mode="json", exclude_none=True) for one in found]}
+    found, before = audit_records(call)
+    records = [one.model_dump(mode="json", exclude_none=True) for one in found]
+    return {"records": records, "before": before}
 
 
-def audit_records(call: Call) -> list[AuditData]:
-    """Search the audit as the query says, the oldest first; that it was searched is on record."""
-    asked = call.asked
-    after = asked.get("after", "-1")
-    if not after.lstrip("-").isdecimal():
-        raise Refused(400, "give after, the seq of a record")
-    found: list[AuditData] = []
-    for record in call.review.desk.trail.records():
-        if record.seq > int(after) and all(
-            asked.get(name) in {None, "", getattr(record, name)}
-            for name in ("actor", "action", "case_id", "about")
-        ):
-            found.append(record)
-            if len(found) == MAX_FOUND:
-                break
-    call.review.desk.trail.note(Deed(call.person.account_id, "audit.searched"))
+def audit_records(call: Call) -> tuple[list[AuditData], int | None]:
+    """Search the audit as the query says, the newest first; what was searched for is on record.
+
+    Returns:
+        The records, and what to give as `before` to go on; None where there is nothing further.
+    """
+    before = call.asked.get("before")
+    if before is not None and not WHOLE_NUMBER.fullmatch(before):
+        raise Refused(400, "give before, as the last answer said it")
+    said = {name: call.asked[name] for name in SEARCHED_BY if call.asked.get(name)}
+    deed = Deed(call.person.account_id, "audit.searched", details=said)
+    trail = call.review.desk.trail
+    found = trail.search(said, None if before is None else int(before), MAX_FOUND)
+    trail.note(deed)
     return found
 
 

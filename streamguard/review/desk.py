@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import apsw
 
-from streamguard.core.cases import Case
+from streamguard.core.cases import MAX_TOLD, Case
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import NoSuchCase
 from streamguard.core.event_data import FlagData
@@ -26,6 +26,12 @@ from streamguard.review.trail import ClaimedLog, Trail
 LEASE_S = 60.0
 """How long a case stays in the hands of somebody who is not heard of, seconds: short, for a live
 stream waits meanwhile, and renewed by a heartbeat while somebody looks."""
+
+
+_FLAGS = """
+SELECT body FROM case_flags WHERE case_id = ?
+ORDER BY json_extract(body, '$.window.start_time') DESC LIMIT ?
+"""
 
 
 class DeskLog(ReadLog, ClaimedLog, Protocol):
@@ -70,8 +76,8 @@ class Desk:
         return case
 
     def flags(self, case_id: str) -> list[FlagData]:
-        """Give the flags of a case as they are now, the oldest first."""
-        rows = self.file.rows("SELECT body FROM case_flags WHERE case_id = ?", (case_id,))
+        """Give the flags of a case as they are now, the oldest first; of very many the last."""
+        rows = self.file.rows(_FLAGS, (case_id, MAX_TOLD))
         flags = [FlagData.model_validate_json(body) for (body,) in rows]
         return sorted(flags, key=lambda flag: (flag.window.start_time, flag.flag_id))
 

@@ -48,6 +48,8 @@ CREATE TABLE IF NOT EXISTS decisions (
     decision_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, decided_s REAL NOT NULL, body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS decisions_by_case ON decisions (case_id, decided_s);
+CREATE INDEX IF NOT EXISTS decisions_by_stream
+ON decisions (json_extract(body, '$.stream.stream_id'));
 CREATE TABLE IF NOT EXISTS actions (
     action_id TEXT PRIMARY KEY,
     decision_id TEXT NOT NULL,
@@ -61,6 +63,7 @@ CREATE INDEX IF NOT EXISTS actions_by_decision ON actions (decision_id);
 CREATE TABLE IF NOT EXISTS skips (
     case_id TEXT NOT NULL, account_id TEXT NOT NULL, PRIMARY KEY (case_id, account_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS skips_by_account ON skips (account_id);
 CREATE TABLE IF NOT EXISTS gaps (
     number INTEGER PRIMARY KEY, session_id TEXT NOT NULL, body TEXT NOT NULL
 ) STRICT;
@@ -74,6 +77,7 @@ CREATE TABLE IF NOT EXISTS appeals (
     body TEXT NOT NULL,
     resolved TEXT
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS appeals_waiting ON appeals (received_s) WHERE resolved IS NULL;
 """
 """What `projection` keeps."""
 
@@ -120,6 +124,7 @@ CREATE TABLE IF NOT EXISTS oidc_tries (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (who TEXT NOT NULL, at_s REAL NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS failures_by_who ON failures (who, at_s);
+CREATE INDEX IF NOT EXISTS failures_by_time ON failures (at_s);
 CREATE TABLE IF NOT EXISTS exposure (
     account_id TEXT NOT NULL,
     case_id TEXT NOT NULL,
@@ -135,6 +140,7 @@ CREATE TABLE IF NOT EXISTS audience (
     n_viewers INTEGER NOT NULL,
     PRIMARY KEY (session_id, at_s)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS audience_by_time ON audience (at_s);
 CREATE INDEX IF NOT EXISTS exposure_by_account ON exposure (account_id, at_s);
 CREATE TABLE IF NOT EXISTS strain (
     account_id TEXT NOT NULL, at_s REAL NOT NULL, strain_s REAL NOT NULL

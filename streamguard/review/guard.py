@@ -5,6 +5,7 @@ else is done. What is refused to somebody who has signed in is on record.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -34,6 +35,9 @@ from streamguard.review.service import Review
 from streamguard.review.web_sessions import WebSession, is_same
 
 MAX_BODY_BYTES = 64 * 1024
+
+WHOLE_NUMBER = re.compile("[0-9]{1,16}")
+"""As numbers come in addresses: no more digits than those of the numbers that we give."""
 
 CSRF_HEADER = "x-csrf-token"
 

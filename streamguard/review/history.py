@@ -31,10 +31,11 @@ AND NOT EXISTS (SELECT 1 FROM cases WHERE session_id = ?1)
 _GAPS = "SELECT body FROM gaps WHERE session_id = ? ORDER BY number"
 _PUT_AUDIENCE = "INSERT OR REPLACE INTO audience VALUES (?, ?, ?)"
 _FEWER_AUDIENCES = """
-DELETE FROM audience WHERE at_s < ?3 OR session_id = ?1 AND at_s <= (
+DELETE FROM audience WHERE session_id = ?1 AND at_s <= (
     SELECT at_s FROM audience WHERE session_id = ?1 ORDER BY at_s DESC LIMIT 1 OFFSET ?2
 )
 """
+_OLD_AUDIENCES = "DELETE FROM audience WHERE at_s < ?"
 _AUDIENCE = "SELECT at_s, n_viewers FROM audience WHERE session_id = ? ORDER BY at_s"
 
 
@@ -55,7 +56,12 @@ def keep_audience(
 ) -> None:
     """Keep how many watched a session at an instant, seconds since 1970 UTC."""
     connection.execute(_PUT_AUDIENCE, (session_id, at_s, n_viewers))
-    connection.execute(_FEWER_AUDIENCES, (session_id, MAX_SAMPLES, at_s - KEPT_S))
+    connection.execute(_FEWER_AUDIENCES, (session_id, MAX_SAMPLES))
+
+
+def forget_audiences(connection: apsw.Connection, now_s: float) -> None:
+    """Forget who watched more than two days before an instant, seconds since 1970 UTC."""
+    connection.execute(_OLD_AUDIENCES, (now_s - KEPT_S,))
 
 
 def gaps_of(file: DeskFile, session_id: str) -> list[GapData]:

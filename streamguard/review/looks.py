@@ -5,13 +5,14 @@ in its custody and in the audit before anything is shown. What somebody was expo
 person alone.
 """
 
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streamguard.core.audit import Deed
 from streamguard.core.decision_data import Exposure
-from streamguard.core.errors import ConfigError, DecisionRefused, NoSuchCase
+from streamguard.core.errors import ConfigError, DecisionRefused, NoSuchCase, StreamguardError
 from streamguard.core.manifest import Item, Manifest
 from streamguard.core.people import Person
 from streamguard.review.budgets import note_strain
@@ -70,11 +71,9 @@ class Looks:
         self._require(held)
         if self.vault is None:
             return []
-        standing = self.vault.ledger().evidence
         found = []
-        for flag_id in self._flags(held.case_id):
-            kept = standing.get(flag_id)
-            if kept is not None and kept.state == "kept":
+        for flag_id, kept in self.vault.standings_now(self._flags(held.case_id)).items():
+            if kept.state == "kept":
                 found += [(flag_id, item) for item in self.vault.manifest_of(kept).items]
         return found
 
@@ -87,21 +86,14 @@ class Looks:
             DecisionRefused: it was collected for other roles.
             EvidenceDamaged, EvidenceUnavailable: it cannot be shown.
         """
-        self._require(held)
-        if self.vault is None or flag_id not in self._flags(held.case_id):
-            raise NoSuchCase("the case has no such evidence")
-        actor, about = held.person.account_id, f"{flag_id}/{number}"
-        self._desk.trail.note(Deed(actor, "evidence.viewed", held.case_id, about=about))
-        try:
-            manifest = self.vault.manifest_of(self.vault.standing(flag_id))
-            _require_role(held.person, manifest)
-            media_type = next(one.media_type for one in manifest.items if one.number == number)
-            purpose = f"case {held.case_id}"
-            content = self.vault.read(flag_id, number, "view", actor=actor, purpose=purpose)
-        except (ConfigError, StopIteration):
-            raise NoSuchCase("the case has no such evidence") from None
-        self._seen(held)
-        return media_type, content
+        with self._on_record(held, flag_id, str(number)):
+            vault, manifest = self._allowed(held, flag_id)
+            item = next((one for one in manifest.items if one.number == number), None)
+            if item is None:
+                raise NoSuchCase("the case has no such evidence")
+            actor, purpose = held.person.account_id, f"case {held.case_id}"
+            content = vault.read(flag_id, number, "view", actor=actor, purpose=purpose)
+        return item.media_type, content
 
     def clip(self, held: Held, flag_id: str) -> tuple[int, bytes]:
         """Show the clip of a flag as far as it has come; give the media time at which it begins.
@@ -112,24 +104,16 @@ class Looks:
             DecisionRefused: it was collected for other roles.
             EvidenceDamaged, EvidenceUnavailable: it cannot be shown.
         """
-        self._require(held)
-        if self.vault is None or flag_id not in self._flags(held.case_id):
-            raise NoSuchCase("the case has no such evidence")
-        actor = held.person.account_id
-        self._desk.trail.note(Deed(actor, "evidence.viewed", held.case_id, about=f"{flag_id}/clip"))
-        purpose = f"case {held.case_id}"
-        try:
-            _require_role(held.person, self.vault.manifest_of(self.vault.standing(flag_id)))
-            clip = LiveClip(self.vault, flag_id, actor=actor, purpose=purpose)
-        except ConfigError:
-            raise NoSuchCase("the case has no such evidence") from None
-        content = b""
-        with closing(clip):
-            while len(content) < MAX_CLIP_BYTES and (more := clip.read()):
-                content += more
-        if not content:
-            raise NoSuchCase("the clip has not begun yet")
-        self._seen(held)
+        with self._on_record(held, flag_id, "clip"):
+            vault, _ = self._allowed(held, flag_id)
+            actor, purpose = held.person.account_id, f"case {held.case_id}"
+            clip = LiveClip(vault, flag_id, actor=actor, purpose=purpose)
+            content = b""
+            with closing(clip):
+                while len(content) < MAX_CLIP_BYTES and (more := clip.read()):
+                    content += more
+            if not content:
+                raise NoSuchCase("the clip has not begun yet")
         return clip.start_ms or 0, content
 
     def expose(self, held: Held, exposure: Exposure) -> None:
@@ -155,6 +139,35 @@ class Looks:
         return Exposure(
             stills_viewed=stills, clip_ms=clip_ms, unblurred_ms=unblurred_ms, audio_ms=audio_ms
         )
+
+    def _allowed(self, held: Held, flag_id: str) -> tuple[Vault, Manifest]:
+        """Give where the evidence of a flag is, to whoever may look at it."""
+        self._require(held)
+        vault = self.vault
+        if vault is None or flag_id not in self._flags(held.case_id):
+            raise NoSuchCase("the case has no such evidence")
+        try:
+            manifest = vault.manifest_of(vault.standing_now(flag_id))
+        except ConfigError:
+            raise NoSuchCase("the case has no such evidence") from None
+        _require_role(held.person, manifest)
+        return vault, manifest
+
+    @contextmanager
+    def _on_record(self, held: Held, flag_id: str, part: str) -> Iterator[None]:
+        """Put a look on record once all is there to be shown, and before it is; or its refusal."""
+        is_of_case = flag_id in self._flags(held.case_id)
+        about = f"{flag_id}/{part}" if is_of_case else None
+        case_id = held.case_id if is_of_case else None
+        deed = Deed(held.person.account_id, "evidence.viewed", case_id, about=about)
+        try:
+            yield
+        except StreamguardError as error:
+            refusal = replace(deed, details={"why": str(error)}, is_refused=True)
+            self._desk.trail.note(refusal)
+            raise
+        self._desk.trail.note(deed)
+        self._seen(held)
 
     def _flags(self, case_id: str) -> list[str]:
         rows: list[Any] = self._desk.file.rows(

@@ -15,7 +15,7 @@ from streamguard.core.events import Topic
 from streamguard.core.record import Record
 from streamguard.review.desk_file import FORGET, FROM_LOG, DeskFile
 from streamguard.review.folding import cases_by, fold, put_case
-from streamguard.review.history import keep_audience
+from streamguard.review.history import forget_audiences, keep_audience
 
 GROUP = "review"
 """The consumer group whose place in the log keeps records from being pruned unread."""
@@ -114,3 +114,4 @@ def note_audience(file: DeskFile, viewers: dict[str, int], at_s: float) -> None:
                         connection, with_stream(case, is_live=case.is_live, n_viewers=n_viewers)
                     )
                     keep_audience(connection, session_id, at_s, n_viewers)
+        forget_audiences(connection, at_s)

@@ -17,7 +17,7 @@ from streamguard.core.ruling import Choice
 from streamguard.review.actions import actions_of
 from streamguard.review.budgets import FEWEST
 from streamguard.review.cards import action_rows, card, decision_rows, flag_row, lease_row
-from streamguard.review.guard import Answer, Call, Door, Refused, read_said
+from streamguard.review.guard import WHOLE_NUMBER, Answer, Call, Door, Refused, read_said
 from streamguard.review.looks import Held
 from streamguard.review.queue import SKIP_REASONS, Claimed
 
@@ -162,7 +162,7 @@ def _evidence(call: Call) -> Answer:
 def _look(call: Call) -> Answer:
     held = _held(call, call.asked.get("token", ""))
     number = call.path["number"]
-    if not number.isdecimal():
+    if not WHOLE_NUMBER.fullmatch(number):
         raise Refused(404, "the case has no such evidence")
     media_type, content = call.review.looks.open(held, call.path["flag_id"], int(number))
     return Response(content, media_type=media_type)
@@ -193,7 +193,7 @@ def _rebuild(call: Call) -> Answer:
 
 
 def _held(call: Call, token: str) -> Held:
-    if not token.isdecimal():
+    if not WHOLE_NUMBER.fullmatch(token):
         raise Refused(400, "give token, a whole number")
     return Held(call.person, call.path["case_id"], int(token), call.asked.get("appeal_id"))
 

@@ -4,7 +4,7 @@ Rule: a deed and the event that it is about are committed together or not at all
 write at once are put into one order, by the places in the chain that only one of them can have.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from streamguard.core.audit import Deed, Head, chained, head_after
@@ -34,6 +34,12 @@ class ClaimedLog(Protocol):
 
     def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
         """Give records from an offset on."""
+        ...
+
+    def search(
+        self, topic: str, said: Mapping[str, str], before: int | None = None, limit: int = 500
+    ) -> tuple[list[Record], int | None]:
+        """Give the newest records that say certain things, and where to go on."""
         ...
 
 
@@ -76,6 +82,14 @@ class Trail:
         while found := self._log.read(offset, Topic.AUDIT):
             yield from map(_audit_of, found)
             offset = found[-1].offset + 1
+
+    def search(
+        self, said: Mapping[str, str], before: int | None, limit: int
+    ) -> tuple[list[AuditData], int | None]:
+        """Give the newest records whose fields are as said, and the place to go on before."""
+        by_path = {f"$.data.{name}": value for name, value in said.items()}
+        found, further = self._log.search(Topic.AUDIT, by_path, before, limit)
+        return [_audit_of(one) for one in found], further
 
     def _chained(self, deeds: Sequence[Deed]) -> Iterator[AuditData]:
         head = self.head()

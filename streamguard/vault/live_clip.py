@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.manifest import Item
 from streamguard.vault.growing import GrowingReader
-from streamguard.vault.told import CLIP, standing_of
+from streamguard.vault.told import CLIP
 from streamguard.vault.vault import Vault
 
 SLICE_BYTES = 1 << 20
@@ -28,7 +28,7 @@ class LiveClip:
         """
         self._vault = vault
         self._evidence_id = evidence_id
-        if standing_of(vault, evidence_id).state != "kept":
+        if vault.standing_now(evidence_id).state != "kept":
             raise EvidenceUnavailable("this evidence was erased")
         self._slices: Iterator[bytes] = iter(())
         self._growing: GrowingReader | None = None
@@ -107,7 +107,7 @@ class LiveClip:
 
 def clip_items(vault: Vault, evidence_id: str) -> list[Item]:
     """Name the files of a clip that are complete, in their order."""
-    manifest = vault.manifest_of(standing_of(vault, evidence_id))
+    manifest = vault.manifest_of(vault.standing_now(evidence_id))
     return [item for item in manifest.items if item.role == CLIP]
 
 

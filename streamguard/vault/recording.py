@@ -29,7 +29,7 @@ from streamguard.vault.collecting import require_same
 from streamguard.vault.durable import remove, sync_directory
 from streamguard.vault.folder import DAMAGED
 from streamguard.vault.growing import GrowingFile, pieces_of
-from streamguard.vault.told import CLIP, standing_of
+from streamguard.vault.told import CLIP
 from streamguard.vault.vault import Vault
 
 COPIED = "packets copied into fragmented MP4, not encoded anew"
@@ -198,7 +198,7 @@ def _put_aside(vault: Vault, evidence_id: str, path: Path, damage: str) -> None:
 def _is_kept(vault: Vault, evidence_id: str, part: Part) -> bool:
     """Say whether a part was kept by a process that was killed before it removed the file."""
     digest = hashlib.sha256(part.content).hexdigest()
-    items = vault.manifest_of(standing_of(vault, evidence_id)).items
+    items = vault.manifest_of(vault.standing_now(evidence_id)).items
     return any(item.sha256 == digest and item.start_ms == part.start_ms for item in items)
 
 

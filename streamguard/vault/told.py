@@ -5,7 +5,6 @@ Rule: it reads only, and never raises: where nothing can be said, what was told 
 
 import time
 
-from streamguard.core.custody import Standing
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.event_data import Artifact, Evidence
 from streamguard.core.manifest import Item
@@ -21,27 +20,11 @@ taken up again is not kept for longer."""
 POLL_S = 0.02
 
 
-def standing_of(vault: Vault, evidence_id: str) -> Standing:
-    """Say how it is with an evidence, without reading the custody from its beginning.
-
-    Raises:
-        ConfigError: there is none of this id.
-        EvidenceUnavailable: the custody cannot be read.
-    """
-    standing = None
-    if vault.keys.are_there:  # else there was never any: nothing is made by asking
-        with vault.changing() as chain:
-            standing = chain.ledger.evidence.get(evidence_id)
-    if standing is None:
-        raise ConfigError(f"there is no evidence {evidence_id}")
-    return standing
-
-
 def evidence_now(vault: Vault, evidence_id: str, told: Evidence) -> Evidence:
     """Say what there is of an evidence whose process has died, and that no more will come."""
     _wait_until_sealed(vault, evidence_id)
     try:
-        standing = standing_of(vault, evidence_id)
+        standing = vault.standing_now(evidence_id)
         manifest = vault.manifest_of(standing)
     except (ConfigError, EvidenceDamaged, EvidenceUnavailable):
         return told

@@ -155,7 +155,7 @@ class Vault:
             EvidenceDamaged: it is not what was kept.
             EvidenceUnavailable: it cannot be read.
         """
-        manifest = self.manifest_of(self.standing(evidence_id))
+        manifest = self.manifest_of(self.standing_now(evidence_id))
         item = next((each for each in manifest.items if each.number == number), None)
         if item is None:
             raise ConfigError(f"evidence {evidence_id} has no part {number}: see `evidence show`")
@@ -169,6 +169,26 @@ class Vault:
         if standing is None:
             raise ConfigError(f"there is no evidence {evidence_id}: see `evidence list`")
         return standing
+
+    def standing_now(self, evidence_id: str) -> Standing:
+        """Say how it is with an evidence, without reading the custody from its beginning.
+
+        Raises:
+            ConfigError: there is none of this id.
+            EvidenceUnavailable: the custody cannot be read.
+        """
+        standing = self.standings_now((evidence_id,)).get(evidence_id)
+        if standing is None:
+            raise ConfigError(f"there is no evidence {evidence_id}: see `evidence list`")
+        return standing
+
+    def standings_now(self, evidence_ids: Sequence[str]) -> dict[str, Standing]:
+        """Say the same of several at once; those that there are not are left out."""
+        if not self.keys.are_there:  # there was never any: nothing is made by asking
+            return {}
+        with self.changing() as chain:
+            known = chain.ledger.evidence
+            return {each: known[each] for each in evidence_ids if each in known}
 
     def ledger(self) -> Ledger:
         """Give what the custody amounts to now.

@@ -1,5 +1,13 @@
 from streamguard.core.events import Event, gap_event
-from streamguard.review.history import MAX_GAPS, MAX_SAMPLES, audience_of, gaps_of, keep_audience
+from streamguard.review.history import (
+    KEPT_S,
+    MAX_GAPS,
+    MAX_SAMPLES,
+    audience_of,
+    forget_audiences,
+    gaps_of,
+    keep_audience,
+)
 from streamguard.review.projection import note_audience
 from tests.core_fakes import SOURCE
 from tests.made_reviews import flag, flag_opened, gap, stream_ended
@@ -61,8 +69,18 @@ def test_the_latest_audiences_are_kept_for_two_days(bench: Bench) -> None:
     assert [at_s for at_s, _ in audience_of(bench.file, "s-1")][:: MAX_SAMPLES - 1] == [2.0, 901.0]
 
     with bench.file.transaction() as connection:
-        keep_audience(connection, "s-3", 172_800.0, 1)
+        forget_audiences(connection, 172_800.0)
         assert audience_of(bench.file, "s-2") == [(0.0, 1)]
-        keep_audience(connection, "s-3", 172_800.1, 1)
+        forget_audiences(connection, 172_800.1)
 
     assert audience_of(bench.file, "s-2") == []
+
+
+def test_old_audiences_go_while_others_are_noted(bench: Bench) -> None:
+    bench.tell(flag_opened(flag(1)))
+    bench.desk.projection.catch_up()
+    note_audience(bench.file, {"s-1": 1}, 0.0)
+
+    note_audience(bench.file, {}, KEPT_S + 1)
+
+    assert audience_of(bench.file, "s-1") == []

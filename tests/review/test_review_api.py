@@ -4,9 +4,11 @@ from typing import Any
 import httpx
 import pytest
 
+from streamguard.core.audit import Deed
 from streamguard.core.events import Topic
 from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import AccessPolicy
+from streamguard.review.account_routes import MAX_FOUND
 from streamguard.review.desk import LEASE_S
 from streamguard.review.rates import BURST
 from streamguard.vault.folder import Folder
@@ -253,7 +255,7 @@ def test_evidence_of_another_case_or_without_a_lease_is_not_shown(
     answers = [
         client.get(f"{path}/evidence/{flag_id(1)}/0", params=asked),
         client.get(f"{path}/evidence/{flag_id(2)}/9", params=asked),
-        client.get(f"{path}/evidence/{flag_id(2)}/x", params=asked),
+        client.get(f"{path}/evidence/{flag_id(2)}/{'9' * 5_000}", params=asked),
         client.get(f"{path}/evidence/{flag_id(2)}/0", params={"token": str(token + 1)}),
         client.get(f"{path}/evidence/{flag_id(2)}/0"),
         other.get(f"{path}/evidence/{flag_id(2)}/0", params=asked),
@@ -262,6 +264,14 @@ def test_evidence_of_another_case_or_without_a_lease_is_not_shown(
 
     assert [one.status_code for one in answers] == [404, 404, 404, 409, 400, 409, 409]
     assert len(vault.entries()) == n_entries
+    looks = [one for one in console.bench.desk.trail.records() if one.action == "evidence.viewed"]
+    assert [one.is_refused for one in looks] == [True] * 4  # the third and fifth were no look
+    assert [one.about for one in looks] == [
+        None,
+        f"{flag_id(2)}/9",
+        f"{flag_id(2)}/0",
+        f"{flag_id(2)}/0",
+    ]
 
 
 def test_evidence_that_was_collected_for_other_roles_is_not_shown(
@@ -285,6 +295,8 @@ def test_evidence_that_was_collected_for_other_roles_is_not_shown(
 
     assert shown[0] == (422, 422)
     assert shown[1][0] == 200
+    looks = [one for one in console.bench.deeds() if one[1] == "evidence.viewed"]
+    assert [is_refused for _, _, is_refused in looks] == [True, True, False, True]
 
 
 def test_where_evidence_lies_is_told_to_nobody(console: Console) -> None:
@@ -321,11 +333,34 @@ def test_an_auditor_finds_who_did_what(console: Console) -> None:
     case_id = path.rsplit("/", 1)[1]
 
     found = auditor.get("/api/v1/audit", params={"case_id": case_id}).json()["records"]
-    later = auditor.get("/api/v1/audit", params={"after": found[0]["seq"]}).json()["records"]
+    newest = auditor.get("/api/v1/audit").json()
+    searched = newest["records"][0]
+    unread = [{"before": one} for one in ("x", "-1", "9" * 5_000, "")]
 
     assert [one["action"] for one in found] == ["case.claimed"]
-    assert later[0]["seq"] == found[0]["seq"] + 1
-    assert auditor.get("/api/v1/audit", params={"after": "x"}).status_code == 400
+    assert newest["records"][-1]["seq"] == 0
+    assert newest["before"] is None
+    assert (searched["action"], searched["details"]) == (
+        "audit.searched",
+        [{"name": "case_id", "value": case_id}],
+    )
+    assert [auditor.get("/api/v1/audit", params=one).status_code for one in unread] == [400] * 4
+
+
+def test_a_search_of_the_audit_goes_on_where_the_last_answer_ended(console: Console) -> None:
+    for number in range(MAX_FOUND + 1):
+        console.bench.desk.trail.note(Deed("r-1", "case.viewed", details={"number": number}))
+    auditor = console.signed_in("auditor")
+
+    first = auditor.get("/api/v1/audit", params={"actor": "r-1"}).json()
+    asked = {"actor": "r-1", "before": first["before"]}
+    second = auditor.get("/api/v1/audit", params=asked).json()
+    page = auditor.get("/audit", params={"actor": "r-1"}).text
+
+    numbers = [one["details"][0]["value"] for one in (*first["records"], *second["records"])]
+    assert numbers == [str(number) for number in reversed(range(MAX_FOUND + 1))]
+    assert len(second["records"]) == 1
+    assert f"before={first['before']}" in page
 
 
 def test_an_administrator_makes_and_changes_accounts(console: Console) -> None:

@@ -179,3 +179,25 @@ def test_nothing_is_added_to_the_evidence_of_another_stream_or_session(
 
     assert vault.manifest_of(vault.standing(evidence_id(1))) == before
     assert problems(tmp_path / "evidence") == []
+
+
+def test_how_it_is_now_is_known_without_reading_the_custody_again(tmp_path: Path) -> None:
+    vault = filled_vault(tmp_path / "evidence")
+    told = vault.standing_now(evidence_id(1))
+    custody = tmp_path / "evidence" / "custody.jsonl"
+    lines = custody.read_bytes()
+    custody.write_bytes(b"x" * lines.index(b"\n") + lines[lines.index(b"\n") :])
+
+    assert vault.standing_now(evidence_id(1)) == told
+    assert list(vault.standings_now((evidence_id(1), evidence_id(99)))) == [evidence_id(1)]
+    with pytest.raises(EvidenceDamaged):
+        vault.standing(evidence_id(1))
+
+
+def test_to_ask_where_nothing_was_ever_kept_makes_nothing(tmp_path: Path) -> None:
+    vault = made_vault(tmp_path / "evidence")
+
+    assert vault.standings_now((evidence_id(1),)) == {}
+    with pytest.raises(ConfigError, match="no evidence"):
+        vault.standing_now(evidence_id(1))
+    assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from streamguard.review.actions import actions_of
 from streamguard.review.cards import action_rows, card, decision_rows, is_blind, is_untaken
 from streamguard.review.history import audience_of, gaps_of
 from streamguard.review.leases import Lease
-from streamguard.review.pages.board import name_of, named
+from streamguard.review.pages.board import AGES_S, name_of, named
 from streamguard.review.pages.paper import fragment
 from streamguard.review.pages.timeline import HEIGHT, WIDTH, clock, timeline
 from streamguard.review.service import Review
@@ -25,6 +25,14 @@ MAX_SIGNALS = 12
 _CONFIRMED = """
 SELECT count(*) FROM decisions WHERE case_id <> ?
 AND json_extract(body, '$.stream.stream_id') = ? AND json_extract(body, '$.outcome') = 'confirmed'
+"""
+
+
+_STATE = """
+SELECT body,
+    (SELECT total(revision) + count(*) FROM case_flags WHERE case_id = cases.case_id),
+    (SELECT max(number) FROM gaps WHERE session_id = cases.session_id)
+FROM cases WHERE case_id = ?
 """
 
 
@@ -63,6 +71,17 @@ def facts(review: Review, person: Person, case: Case) -> str:
         is_untaken=is_untaken(case, person, actions),
         decisions=[row | {"by": _by(review, row["actor"])} for row in decisions],
     )
+
+
+def case_state(review: Review, case_id: str) -> object:
+    """Tell by some rows whether what the page of a case shows may have changed.
+
+    Waiting times grow: they are told anew every few seconds.
+    """
+    desk = review.desk
+    lease = desk.held().get(case_id)
+    told = desk.file.rows(_STATE, (case_id,))
+    return told, lease, actions_of(desk.file, case_id), desk.wall() // AGES_S
 
 
 def context(review: Review, person: Person, case: Case) -> dict[str, Any]:

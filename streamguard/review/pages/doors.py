@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from streamguard.core.errors import CaseTaken
-from streamguard.review.account_routes import MAX_FOUND, audit_records
+from streamguard.review.account_routes import audit_records
 from streamguard.review.budgets import FEWEST
 from streamguard.review.guard import HEADERS, Answer, Call, Door, Guard
 from streamguard.review.pages.board import Board
@@ -154,8 +154,7 @@ def _appeal(call: Call) -> Answer:
 
 def _audit(call: Call) -> Answer:
     asked = {name: call.asked.get(name, "") for name in ("actor", "action", "case_id", "about")}
-    found = audit_records(call)
-    more = found[-1].seq if len(found) == MAX_FOUND else None
+    found, more = audit_records(call)
     return page(
         "audit.html", person=call.person, name=_name(call), asked=asked, found=found, more=more
     )

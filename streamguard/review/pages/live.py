@@ -18,7 +18,7 @@ from streamguard.review.actions import actions_of
 from streamguard.review.cards import came_of
 from streamguard.review.guard import Call
 from streamguard.review.pages.board import Board
-from streamguard.review.pages.case_page import facts
+from streamguard.review.pages.case_page import case_state, facts
 
 LOOK_EVERY_S = 0.2
 """How often it is looked whether something has changed: of the second that a new case may take to
@@ -36,23 +36,39 @@ class Seen:
     """What one page shows: it is sent anew only when it differs."""
 
     version: int
+    state: object
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page follows.
+
+    state: tells cheaply whether what it shows may have changed; make: makes it.
+    """
+
+    state: Callable[[], object]
+    make: Callable[[], str]
 
 
 def events(board: Board, call: Call) -> StreamingResponse:
     """Send the queue, or one case, whenever it changes."""
     case_id = call.asked.get("case", "")
-    make = (lambda: _case(call, case_id)) if case_id else (lambda: _queue(board, call))
-    return StreamingResponse(_sent(board, call, make), media_type="text/event-stream")
+    shown = (
+        Shown(lambda: case_state(call.review, case_id), lambda: _case(call, case_id))
+        if case_id
+        else Shown(board.version, lambda: _queue(board, call))
+    )
+    return StreamingResponse(_sent(board, call, shown), media_type="text/event-stream")
 
 
-async def _sent(board: Board, call: Call, make: Callable[[], str]) -> AsyncIterator[str]:
-    seen = Seen(-1, "")
+async def _sent(board: Board, call: Call, shown: Shown) -> AsyncIterator[str]:
+    seen = Seen(-1, None, "")
     since_checked_s = since_sent_s = 0.0
     yield "retry: 1000\n\n"
     while not board.is_closed:
         try:
-            new = await run_in_threadpool(_changed, board, make, seen)
+            new = await run_in_threadpool(_changed, board, shown, seen)
             if since_checked_s >= CHECK_EVERY_S:
                 since_checked_s = 0.0
                 if not await run_in_threadpool(call.review.sessions.is_open, call.token):
@@ -72,9 +88,13 @@ async def _sent(board: Board, call: Call, make: Callable[[], str]) -> AsyncItera
         since_sent_s += LOOK_EVERY_S
 
 
-def _changed(board: Board, make: Callable[[], str], seen: Seen) -> Seen:
+def _changed(board: Board, shown: Shown, seen: Seen) -> Seen:
     version = board.version()
-    return seen if version == seen.version else Seen(version, make())
+    if version == seen.version:
+        return seen
+    state = shown.state()
+    message = seen.message if state == seen.state else shown.make()
+    return Seen(version, state, message)
 
 
 def _queue(board: Board, call: Call) -> str:
