@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 from loadtest.rtmp import HOST, RtmpServer
 from streamguard.adapters.sqlite_log import SqliteLog
@@ -18,7 +18,7 @@ from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.coverage_data import StreamStartedData
 from streamguard.core.decision_data import DecidedStream, DecisionData
 from streamguard.core.event_data import StreamRef, utc_text
-from streamguard.core.events import Event, Topic, stream_started_event
+from streamguard.core.events import ID_NAMESPACE, Event, Topic, stream_started_event
 from streamguard.core.naming import session_text, stream_id_of
 from streamguard.core.review_events import decision_event
 from streamguard.core.sampling import Sampling
@@ -87,6 +87,7 @@ class EnforceStage:
         )
         (folder / "secret").write_bytes(SECRET)
         self.log = SqliteLog(folder / "log.db")
+        self._latest: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the log."""
@@ -125,8 +126,10 @@ class EnforceStage:
         return [key.path for key in self._keys()]
 
     def decide(self, stream: DecidedStream, act: str, **changes: Any) -> str:
-        """Put a decision on record; give its id."""
-        decision = decided(stream, act, **changes)
+        """Put a decision on record, the next one of the case of its session; give its id."""
+        before = {"supersedes": self._latest.get(stream.session_id)}
+        decision = decided(stream, act, **(before | changes))
+        self._latest[stream.session_id] = decision.decision_id
         self.log.append([decision_event(SOURCE, decision, recorded_s=time.time())])
         return decision.decision_id
 
@@ -177,7 +180,7 @@ def decided(stream: DecidedStream, act: str, **changes: Any) -> DecisionData:
     now = utc_text(time.time())
     fields: dict[str, Any] = {
         "decision_id": str(uuid4()),
-        "case_id": str(uuid4()),
+        "case_id": str(uuid5(ID_NAMESPACE, stream.session_id)),
         "stream": stream.model_dump(),
         "policy": {"code": "TVEC-ATTACK-FOOTAGE", "severity": "P0"},
         "outcome": "confirmed",

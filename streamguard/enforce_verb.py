@@ -20,13 +20,14 @@ from streamguard.discovery import secret_of
 from streamguard.enforce.acting import Means
 from streamguard.enforce.book import Book
 from streamguard.enforce.brake import Brake, BrakeRule
-from streamguard.enforce.desk import Desk, DeskParts
+from streamguard.enforce.desk import Desk
 from streamguard.enforce.door import Door
 from streamguard.enforce.intake import Intake, Taking
 from streamguard.enforce.reader import Readers
 from streamguard.enforce.site import Site
 from streamguard.enforce.sweep import Sweep
 from streamguard.enforce.telling import Telling
+from streamguard.enforce.trying import DeskParts
 from streamguard.enforce_parts import (
     EnforceMeter,
     Files,

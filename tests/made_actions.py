@@ -61,6 +61,7 @@ def order(decision_id: str = "d-1", **changes: Any) -> Order:
     made = Order(
         action_id="",
         decision_id=decision_id,
+        case_id="c-1",
         stream_id="edge-lobby",
         session_id="s-1",
         act="cut",

@@ -62,7 +62,7 @@ def full(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path]) 
     Accounts(desk, lambda: 0.0).add("anna", "senior", frozenset({"*"}), None)
     desk.close()
     store = ActionStore(made.root / "log" / "log.db.enforce")
-    store.note(Kept(order()), Denial("edge-lobby", "publish", "d-1", 1.0))
+    store.note(Kept(order()), Denial("edge-lobby", "publish", "c-1", "d-1", 1.0))
     store.close()
     return made
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,76 +17,40 @@ from typing import Any
 import apsw
 
 from streamguard.adapters.failpoint import reach
+from streamguard.adapters.sqlite_action_tables import make_action_tables
 from streamguard.adapters.sqlite_file import BUSY_TIMEOUT_MS, translated
-from streamguard.core.denials import Denial, Kind
+from streamguard.core.denials import Denial, Place
 from streamguard.core.enforcing import Stage
 from streamguard.core.errors import ConfigError, LogUnavailable
-from streamguard.core.orders import Order
+from streamguard.core.orders import Order, supersedes
 
-_TABLES = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
-CREATE TABLE IF NOT EXISTS actions (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    action_id TEXT NOT NULL UNIQUE,
-    stream_id TEXT NOT NULL,
-    scope TEXT NOT NULL,
-    is_automatic INTEGER NOT NULL,
-    taken_s REAL NOT NULL,
-    body TEXT NOT NULL,
-    stage TEXT NOT NULL DEFAULT 'taken',
-    path TEXT,
-    n_attempts INTEGER NOT NULL DEFAULT 0,
-    outcome TEXT
-) STRICT;
-CREATE INDEX IF NOT EXISTS actions_open ON actions (number) WHERE outcome IS NULL;
-CREATE INDEX IF NOT EXISTS actions_by_stream ON actions (stream_id, scope, number);
-CREATE INDEX IF NOT EXISTS actions_automatic ON actions (taken_s) WHERE is_automatic;
-CREATE TABLE IF NOT EXISTS denials (
-    stream_id TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    decision_id TEXT NOT NULL,
-    since_s REAL NOT NULL,
-    until_s REAL,
-    PRIMARY KEY (stream_id, kind)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holds (
-    stream_id TEXT PRIMARY KEY,
-    server TEXT NOT NULL,
-    path TEXT NOT NULL,
-    name TEXT NOT NULL,
-    moved_path TEXT NOT NULL,
-    decision_id TEXT NOT NULL,
-    until_s REAL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS decisions (
-    decision_id TEXT PRIMARY KEY,
-    body TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-"""
 _LOCK = (os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 """Held as long as the file is open: two enforcers would act twice."""
 
 _TAKE = """
-INSERT INTO actions (action_id, stream_id, scope, is_automatic, taken_s, body)
-VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (action_id) DO NOTHING RETURNING number
+INSERT INTO actions
+(action_id, decision_id, case_id, stream_id, scope, act, is_automatic, taken_s, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (action_id) DO NOTHING RETURNING number
 """
 _OPEN = "SELECT body, stage, path, n_attempts FROM actions WHERE outcome IS NULL ORDER BY number"
-_NEWER = """
-SELECT 1 FROM actions WHERE stream_id = ?1 AND scope = ?2 AND number > (
+_LATER = """
+SELECT body FROM actions WHERE stream_id = ?1 AND scope = ?2 AND number > (
     SELECT number FROM actions WHERE action_id = ?3
-) LIMIT 1
+)
 """
 _NOTE = "UPDATE actions SET stage = ?, path = ?, n_attempts = ? WHERE action_id = ?"
 _FINISH = "UPDATE actions SET outcome = ? WHERE action_id = ?"
 _N_AUTOMATIC = """
 SELECT count(*) FROM actions WHERE is_automatic AND taken_s > ? AND number < (
     SELECT number FROM actions WHERE action_id = ?
-) AND json_extract(body, '$.act') = 'hold' AND (outcome IS NULL OR outcome = 'done')
+) AND act = 'hold' AND (outcome IS NULL OR outcome = 'done')
 """
-_DENY = "INSERT OR REPLACE INTO denials VALUES (?, ?, ?, ?, ?)"
-_ALLOW = "DELETE FROM denials WHERE stream_id = ? AND kind = ?"
-_HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?)"
+_DENY = "INSERT OR REPLACE INTO denials VALUES (?, ?, ?, ?, ?, ?)"
+_ALLOW = "DELETE FROM denials WHERE stream_id = ? AND kind = ? AND case_id = ?"
+_HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_END_HOLD = "UPDATE holds SET is_ending = 1 WHERE stream_id = ? AND case_id = ?"
+_LET_GO = "DELETE FROM holds WHERE stream_id = ? AND (case_id = ? OR is_ending)"
+_DENIED_BY_CASE = "DELETE FROM denials WHERE stream_id = ? AND case_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +68,23 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A stream that is kept from its viewers.
+    """A stream that is kept from its viewers for one case; for another it may be as well.
 
     path:       where its publisher thinks that it is.
     name:       the name that it was given instead, and moved_path where it therefore is.
     until_s:    when it ends by itself, seconds since 1970 UTC; None where it does not.
+    is_ending:  it was taken back: nobody is moved there any more, its publisher may still be there.
     """
 
     stream_id: str
+    case_id: str
     server: str
     path: str = field(repr=False)
     name: str
     moved_path: str = field(repr=False)
     decision_id: str
     until_s: float | None = None
+    is_ending: bool = False
 
 
 class ActionStore:
@@ -127,7 +94,7 @@ class ActionStore:
         """Open the file, and make it where there is none.
 
         Raises:
-            ConfigError: another process works with it.
+            ConfigError: another process works with it, or another version of streamguard did.
             LogUnavailable: it cannot be opened or made.
         """
         self._path = path.absolute()
@@ -145,8 +112,8 @@ class ActionStore:
             with translated(self._path):
                 self._connection = apsw.Connection(str(self._path))
                 self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-                self._connection.execute(_TABLES).fetchall()
-        except LogUnavailable:
+                make_action_tables(self._connection, self._path)
+        except (LogUnavailable, ConfigError):
             os.close(self._lock)
             raise
 
@@ -174,17 +141,23 @@ class ActionStore:
             rows: list[Any] = self._connection.execute(_OPEN).fetchall()
         return [Kept(_order(body), stage, path, n) for body, stage, path, n in rows]
 
-    def is_superseded(self, order: Order) -> bool:
-        """Say whether a later action is there for the same scope of the same stream."""
+    def is_superseded(self, order: Order, *, by_others: bool) -> bool:
+        """Say whether a later order for the same scope of the same stream takes its place.
+
+        by_others: orders of other cases count as well.
+        """
         values = (order.stream_id, order.scope, order.action_id)
         with self._turn, translated(self._path):
-            return bool(self._connection.execute(_NEWER, values).fetchall())
+            rows: list[Any] = self._connection.execute(_LATER, values).fetchall()
+        later = [_order(body) for (body,) in rows]
+        return any(
+            supersedes(one, order) for one in later if by_others or one.case_id == order.case_id
+        )
 
     def note(self, kept: Kept, denial: Denial | None = None, hold: Hold | None = None) -> None:
         """Keep how far an action has come, and with it whom it keeps out or holds."""
-        values = (kept.stage, kept.path, kept.n_attempts, kept.order.action_id)
         with self._transaction() as connection:
-            connection.execute(_NOTE, values)
+            connection.execute(_NOTE, _note_row(kept))
             if denial is not None:
                 connection.execute(_DENY, _denial_row(denial))
             if hold is not None:
@@ -209,21 +182,30 @@ class ActionStore:
         with self._turn, translated(self._path):
             return [Denial(*row) for row in self._connection.execute("SELECT * FROM denials")]
 
-    def allow(self, stream_id: str, kinds: Sequence[Kind] = ("publish", "play")) -> None:
-        """Take a stream from the deny list."""
+    def allow(self, place: Place) -> None:
+        """Take an entry from the deny list."""
         with self._transaction() as connection:
-            for kind in kinds:
-                connection.execute(_ALLOW, (stream_id, kind))
+            connection.execute(_ALLOW, place)
 
     def holds(self) -> list[Hold]:
         """Give what is held."""
         with self._turn, translated(self._path):
-            return [Hold(*row) for row in self._connection.execute("SELECT * FROM holds")]
+            rows: list[Any] = self._connection.execute("SELECT * FROM holds").fetchall()
+        return [replace(Hold(*row), is_ending=bool(row[-1])) for row in rows]
 
-    def let_go(self, stream_id: str) -> None:
-        """Forget that a stream is held."""
+    def release(self, kept: Kept) -> None:
+        """Keep how far a restore has come, and that its case keeps the stream from nobody."""
+        values = (kept.order.stream_id, kept.order.case_id)
         with self._transaction() as connection:
-            connection.execute("DELETE FROM holds WHERE stream_id = ?", (stream_id,))
+            connection.execute(_NOTE, _note_row(kept))
+            connection.execute(_DENIED_BY_CASE, values)
+            connection.execute(_END_HOLD, values)
+        reach(f"action_{kept.stage}")
+
+    def let_go(self, stream_id: str, case_id: str) -> None:
+        """Forget that a stream is held for a case, and all holds of it that are ending."""
+        with self._transaction() as connection:
+            connection.execute(_LET_GO, (stream_id, case_id))
 
     def close(self) -> None:
         """Release the file; closing twice is harmless."""
@@ -248,8 +230,11 @@ class ActionStore:
 def _row(order: Order) -> tuple[str | float, ...]:
     return (
         order.action_id,
+        order.decision_id,
+        order.case_id,
         order.stream_id,
         order.scope,
+        order.act,
         int(order.is_automatic),
         order.taken_s,
         json.dumps(asdict(order)),
@@ -260,10 +245,14 @@ def _order(body: str) -> Order:
     return Order(**json.loads(body))
 
 
+def _note_row(kept: Kept) -> tuple[str | int | None, ...]:
+    return kept.stage, kept.path, kept.n_attempts, kept.order.action_id
+
+
 def _denial_row(one: Denial) -> tuple[str | float | None, ...]:
-    return one.stream_id, one.kind, one.decision_id, one.since_s, one.until_s
+    return *one.place, one.decision_id, one.since_s, one.until_s
 
 
 def _hold_row(one: Hold) -> tuple[str | float | None, ...]:
-    where = (one.stream_id, one.server, one.path, one.name, one.moved_path)
-    return *where, one.decision_id, one.until_s
+    where = (one.stream_id, one.case_id, one.server, one.path, one.name, one.moved_path)
+    return *where, one.decision_id, one.until_s, int(one.is_ending)

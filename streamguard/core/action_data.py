@@ -14,10 +14,14 @@ from streamguard.core.event_data import Count, UtcTime, Uuid, Value, Word
 Act = Literal["limit_reach", "hold", "cut", "cut_and_suspend", "restore"]
 """What may be done to a stream, from the mildest to the harshest, and how it is taken back."""
 
-Method = Literal["no_media", "media", "not_published", "deny_list", "answer"]
-"""How it was proved. `no_media`: our own reader got none for `window_ms`; `media`: it got some
-again, after a restore; `not_published`: nothing is listed any more, and nothing was to be taken
-back; `deny_list`: new viewers are refused; `answer`: the platform says so, and nobody looked."""
+Method = Literal[
+    "no_media", "not_listed", "media", "not_published", "other_case", "deny_list", "answer"
+]
+"""How it was proved. `no_media`: our own reader got none for `window_ms`; `not_listed`: the
+server lists it no more, and our reader could not watch; `media`: it got some again, after a
+restore; `not_published`: nothing is listed any more, and nothing was to be taken back;
+`other_case`: of a restore: its case keeps the stream from nobody any more, another one still does;
+`deny_list`: new viewers are refused; `answer`: the platform says so, and nobody looked."""
 
 FailureReason = Literal[
     "session_replaced",
@@ -29,6 +33,7 @@ FailureReason = Literal[
     "refused",
     "not_allowed",
     "still_live",
+    "not_seen",
     "superseded",
     "expired",
     "over_limit",
@@ -38,7 +43,8 @@ FailureReason = Literal[
 alone; `session_unknown`: nothing says which publish it was; `no_control`: nobody told us how to act
 there; `not_supported`: what is there cannot do that; `refused`: the platform would not;
 `not_allowed`: a rule decided what only a person may; `still_live`: media came after all that was
-tried; `superseded`: a later decision came first; `expired`: the decision was too old to be carried
+tried; `not_seen`: a restored stream goes on where it was, but our reader saw nothing of it;
+`superseded`: a later decision came first; `expired`: the decision was too old to be carried
 out; `over_limit`, `breaker_open`: too many automatic actions."""
 
 

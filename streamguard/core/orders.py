@@ -17,6 +17,9 @@ BY_RULE = "rule:"
 REVERSIBLE: frozenset[Act] = frozenset(("limit_reach", "hold", "restore"))
 """What a rule may do by itself."""
 
+ENDS: frozenset[Act] = frozenset(("cut", "cut_and_suspend"))
+"""What leaves nothing of a stream to be held or limited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -31,6 +34,7 @@ class Order:
 
     action_id: str
     decision_id: str
+    case_id: str
     stream_id: str
     session_id: str
     act: Act
@@ -69,6 +73,19 @@ class Order:
         return DecidedStream(stream_id=self.stream_id, session_id=self.session_id)
 
 
+def supersedes(later: Order, earlier: Order) -> bool:
+    """Say whether there is no sense in an order any more, since there is a later one.
+
+    Both are for the same scope of the same stream. In another case only a person's cut does so, and
+    of what is milder.
+    """
+    if not later.is_allowed:
+        return False
+    if later.case_id == earlier.case_id:
+        return True
+    return later.act in ENDS and earlier.act not in ENDS
+
+
 def orders_of(decision: DecisionData, taken_s: float, max_age_s: float) -> list[Order]:
     """Give what a decision orders; nothing where nothing is to be done.
 
@@ -82,6 +99,7 @@ def orders_of(decision: DecisionData, taken_s: float, max_age_s: float) -> list[
         Order(
             action_id=action_id_of(decision.decision_id, scope),
             decision_id=decision.decision_id,
+            case_id=decision.case_id,
             stream_id=decision.stream.stream_id,
             session_id=decision.stream.session_id,
             act=act,

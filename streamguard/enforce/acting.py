@@ -13,10 +13,11 @@ from typing import assert_never
 from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_actions import Hold, Kept
 from streamguard.core.action_data import FailureReason, Method
-from streamguard.core.denials import Denial
+from streamguard.core.denials import Denial, Kind
 from streamguard.core.enforcing import Found, may_strike
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
+from streamguard.core.published import Published
 from streamguard.enforce.book import Book
 from streamguard.enforce.proof import WINDOW_S, back_since, gone_since
 from streamguard.enforce.reader import Reader
@@ -87,8 +88,9 @@ class Acting:
             return Failed("session_unknown")
         found = await self._look()
         if not may_strike(found.sight, self.kept.stage):
-            if self.kept.stage == "denied":
-                self._book.allow(order.stream_id, ("publish",))
+            denied = self._book.denied.at((order.stream_id, "publish", order.case_id))
+            if self.kept.stage == "denied" and denied is not None:
+                await self._book.allow(denied)
             return Failed("session_replaced")
         match order.act:
             case "cut" | "cut_and_suspend":
@@ -96,27 +98,26 @@ class Acting:
             case "hold":
                 return await self._hold(found)
             case "limit_reach":
-                return self._limit(found)
+                return await self._limit(found)
             case _:
                 assert_never(order.act)
 
     async def _look(self) -> Found:
         order = self.kept.order
-        return await self._site.look(order.stream_id, order.publish, self._book.held.values())
+        return await self._site.look(order.stream_id, order.publish, self._book.holds)
 
     async def _cut(self, found: Found) -> Done | None:
         order = self.kept.order
         now_s = self._clock.wall()
         until_s = now_s + self._means.cut_s if order.act == "cut" else None
         if self.kept.stage == "taken":
-            denial = Denial(order.stream_id, "publish", order.decision_id, now_s, until_s)
-            path = self._path_of(found)
-            self.kept = self._book.note(replace(self.kept, stage="denied", path=path), denial)
+            kept = replace(self.kept, stage="denied", path=self._path_of(found))
+            self.kept = await self._book.note(kept, self._denial("publish", now_s, until_s))
         if self.kept.stage == "denied":
-            self.kept = self._book.note(replace(self.kept, stage="struck"))
+            self.kept = await self._book.note(replace(self.kept, stage="struck"))
         done = await self._struck(found)
         if done is not None:
-            self._book.let_go(order.stream_id)
+            await self._book.let_go(order.stream_id, order.case_id)
             denied = self._book.denied.find(order.stream_id, "publish", now_s)
             done = replace(done, denied_until_s=denied.until_s if denied else None)
         return done
@@ -139,7 +140,8 @@ class Acting:
         if found.source is None:
             return Failed("session_ended")
         hold = self._hold_of(found)
-        self.kept = self._book.note(replace(self.kept, stage="struck", path=hold.path), hold=hold)
+        kept = replace(self.kept, stage="struck", path=hold.path)
+        self.kept = await self._book.note(kept, hold=hold)
         async with self._means.open_reader(control.place(hold.path)) as reader:
             if found.source.key.path != hold.moved_path and not await control.move(
                 found.source, hold.name
@@ -152,52 +154,67 @@ class Acting:
         return done and replace(done, denied_until_s=order.until_s)
 
     def _hold_of(self, found: Found) -> Hold:
-        """Give the hold that stands already, as this decision has it, or a new one."""
-        order = self.kept.order
+        """Give the hold of this case: where the stream is held already, or in a new place."""
+        order, site = self.kept.order, self._site
         assert found.source is not None  # noqa: S101  # the caller looked
-        before = self._book.held.get(order.stream_id)
+        before = self._book.hold_of(order.stream_id)
         if before is not None:
-            return replace(before, decision_id=order.decision_id, until_s=order.until_s)
-        path, name = found.source.key.path, f"{HELD}{secrets.token_hex(16)}"
-        moved = self._site.control.moved_path(path, name)
-        server = self._site.name
-        return Hold(order.stream_id, server, path, name, moved, order.decision_id, order.until_s)
+            path, name, moved = before.path, before.name, before.moved_path
+        else:
+            path, name = found.source.key.path, f"{HELD}{secrets.token_hex(16)}"
+            moved = site.control.moved_path(path, name)
+        where = (order.stream_id, order.case_id, site.name, path, name, moved)
+        return Hold(*where, order.decision_id, order.until_s)
 
-    def _limit(self, found: Found) -> Done | Failed:
+    async def _limit(self, found: Found) -> Done | Failed:
         order = self.kept.order
         if not self._means.refuses_viewers:
             return Failed("not_supported")
         if found.source is None:
             return Failed("session_ended")
         now_s = self._clock.wall()
-        denial = Denial(order.stream_id, "play", order.decision_id, now_s, order.until_s)
-        self.kept = self._book.note(replace(self.kept, stage="struck"), denial)
+        denial = self._denial("play", now_s, order.until_s)
+        self.kept = await self._book.note(replace(self.kept, stage="struck"), denial)
         return Done("deny_list", now_s, now_s, now_s, denied_until_s=order.until_s)
 
-    async def _restore(self) -> Done | None:
-        order, control = self.kept.order, self._site.control
-        self._book.allow(order.stream_id)
-        hold = self._book.held.get(order.stream_id)
+    def _denial(self, kind: Kind, now_s: float, until_s: float | None) -> Denial:
+        order = self.kept.order
+        return Denial(order.stream_id, kind, order.case_id, order.decision_id, now_s, until_s)
+
+    async def _restore(self) -> Done | Failed | None:
+        """Take back what this case does; move the publisher back where no other case holds it.
+
+        What is to be is on disk first: whatever comes of the proof, nobody is moved away again.
+        """
+        order, book = self.kept.order, self._book
+        if self.kept.stage == "taken":
+            self.kept = await book.release(replace(self.kept, stage="struck"))
         now_s = self._clock.wall()
-        nothing = Done("not_published", now_s, now_s, now_s)
-        if hold is None:
-            return nothing
-        found = await self._look()
-        if found.source is None:
-            self._book.let_go(order.stream_id)
-            return nothing
+        kept_by_other = Done("other_case", now_s, now_s, now_s)
+        if order.stream_id in book.held:
+            await book.let_go(order.stream_id, order.case_id)
+            return kept_by_other
+        hold = book.hold_of(order.stream_id)
+        found = await self._look() if hold is not None else None
+        if hold is None or found is None or found.source is None:
+            await book.let_go(order.stream_id, order.case_id)
+            is_denied = book.denied.find(order.stream_id, "publish", now_s) is not None
+            return kept_by_other if is_denied else Done("not_published", now_s, now_s, now_s)
+        return await self._moved_back(found.source, hold)
+
+    async def _moved_back(self, source: Published, hold: Hold) -> Done | Failed | None:
+        """Let a publisher go on where it was, and see that it does."""
+        order, control = self.kept.order, self._site.control
         async with self._means.open_reader(control.place(hold.path)) as reader:
             name = hold.path.partition("/")[2]
-            if found.source.key.path == hold.moved_path and not await control.move(
-                found.source, name
-            ):
+            if source.key.path == hold.moved_path and not await control.move(source, name):
                 return None
             ordered_s = self._clock.monotonic()
             since_s = await back_since(reader, ordered_s, self._clock)
-        if since_s is None:
+        if since_s is None and self._clock.wall() < order.expires_s:
             return None
-        self._book.let_go(order.stream_id)
-        return self._done("media", ordered_s, since_s)
+        await self._book.let_go(order.stream_id, order.case_id)
+        return Failed("not_seen") if since_s is None else self._done("media", ordered_s, since_s)
 
     async def _proved(
         self, reader: Reader, ordered_s: float, elsewhere: Sequence[str]
@@ -217,7 +234,7 @@ class Acting:
         """Prove that a stream is gone whose path nobody ever saw: it is not listed."""
         found = await self._look()
         if found.sight != "absent":
-            self.kept = self._book.note(replace(self.kept, path=self._path_of(found)))
+            self.kept = await self._book.note(replace(self.kept, path=self._path_of(found)))
             return None
         now_s = self._clock.wall()
         return Done("not_published", now_s, now_s, now_s)
@@ -229,7 +246,7 @@ class Acting:
 
     def _path_of(self, found: Found) -> str | None:
         """Give the path at which viewers watch, also of a stream that is held."""
-        hold = self._book.held.get(self.kept.order.stream_id)
+        hold = self._book.hold_of(self.kept.order.stream_id)
         if hold is not None:
             return hold.path
         return found.source.key.path if found.source else None

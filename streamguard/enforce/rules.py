@@ -127,8 +127,8 @@ class Rules:
 
     def _lift(self) -> None:
         now_s = self._desks.clock.wall()
-        for hold in list(self._desks.book.held.values()):
-            if hold.until_s is None or now_s < hold.until_s:
+        for hold in self._desks.book.holds:
+            if hold.is_ending or hold.until_s is None or now_s < hold.until_s:
                 continue
             text = self._desks.store.decision(hold.decision_id)
             if text is None:

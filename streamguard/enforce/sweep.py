@@ -74,25 +74,22 @@ class Sweep:
 
     async def look(self) -> None:
         """Look once, where there is anybody to be kept out."""
-        now_s = self._clock.wall()
-        self._book.forget_over(now_s)
-        denied = self._book.denied.streams("publish", now_s)
-        held = {
-            stream_id: hold
-            for stream_id, hold in self._book.held.items()
-            if hold.server == self.name
-        }
-        if not denied and not held:
+        book = self._book
+        await book.forget_over(self._clock.wall())
+        moved = {one.moved_path: one.path for one in book.holds if one.server == self.name}
+        if not book.denied and not moved:
             return
-        moved = {hold.moved_path: hold.path for hold in held.values()}
         for one in await self._site.list():
             stream_id = self._site.reading.stream_id(as_before(one, moved))
             if self._is_busy(stream_id):
                 continue
-            if stream_id in denied:
+            hold = book.held.get(
+                stream_id
+            )  # as it is by now: it may have been given back meanwhile
+            if book.denied.find(stream_id, "publish", self._clock.wall()) is not None:
                 await self._end(one, stream_id)
-            elif stream_id in held and one.key.path not in moved:
-                await self._hold(one, stream_id, held[stream_id])
+            elif hold is not None and one.key.path not in moved:
+                await self._hold(one, stream_id, hold)
 
     async def _end(self, one: Published, stream_id: str) -> None:
         if await self._site.control.kick(one):

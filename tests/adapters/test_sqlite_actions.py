@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import apsw
 import pytest
 
 from streamguard.adapters.sqlite_actions import ActionStore, Hold, Kept
@@ -10,8 +11,8 @@ from streamguard.core.denials import Denial
 from streamguard.core.errors import ConfigError, LogUnavailable
 from tests.made_actions import order
 
-HOLD = Hold("edge-lobby", "edge", "live/a", "h", "live/h", "d-1", 100.0)
-DENIAL = Denial("edge-lobby", "publish", "d-1", 1.0)
+HOLD = Hold("edge-lobby", "c-1", "edge", "live/a", "h", "live/h", "d-1", 100.0)
+DENIAL = Denial("edge-lobby", "publish", "c-1", "d-1", 1.0)
 
 
 @pytest.fixture
@@ -60,32 +61,68 @@ def test_a_later_action_for_the_same_scope_supersedes(store: ActionStore) -> Non
     store.take([first], "{}")
     store.take([clips], "{}")
     store.take([other], "{}")
-    assert not store.is_superseded(first)
+    assert not store.is_superseded(first, by_others=True)
 
     store.take([second], "{}")
 
-    assert store.is_superseded(first)
-    assert not store.is_superseded(second)
-    assert not store.is_superseded(clips)
+    assert store.is_superseded(first, by_others=True)
+    assert not store.is_superseded(second, by_others=True)
+    assert not store.is_superseded(clips, by_others=True)
 
 
-def test_a_stream_may_be_published_again_and_still_not_be_watched(store: ActionStore) -> None:
-    store.note(Kept(order()), DENIAL)
-    store.note(Kept(order()), replace(DENIAL, kind="play"))
+def test_a_cut_in_another_case_supersedes_where_other_cases_count(store: ActionStore) -> None:
+    hold = order("d-1", act="hold")
+    store.take([hold], "{}")
 
-    store.allow("edge-lobby", ("publish",))
+    store.take([order("d-2", case_id="c-2")], "{}")
 
-    assert [one.kind for one in store.denials()] == ["play"]
-    store.allow("edge-lobby")
-    assert store.denials() == []
+    assert store.is_superseded(hold, by_others=True)
+    assert not store.is_superseded(hold, by_others=False)
 
 
-def test_a_hold_is_forgotten(store: ActionStore) -> None:
-    store.note(Kept(order()), hold=HOLD)
+def test_an_entry_is_of_one_case_and_one_kind(store: ActionStore) -> None:
+    others = [replace(DENIAL, kind="play"), replace(DENIAL, case_id="c-2")]
+    for one in (DENIAL, *others):
+        store.note(Kept(order()), one)
 
-    store.let_go("edge-lobby")
+    store.allow(DENIAL.place)
 
-    assert store.holds() == []
+    assert sorted(store.denials(), key=lambda one: one.kind) == others
+
+
+def test_a_restore_ends_what_its_case_does_and_nothing_else(store: ActionStore) -> None:
+    other = replace(HOLD, case_id="c-2")
+    store.note(Kept(order()), DENIAL, HOLD)
+    store.note(Kept(order()), replace(DENIAL, case_id="c-2"), other)
+
+    store.release(Kept(order(act="restore"), "struck"))
+
+    assert [one.case_id for one in store.denials()] == ["c-2"]
+    assert store.holds() == [replace(HOLD, is_ending=True), other]
+
+
+def test_a_hold_is_forgotten_with_all_that_are_ending(store: ActionStore) -> None:
+    ending = replace(HOLD, case_id="c-2", is_ending=True)
+    stands = replace(HOLD, case_id="c-3")
+    elsewhere = replace(HOLD, stream_id="edge-other")
+    for one in (HOLD, ending, stands, elsewhere):
+        store.note(Kept(order()), hold=one)
+
+    store.let_go("edge-lobby", "c-1")
+
+    assert store.holds() == [stands, elsewhere]
+
+
+def test_a_file_of_another_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "enforce"
+    ActionStore(file).close()
+    connection = apsw.Connection(str(file))
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="another version"):
+            ActionStore(file)
 
 
 def test_paths_are_for_its_owner_alone(tmp_path: Path, store: ActionStore) -> None:

@@ -5,7 +5,7 @@ import pytest
 from streamguard.core.action_data import Act
 from streamguard.core.action_events import action_id_of
 from streamguard.core.event_data import utc_seconds
-from streamguard.core.orders import REVERSIBLE, orders_of
+from streamguard.core.orders import REVERSIBLE, orders_of, supersedes
 from tests.made_actions import order
 from tests.made_reviews import AT, decision
 
@@ -51,3 +51,25 @@ def test_an_order_names_itself_as_events_do() -> None:
 
     assert one.ref.action_id == one.action_id == action_id_of("d-1", "clips")
     assert (one.stream.stream_id, one.stream.session_id) == ("edge-lobby", "s-1")
+
+
+@pytest.mark.parametrize("earlier", get_args(Act))
+@pytest.mark.parametrize("later", get_args(Act))
+def test_the_latest_order_of_a_case_counts(earlier: Act, later: Act) -> None:
+    assert supersedes(order("d-2", act=later), order("d-1", act=earlier))
+
+
+@pytest.mark.parametrize("earlier", get_args(Act))
+@pytest.mark.parametrize("later", get_args(Act))
+def test_of_another_case_a_cut_alone_takes_the_place_of_what_is_milder(
+    earlier: Act, later: Act
+) -> None:
+    cuts = {"cut", "cut_and_suspend"}
+
+    found = supersedes(order("d-2", act=later, case_id="c-2"), order("d-1", act=earlier))
+
+    assert found == (later in cuts and earlier not in cuts)
+
+
+def test_what_a_rule_may_not_do_supersedes_nothing() -> None:
+    assert not supersedes(order("d-2", actor="rule:eager"), order("d-1", act="hold"))

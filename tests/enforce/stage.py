@@ -22,10 +22,11 @@ from streamguard.core.published import Published, RenditionRule
 from streamguard.enforce.acting import Means
 from streamguard.enforce.book import Book
 from streamguard.enforce.brake import Brake, BrakeRule
-from streamguard.enforce.desk import Desk, DeskParts
+from streamguard.enforce.desk import Desk
 from streamguard.enforce.platform import Platform
 from streamguard.enforce.site import Site
 from streamguard.enforce.telling import Telling
+from streamguard.enforce.trying import DeskParts
 from streamguard.ingest.control import OrderRefused
 from tests.ingest.fakes import FakeProvider, published
 from tests.made_actions import order
@@ -95,11 +96,13 @@ class FakeReader:
         self._path = place.url.removeprefix("rtmp://h/")
         self._clock = clock
         self._media_s: float | None = None
+        self.is_blind = False
         self.ready_s: float | None = clock.now_s
 
     @property
     def media_s(self) -> float | None:
-        if any(one.key.path == self._path for one in self._provider.listed):
+        listed = [] if self.is_blind else self._provider.listed
+        if any(one.key.path == self._path for one in listed):
             self._media_s = self._clock.now_s
         return self._media_s
 
@@ -169,10 +172,12 @@ class Stage:
         self.meter = Counted()
         reading = Reading(SECRET, RenditionRule(), self.control.called)
         self.site = Site(self.provider, self.control, reading)
+        self.west = FakeProvider("west")
+        self.sees_nothing = False
         means = Means(self.book, self.clock, self._reader, refuses_viewers=refuses)
         telling = Telling("/streamguard/test", self.told, self.clock)
         brake = Brake(BrakeRule(1), self.store)
-        sites = [self.site]
+        sites = [self.site, Site(self.west, FakeControl(self.west), reading)]
         self.desk = Desk(
             DeskParts(self.store, sites, means, telling, self.clock, self.meter, brake, platform)
         )
@@ -182,6 +187,12 @@ class Stage:
         self.provider.listed.append(one)
         return one
 
+    def publish_west(self, path: str = "live/a") -> Published:
+        """Publish to another server."""
+        one = published(path, "1", "west")
+        self.west.listed.append(one)
+        return one
+
     def order(
         self, one: Published, act: Act = "cut", decision: str = "d-1", **more: object
     ) -> Order:
@@ -189,7 +200,7 @@ class Stage:
         now_s = self.clock.wall()
         fields = {
             "act": act,
-            "stream_id": stream_id_of(SECRET, "edge", one.key.path),
+            "stream_id": stream_id_of(SECRET, one.key.server, one.key.path),
             "publish": session_text(SECRET, one.key),
             "decided_s": now_s,
             "taken_s": now_s,
@@ -209,7 +220,9 @@ class Stage:
 
     @asynccontextmanager
     async def _reader(self, place: Location) -> AsyncIterator[FakeReader]:
-        yield FakeReader(self.provider, place, self.clock)
+        reader = FakeReader(self.provider, place, self.clock)
+        reader.is_blind = self.sees_nothing
+        yield reader
 
 
 def unavailable() -> DiscoveryUnavailable:

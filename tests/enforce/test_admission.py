@@ -26,7 +26,7 @@ def stream(server: str, path: str) -> str:
 
 
 def denied(server: str, path: str, kind: Kind = "publish") -> Denial:
-    return Denial(stream(server, path), kind, "d-1", 0.0, 100.0)
+    return Denial(stream(server, path), kind, "c-1", "d-1", 0.0, 100.0)
 
 
 def admission(
@@ -105,7 +105,7 @@ def test_a_copy_is_denied_with_its_broadcast_where_the_platform_makes_it() -> No
 
 def test_who_comes_back_to_a_held_stream_goes_on_held() -> None:
     held = {
-        stream(server, "live/key"): Hold("", server, "live/key", "sg-hold-1", "live/h", "d")
+        stream(server, "live/key"): Hold("", "c", server, "live/key", "sg-hold-1", "h", "d")
         for server in KINDS
     }
     gate = admission(held=held)

@@ -259,7 +259,7 @@ def test_viewers_are_refused_where_a_hook_asks_and_nowhere_else(tmp_path: Path) 
         carried_out(stage, stage.order(stage.publish(), "limit_reach"))
 
         assert stage.ends == [end]
-        assert len(stage.book.denied.streams("play", 0.0)) == refuses
+        assert len(stage.book.denied) == refuses
         stage.close()
 
 
@@ -346,3 +346,168 @@ def test_who_was_cut_may_come_back_when_the_time_is_over(stage: Stage) -> None:
 
     assert stage.provider.listed == [back]
     assert len(stage.book.denied) == 0
+
+
+def test_a_milder_decision_in_another_case_leaves_a_suspension_as_it_is(stage: Stage) -> None:
+    one = stage.publish()
+    suspended = stage.order(one, "cut_and_suspend", "d-1")
+    carried_out(stage, suspended)
+
+    stage.meter.ends.clear()
+    carried_out(stage, stage.order(one, "cut", "d-2", case_id="c-2"))
+
+    denied = stage.book.denied.find(suspended.stream_id, "publish", 1e12)
+    assert denied is not None
+    assert denied.decision_id == "d-1"
+
+
+def test_to_restore_what_one_case_did_leaves_what_another_one_did(stage: Stage) -> None:
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "cut_and_suspend", "d-1"))
+    stage.meter.ends.clear()
+    carried_out(stage, stage.order(one, "restore", "d-2", case_id="c-2"))
+
+    last = stage.told.events[-1].data
+    assert isinstance(last, ActionVerifiedData)
+    assert last.method == "other_case"
+    assert [denial.decision_id for denial in stage.store.denials()] == ["d-1"]
+
+
+def test_a_stream_is_held_until_the_last_case_gives_it_back(stage: Stage) -> None:
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "hold", "d-1"))
+    stage.meter.ends.clear()
+    carried_out(stage, stage.order(one, "hold", "d-2", case_id="c-2", until_s=1e9))
+    assert {hold.until_s for hold in stage.book.holds} == {None, 1e9}
+
+    stage.meter.ends.clear()
+    carried_out(stage, stage.order(one, "restore", "d-3", case_id="c-2"))
+    held = [published.key.path for published in stage.provider.listed]
+    stage.meter.ends.clear()
+    carried_out(stage, stage.order(one, "restore", "d-4"))
+
+    assert all(path.startswith("live/sg-hold-") for path in held)
+    assert stage.provider.listed == [one]
+    assert stage.store.holds() == []
+
+
+def test_a_cut_that_is_under_way_is_not_given_up_for_a_hold_in_another_case(stage: Stage) -> None:
+    one = stage.publish()
+    stage.control.troubles = [unavailable(), unavailable()]
+
+    carried_out(
+        stage,
+        stage.order(one, "cut", "d-1"),
+        stage.order(one, "hold", "d-2", case_id="c-2"),
+    )
+
+    assert stage.ends == ["done", "session_ended"]
+    assert stage.provider.listed == []
+
+
+def test_what_somebody_else_was_suspended_for_stands_though_another_case_found_nobody(
+    stage: Stage,
+) -> None:
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "cut_and_suspend", "d-1"))
+    late = stage.order(one, "cut", "d-2", case_id="c-2")
+    stage.store.take([late], "{}")
+    denial = Denial(late.stream_id, "publish", "c-2", "d-2", 0.0, 1e9)
+    stage.runner.run(stage.book.note(Kept(late, "denied"), denial))
+    stage.publish("live/a", "2")
+
+    stage.meter.ends.clear()
+    carried_out(stage, left=1)
+
+    assert stage.ends == ["session_replaced"]
+    assert [denial.decision_id for denial in stage.store.denials()] == ["d-1"]
+
+
+def test_a_stream_that_was_given_back_is_not_moved_again_though_nobody_saw_it(
+    stage: Stage,
+) -> None:
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "hold", "d-1"))
+    stage.meter.ends.clear()
+    stage.sees_nothing = True
+
+    carried_out(stage, stage.order(one, "restore", "d-2", expires_s=stage.clock.now_s + 20.0))
+    swept(stage)
+
+    assert stage.ends == ["not_seen"]
+    assert stage.provider.listed == [one]
+    assert (dict(stage.book.held), stage.store.holds()) == ({}, [])
+
+
+def test_a_stream_is_given_back_however_long_its_server_was_away(stage: Stage) -> None:
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "hold", "d-1"))
+    stage.meter.ends.clear()
+    stage.provider.problem = "server edge: it does not answer"
+    late = stage.order(one, "restore", "d-2", expires_s=stage.clock.now_s)
+
+    async def back() -> None:
+        stop = Stop()
+        async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(stage.desk.run(stop))
+            await stage.desk.take([late], "{}")
+            stage.provider.asked.clear()
+            await stage.provider.asked.wait()
+            assert dict(stage.book.held) == {}  # already, so that nobody is moved there any more
+            stage.provider.problem = None
+            await stage.meter.reached(1)
+            stop.set()
+            await running
+
+    stage.runner.run(back())
+
+    assert stage.provider.listed == [one]
+
+
+def test_servers_that_do_not_answer_keep_no_other_one_waiting(stage: Stage) -> None:
+    dead = [
+        stage.order(stage.publish(f"live/{number}"), "cut", f"d-{number}") for number in range(20)
+    ]
+    stage.provider.problem = "server edge: it does not answer"
+    west = stage.order(stage.publish_west(), "cut", "d-west")
+
+    async def cut() -> None:
+        stop = Stop()
+        async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(stage.desk.run(stop))
+            for one in [*dead, west]:
+                await stage.desk.take([one], "{}")
+            await stage.meter.reached(1)
+            stop.set()
+            await running
+
+    stage.runner.run(cut())
+
+    assert stage.ends == ["done"]
+    assert stage.west.listed == []
+
+
+def test_a_recording_that_nobody_can_end_keeps_no_stream_held(tmp_path: Path) -> None:
+    async def send(record: Record) -> Answer:
+        return Answer("again", "")
+
+    stage = Stage(tmp_path, Platform(send, TickingClock()))
+    one = stage.publish()
+    recording = stage.order(one, "hold", scope="recording")
+    live = stage.order(one, "hold", "d-2")
+
+    async def held() -> None:
+        stop = Stop()
+        async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(stage.desk.run(stop))
+            await stage.desk.take([recording], "{}")
+            await stage.desk.take([live], "{}")
+            await stage.meter.reached(1)
+            stop.set()
+            await running
+
+    stage.runner.run(held())
+
+    assert stage.ends == ["done"]
+    assert list(stage.book.held) == [live.stream_id]
+    stage.close()

@@ -1,7 +1,10 @@
 """Our viewers as processes; that they see media is tested on a real server, with the cuts."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
+
+import pytest
 
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.location import Location
@@ -65,6 +68,42 @@ def test_a_viewer_that_died_while_it_waited_is_not_taken() -> None:
 
         async with readers.open(nowhere()) as reader:
             await until_ready(reader)
+
+    with_readers(use)
+
+
+def test_a_viewer_that_died_while_it_watched_is_replaced() -> None:
+    async def use(readers: Readers) -> None:
+        [first, *_] = readers._spares
+        async with readers.open(nowhere()) as reader:
+            await until_ready(reader)
+            first.kill()
+            await first.wait()
+            while reader.ready_s is not None:  # noqa: ASYNC110  # it tells nobody else
+                await asyncio.sleep(0.02)
+
+            await until_ready(reader)
+
+    with_readers(use)
+
+
+def test_nobody_waits_for_a_viewer_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use(readers: Readers) -> None:
+        await exhausted(readers)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", "/nonexistent")
+            async with readers.open(nowhere()) as reader:
+                await readers.fill()
+                assert reader.ready_s is None
+                patch.undo()
+
+                await until_ready(reader)
+
+    async def exhausted(readers: Readers) -> None:
+        while readers._spares:
+            process = readers._spares.popleft()
+            process.kill()
+            await process.wait()
 
     with_readers(use)
 

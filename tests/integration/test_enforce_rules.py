@@ -118,11 +118,8 @@ def test_the_platform_is_asked_for_what_no_server_can_do(
     assert methods == ["no_media", "answer", "answer"]
     assert alone["method"] == "answer"
     assert refused["reason"] == "refused"
-    assert [one["data"]["action"]["scope"] for one in platform.taken] == [
-        "recording",
-        "clips",
-        "live",
-    ]
+    first, second, last = (one["data"]["action"]["scope"] for one in platform.taken)
+    assert ({first, second}, last) == ({"recording", "clips"}, "live")
     assert platform.n_forged == 0
 
 

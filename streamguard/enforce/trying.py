@@ -1,0 +1,143 @@
+"""Tries one action again and again, until it is done or cannot be.
+
+Rule: what takes a stream from its viewers is not done once it is too old; to give one back is tried
+for as long as it takes.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from streamguard.adapters.sqlite_actions import ActionStore, Kept
+from streamguard.core.action_data import Act, FailureReason
+from streamguard.core.backoff import delay_s
+from streamguard.core.errors import DiscoveryUnavailable, LogUnavailable
+from streamguard.core.ports import Clock
+from streamguard.enforce.acting import Acting, Done, Failed, Means
+from streamguard.enforce.brake import Brake
+from streamguard.enforce.platform import Platform
+from streamguard.enforce.site import Site
+from streamguard.enforce.telling import Telling
+from streamguard.ingest.control import OrderRefused
+
+MAX_DELAY_S = 1.0
+"""Longest pause between two tries: seconds count."""
+
+log = structlog.get_logger()
+
+
+class DeskMeter(Protocol):
+    """Counts what becomes of actions."""
+
+    def ended(self, act: Act, reason: str, took_s: float) -> None:
+        """Count an action that ended; `done` or why not; seconds from the decision to its end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeskParts:
+    """What the desk works with.
+
+    platform: acts where no server takes orders; None where there is none.
+    """
+
+    store: ActionStore
+    sites: Sequence[Site]
+    means: Means
+    telling: Telling
+    clock: Clock
+    meter: DeskMeter
+    brake: Brake
+    platform: Platform | None = None
+
+
+class Trying:
+    """One action."""
+
+    def __init__(self, kept: Kept, site: Site | None, parts: DeskParts) -> None:
+        self._order = kept.order
+        self._parts = parts
+        self._acting: Acting | None = None
+        if site is not None and kept.order.scope == "live":
+            self._acting = Acting(kept, site, parts.means)
+        self._first = kept
+        self.n_tries = kept.n_attempts
+
+    async def run(self) -> Done | Failed:
+        """Give how it ended."""
+        last: FailureReason = "expired"
+        n_failures, is_admitted = 0, False
+        while True:
+            try:
+                refusal = None if is_admitted else await asyncio.to_thread(self._refusal)
+                is_admitted = True
+                refusal = refusal or await self._end(last)
+                if refusal is not None:
+                    return Failed(refusal)
+                self.n_tries += 1
+                outcome = await self._attempt()
+            except DiscoveryUnavailable:
+                last = "server_unavailable"
+            except OrderRefused:
+                last = "refused"
+            except LogUnavailable as error:
+                log.warning("action_not_kept", problem=str(error))
+            else:
+                if outcome is not None:
+                    return outcome
+                last = "still_live" if self._acting else "server_unavailable"
+            n_failures += 1
+            await self._note_try()
+            pause_s = min(MAX_DELAY_S, delay_s(n_failures, random.random()))  # noqa: S311  # spreads, hides nothing
+            await asyncio.sleep(pause_s)
+
+    async def _end(self, last: FailureReason) -> FailureReason | None:
+        """Say why it is not tried again, if so; last: what came of the last try."""
+        order, parts = self._order, self._parts
+        # what a restore has to write down first is done whatever is decided elsewhere
+        by_others = order.act != "restore" or self._kept.stage != "taken"
+        is_superseded = parts.store.is_superseded
+        if await asyncio.to_thread(is_superseded, order, by_others=by_others):
+            return "superseded"
+        if order.act != "restore" and parts.clock.wall() >= order.expires_s:
+            return last
+        return None
+
+    def _refusal(self) -> FailureReason | None:
+        """Say why it is not even tried, if so."""
+        order, parts = self._order, self._parts
+        if not order.is_allowed:
+            return "not_allowed"
+        if self._acting is None and parts.platform is None:
+            return "no_control"
+        if order.is_automatic and order.act == "hold" and self._first.stage == "taken":
+            return parts.brake.refusal(order, parts.clock.wall())
+        return None
+
+    async def _attempt(self) -> Done | Failed | None:
+        parts, outcome = self._parts, None
+        if self._acting is not None:
+            outcome = await self._acting.attempt()
+            if not (isinstance(outcome, Failed) and outcome.reason == "not_supported"):
+                return outcome
+        if parts.platform is None:
+            return outcome
+        return await parts.platform.attempt(parts.telling.requested(self._order))
+
+    @property
+    def _kept(self) -> Kept:
+        return self._acting.kept if self._acting else self._first
+
+    async def _note_try(self) -> None:
+        """Keep how often it was tried; where that cannot be, the count begins anew."""
+        kept = replace(self._kept, n_attempts=self.n_tries)
+        if self._acting is not None:
+            self._acting.kept = kept
+        try:
+            await asyncio.to_thread(self._parts.store.note, kept)
+        except LogUnavailable as error:
+            log.warning("action_not_kept", problem=str(error))
