@@ -28,6 +28,7 @@ NAMES = {
     "kafka_latency": "live over RTMP: from reading a packet to its flag being in Apache Kafka",
     "kafka_outage": "Apache Kafka killed under many flags: all arrive, in the order of streams",
     "outbox": "commit, acknowledgement, and the replay of 100,000 flags, with Apache Kafka",
+    "console": "the reviewers' console: what is seen when, who decides what, what is banked",
     "enforce": "from a decision to a stream that is seen to be gone; who comes back stays out",
     "vault": "what evidence costs: CPU, memory, disk; each flipped bit of a small one is found",
     "classifier": "the model from a frame to its score, beside onnxruntime alone",

@@ -26,13 +26,7 @@ class AdminChurn:
 
     def __init__(self, printed: Path, log: Path, source: str) -> None:
         """Find it by what `run` says and beside its log; source: the URL of every stream added."""
-        port = _port_of(printed)
-        token = log.with_name(log.name + ".token").read_text().strip()
-        self._client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}/v1",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=TIMEOUT_S,
-        )
+        self._client = admin_of(printed, log)
         self._source = source
         self._there: deque[str] = deque()
         self.n_added = self.n_removed = 0
@@ -65,6 +59,17 @@ class AdminChurn:
     def _remove(self) -> None:
         self._client.delete(f"/streams/{self._there.popleft()}").raise_for_status()
         self.n_removed += 1
+
+
+def admin_of(printed: Path, log: Path) -> httpx.Client:
+    """Give a client of the API of a `run`, found by what it says and beside its log."""
+    port = _port_of(printed)
+    token = log.with_name(log.name + ".token").read_text().strip()
+    return httpx.Client(
+        base_url=f"http://127.0.0.1:{port}/v1",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=TIMEOUT_S,
+    )
 
 
 def _port_of(printed: Path) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loadtest.programs import ProgramUnavailable, find
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import Page
 
 OPTIONS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu")
@@ -74,11 +75,8 @@ class Browser:
 
 
 @contextmanager
-def browser(headers: dict[str, str], home: str) -> Iterator[Browser]:
-    """Open one; all that it asks for carries the headers: the token, and who looks.
-
-    home: a page of the server whose videos are played, even one that says that there is none: from
-        nowhere a browser lets nobody ask a server on loopback.
+def chromium() -> Iterator["Chromium"]:
+    """Start a browser without a window.
 
     Raises:
         ProgramUnavailable: there is no Chromium, or no Playwright.
@@ -89,11 +87,24 @@ def browser(headers: dict[str, str], home: str) -> Iterator[Browser]:
         raise ProgramUnavailable("Playwright is missing: install streamguard[test]") from None
     program = find("chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=[*OPTIONS])
+        started = playwright.chromium.launch(executable_path=program, args=[*OPTIONS])
         try:
-            context = chromium.new_context(extra_http_headers=headers)
-            page = context.new_page()
-            page.goto(home)
-            yield Browser(page)
+            yield started
         finally:
-            chromium.close()
+            started.close()
+
+
+@contextmanager
+def browser(headers: dict[str, str], home: str) -> Iterator[Browser]:
+    """Open one; all that it asks for carries the headers: the token, and who looks.
+
+    home: a page of the server whose videos are played, even one that says that there is none: from
+        nowhere a browser lets nobody ask a server on loopback.
+
+    Raises:
+        ProgramUnavailable: there is no Chromium, or no Playwright.
+    """
+    with chromium() as started:
+        page = started.new_context(extra_http_headers=headers).new_page()
+        page.goto(home)
+        yield Browser(page)

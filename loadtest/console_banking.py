@@ -1,0 +1,188 @@
+"""From a decision that banks its evidence to the workers that find it: the entry is live.
+
+Rule: what is banked had been shown on every stream before, so that each worker finds it as soon as
+it knows the entry, by looking back; an entry is live once all streams of all workers are flagged.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.admin_churn import admin_of
+from loadtest.cached_video import cached_video, digest_of
+from loadtest.console_log import BankingLog
+from loadtest.console_people import Client, signed_in
+from loadtest.console_stage import ConsoleStage, flag, footage
+from loadtest.contents import made_video
+from loadtest.encoding import ffmpeg
+from loadtest.live import quantiles
+from loadtest.made_contents import Made
+from loadtest.programs import CACHE, output_of, running, streamguard
+from loadtest.rtmp import RtmpServer, find_nginx, rtmp_server
+
+MAX_LIVE_S = 5.0
+"""The bar, of 95 % of the decisions: from the decision to the last of the workers, seconds."""
+
+JUDGED_FROM = 20
+N_STREAMS, N_WORKERS = 4, 2
+BANK = "reviewed"
+GENERATORS = (
+    *("platformer", "maze", "road", "pool-table", "board-game", "slides", "newscast"),
+    *("code-editor", "landscape", "city", "fly-over", "crowd"),
+)
+"""Of pictures with enough in them to be found again."""
+
+SEED = 9_000
+SCENE_S = 4.0
+"""Two keyframes."""
+
+BEHIND_S = 10.0
+"""How long after a scene's end it counts as shown on all streams: they join within a few seconds,
+and begin one after another."""
+
+PATIENCE_S = 30.0
+PAUSE_S = 0.2
+
+RUN = """
+[deployment]
+name = "load-test"
+[worker]
+count = {n_workers}
+[log]
+file = "{folder}/events.db"
+[evidence]
+directory = "{folder}/evidence"
+[http]
+port = 0
+[bank]
+paths = ["{folder}/{bank}"]
+[hygiene]
+hub_max_share = 1.0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """All that runs."""
+
+    console: ConsoleStage
+    log: BankingLog
+    printed: Path
+    began_s: float
+
+
+def measured(n_banked: int) -> dict[str, Any]:
+    """Bank the evidence of so many cases, one after another."""
+    scenes = [_scene(number) for number in range(n_banked + 1)]
+    with tempfile.TemporaryDirectory() as name, _running(Path(name), scenes) as stage:
+        reviewer = signed_in(stage.console, [("banker", "reviewer", "*")])[0]
+        rounds = []
+        for number, scene in enumerate(scenes[:-1]):
+            _wait_shown(stage.began_s, number)
+            rounds.append(_round(stage, reviewer, number, scene))
+        workers = _workers(stage)
+        reviewer.close()
+    found = [times for times in rounds if len(times) == N_STREAMS]
+    first_ms = [1000 * min(times) for times in found]
+    all_ms = [1000 * max(times) for times in found]
+    spread = quantiles(all_ms) if all_ms else None
+    is_good = (
+        spread is not None
+        and len(found) == n_banked
+        and len(workers) == N_WORKERS
+        and spread["p95"] <= MAX_LIVE_S * 1000
+    )
+    return {
+        "banked": n_banked,
+        "streams": N_STREAMS,
+        "workers_that_have_streams": len(workers),
+        "not_found_everywhere": n_banked - len(found),
+        "decision_to_first_flag_ms": quantiles(first_ms) if first_ms else None,
+        "decision_to_all_workers_ms": spread,
+        "pass": is_good if n_banked >= JUDGED_FROM else None,
+    }
+
+
+@contextmanager
+def _running(folder: Path, scenes: Sequence[Path]) -> Iterator[_Stage]:
+    """Publish the scenes, all but the last one, and have them screened and reviewed."""
+    programme = _programme(scenes[:-1])
+    bank = folder / BANK
+    output_of(streamguard("bank", "build", bank, scenes[-1], "--policy", "LOAD-TEST"))
+    more = f'[bank]\npaths = ["{bank}"]'
+    with ExitStack() as stack:
+        console = stack.enter_context(ConsoleStage.serving(folder, more=more))
+        (folder / "rtmp").mkdir()
+        server = stack.enter_context(rtmp_server(*find_nginx(), folder / "rtmp"))
+        for number in range(N_STREAMS):
+            stack.enter_context(server.publish(programme, f"s{number}"))
+        began_s = time.monotonic()
+        config = folder / "run.toml"
+        config.write_text(_configuration(folder, server))
+        printed = folder / "run.log"
+        stack.enter_context(running(streamguard("run", "--config", config), printed))
+        log = BankingLog(console.log)
+        log.wait_started(N_STREAMS, PATIENCE_S * 2)
+        yield _Stage(console, log, printed, began_s)
+
+
+def _round(stage: _Stage, reviewer: Client, number: int, scene: Path) -> list[float]:
+    """Confirm a case and bank it; give how long after that each stream was flagged, seconds."""
+    code = f"BANKED-{number}"
+    event = flag(f"case-{number}", "P0", code)
+    stage.console.keep(event, footage(scene))
+    stage.console.tell(event)
+    given = reviewer.post("/api/v1/claim")["case"]
+    reviewer.post(
+        f"/api/v1/cases/{given['case_id']}/decision",
+        token=given["token"],
+        outcome="confirmed",
+        reason_code="TVEC.ATTACK_LIVE",
+        banking={"bank": BANK, "entry": f"reviewed-{number}"},
+    )
+    took_s = stage.log.took_s(given["case_id"], code, N_STREAMS, PATIENCE_S)
+    said = " ".join(f"{one * 1000:.0f}" for one in took_s)
+    print(f"{code}: flags after {said or 'none'} ms", file=sys.stderr)
+    return took_s
+
+
+def _workers(stage: _Stage) -> set[int]:
+    """Ask which workers have streams."""
+    with admin_of(stage.printed, stage.console.folder / "events.db") as admin:
+        rows = admin.get("/streams").raise_for_status().json()["streams"]
+    return {row["worker"] for row in rows}
+
+
+def _wait_shown(began_s: float, number: int) -> None:
+    """Wait until every stream has shown a scene."""
+    left_s = began_s + (number + 1) * SCENE_S + BEHIND_S - time.monotonic()
+    time.sleep(max(PAUSE_S, left_s))
+
+
+def _scene(number: int) -> Path:
+    return made_video(Made(GENERATORS[number % len(GENERATORS)], SEED + number, SCENE_S))
+
+
+def _programme(scenes: Sequence[Path]) -> Path:
+    """Join scenes, which are encoded alike, without encoding them anew."""
+    name = f"banking-{digest_of([scene.name for scene in scenes])}.mp4"
+
+    def make(out: Path) -> None:
+        listed = out.with_suffix(".txt")
+        listed.write_text("".join(f"file '{scene.absolute()}'\n" for scene in scenes))
+        ffmpeg("-f", "concat", "-safe", "0", "-i", listed, "-c", "copy", out)
+
+    return cached_video(CACHE / "made" / name, make)
+
+
+def _configuration(folder: Path, server: RtmpServer) -> str:
+    streams = (
+        f'[[streams]]\nid = "s{number}"\nurl = "{server.url(f"s{number}")}"\n'
+        for number in range(N_STREAMS)
+    )
+    return RUN.format(folder=folder, bank=BANK, n_workers=N_WORKERS) + "".join(streams)
