@@ -74,7 +74,7 @@ def measured(n_flags: int, n_cases: int) -> dict[str, Any]:
     told = list(told_s.values())
     seen = _late([rows_s.get(text) for text in told_s], told)
     by_clients = [late for each in heard for late in _late(each, told)]
-    return figures | _judged(seen, by_clients, opened)
+    return figures | judged(seen, by_clients, opened)
 
 
 def _encode_evidence(out: Path) -> None:
@@ -128,12 +128,16 @@ def _late(seen_s: Sequence[float | None], told_s: Sequence[float]) -> list[float
     return [None if seen is None else seen - told for seen, told in pairs]
 
 
-def _judged(
+def judged(
     seen: Sequence[float | None],
     by_clients: Sequence[float | None],
     opened: Sequence[tuple[float, float]],
 ) -> dict[str, Any]:
-    """Put the figures together, and hold them against the bars."""
+    """Put the figures together, and hold them against the bars.
+
+    seen, by_clients: how long after its commit each flag was there, None where it never was.
+    opened: what still and clip of each case took. All in seconds.
+    """
     stills, clips = zip(*opened, strict=True)
     spreads = {
         "flag_to_page_ms": (seen, MAX_SEEN_S),
