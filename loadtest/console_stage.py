@@ -179,7 +179,7 @@ class ConsoleStage:
         assert isinstance(event.data, FlagData)  # noqa: S101  # a mistake of the caller
         stream = event.data.stream
         subject = Subject(event.data.flag_id, stream.stream_id, stream.session_id)
-        maker = EvidenceMaker(self._recordings)
+        maker = EvidenceMaker(self._recordings, SystemClock())
         maker.still(subject, shown.codec, shown.packets, shown.still_at_us)
         clip = maker.clip(subject, shown.codec)
         clip.add(shown.packets)
