@@ -22,6 +22,7 @@ Right = Literal[
     "edit_accounts",
     "rebuild",
     "see_team",
+    "declare_incident",
 ]
 """`see_team`: what all together were exposed to, never one of them;
 `judge`: take the next case, look at it and decide it; `choose_case`: take a certain one;
@@ -39,6 +40,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             "see_queue",
             "see_case",
             "see_team",
+            "declare_incident",
         }
     ),
     "auditor": frozenset({"see_queue", "see_case", "search_audit", "see_accounts"}),

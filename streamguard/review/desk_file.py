@@ -147,6 +147,14 @@ CREATE TABLE IF NOT EXISTS strain (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS strain_by_time ON strain (at_s, account_id);
 CREATE TABLE IF NOT EXISTS paged (at_s REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS incidents (
+    incident_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    differs TEXT NOT NULL,
+    declared_by TEXT NOT NULL,
+    declared_s REAL NOT NULL,
+    expires_s REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 _SETTINGS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"

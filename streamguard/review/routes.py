@@ -4,7 +4,6 @@ Rule: a handler reads what was said, asks the service, and says what came of it;
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import Response
@@ -15,7 +14,6 @@ from streamguard.core.people import RIGHTS
 from streamguard.core.reasons import REASONS
 from streamguard.core.ruling import Choice
 from streamguard.review.actions import actions_of
-from streamguard.review.budgets import FEWEST
 from streamguard.review.cards import action_rows, card, decision_rows, flag_row, lease_row
 from streamguard.review.guard import WHOLE_NUMBER, Answer, Call, Door, Refused, read_said
 from streamguard.review.looks import Held
@@ -183,11 +181,6 @@ def _expose(call: Call) -> Answer:
     return today.model_dump() | {"is_spent": standing.is_spent}
 
 
-def _team(call: Call) -> Answer:
-    team = call.review.budgets.team()
-    return {"team": asdict(team) if team else None, "fewest": FEWEST}
-
-
 def _rebuild(call: Call) -> Answer:
     return {"n_cases": call.review.desk.projection.rebuild()}
 
@@ -224,6 +217,5 @@ CASE_DOORS: Sequence[Door] = (
     Door("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}", "judge", _look),
     Door("GET", f"{CASE}/clip/{{flag_id}}", "judge", _clip),
     Door("POST", f"{CASE}/exposure", "judge", _expose),
-    Door("GET", "/api/v1/exposure", "see_team", _team),
     Door("POST", "/api/v1/rebuild", "rebuild", _rebuild),
 )

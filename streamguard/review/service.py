@@ -9,6 +9,7 @@ from streamguard.review.accounts import Accounts
 from streamguard.review.appeals import Appeals
 from streamguard.review.budgets import Budgets
 from streamguard.review.desk import Desk
+from streamguard.review.incidents import Incidents
 from streamguard.review.looks import Looks
 from streamguard.review.queue import Queue
 from streamguard.review.rulings import Rulings
@@ -28,6 +29,7 @@ class Review:
     sessions: WebSessions
     appeals: Appeals
     budgets: Budgets
+    incidents: Incidents
 
 
 def make_review(
@@ -43,4 +45,4 @@ def make_review(
     looks = Looks(desk, vault)
     budgets = Budgets(desk, budget_s)
     queue, rulings, appeals = Queue(desk), Rulings(desk), Appeals(desk)
-    return Review(desk, queue, rulings, looks, known, sessions, appeals, budgets)
+    return Review(desk, queue, rulings, looks, known, sessions, appeals, budgets, Incidents(desk))

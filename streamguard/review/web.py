@@ -21,6 +21,7 @@ from streamguard.review.pages.doors import Surroundings, page_routes
 from streamguard.review.rates import Rates
 from streamguard.review.routes import CASE_DOORS
 from streamguard.review.service import Review
+from streamguard.review.team_routes import TEAM_DOORS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -28,7 +29,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def doors(cookie: Cookie, oidc: Oidc | None = None) -> Sequence[Door]:
     """Give every route of the API, with what it asks for."""
     elsewhere = oidc_doors(oidc, cookie) if oidc else ()
-    return (*account_doors(cookie), *CASE_DOORS, *APPEAL_DOORS, *elsewhere)
+    return (*account_doors(cookie), *CASE_DOORS, *APPEAL_DOORS, *TEAM_DOORS, *elsewhere)
 
 
 def _nobody(_: str | None) -> bool:

@@ -37,6 +37,9 @@ WHO = {
     ("GET", f"{CASE}/clip/{{flag_id}}"): "reviewer senior",
     ("POST", f"{CASE}/exposure"): "reviewer senior",
     ("GET", "/api/v1/exposure"): "senior administrator",
+    ("GET", "/api/v1/incidents"): "reviewer senior auditor operator administrator",
+    ("POST", "/api/v1/incidents"): "senior",
+    ("POST", "/api/v1/incidents/{incident_id}/end"): "senior",
     ("POST", "/api/v1/rebuild"): "operator",
     ("POST", "/api/v1/appeals"): "platform",
     ("GET", "/api/v1/appeals"): "reviewer senior auditor",
@@ -54,6 +57,7 @@ def path_of(route: str) -> str:
         case_id="no-case",
         account_id="no-account",
         appeal_id="no-appeal",
+        incident_id="no-incident",
         flag_id="no-flag",
         number="0",
     )

@@ -18,10 +18,12 @@ from streamguard.review.budgets import FEWEST
 from streamguard.review.guard import HEADERS, Answer, Call, Door, Guard
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.case_page import context, facts
+from streamguard.review.pages.frame import framed
 from streamguard.review.pages.keys import choosable
 from streamguard.review.pages.live import events
 from streamguard.review.pages.paper import instead_of, page, static_files
 from streamguard.review.queue import SKIP_REASONS
+from streamguard.review.team_routes import incident_row
 
 SKIPS = {
     "enough": "it is enough for now",
@@ -53,6 +55,7 @@ def page_doors(board: Board, around: Surroundings | None = None) -> Sequence[Doo
         Door("GET", "/cases/{case_id}", "see_case", partial(_case, around.banks)),
         Door("GET", "/exposure", "judge", _exposure),
         Door("GET", "/team", "see_team", _team),
+        Door("GET", "/incidents", "declare_incident", _declare),
         Door("GET", "/appeals", "judge_appeal", _appeals),
         Door("GET", "/appeals/{appeal_id}", "judge_appeal", _appeal),
         Door("GET", "/audit", "search_audit", _audit),
@@ -96,17 +99,16 @@ def _sign_in(provider: str | None, _: Call) -> Answer:
 
 def _queue(board: Board, call: Call) -> Answer:
     rows = board.rows(call.person)
-    return page("queue.html", rows=rows, person=call.person, name=_name(call))
+    return framed(call, "queue.html", rows=rows)
 
 
 def _case(banks: tuple[str, ...], call: Call) -> Answer:
     review, person = call.review, call.person
     review.desk.projection.catch_up()
     case = review.desk.case(person, call.path["case_id"])
-    return page(
+    return framed(
+        call,
         "case.html",
-        person=person,
-        name=_name(call),
         facts=facts(review, person, case),
         policy=case.policy,
         severity=case.severity.value,
@@ -120,17 +122,22 @@ def _case(banks: tuple[str, ...], call: Call) -> Answer:
 def _exposure(call: Call) -> Answer:
     review, person = call.review, call.person
     today, standing = review.looks.exposure_today(person), review.budgets.standing(person)
-    return page("exposure.html", person=person, name=_name(call), today=today, standing=standing)
+    return framed(call, "exposure.html", today=today, standing=standing)
 
 
 def _team(call: Call) -> Answer:
     team = call.review.budgets.team()
-    return page("team.html", person=call.person, name=_name(call), team=team, fewest=FEWEST)
+    return framed(call, "team.html", team=team, fewest=FEWEST)
+
+
+def _declare(call: Call) -> Answer:
+    active = [incident_row(one) for one in call.review.incidents.active()]
+    return framed(call, "declare.html", active=active)
 
 
 def _appeals(call: Call) -> Answer:
     appeals = call.review.appeals.waiting(call.person)
-    return page("appeals.html", person=call.person, name=_name(call), appeals=appeals)
+    return framed(call, "appeals.html", appeals=appeals)
 
 
 def _appeal(call: Call) -> Answer:
@@ -139,10 +146,9 @@ def _appeal(call: Call) -> Answer:
     heard = review.appeals.in_hand(person)
     if heard is None or heard.appeal.appeal_id != call.path["appeal_id"]:
         raise CaseTaken("the appeal is not in your hands, or no longer")
-    return page(
+    return framed(
+        call,
         "appeal.html",
-        person=person,
-        name=_name(call),
         appeal=heard.appeal,
         token=heard.lease.token,
         lease_s=review.desk.lease_s,
@@ -155,11 +161,4 @@ def _appeal(call: Call) -> Answer:
 def _audit(call: Call) -> Answer:
     asked = {name: call.asked.get(name, "") for name in ("actor", "action", "case_id", "about")}
     found, more = audit_records(call)
-    return page(
-        "audit.html", person=call.person, name=_name(call), asked=asked, found=found, more=more
-    )
-
-
-def _name(call: Call) -> str:
-    assert call.session is not None  # noqa: S101  # such pages ask for one
-    return call.session.account.name
+    return framed(call, "audit.html", asked=asked, found=found, more=more)

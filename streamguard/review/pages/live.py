@@ -19,6 +19,7 @@ from streamguard.review.cards import came_of
 from streamguard.review.guard import Call
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.case_page import case_state, facts
+from streamguard.review.pages.frame import incidents
 
 LOOK_EVERY_S = 0.2
 """How often it is looked whether something has changed: of the second that a new case may take to
@@ -100,7 +101,8 @@ def _changed(board: Board, shown: Shown, seen: Seen) -> Seen:
 def _queue(board: Board, call: Call) -> str:
     rows = board.rows(call.person)
     said = {"html": rows.html, "n_cases": rows.n_cases, "severity": rows.severity}
-    return _message("queue", said | {"present": rows.present})
+    said |= {"present": rows.present, "incidents": incidents(call.review)}
+    return _message("queue", said)
 
 
 def _case(call: Call, case_id: str) -> str:
@@ -108,7 +110,8 @@ def _case(call: Call, case_id: str) -> str:
     html = facts(call.review, call.person, case)
     actions = actions_of(call.review.desk.file, case_id)
     said = {"html": html, "is_live": case.is_live, "n_flags": case.n_flags}
-    return _message("case", said | {"came_of": came_of(case, call.person, actions)})
+    said |= {"came_of": came_of(case, call.person, actions), "incidents": incidents(call.review)}
+    return _message("case", said)
 
 
 def _message(name: str, said: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ WHO = {
     "/cases/{case_id}": "reviewer senior auditor",
     "/exposure": "reviewer senior",
     "/team": "senior administrator",
+    "/incidents": "senior",
     "/appeals": "reviewer senior",
     "/appeals/{appeal_id}": "reviewer senior",
     "/audit": "auditor",

@@ -74,7 +74,11 @@ export function show(element, html) {
 export function follow(path, handlers) {
   const source = new EventSource(path);
   for (const [name, handle] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+    source.addEventListener(name, (event) => {
+      const said = JSON.parse(event.data);
+      show(document.getElementById('incidents'), said.incidents);
+      handle(said);
+    });
   }
   source.addEventListener('over', () => location.assign('/sign-in'));
   source.addEventListener('error', () => {
