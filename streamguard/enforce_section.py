@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from streamguard.core.event_data import Name
 from streamguard.core.published import LOOPBACK
+from streamguard.core.web_address import require_address
 from streamguard.ingest_section import Address, ServerName
 from streamguard.section import Section, read_credential
 
@@ -106,8 +107,8 @@ class EnforceSection(Section):
 
     @model_validator(mode="after")
     def _webhook_is_signed(self) -> Self:
-        if self.webhook and not self.webhook.startswith(("https://", "http://")):
-            raise ValueError("give a webhook that begins with https:// or http://")
+        if self.webhook:
+            require_address("webhook", self.webhook)
         if self.webhook and self.webhook_secret_file is None:
             raise ValueError("a webhook needs a webhook_secret_file: unsigned, anybody could cut")
         return self

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from streamguard.core.decision_data import ActionKind
+from streamguard.core.web_address import require_address
 from streamguard.section import Section
 
 REVIEW_SUFFIX = ".review"
@@ -77,8 +78,8 @@ class ReviewSection(Section):
 
     @model_validator(mode="after")
     def _call_is_signed(self) -> Self:
-        if self.page_url and not self.page_url.startswith(("https://", "http://")):
-            raise ValueError("give a page_url that begins with https:// or http://")
+        if self.page_url:
+            require_address("page_url", self.page_url)
         if self.page_url and self.page_secret_file is None:
             raise ValueError("a page_url needs a page_secret_file: unsigned, anybody could call")
         return self

@@ -6,9 +6,10 @@ Rule: without a url nothing is forwarded.
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from streamguard.core.events import Topic
+from streamguard.core.web_address import require_address
 from streamguard.section import Section
 
 
@@ -17,6 +18,8 @@ class WebhookSection(Section):
 
     url: str = ""
     """Takes each event in a POST of its own; https, or http within this host or network."""
+    plain_http: bool = False
+    """Whether http may lead anywhere else, for a way there that is encrypted otherwise."""
     secret_file: Path | None = None
     """Holds what requests are signed with: 24 to 64 bytes in base64 (Standard Webhooks)."""
     topics: tuple[Topic, ...] = (Topic.FLAGS,)
@@ -30,15 +33,10 @@ class WebhookSection(Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 9110
     """Port of its own /metrics, on `http.host`; 0 takes any free one."""
 
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        if url and not url.startswith(("https://", "http://")):
-            raise ValueError("give a URL that begins with https:// or http://")
-        return url
-
     @model_validator(mode="after")
     def _is_signed(self) -> Self:
+        if self.url:
+            require_address("url", self.url, may_be_plain=self.plain_http)
         if self.url and self.secret_file is None:
             raise ValueError("a webhook needs a secret_file: unsigned, anybody could forge flags")
         return self

@@ -24,6 +24,7 @@ class Receiver(ThreadingHTTPServer):
         self.keys: list[str] = []
         self.n_forged = 0
         self.status = 204
+        self.retry_after = ""
 
     @property
     def url(self) -> str:
@@ -45,6 +46,8 @@ class Handler(BaseHTTPRequestHandler):
             self.server.keys.append(headers["sg-key"])
         self.send_response(status)
         self.send_header("Content-Length", "0")
+        if self.server.retry_after:
+            self.send_header("Retry-After", self.server.retry_after)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:

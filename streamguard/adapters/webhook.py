@@ -6,6 +6,8 @@ and neither the address nor what was sent is in a log.
 
 import asyncio
 import logging
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -46,9 +48,28 @@ class Webhook:
             return Answer("again", f"no answer within {self._timeout_s:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
             return Answer("again", "the webhook cannot be reached")
-        wait_s = min(MAX_WAIT_S, float(asked)) if asked.isdecimal() else 0.0
+        wait_s = wait_s_of(asked, self._clock.wall())
         return Answer(meaning_of(status), f"the webhook answers with HTTP {status}", wait_s)
 
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
+
+
+def wait_s_of(retry_after: str, now_s: float) -> float:
+    """Say how long a receiver asks us to wait, seconds, MAX_WAIT_S at most; 0 where it does not.
+
+    Args:
+        retry_after: its header, a number of seconds or a date.
+        now_s: seconds since 1970 UTC.
+
+    Source: RFC 9110, 10.2.3.
+    """
+    if retry_after.isdecimal():
+        return min(MAX_WAIT_S, float(retry_after))
+    try:
+        at = parsedate_to_datetime(retry_after)
+        due_s = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return min(MAX_WAIT_S, max(0.0, due_s - now_s))

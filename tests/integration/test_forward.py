@@ -185,6 +185,7 @@ def test_a_dry_run_tells_how_much_waits_and_sends_nothing(
         ("", "no [webhook] with a url"),
         ('[webhook]\nurl = "http://hidden"', "a webhook needs a secret_file"),
         ('[webhook]\nurl = "ftp://hidden"', "begins with https:// or http://"),
+        ('[webhook]\nurl = "http://hidden.example.org"\nsecret_file = "s"', "give https"),
         ('[webhook]\nurl = "http://hidden"\nsecret_file = "none"', "cannot be read"),
         ('[webhook]\nurl = "http://hidden"\nsecret_file = "forward.toml"', "24 to 64 bytes"),
     ],
