@@ -81,7 +81,8 @@ def case_state(review: Review, case_id: str) -> object:
     desk = review.desk
     lease = desk.held().get(case_id)
     told = desk.file.rows(_STATE, (case_id,))
-    return told, lease, actions_of(desk.file, case_id), desk.wall() // AGES_S
+    told_of = (lease, actions_of(desk.file, case_id), review.incidents.active())
+    return told, told_of, desk.wall() // AGES_S
 
 
 def context(review: Review, person: Person, case: Case) -> dict[str, Any]:
