@@ -90,6 +90,10 @@ def verify(arguments: argparse.Namespace) -> int:
             print(f"{problem.where}: {problem.what}")
         for where in checked.leftovers:
             print(f"note: {where} belongs to nothing: a crash left it, or somebody else")
+        for where in checked.unsealed:
+            print(
+                f"note: {where} is no part yet: `run` makes it one when its flag closes, or starts"
+            )
         if unrecorded:
             print(f"note: this check is not on record: {unrecorded}")
         print(

@@ -41,8 +41,7 @@ class EvidenceDir:
         try:
             folder = self._folder(subject)
             aside = folder / f"clip-{piece.number}.part"
-            with aside.open("ab") as file:
-                file.write(piece.content)
+            _append(aside, piece.content)
             if not piece.ends:
                 return None
             name = f"clip-{piece.number}.mp4" if piece.number else "clip.mp4"
@@ -56,6 +55,18 @@ class EvidenceDir:
         for directory in (self._root, folder):
             directory.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+
+def _append(file: Path, content: bytes) -> None:
+    """Append all or nothing: the same may be tried again. Raises OSError."""
+    with file.open("ab", buffering=0) as out:
+        size_bytes = out.tell()
+        try:
+            while content:
+                content = content[out.write(content) :]
+        except OSError:
+            out.truncate(size_bytes)
+            raise
 
 
 def _stored(folder: Path, part: Part) -> Artifact:

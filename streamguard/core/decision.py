@@ -6,7 +6,7 @@ Rule: values only; a decision is positive, for what is not positive needs no wor
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from streamguard.core.types import Match, Severity
+from streamguard.core.types import HASH_BYTES, Match, Severity
 
 CERTAIN_VOTES = 2
 """Votes from which a finding is certain."""
@@ -88,3 +88,12 @@ class Decision:
                 return float(self.finding.distance_bits)
             case ModelFinding():
                 return -self.finding.score
+
+    @property
+    def strength(self) -> float:
+        """Rank findings of any kind, 0 to 1: a match by its bits that agree, else by score."""
+        match self.finding:
+            case Match():
+                return 1.0 - self.finding.distance_bits / (8 * HASH_BYTES)
+            case ModelFinding():
+                return self.finding.score

@@ -139,6 +139,12 @@ class EvidenceUnavailable(StreamguardError):
     exit_code = 3
 
 
+class EvidenceWaits(EvidenceUnavailable):
+    """What was made cannot be stored now; it is held, and stored by asking for it again."""
+
+    retriable = True
+
+
 class EvidenceDamaged(StreamguardError):
     """Stored evidence, its manifest or its custody is not what was written."""
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from streamguard.core.decision import Decision
 from streamguard.core.events import Event
 from streamguard.core.segments import (
+    Segment,
     SegmentEvent,
     SegmentOpened,
     SegmentPeaked,
@@ -22,12 +23,14 @@ class EvidenceRequest:
     """A flag that opened and wants a clip and a still, or a stronger hit of it that wants a still.
 
     pts_us:   media time of the sample.
+    strength: of the hit, as Decision ranks it.
     is_first: the flag opened by it.
     """
 
     flag_id: UUID
     epoch: int
     pts_us: int
+    strength: float = 0.0
     is_first: bool = True
 
 
@@ -57,10 +60,16 @@ def requests_of(events: Iterable[SegmentEvent]) -> Iterator[EvidenceRequest]:
         segment = event.segment
         match event:
             case SegmentOpened():
-                yield EvidenceRequest(segment.flag_id, segment.epoch, segment.start_us)
-            case SegmentStrengthened() | SegmentPeaked():
+                yield first_request(segment, segment.start_us)
+            case SegmentStrengthened(_, hit) | SegmentPeaked(_, hit):
                 yield EvidenceRequest(
-                    segment.flag_id, segment.epoch, segment.end_us, is_first=False
+                    segment.flag_id, segment.epoch, hit.pts_us, hit.strength, is_first=False
                 )
             case _:
                 pass
+
+
+def first_request(segment: Segment, at_us: int) -> EvidenceRequest:
+    """Give what a flag wants when it opens, with a still of a media time."""
+    strength = max(signal.strength for signal in segment.signals)
+    return EvidenceRequest(segment.flag_id, segment.epoch, at_us, strength)

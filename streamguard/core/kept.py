@@ -113,6 +113,6 @@ class Keeper(Protocol):
         """Let the clip of an evidence grow; give the file of it that this ends.
 
         Raises:
-            EvidenceUnavailable: it cannot be kept; nothing more of this clip will be.
+            EvidenceUnavailable: it cannot be kept; the same piece may be tried again.
         """
         ...

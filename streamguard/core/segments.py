@@ -72,9 +72,10 @@ class SegmentOpened:
 
 @dataclass(frozen=True, slots=True)
 class SegmentStrengthened:
-    """A further entry matched, or an entry became certain."""
+    """A further entry matched, or an entry became certain, by this decision."""
 
     segment: Segment
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class SegmentPeaked:
     """An entry matched much better than ever before: worth another picture, and no word."""
 
     segment: Segment
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,8 @@ class SegmentBuilder:
         )
         self._open[decision.category] = segment
         if is_stronger:
-            return [SegmentStrengthened(segment)]
-        return [SegmentPeaked(segment)] if is_peak else []
+            return [SegmentStrengthened(segment, decision)]
+        return [SegmentPeaked(segment, decision)] if is_peak else []
 
     def idle(self, now_s: float) -> list[SegmentEvent]:
         """Close what an idle stream left open: no sample came, so the clock decides."""

@@ -14,7 +14,7 @@ from streamguard.core.coverage import Gap, LossLedger
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
-from streamguard.core.judgement import EvidenceRequest, Judgement, requests_of
+from streamguard.core.judgement import EvidenceRequest, Judgement, first_request, requests_of
 from streamguard.core.match import Matcher
 from streamguard.core.model import Scores
 from streamguard.core.news import Recheck
@@ -169,7 +169,7 @@ class Session:
             shown_us = next((t for t in times_us if is_held(segment.epoch, t)), None)
             events += self._flags.recall(segment, now_s, is_held=shown_us is not None)
             if self._has_evidence and shown_us is not None:
-                requests.append(EvidenceRequest(segment.flag_id, segment.epoch, shown_us))
+                requests.append(first_request(segment, shown_us))
             self.n_flags += 1
         return Judgement(events, requests, is_judged=True, shadows=once_each(found.shadows))
 

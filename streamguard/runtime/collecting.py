@@ -6,18 +6,19 @@ is bounded in time: a flag never waits for ever.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from streamguard.core.errors import EvidenceUnavailable
-from streamguard.core.event_data import MAX_STILLS, Evidence
+from streamguard.core.errors import EvidenceUnavailable, EvidenceWaits
+from streamguard.core.event_data import Evidence
 from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.kept import Kept, Still
 from streamguard.core.ports import Clock, Meter
 from streamguard.core.types import Codec, Packet
+from streamguard.runtime.collected import Collected, Wish
 from streamguard.runtime.ring import PacketRing
 
 BEFORE_US = 6_000_000
@@ -41,6 +42,12 @@ STILL_REACH_US = 1_000_000
 """Packets so long after a hit are decoded for its still: B-frames are read after what is shown
 after them."""
 
+RETRY_S = 1.0
+"""How often what the store did not take is tried again, seconds."""
+
+LAST_TRIES = 8
+"""So often at the end of a flag's evidence: it does not wait for ever for that."""
+
 log = structlog.get_logger()
 
 
@@ -51,12 +58,13 @@ class Clip(Protocol):
         """Take packets in the order of reading; give the files that were completed.
 
         Raises:
-            EvidenceUnavailable: they cannot be copied, or not be kept.
+            EvidenceUnavailable: they cannot be copied.
+            EvidenceWaits: they cannot be kept now; the clip holds them.
         """
         ...
 
     def close(self) -> list[Kept]:
-        """End the clip; give its last file. Raises as `add`."""
+        """End the clip; give its last file. Raises as `add`, and may be tried again as well."""
         ...
 
 
@@ -67,7 +75,8 @@ class SessionStore(Protocol):
         """Keep a still of the frame at a media time.
 
         Raises:
-            EvidenceUnavailable: it cannot be made, or not be kept.
+            EvidenceUnavailable: it cannot be made.
+            EvidenceWaits: it cannot be kept now.
         """
         ...
 
@@ -92,37 +101,6 @@ class Case:
     ended_us: Callable[[UUID], int | None]
 
 
-@dataclass(slots=True)
-class _Made:
-    """What there is of an evidence so far."""
-
-    stills: list[Still] = field(default_factory=list)
-    files: list[Kept] = field(default_factory=list)
-    newest: Kept | None = None
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def is_something(self) -> bool:
-        """Say whether there is anything to look at."""
-        return bool(self.stills or self.files)
-
-    def evidence(self, *, is_growing: bool) -> Evidence:
-        """Say what there is."""
-        if not self.is_something:
-            return Evidence(state="unavailable")
-        stills = [still.kept.parts[0] for still in self.stills]
-        return Evidence(
-            state="ready",
-            clip=self.files[0].parts[0] if self.files else None,
-            still=stills[-1] if stills else None,
-            blurhash=self.stills[-1].blurhash if stills else None,
-            other_stills=tuple(stills[:-1]) or None,
-            n_clip_files=len(self.files) or None,
-            is_growing=is_growing or None,
-            manifest=self.newest.manifest if self.newest else None,
-        )
-
-
 class Collecting:
     """The evidence of one flag; on the event loop."""
 
@@ -131,10 +109,11 @@ class Collecting:
         self._flag_id, self._epoch, self._at_us = request.flag_id, request.epoch, request.pts_us
         self._codec = codec
         self._case = case
-        self._made = _Made()
-        self._clip: Clip | None = case.store.clip(str(request.flag_id), codec)
-        self._stills: list[tuple[int, tuple[Packet, ...]]] = []
-        self._n_stills = 0
+        self._made = Collected()
+        self._clip = case.store.clip(str(request.flag_id), codec)
+        self._is_broken = False
+        self._clip_waits = False  # the store did not take what it holds
+        self._again_s = 0.0
         self._waiting: list[Packet] = []
         self._last: Packet | None = None
         self._over_s: float | None = None
@@ -143,14 +122,14 @@ class Collecting:
         self.has_room = asyncio.Event()
         """Set while more packets can be taken."""
         self.has_room.set()
-        self.also(request.pts_us)
+        self.also(request)
 
-    def also(self, at_us: int) -> None:
-        """Take a hit that deserves a still."""
-        if self._n_stills < MAX_STILLS:
-            self._n_stills += 1
+    def also(self, request: EvidenceRequest) -> None:
+        """Take a hit that deserves a still, if it is one of the strongest."""
+        if self._made.wants_still(request.strength):
+            at_us = request.pts_us
             held = self._case.ring.between(self._epoch, at_us, at_us + STILL_REACH_US)
-            self._stills.append((at_us, held))
+            self._made.wishes.append(Wish(request.strength, at_us, held))
 
     def advance(self, newest: tuple[int, int] | None, *, is_end: bool = False) -> None:
         """Take what was read meanwhile, and look whether it is enough.
@@ -186,14 +165,11 @@ class Collecting:
         await self._case.attach(self._flag_id, self._made.evidence(is_growing=False))
 
     async def _collect(self) -> None:
-        """Let the clip grow and make stills until it is enough; the clip first: it is watched."""
+        """Let the clip grow and make stills until it is enough."""
         is_over = False
         while not is_over:
-            is_over, packets = self._is_over, self._waiting
-            self._waiting = []
-            has_more = await self._grow(packets)
-            has_more |= await self._make_stills()
-            if has_more and not is_over:
+            is_over = self._is_over
+            if await self._keep() and not is_over:
                 await self._case.attach(self._flag_id, self._made.evidence(is_growing=True))
             self.has_room.set()
             if not is_over:
@@ -201,46 +177,90 @@ class Collecting:
                 self._news.clear()
         await self._end()
 
+    async def _keep(self) -> bool:
+        """Keep what came, the clip first: it is watched; say whether there is more to tell of.
+
+        While the store takes nothing, what is to be kept waits, in the clip and here.
+        """
+        waits = self._clip_waits or self._made.wishes
+        if waits and self._case.clock.monotonic() < self._again_s:
+            return False
+        has_more = False
+        if self._clip_waits:
+            has_more = await self._kept(self._clip.add, [])
+        if self._waiting and not self._clip_waits:
+            packets, self._waiting = self._waiting, []
+            has_more |= await self._kept(self._clip.add, packets)
+        return await self._make_stills() or has_more
+
     async def _make_stills(self) -> bool:
         """Make the stills that are wanted; say whether there is one more."""
-        n_before = len(self._made.stills)
-        while self._stills:
-            at_us, packets = self._stills.pop(0)
-            store, named = self._case.store, str(self._flag_id)
+        store, named, has_more = self._case.store, str(self._flag_id), False
+        while self._made.wishes:
+            wish = self._made.making = self._made.wishes.pop(0)
             try:
-                still = await asyncio.to_thread(store.still, named, self._codec, packets, at_us)
+                still = await asyncio.to_thread(
+                    store.still, named, self._codec, wish.packets, wish.at_us
+                )
+            except EvidenceWaits as error:
+                self._made.wishes.insert(0, wish)
+                self._wait(error)
+                break
             except EvidenceUnavailable as error:
                 self._made.problems.append(str(error))
             else:
-                self._made.stills.append(still)
-                self._made.newest = still.kept
-        return len(self._made.stills) > n_before
-
-    async def _grow(self, packets: list[Packet]) -> bool:
-        """Give packets to the clip; say whether a file of it is complete."""
-        return await self._kept(self._clip.add, packets) if self._clip and packets else False
+                self._made.add_still(wish.strength, still)
+                has_more = True
+            finally:
+                self._made.making = None
+        return has_more
 
     async def _end(self) -> None:
-        if self._clip:
-            await self._kept(self._clip.close)
+        """End the clip; a store that takes nothing is tried some more times."""
+        is_closed = False
+        for n_left in reversed(range(LAST_TRIES)):
+            self._again_s = 0.0
+            await self._keep()
+            if not is_closed:
+                await self._kept(self._clip.close)
+                is_closed = not self._clip_waits
+            if is_closed and not self._made.wishes:
+                return
+            if n_left:
+                await asyncio.sleep(RETRY_S)
+        problem = self._made.problems[-1]
+        log.error("evidence_cut_short", flag_id=str(self._flag_id), problem=problem)
 
     async def _kept(self, do: Callable[..., list[Kept]], *given: list[Packet]) -> bool:
-        """Do something to the clip; what cannot be kept ends it, and what it has stands."""
+        """Do something to the clip; what cannot be copied ends it, and what it has stands."""
         try:
             files = await asyncio.to_thread(do, *given)
+        except EvidenceWaits as error:
+            self._clip_waits = True
+            self._wait(error)
+            return False
         except EvidenceUnavailable as error:
-            self._clip, self._waiting = None, []
+            self._is_broken, self._waiting = True, []
             self._made.problems.append(str(error))
             log.error("clip_broken_off", flag_id=str(self._flag_id), problem=str(error))  # noqa: TRY400  # expected: the message says it all
+            self._clip_waits = False
             return False
+        self._clip_waits = False
         self._made.files += files
         if files:
             self._made.newest = files[-1]
         return bool(files)
 
+    def _wait(self, error: EvidenceWaits) -> None:
+        """Try again later; what waits is told once."""
+        if str(error) not in self._made.problems:
+            self._made.problems.append(str(error))
+            log.warning("evidence_waits", flag_id=str(self._flag_id), problem=str(error))
+        self._again_s = self._case.clock.monotonic() + RETRY_S
+
     def _take(self, until_us: int) -> None:
         """Take packets from the ring up to a media time, as far as there is room for them."""
-        if self._clip is None:
+        if self._is_broken:
             return
         if sum(packet.size_bytes for packet in self._waiting) > MAX_WAITING_BYTES:
             self.has_room.clear()

@@ -126,7 +126,7 @@ class EvidenceKeeper:
         for request in wanted:
             collecting = self._collecting.get(request.flag_id)
             if collecting:
-                collecting.also(request.pts_us)
+                collecting.also(request)
             elif request.is_first:
                 self._begin(Collecting(request, codec, self._case), request.flag_id)
 

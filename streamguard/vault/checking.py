@@ -14,7 +14,7 @@ from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.manifest import NOTHING_BEFORE, Manifest, merkle_root, read_struct
 from streamguard.vault.custody_file import CUSTODY, HEAD, Head
 from streamguard.vault.folder import DAMAGED, GROWING, KEY, read_file
-from streamguard.vault.growing import GrowingReader
+from streamguard.vault.growing import GrowingReader, is_growing
 from streamguard.vault.keys import Keys
 from streamguard.vault.vault import Vault
 
@@ -35,6 +35,7 @@ class Checked:
     """What was looked at.
 
     leftovers: files that belong to nothing, as a crash leaves them: no evidence is missing.
+    unsealed: files of clips that nobody writes to, and that are no part yet.
     head: the hash of the last entry of the custody: whoever wrote it down can tell later whether
         anything was cut off since.
     """
@@ -45,6 +46,7 @@ class Checked:
     n_bytes: int = 0
     n_erased: int = 0
     leftovers: list[str] = field(default_factory=list)
+    unsealed: list[str] = field(default_factory=list)
     head: str = NOTHING_BEFORE
 
 
@@ -206,7 +208,7 @@ def _check_evidence(
         yield Problem(f"{where}/{KEY}", str(error))
         return
     for name in sorted(grown):
-        yield from _check_growing(vault, standing.evidence_id, name, data_key)
+        yield from _check_growing(vault, standing.evidence_id, name, data_key, checked)
     for item in manifest.items:
         try:
             content = vault.content_of(standing.evidence_id, item, data_key)
@@ -217,11 +219,16 @@ def _check_evidence(
             checked.n_bytes += len(content)
 
 
-def _check_growing(vault: Vault, evidence_id: str, name: str, data_key: bytes) -> Iterator[Problem]:
+def _check_growing(
+    vault: Vault, evidence_id: str, name: str, data_key: bytes, checked: Checked
+) -> Iterator[Problem]:
     """Check the pieces that a growing file holds so far; what a crash broke off is no piece."""
     number = name.removesuffix(GROWING).rpartition("-")[2]
+    path = vault.folder.object(evidence_id, name)
     try:
-        with vault.folder.object(evidence_id, name).open("rb", buffering=0) as file:
+        if not is_growing(path):
+            checked.unsealed.append(f"objects/{evidence_id}/{name}")
+        with path.open("rb", buffering=0) as file:
             reader = GrowingReader(file, data_key, evidence_id, int(number))
             while reader.next() is not None:
                 pass

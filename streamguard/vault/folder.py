@@ -111,9 +111,11 @@ class Folder:
         """Name a file of a clip that grows."""
         return self.object(evidence_id, f"clip-{number:04d}{GROWING}")
 
-    def growing_files(self) -> list[Path]:
-        """List the files of clips that grow, or were left."""
-        return [path for path in self.here() if path.name.endswith(GROWING)]
+    def growing_files(self, evidence_id: str | None = None) -> list[Path]:
+        """List the files of clips, of one evidence or of all, that grow or were left."""
+        folder = self.root / "objects" / (evidence_id or "")
+        here = [folder / name for name in _names_in(folder)] if evidence_id else self.here()
+        return [path for path in here if path.name.endswith(GROWING)]
 
     def spooled(self) -> list[Path]:
         """List the parts that are here, those of the evidence that was changed last at the end."""

@@ -22,6 +22,7 @@ from streamguard.core.manifest import Manifest, StreamContext
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.vault.custody_file import CUSTODY
+from streamguard.vault.recording import adopt
 from streamguard.vault.vault import Vault
 
 GROUP = "evidence"
@@ -117,6 +118,7 @@ class Follower:
         if (manifest.stream_id, manifest.session_id) != (subject.stream_id, subject.session_id):
             log.error("flag_of_another_stream", evidence_id=flag.flag_id)
             return
+        adopt(self._vault, flag.flag_id)  # what a disk that was full kept from becoming a part
         span = (flag.window.start_pts_ms, flag.window.end_pts_ms)
         part = Part(
             FLAG,

@@ -1,7 +1,7 @@
 """The file of a clip that grows: each piece of it encrypted as it comes.
 
-Rule: a piece is bound to its evidence, its file and its place there. What a crash cut off is left
-out; all before it is there.
+Rule: a piece is bound to its evidence, its file and its place there. What a crash or a full disk
+cut off is left out; all before it is there, and may be gone on with.
 
 A growing file is a header (SGG1, evidence, number of the file) and pieces in order, each its size
 (and that once more with all bits turned: a size that was changed would look like a piece that broke
@@ -11,6 +11,7 @@ off), a random nonce of 12 bytes, the encrypted words and bytes, and a tag of 16
 import fcntl
 import os
 import struct
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, BinaryIO
 from uuid import UUID
@@ -49,23 +50,44 @@ class GrowingFile:
     """A growing file that is written; one thread at a time."""
 
     def __init__(self, path: Path, key: bytes, subject: Subject, number: int) -> None:
-        """Begin it; raises OSError, and then there is none."""
+        """Begin it, or go on behind the last whole piece of one that nobody writes to.
+
+        Raises:
+            EvidenceDamaged: what is there is not what was written.
+            OSError: it cannot be written, or somebody else does; what was begun now is gone.
+        """
         self._header = HEADER.pack(MAGIC, UUID(subject.evidence_id).bytes, number)
         self._cipher = AESGCM(key)
         self._subject = subject
         self._n_pieces = 0
         self.n_bytes = 0
         """Bytes of the clip that it holds."""
+        self.last: Piece | None = None
+        """The piece that it ended with when it was opened."""
         self.path = path
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file = os.fdopen(descriptor, "wb", buffering=0)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # it is told by this that it grows still
-        try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # told by: it grows still
+            try:
+                self._go_on(GrowingReader(self._file, key, subject.evidence_id, number))
+            except OSError:
+                if not self._n_pieces:
+                    path.unlink()
+                raise
+            undo.pop_all()
+
+    def _go_on(self, reader: "GrowingReader") -> None:
+        """Look what is there, and cut off what a failed write left behind it."""
+        while (found := reader.next()) is not None:
+            _, self.last = found
+            self._n_pieces += 1
+            self.n_bytes += len(self.last.content)
+        self._file.truncate(reader.n_read)
+        self._file.seek(reader.n_read)
+        if not reader.n_read:
             self._write(self._header)
-        except OSError:
-            self.close()
-            path.unlink()
-            raise
 
     def append(self, piece: Piece) -> None:
         """Take a piece; whoever reads on has it at once. Raises OSError."""
@@ -102,7 +124,8 @@ class GrowingReader:
         self._number = number
         self._header = HEADER.pack(MAGIC, UUID(evidence_id).bytes, number)
         self._n_pieces = 0
-        self._at = 0
+        self.n_read = 0
+        """Bytes of the file that were read: its header and whole pieces."""
 
     def next(self) -> tuple[Subject, Piece] | None:
         """Give the next piece that is there as a whole; None where there is none yet.
@@ -110,14 +133,14 @@ class GrowingReader:
         Raises:
             EvidenceDamaged: it is not what was written.
         """
-        if not self._at:
+        if not self.n_read:
             header = self._read(0, HEADER.size)
             if header is None:
                 return None
             if header != self._header:
                 raise EvidenceDamaged("is no growing file of this evidence")
-            self._at = HEADER.size
-        sizes = self._read(self._at, SIZE.size)
+            self.n_read = HEADER.size
+        sizes = self._read(self.n_read, SIZE.size)
         if sizes is None:
             return None
         size, turned = SIZE.unpack(sizes)
@@ -125,11 +148,11 @@ class GrowingReader:
             raise EvidenceDamaged(f"size of piece {self._n_pieces} is not what was written")
         if size > MAX_PIECE_BYTES + MAX_WORDS_BYTES + NONCE_BYTES + TAG_BYTES:
             raise EvidenceDamaged(f"piece {self._n_pieces} is larger than can be")
-        sealed = self._read(self._at + SIZE.size, size)
+        sealed = self._read(self.n_read + SIZE.size, size)
         if sealed is None:
             return None
         found = self._opened(sealed)
-        self._at += SIZE.size + size
+        self.n_read += SIZE.size + size
         self._n_pieces += 1
         return found
 
@@ -176,3 +199,13 @@ def pieces_of(
     except EvidenceDamaged as error:
         return pieces, str(error)
     return pieces, None
+
+
+def is_growing(path: Path) -> bool:
+    """Say whether somebody writes to a growing file; raises OSError where it cannot be opened."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -28,7 +28,7 @@ from streamguard.core.kept import (
 from streamguard.vault.collecting import require_same
 from streamguard.vault.durable import remove, sync_directory
 from streamguard.vault.folder import DAMAGED
-from streamguard.vault.growing import GrowingFile, pieces_of
+from streamguard.vault.growing import GrowingFile, is_growing, pieces_of
 from streamguard.vault.told import CLIP
 from streamguard.vault.vault import Vault
 
@@ -45,6 +45,8 @@ class Recordings:
         self._vault = vault
         self._lock = threading.Lock()
         self._open: dict[str, _Recording] = {}
+        self._broken: set[str] = set()
+        """Those whose last write failed, or is under way."""
 
     def collect(self, subject: Subject, parts: Sequence[Part]) -> Kept:
         """Keep parts of an evidence, as Vault does."""
@@ -54,11 +56,13 @@ class Recordings:
         """Let the clip of an evidence grow; give the file of it that this ends.
 
         Raises:
-            EvidenceUnavailable: it cannot be kept, or does not follow what came before.
+            EvidenceUnavailable: it cannot be kept, or does not follow what came before. The same
+                piece may be tried again: what is on disk is gone on with.
         """
         evidence_id = subject.evidence_id
         with self._lock:
             recording = self._open.pop(evidence_id, None)
+            self._broken.add(evidence_id)
         with ExitStack() as undo:
             try:
                 if recording is None:
@@ -70,8 +74,9 @@ class Recordings:
             except (ConfigError, EvidenceDamaged) as error:
                 raise EvidenceUnavailable(str(error)) from None
             undo.pop_all()
-        if piece.ends != "clip":
-            with self._lock:
+        with self._lock:
+            self._broken.discard(evidence_id)
+            if piece.ends != "clip":
                 self._open[evidence_id] = recording
         return kept
 
@@ -79,23 +84,32 @@ class Recordings:
         """Keep what there is of all clips: nothing more will come of them."""
         with self._lock:
             left, self._open = tuple(self._open.values()), {}
+            broken, self._broken = tuple(self._broken), set()
         for recording in left:
             try:
                 recording.abandon()
             except (ConfigError, EvidenceDamaged, EvidenceUnavailable, OSError) as error:
+                recording.let_go()
                 log.error("evidence_unavailable", problem=str(error))  # noqa: TRY400  # expected: the message says it all
+        for evidence_id in broken:
+            try:
+                adopt(self._vault, evidence_id)
+            except EvidenceUnavailable as error:
+                log.error("evidence_unavailable", problem=str(error))  # noqa: TRY400  # as above
 
 
 class _Recording:
     """One clip."""
 
     def __init__(self, vault: Vault, subject: Subject, number: int) -> None:
+        """Begin it with a file, or go on with what there is of that after a failure."""
         self._vault = vault
         self._subject = subject
         self._key = _begun(vault, subject)
-        self._file = self._new_file(number)
+        self._file = self._opened(number)
         self._number = number
-        self._last: Piece | None = None
+        self._last = self._written = self._file.last
+        self._next: GrowingFile | None = None
 
     def take(self, piece: Piece) -> Kept | None:
         """Take the next piece."""
@@ -104,20 +118,26 @@ class _Recording:
             raise EvidenceUnavailable("a piece of a clip is not the next one")
         if size > MAX_PIECE_BYTES or self._file.n_bytes + size > MAX_FILE_BYTES + MAX_PIECE_BYTES:
             raise EvidenceUnavailable("a clip has larger files than can be kept")
-        done = self._file
         if piece.ends == "file":
-            self._number += 1
-            self._file = self._new_file(self._number)
-        done.append(piece)
-        self._last = piece
+            self._next = self._opened(self._number + 1)
+        if piece != self._written:  # else that was done, and not what follows
+            self._file.append(piece)
+        self._last, self._written = piece, None
         if not piece.ends:
             return None
+        done = self._file
         done.close()
-        return seal(self._vault, self._subject.evidence_id, piece.number, done.n_bytes)
+        kept = seal(self._vault, self._subject.evidence_id, piece.number, done.n_bytes)
+        if self._next:
+            self._file, self._next = self._next, None
+            self._number += 1
+        return kept
 
     def let_go(self) -> None:
-        """Write no more; what is there is for the next start."""
+        """Write no more; what is there may be gone on with, or become a part as it is."""
         self._file.close()
+        if self._next:
+            self._next.close()
 
     def abandon(self) -> None:
         """End it as far as it has come."""
@@ -129,7 +149,7 @@ class _Recording:
         times = (last.start_ms, last.end_ms)
         self.take(Piece(self._number, *times, b"", "clip", last.ingest_ms))
 
-    def _new_file(self, number: int) -> GrowingFile:
+    def _opened(self, number: int) -> GrowingFile:
         path = self._vault.folder.growing(self._subject.evidence_id, number)
         return GrowingFile(path, self._key, self._subject, number)
 
@@ -159,13 +179,26 @@ def seal(vault: Vault, evidence_id: str, number: int, n_bytes: int = 0) -> Kept 
     """
     path, key = vault.folder.growing(evidence_id, number), vault.data_key(evidence_id)
     with path.open("rb", buffering=0) as file:
-        pieces, damage = pieces_of(file, key, evidence_id, number)
+        fcntl.flock(file, fcntl.LOCK_EX)  # of two who find it left, one makes the part
+        return _sealed(vault, evidence_id, path, pieces_of(file, key, evidence_id, number), n_bytes)
+
+
+def _sealed(
+    vault: Vault,
+    evidence_id: str,
+    path: Path,
+    found: tuple[list[tuple[Subject, Piece]], str | None],
+    n_bytes: int,
+) -> Kept | None:
+    """Make a part of what was found in a growing file, in whose place nobody is meanwhile."""
+    pieces, damage = found
     content = b"".join(piece.content for _, piece in pieces)
     if damage is None and len(content) < n_bytes:
         damage = f"{n_bytes - len(content)} bytes at its end are missing"
     kept = None
     if content:
         subject, last = pieces[-1]
+        pieces.clear()  # 96 MB: they are not held beside what is made of them
         start_ms, end_ms = last.start_ms, last.end_ms
         said = (_done(damage), "", last.ingest_ms)
         part = Part(CLIP, "video/mp4", start_ms, end_ms, True, content, *said)  # noqa: FBT003  # a record
@@ -174,7 +207,7 @@ def seal(vault: Vault, evidence_id: str, number: int, n_bytes: int = 0) -> Kept 
         reach("evidence_clip_kept")
     if damage is None:
         remove(path)
-    else:
+    elif path.exists():
         _put_aside(vault, evidence_id, path, damage)
     return kept
 
@@ -202,31 +235,25 @@ def _is_kept(vault: Vault, evidence_id: str, part: Part) -> bool:
     return any(item.sha256 == digest and item.start_ms == part.start_ms for item in items)
 
 
-def adopt(vault: Vault) -> int:
-    """Make parts of what processes left that are gone; give how many.
+def adopt(vault: Vault, evidence_id: str | None = None) -> int:
+    """Make parts of what was left of clips that nobody goes on with; give how many.
+
+    evidence_id: the one whose clip it is; None takes all.
 
     Raises:
         EvidenceUnavailable: something cannot be stored; it stays for the next time.
     """
     n_adopted = 0
-    for path in vault.folder.growing_files():
-        evidence_id, number = path.parent.name, int(path.stem.rpartition("-")[2])
+    for path in vault.folder.growing_files(evidence_id):
+        of, number = path.parent.name, int(path.stem.rpartition("-")[2])
         try:
-            if not _grows(path):
-                n_adopted += seal(vault, evidence_id, number) is not None
+            if not is_growing(path):
+                n_adopted += seal(vault, of, number) is not None
+        except FileNotFoundError:
+            continue  # a part by now
         except (ConfigError, EvidenceDamaged, OSError) as error:
-            log.error("evidence_unavailable", evidence_id=evidence_id, problem=_said(error, path))  # noqa: TRY400  # expected: the message says it all
+            log.error("evidence_unavailable", evidence_id=of, problem=_said(error, path))  # noqa: TRY400  # expected: the message says it all
     return n_adopted
-
-
-def _grows(path: Path) -> bool:
-    """Say whether another process still writes to it."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def _said(error: Exception, path: Path) -> str:

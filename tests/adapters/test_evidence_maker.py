@@ -13,7 +13,7 @@ from streamguard.adapters import evidence_maker
 from streamguard.adapters.evidence_dir import EvidenceDir
 from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.core.custody import instant
-from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.errors import EvidenceUnavailable, EvidenceWaits
 from streamguard.core.event_data import Artifact
 from streamguard.core.types import Codec, Packet
 from streamguard.vault.growing import pieces_of
@@ -239,6 +239,37 @@ def test_a_clip_is_kept_in_files_of_a_minute_that_are_watched_as_one(root: Path)
     assert [len(plain_decode(file, "mp4")) for file in files] == [50, 25]
     assert watched.startswith(files[0])
     assert len(plain_decode(watched, "mp4")) == 75
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 4000, 9000])
+def test_a_clip_whose_disk_was_full_for_a_while_lacks_nothing(
+    root: Path, found: Found, monkeypatch: pytest.MonkeyPatch, n_bytes: int
+) -> None:
+    monkeypatch.setattr(evidence_maker, "PIECE_BYTES", 3000)
+    whole = content_of(told(saved(maker(root), 1, *found).clip))
+    clip = EvidenceMaker(Recordings(made_vault(root)), FakeClock()).clip(subject(2), found[0])
+
+    with disk_with(n_bytes), pytest.raises(EvidenceWaits):
+        clip.add(found[1][:40])
+    assert clip.add(found[1][40:]) == []
+    [kept] = clip.close()
+
+    assert content_of(told(kept.parts[0])) == whole
+    assert problems(root) == []
+
+
+def test_a_clip_that_cannot_be_ended_for_a_while_is_ended_later(root: Path, found: Found) -> None:
+    clip = EvidenceMaker(Recordings(made_vault(root)), FakeClock()).clip(subject(1), found[0])
+    clip.add(found[1])
+
+    for _ in range(2):
+        with disk_with(0), pytest.raises(EvidenceWaits):
+            clip.close()
+    [kept] = clip.close()
+
+    assert len(plain_decode(content_of(told(kept.parts[0])), "mp4")) == len(found[1])
+    assert clip.close() == []
+    assert problems(root) == []
 
 
 def test_a_clip_begins_where_decoding_may_begin(root: Path, found: Found) -> None:

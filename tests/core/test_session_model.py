@@ -102,7 +102,7 @@ def test_high_scores_open_a_flag_that_says_what_the_model_found() -> None:
         "votes": 2,
     }
     assert flag.latency_ms.ingest_to_decision == 250
-    assert judgement.requests == [EvidenceRequest(UUID(flag.flag_id), 0, 2 * SECOND)]
+    assert judgement.requests == [EvidenceRequest(UUID(flag.flag_id), 0, 2 * SECOND, 0.75)]
 
 
 def test_a_sample_that_is_not_scored_lies_in_a_gap_of_the_classifier_alone() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.coverage import LossLedger
-from streamguard.core.errors import SourceCorrupt
+from streamguard.core.errors import EvidenceWaits, SourceCorrupt
 from streamguard.core.event_data import Artifact
 from streamguard.core.hands import Hand
 from streamguard.core.kept import Kept, Still, Subject
@@ -211,29 +211,41 @@ class FakeHands:
 
 @dataclass
 class FakeClip:
-    """A clip of one file; `error` is raised instead of taking packets."""
+    """A clip of one file; `error` is raised instead of taking packets.
+
+    away: is raised, one after another, by calls that keep nothing; what they bring is held.
+    """
 
     name: str
     error: Exception | None = None
     packets: list[Packet] = field(default_factory=list)
     is_closed: bool = False
+    away: list[EvidenceWaits] = field(default_factory=list)
 
     def add(self, packets: Sequence[Packet]) -> list[Kept]:
         if self.error is not None:
             raise self.error
         self.packets += packets
+        if self.away:
+            raise self.away.pop()
         return []
 
     def close(self) -> list[Kept]:
+        if self.away:
+            raise self.away.pop()
         self.is_closed = True
         return [kept(f"{self.name}/clip.mp4", len(self.packets))] if self.packets else []
 
 
 @dataclass
 class FakeStore:
-    """Keeps what it is asked to store, of one session or all; `error` is raised instead."""
+    """Keeps what it is asked to store, of one session or all; `error` is raised instead.
+
+    away: as FakeClip's, of all clips and stills.
+    """
 
     error: Exception | None = None
+    away: list[EvidenceWaits] = field(default_factory=list)
     stills: list[tuple[str, int, tuple[Packet, ...]]] = field(default_factory=list)
     clips: list[FakeClip] = field(default_factory=list)
 
@@ -242,11 +254,13 @@ class FakeStore:
     ) -> Still:
         if self.error is not None:
             raise self.error
+        if self.away:
+            raise self.away.pop()
         self.stills.append((named(name), at_us, packets))
         return Still(kept(f"{named(name)}/{at_us}.jpg", len(packets)), "blurred")
 
     def clip(self, name: str | Subject, codec: Codec) -> FakeClip:
-        self.clips.append(FakeClip(named(name), self.error))
+        self.clips.append(FakeClip(named(name), self.error, away=self.away))
         return self.clips[-1]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,21 @@ import pytest
 from structlog.testing import capture_logs
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
-from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.errors import EvidenceUnavailable, EvidenceWaits
 from streamguard.core.event_data import MAX_STILLS, Evidence
 from streamguard.core.hands import mark_of
 from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.types import Packet
-from streamguard.runtime.collecting import AFTER_US, BEFORE_US, LONGEST_US, PATIENCE_S, Case
+from streamguard.runtime import collecting
+from streamguard.runtime.collected import MOST_STILLS
+from streamguard.runtime.collecting import (
+    AFTER_US,
+    BEFORE_US,
+    LONGEST_US,
+    PATIENCE_S,
+    RETRY_S,
+    Case,
+)
 from streamguard.runtime.evidence import EvidenceKeeper, HandedStore
 from streamguard.runtime.ring import PacketRing
 from tests.clock import FakeClock
@@ -85,8 +95,14 @@ async def until(is_so: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
-def wish(pts_us: int = FLAG_US, *, is_first: bool = True, epoch: int = 0) -> EvidenceRequest:
-    return EvidenceRequest(FLAG, epoch, pts_us, is_first=is_first)
+def wish(
+    pts_us: int = FLAG_US, *, is_first: bool = True, epoch: int = 0, strength: float = 0.5
+) -> EvidenceRequest:
+    return EvidenceRequest(FLAG, epoch, pts_us, strength, is_first=is_first)
+
+
+def has_stills(kept: Kept, n_stills: int) -> bool:
+    return len(kept.store.stills) == n_stills
 
 
 def seconds(packets: list[Packet]) -> list[int]:
@@ -233,6 +249,53 @@ def test_each_flag_has_stills_of_its_strongest_hits_and_no_more_than_it_may() ->
     assert len(last.other_stills) == MAX_STILLS - 1
 
 
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_a_stronger_hit_that_comes_later_takes_the_place_of_the_weakest(
+    *, is_at_once: bool
+) -> None:
+    """Whether the first four stills are made by then, or wished for."""
+
+    async def test(kept: Kept) -> None:
+        for n_before, strength in enumerate([0.6, 0.5, 0.7, 0.8, 0.9]):
+            at_us = FLAG_US + n_before * SECOND_US
+            kept.keeper.want(wish(at_us, is_first=not n_before, strength=strength))
+            if not is_at_once:
+                await kept.advance(at_us)
+                await until(partial(has_stills, kept, n_before + 1))
+
+    kept = run(test)
+    _, last = kept.attached[-1]
+    assert last.still is not None
+    assert last.other_stills is not None
+    assert last.still.uri.endswith(f"{34 * SECOND_US}.jpg")
+    others = [each.uri.rpartition("/")[2] for each in last.other_stills]
+    assert others == [f"{second * SECOND_US}.jpg" for second in (30, 32, 33)]
+    assert len(kept.store.stills) == 4 + (not is_at_once)
+
+
+@pytest.mark.parametrize(("strength", "n_stills"), [(0.5, MAX_STILLS), (0.51, MAX_STILLS + 1)])
+def test_a_hit_that_is_no_stronger_has_no_still(strength: float, n_stills: int) -> None:
+    async def test(kept: Kept) -> None:
+        for second in range(30, 30 + MAX_STILLS):
+            kept.keeper.want(wish(second * SECOND_US, is_first=second == 30))
+        await kept.advance(40 * SECOND_US)
+        await until(lambda: len(kept.store.stills) == MAX_STILLS)
+        kept.keeper.want(wish(40 * SECOND_US, is_first=False, strength=strength))
+
+    assert len(run(test).store.stills) == n_stills
+
+
+def test_there_is_an_end_to_the_stills_of_a_flag() -> None:
+    async def test(kept: Kept) -> None:
+        for step in range(2 * MOST_STILLS):
+            at_us = FLAG_US + step * SECOND_US // 2
+            kept.keeper.want(wish(at_us, is_first=step == 0, strength=step / 100))
+            await kept.advance(at_us)
+            await until(partial(has_stills, kept, min(step + 1, MOST_STILLS)))
+
+    assert len(run(test).store.stills) == MOST_STILLS
+
+
 def test_flags_of_one_stream_have_evidence_each() -> None:
     async def test(kept: Kept) -> None:
         for number in (1, 2, 3):
@@ -281,6 +344,72 @@ def test_what_cannot_be_stored_is_told_and_the_flag_stands() -> None:
     assert kept.states == [("unavailable", False)]
     assert kept.counted("failed") == 1
     assert [line["event"] for line in lines] == ["clip_broken_off", "evidence_unavailable"]
+
+
+def test_what_a_store_did_not_take_for_a_while_is_kept_when_it_does() -> None:
+    """A disk that was full for a second costs nothing."""
+    store = FakeStore(away=[EvidenceWaits("the disk is full")] * 3)
+
+    async def test(kept: Kept) -> None:
+        kept.keeper.want(wish(59 * SECOND_US))
+        for second in range(60, 70):
+            await kept.advance((second - 1) * SECOND_US)
+            await until(lambda: len(store.clips) == 1)
+            kept.read(second)
+            kept.clock.advance(RETRY_S)
+        while store.away or not kept.attached:
+            kept.clock.advance(RETRY_S)
+            await kept.advance(69 * SECOND_US)
+            await asyncio.sleep(0)
+
+    with capture_logs() as lines:
+        kept = run(test, store)
+
+    assert seconds(store.clips[0].packets) == list(range(52, 70))
+    assert len(store.stills) == 1
+    assert kept.states[-1] == ("ready", False)
+    assert kept.counted("stored") == 1
+    assert [line["event"] for line in lines] == ["evidence_waits"]
+
+
+def test_a_store_that_takes_nothing_is_not_asked_all_the_time() -> None:
+    store = FakeStore(away=[EvidenceWaits("the disk is full")] * 100)
+
+    async def test(kept: Kept) -> None:
+        kept.keeper.want(wish(59 * SECOND_US))
+        await kept.advance(59 * SECOND_US)
+        await until(lambda: len(store.away) == 98)  # the clip and the still
+        for second in range(60, 65):
+            kept.read(second)
+            await kept.advance(second * SECOND_US)
+            for _ in range(100):
+                await asyncio.sleep(0)
+
+        assert len(store.away) == 98
+        store.away.clear()
+
+    run(test, store)
+    assert seconds(store.clips[0].packets) == list(range(52, 65))
+
+
+def test_the_end_waits_for_a_store_that_takes_nothing_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collecting, "RETRY_S", 0.0)
+    store = FakeStore(away=[EvidenceWaits("the disk is full")] * 1000)
+
+    async def test(kept: Kept) -> None:
+        kept.keeper.want(wish())
+
+    with capture_logs() as lines:
+        kept = run(test, store)
+
+    assert kept.states == [("unavailable", False)]
+    assert [line["event"] for line in lines] == [
+        "evidence_waits",
+        "evidence_cut_short",
+        "evidence_unavailable",
+    ]
 
 
 def test_a_bug_in_making_it_is_logged_and_the_flag_stands() -> None:

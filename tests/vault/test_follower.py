@@ -12,16 +12,17 @@ from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.custody import wall_s
 from streamguard.core.decision_data import DecisionData
-from streamguard.core.errors import EvidenceDamaged
+from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, flag_event
-from streamguard.core.kept import Subject
+from streamguard.core.kept import Piece, Subject
 from streamguard.core.manifest import StreamContext
 from streamguard.core.retention import DAY_S
 from streamguard.core.review_events import appeal_event, decision_event
 from streamguard.evidence_follow import following
 from streamguard.vault import follower as module
 from streamguard.vault.follower import GROUP, NOTE_EVERY_S, Follower
+from streamguard.vault.recording import Recordings
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.core_fakes import SOURCE
@@ -100,6 +101,23 @@ def test_a_flag_of_another_stream_is_no_part_of_the_evidence_and_keeps_none_wait
     assert len(taken) == 1
     assert [len(flag_parts(vault, number)) for number in (7, 1)] == [0, 1]
     assert [line["event"] for line in lines] == ["flag_of_another_stream"]
+
+
+def test_what_a_full_disk_kept_from_becoming_a_part_is_one_when_the_flag_closes(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    recordings = Recordings(vault)
+    subject = Subject(flag_id(1), "stream of s-1", "s-1")
+    recordings.grow(subject, Piece(0, 0, 1_000, b"a clip", ""))
+    with pytest.raises(EvidenceUnavailable):
+        recordings.grow(subject, Piece(7, 0, 1_000, b"of elsewhere", ""))
+    event_log.append([told(closed(1))])
+
+    followed(vault, event_log)
+
+    roles = [item.role for item in vault.manifest_of(vault.standing(flag_id(1))).items]
+    assert roles == ["clip", "clip", "flag"]
+    assert problems(vault.folder.root) == []
 
 
 def test_what_came_twice_changes_nothing(vault: Vault, event_log: SqliteLog) -> None:

@@ -101,3 +101,38 @@ def test_a_clip_that_grows_ends_with_a_whole_piece_wherever_the_disk_ends(disk: 
         assert problems(directory) == []
 
     assert came_to == {(), (len(CLIP),), (len(CLIP) + len(STILL),)}
+
+
+def test_a_clip_that_the_disk_stopped_goes_on_where_it_stood_once_there_is_room(
+    disk: SmallDisk,
+) -> None:
+    """Each piece is there once, wherever the disk ended."""
+    pieces = [
+        Piece(0, 0, 1000, CLIP, ""),
+        Piece(0, 1000, 2000, STILL, "file"),
+        Piece(1, 2000, 3000, CLIP, "clip"),
+    ]
+    n_stops = set()
+    for n_pages in count():
+        directory = disk.path / f"{n_pages}" / "evidence"
+        recordings, stopped = Recordings(made_vault(directory)), []
+        disk.fill(n_pages)
+        for piece in pieces:
+            try:
+                recordings.grow(subject(1), piece)
+            except EvidenceUnavailable:
+                stopped.append(piece)
+                disk.free()
+                recordings.grow(subject(1), piece)
+        disk.free()
+
+        vault = made_vault(directory)
+        items = vault.manifest_of(vault.standing(evidence_id(1))).items
+        assert [item.size_bytes for item in items] == [len(CLIP) + len(STILL), len(CLIP)]
+        assert vault.folder.growing_files() == []
+        assert problems(directory) == []
+        if not stopped:
+            break
+        n_stops.update(pieces.index(piece) for piece in stopped)
+
+    assert n_stops == {0, 1, 2}

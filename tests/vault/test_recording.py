@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.kept import Ends, Piece
 from streamguard.core.manifest import Item
-from streamguard.vault.growing import GrowingFile, GrowingReader, pieces_of
+from streamguard.vault.checking import Checked, check
+from streamguard.vault.growing import SIZE, TURNED, GrowingFile, GrowingReader, pieces_of
 from streamguard.vault.recording import Recordings, adopt, seal
 from tests.vault.made_vaults import evidence_id, made_vault, problems, subject
 
@@ -160,11 +161,101 @@ def test_a_piece_that_does_not_follow_is_refused_and_what_came_stays(root: Path)
 
     with pytest.raises(EvidenceUnavailable, match="not the next"):
         recordings.grow(subject(1), piece(SECOND, 7))
-    with pytest.raises(EvidenceUnavailable, match="cannot be stored"):
-        recordings.grow(subject(1), piece(SECOND))
 
     assert adopt(made_vault(root)) == 1
     assert contents(root) == [FIRST]
+
+
+def test_after_a_failure_a_clip_goes_on_behind_what_is_on_disk(root: Path) -> None:
+    recordings = Recordings(made_vault(root))
+    recordings.grow(subject(1), piece(FIRST))
+    with pytest.raises(EvidenceUnavailable, match="not the next"):
+        recordings.grow(subject(1), piece(SECOND, 7))
+    [path] = left_over(root)
+    path.write_bytes(path.read_bytes() + SIZE.pack(99, 99 ^ TURNED) + b"a piece that broke off")
+
+    recordings.grow(subject(1), piece(SECOND))
+    recordings.grow(subject(1), piece(THIRD, ends="clip"))
+
+    assert contents(root) == [FIRST + SECOND + THIRD]
+    assert left_over(root) == []
+    assert problems(root) == []
+
+
+@pytest.mark.parametrize("ends", ["file", "clip"])
+def test_a_piece_that_is_tried_again_is_there_once(root: Path, ends: Ends) -> None:
+    """It was written, and there was no room for the part that its file was to become."""
+    vault = made_vault(root)
+    recordings = Recordings(vault)
+    recordings.grow(subject(1), piece(FIRST))
+    manifests = root / "manifests"
+    manifests.rename(root / "aside")
+    manifests.write_bytes(b"")  # no manifest can be written
+
+    with pytest.raises(EvidenceUnavailable):
+        recordings.grow(subject(1), piece(SECOND, ends=ends))
+    manifests.unlink()
+    (root / "aside").rename(manifests)
+    kept = recordings.grow(subject(1), piece(SECOND, ends=ends))
+    if ends == "file":
+        recordings.grow(subject(1), piece(THIRD, 1, "clip"))
+
+    assert kept is not None
+    assert contents(root) == [FIRST + SECOND, THIRD][: 1 + (ends == "file")]
+    assert left_over(root) == []
+    assert problems(root) == []
+
+
+def test_two_processes_do_not_grow_one_clip(root: Path) -> None:
+    with closing(Recordings(made_vault(root))) as one:
+        one.grow(subject(1), piece(FIRST))
+
+        with pytest.raises(EvidenceUnavailable, match="cannot be stored"):
+            Recordings(made_vault(root)).grow(subject(1), piece(SECOND))
+
+    assert contents(root) == [FIRST]
+
+
+def test_a_growing_file_that_was_damaged_is_not_gone_on_with(root: Path) -> None:
+    recordings = Recordings(made_vault(root))
+    recordings.grow(subject(1), piece(FIRST))
+    with pytest.raises(EvidenceUnavailable, match="not the next"):
+        recordings.grow(subject(1), piece(SECOND, 7))
+    [path] = left_over(root)
+    flip(path, path.stat().st_size - 1)
+
+    with pytest.raises(EvidenceUnavailable, match="not what was written"):
+        recordings.grow(subject(1), piece(SECOND))
+    with capture_logs():
+        recordings.close()
+
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_what_a_failure_left_is_a_part_when_the_process_ends(root: Path) -> None:
+    recordings = Recordings(made_vault(root))
+    recordings.grow(subject(1), piece(FIRST))
+    with pytest.raises(EvidenceUnavailable, match="not the next"):
+        recordings.grow(subject(1), piece(SECOND, 7))
+
+    recordings.close()
+
+    assert contents(root) == [FIRST]
+    assert left_over(root) == []
+
+
+def test_a_check_tells_of_what_is_no_part_yet_where_nobody_writes_to_it(root: Path) -> None:
+    recordings = Recordings(made_vault(root))
+    recordings.grow(subject(1), piece(FIRST))
+    growing, left = Checked(), Checked()
+
+    assert list(check(made_vault(root), growing)) == []
+    with pytest.raises(EvidenceUnavailable):
+        recordings.grow(subject(1), piece(SECOND, 7))
+    assert list(check(made_vault(root), left)) == []
+
+    assert growing.unsealed == []
+    assert left.unsealed == [f"objects/{evidence_id(1)}/clip-0000.growing"]
 
 
 def test_nothing_is_added_to_what_was_erased(root: Path) -> None:
