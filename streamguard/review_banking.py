@@ -10,12 +10,13 @@ from pathlib import Path
 
 import structlog
 
-from streamguard.adapters.bank_file import add_entry, remove_entry
+from streamguard.adapters.bank_file import add_entries, remove_entry, revision_of
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.told import event_of
 from streamguard.bank_build import EntryPlan
 from streamguard.core.audit import Deed
+from streamguard.core.cases import entry_of_case
 from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.errors import BankError, LogUnavailable, StreamguardError
 from streamguard.core.events import Topic
@@ -65,7 +66,7 @@ class Banker:
             if action == "bank.added":
                 self._add(decision, order)
             else:
-                self._remove(order)
+                self._remove(decision, order)
         except LogUnavailable:
             raise
         except StreamguardError as error:
@@ -88,7 +89,8 @@ class Banker:
         self._trail.note(deed)
 
     def _add(self, decision: DecisionData, order: BankOrder) -> None:
-        directory = self._directory(order)
+        directory = self._directory(decision, order)
+        since = revision_of(directory)  # what is taken out while we look stays out
         flag_id, item = self._found(decision)
         assert self._vault is not None  # noqa: S101  # something was found in it
         purpose = f"bank {order.bank}, decision {decision.decision_id}"
@@ -96,14 +98,17 @@ class Banker:
             flag_id, item.number, "copy", actor=decision.actor, purpose=purpose
         )
         plan = EntryPlan(order.entry, decision.policy.code)
-        add_entry(directory, entry_of(content, plan), replace=True)
+        add_entries(directory, [entry_of(content, plan)], replace=True, since=since)
 
-    def _remove(self, order: BankOrder) -> None:
-        directory = self._directory(order)
+    def _remove(self, decision: DecisionData, order: BankOrder) -> None:
+        directory = self._directory(decision, order)
         keep_out(directory, order.entry)
         remove_entry(directory, order.entry)
 
-    def _directory(self, order: BankOrder) -> Path:
+    def _directory(self, decision: DecisionData, order: BankOrder) -> Path:
+        """Give the bank of an entry that is the case's own: no decision touches any other."""
+        if order.entry != entry_of_case(decision.case_id):
+            raise BankError("a decision names no entry but that of its own case")
         if order.bank not in self._banks:
             raise BankError(f"there is no bank named {order.bank!r} here")
         return self._banks[order.bank]

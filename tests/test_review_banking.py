@@ -7,6 +7,7 @@ import pytest
 
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.cli import main
+from streamguard.core.cases import entry_of_case
 from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.kept import Part, Subject
 from streamguard.core.record import row_of
@@ -16,10 +17,11 @@ from streamguard.review_banking import Banker, step
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.core_fakes import SOURCE
-from tests.made_reviews import decision, flag_id
+from tests.made_reviews import CASE_ID, decision, flag_id
 from tests.vault.made_vaults import made_vault
 
-ORDER = BankOrder(bank="own", entry="case-7")
+ENTRY = entry_of_case(CASE_ID)
+ORDER = BankOrder(bank="own", entry=ENTRY)
 
 
 class Bench:
@@ -63,7 +65,7 @@ def test_a_clip_becomes_an_entry_that_finds_it_and_its_copy_is_on_record(
     code = main(["bank", "query", str(bench.bank), str(real_clips["bikes"])])
     found = capsys.readouterr().out
     entry = bench.vault.entries()[-1]
-    assert (code, "case-7" in found) == (0, True)
+    assert (code, ENTRY in found) == (0, True)
     assert (entry.action, entry.actor) == ("copy", "r-1")
     assert [(one.action, one.is_refused) for one in bench.trail.records()] == [
         ("bank.added", False)
@@ -77,15 +79,17 @@ def test_what_was_overturned_is_taken_out_again(
     before = bench.entries(capsys)
     bench.banker.carry_out(banked(banking=None, unbanking=ORDER.model_dump()))
 
-    assert "case-7" in before
-    assert "case-7" not in bench.entries(capsys)
+    assert ENTRY in before
+    assert ENTRY not in bench.entries(capsys)
     assert [one.action for one in bench.trail.records()] == ["bank.added", "bank.removed"]
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"banking": {"bank": "other", "entry": "x"}}, "no bank named"),
+        ({"banking": {"bank": "other", "entry": ENTRY}}, "no bank named"),
+        ({"banking": {"bank": "own", "entry": "known-1"}}, "its own case"),
+        ({"banking": None, "unbanking": {"bank": "own", "entry": "known-1"}}, "its own case"),
         ({"flag_ids": [flag_id(2)]}, "nothing is kept"),
         ({"flag_ids": []}, "nothing is kept"),
         ({"banking": None, "unbanking": ORDER.model_dump()}, ""),
@@ -126,7 +130,7 @@ def test_what_breaks_is_on_record_and_holds_nothing_up(
     bench.banker.carry_out(banked(supersedes="d-1", decision_id="d-2"))
 
     assert [one.is_refused for one in bench.trail.records()] == [True, False]
-    assert "case-7" in bench.entries(capsys)
+    assert ENTRY in bench.entries(capsys)
 
 
 def test_a_record_that_cannot_be_read_is_passed_over(bench: Bench) -> None:

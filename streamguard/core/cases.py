@@ -15,6 +15,7 @@ from streamguard.core.action_data import ActionFailedData, FailureReason
 from streamguard.core.decision_data import (
     ActionKind,
     Actor,
+    BankOrder,
     DecisionData,
     Outcome,
     Role,
@@ -46,6 +47,8 @@ class Ruling(msgspec.Struct, frozen=True):
     """A decision about the case, as far as later ones depend on it.
 
     decided_s, undo_until_s: seconds since 1970 UTC; undo_until_s is 0 where it cannot be undone.
+    banked_in:               the bank that the evidence went into by it.
+    is_unbanking:            it takes out again what had gone into a bank.
     """
 
     decision_id: str
@@ -60,6 +63,8 @@ class Ruling(msgspec.Struct, frozen=True):
     undo_until_s: float
     reason_code: str
     supersedes: str | None
+    banked_in: str | None = None
+    is_unbanking: bool = False
 
     @property
     def is_a_rules(self) -> bool:
@@ -116,6 +121,14 @@ class Case(msgspec.Struct, frozen=True):
         return next((one for one in reversed(self.rulings) if one.action != "none"), None)
 
     @property
+    def banked(self) -> BankOrder | None:
+        """Give which entry of which bank was made of the evidence; None where there is none."""
+        bank = None
+        for one in self.rulings:
+            bank = None if one.is_unbanking else one.banked_in or bank
+        return BankOrder(bank=bank, entry=entry_of_case(self.case_id)) if bank else None
+
+    @property
     def ruling(self) -> Ruling | None:
         """Give the latest decision."""
         return self.rulings[-1] if self.rulings else None
@@ -129,6 +142,11 @@ class Case(msgspec.Struct, frozen=True):
             for one in self.rulings
             if one.outcome != "undone" and one.decision_id not in undone
         )
+
+
+def entry_of_case(case_id: str) -> str:
+    """Name the bank entry that is made of a case: nobody chooses it, and no other entry has it."""
+    return f"reviewed-{case_id}"
 
 
 def first_case(flag: FlagData, at_s: float, after: Case | None = None) -> Case:
@@ -197,6 +215,8 @@ def with_decision(case: Case, decision: DecisionData) -> Case:
         undo_until_s=utc_seconds(undo_until) if undo_until else 0.0,
         reason_code=decision.reason_code,
         supersedes=decision.supersedes,
+        banked_in=decision.banking.bank if decision.banking else None,
+        is_unbanking=decision.unbanking is not None,
     )
     return msgspec.structs.replace(
         case,

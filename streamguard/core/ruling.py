@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from streamguard.core.cases import Case, Ruling
+from streamguard.core.cases import Case, Ruling, entry_of_case
 from streamguard.core.decision_data import (
     ActionKind,
     AppealRight,
@@ -68,7 +68,8 @@ class Choice(Value):
     explanation_public: Note | None = None
     note: Note | None = None
     referral: Referral | None = None
-    banking: BankOrder | None = None
+    bank: Name | None = None
+    """Put the evidence into the bank of this name; what its entry is called nobody chooses."""
     votes: Annotated[tuple[SignalVote, ...], Field(max_length=8)] = ()
     exposure: Exposure | None = None
 
@@ -130,16 +131,16 @@ def rule(
     is_second = case.stage in {"second", "check"}
     drawn = case.stage == "open" and outcome in {"confirmed", "rejected"}
     ends_s = now_s + choice.hold_s if choice.hold_s and action in {"hold", "limit_reach"} else None
-    undoable = action in REVERSIBLE and choice.referral is None and choice.banking is None
+    undoable = action in REVERSIBLE and choice.referral is None and choice.bank is None
     fields: dict[str, Any] = choice.model_dump(
-        exclude={"outcome", "action", "scopes", "hold_s", "context"}
+        exclude={"outcome", "action", "scopes", "hold_s", "context", "bank"}
     )
-    if outcome != "confirmed":  # what waits for somebody to agree goes into no bank
-        fields["banking"] = None
     return DecisionData(
         **fields,
         decision_id=decision_id,
-        **_of_case(case),
+        **of_case(case),
+        banking=_order(case, choice) if outcome == "confirmed" else None,  # what waits is not
+        unbanking=case.banked if outcome == "rejected" else None,
         outcome=outcome,
         context=_context_of(choice),
         action=action,
@@ -156,62 +157,10 @@ def rule(
     )
 
 
-def undo(case: Case, decider: Decider, rules: Rules, at: tuple[str, float]) -> DecisionData:
-    """Make the decision that takes the latest one back; the case is open again.
-
-    Raises:
-        DecisionRefused: it is somebody else's, or it is too late.
-    """
-    latest = case.ruling
-    if latest is None or latest.actor != decider.account_id or latest.outcome == "undone":
-        raise DecisionRefused("only the latest decision can be undone, by whoever made it")
-    if at[1] > latest.undo_until_s:
-        raise DecisionRefused("it can be undone no more: decide anew, or restore the stream")
-    return _following(case, decider, rules, at, ("undone", latest.reason_code), latest)
-
-
-def restore(
-    case: Case, decider: Decider, rules: Rules, at: tuple[str, float], reason_code: str
-) -> DecisionData:
-    """Make the decision that takes back whatever holds: the case is rejected.
-
-    Raises:
-        DecisionRefused: nothing holds that could be taken back.
-    """
-    holds = in_force(case)
-    if holds is None:
-        raise DecisionRefused("nothing was done to the stream that could be restored")
-    return _following(case, decider, rules, at, ("rejected", reason_code), holds)
-
-
 def in_force(case: Case) -> Ruling | None:
     """Give the decision whose action holds now; None where none does."""
     acting = case.acting
     return acting if acting and acting.action != "restore" else None
-
-
-def _following(
-    case: Case,
-    decider: Decider,
-    rules: Rules,
-    at: tuple[str, float],
-    what: tuple[Outcome, str],
-    taken_back: Ruling,
-) -> DecisionData:
-    """Make a decision that takes back what another one did, if it did anything."""
-    does = taken_back.action not in {"none", "restore"}
-    return DecisionData(
-        decision_id=at[0],
-        **_of_case(case),
-        outcome=what[0],
-        reason_code=what[1],
-        action="restore" if does else "none",
-        scopes=taken_back.scopes if does else (),
-        decided_at=utc_text(at[1]),
-        actor=decider.account_id,
-        reviewer=decider.reviewer(is_second=False),
-        automation=Automation(detection_automated=True, decision=rules.automation),
-    )
 
 
 def _require_may(case: Case, decider: Decider) -> None:
@@ -233,7 +182,7 @@ def _require_fit(case: Case, choice: Choice) -> None:
         raise DecisionRefused("the stream is live: judge what it shows")
     if choice.action in ONLY_CONFIRMED and choice.outcome != "confirmed":
         raise DecisionRefused("a stream is cut only where something was confirmed")
-    if choice.banking is not None and choice.outcome != "confirmed":
+    if choice.bank is not None and choice.outcome != "confirmed":
         raise DecisionRefused("only what was confirmed goes into a bank")
     if choice.outcome == "rejected" and choice.action not in {"none", "restore"}:
         raise DecisionRefused("nothing is done to a stream in which nothing was found")
@@ -269,7 +218,15 @@ def _seconded(case: Case, choice: Choice, decider: Decider) -> bool:
     )
 
 
-def _of_case(case: Case) -> dict[str, Any]:
+def _order(case: Case, choice: Choice) -> BankOrder | None:
+    """Say what goes into which bank: into the one that the case is in, where it is in one."""
+    if choice.bank is None:
+        return None
+    return case.banked or BankOrder(bank=choice.bank, entry=entry_of_case(case.case_id))
+
+
+def of_case(case: Case) -> dict[str, Any]:
+    """Give what every decision about a case says of it."""
     latest = case.ruling
     return {
         "case_id": case.case_id,

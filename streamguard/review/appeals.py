@@ -17,7 +17,8 @@ from streamguard.core.events import ID_NAMESPACE
 from streamguard.core.people import Person
 from streamguard.core.reasons import REASONS, reasons_for
 from streamguard.core.review_events import appeal_event, decision_event
-from streamguard.core.ruling import Decider, in_force, restore
+from streamguard.core.ruling import Decider
+from streamguard.core.taking_back import overturn
 from streamguard.review.desk import Desk, cases_where
 from streamguard.review.leases import Lease, drop, held, put, require
 
@@ -166,17 +167,13 @@ class Appeals:
 
     def _taken_back(
         self, case: Case, decider: Decider, answer: Answer, appeal: AppealReceivedData
-    ) -> DecisionData | None:
-        """Make the decision that restores; None where nothing holds any more."""
-        if in_force(case) is None:
-            return None
+    ) -> DecisionData:
+        """Make the decision that restores what holds, and takes back all else that came of it."""
         at = str(uuid4()), self._desk.wall()
-        made = restore(case, decider, self._desk.rules, at, answer.reason_code)
-        banked = self._decision(appeal.decision_id).banking
+        made = overturn(case, decider, self._desk.rules, at, answer.reason_code)
         changes = {
             "appeal_id": appeal.appeal_id,
             "votes": self._votes_against(case),
-            "unbanking": banked,
             "explanation_public": answer.explanation,
         }
         return made.model_copy(update=changes)
@@ -189,6 +186,7 @@ class Appeals:
         made: DecisionData | None,
     ) -> AppealResolvedData:
         now_s = self._desk.wall()
+        restores = made is not None and made.action == "restore"
         since_s = utc_seconds(self._decision(appeal.decision_id).decided_at)
         return AppealResolvedData(
             appeal_id=appeal.appeal_id,
@@ -204,7 +202,7 @@ class Appeals:
             actor=decider.account_id,
             reviewer=decider.reviewer(is_second=True),
             explanation_public=answer.explanation,
-            wrongful_ms=max(0, round((now_s - since_s) * 1000)) if made else None,
+            wrongful_ms=max(0, round((now_s - since_s) * 1000)) if restores else None,
         )
 
     def _publish(self, resolved: AppealResolvedData, made: DecisionData | None) -> None:

@@ -16,7 +16,8 @@ from streamguard.core.event_data import utc_seconds
 from streamguard.core.people import Person
 from streamguard.core.reasons import reasons_for
 from streamguard.core.review_events import decision_event
-from streamguard.core.ruling import Choice, Decider, restore, rule, undo
+from streamguard.core.ruling import Choice, Decider, rule
+from streamguard.core.taking_back import restore, undo
 from streamguard.review.desk import Desk
 from streamguard.review.leases import drop, require
 

@@ -1,13 +1,16 @@
 from typing import Any
 
+import msgspec
 import pytest
+from pydantic import ValidationError
 
 from streamguard.core.cases import Case, first_case, with_decision, with_stream
 from streamguard.core.decision_data import DecisionData, Role
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.event_data import utc_text
 from streamguard.core.reasons import REASONS, reasons_for
-from streamguard.core.ruling import Choice, Decider, Rules, in_force, restore, rule, undo
+from streamguard.core.ruling import Choice, Decider, Rules, in_force, rule
+from streamguard.core.taking_back import overturn, restore, undo
 from tests.made_reviews import AT, flag
 
 NOW_S = 1_000.0
@@ -59,7 +62,7 @@ def test_a_live_stream_is_judged_and_not_put_aside_as_ended() -> None:
 
 
 def test_what_waits_for_a_second_person_goes_into_no_bank_yet() -> None:
-    order = {"banking": {"bank": "ours", "entry": "made"}}
+    order = {"bank": "ours"}
 
     waits, done = (
         ruled(case(), somebody(), **SUSPEND, **order),
@@ -69,6 +72,53 @@ def test_what_waits_for_a_second_person_goes_into_no_bank_yet() -> None:
     assert waits.outcome == "needs_second"
     assert waits.banking is None
     assert done.banking is not None
+    assert (done.banking.bank, done.banking.entry) == ("ours", f"reviewed-{case().case_id}")
+
+
+@pytest.mark.parametrize("entry", ["christchurch-1", "reviewed-1"])
+def test_nobody_names_the_entry_that_is_made(entry: str) -> None:
+    with pytest.raises(ValidationError):
+        Choice.model_validate(CUT | {"banking": {"bank": "ours", "entry": entry}})
+
+
+def test_what_was_banked_is_taken_out_by_whoever_rejects_restores_or_overturns() -> None:
+    banked = after(case(), somebody(), **CUT, bank="ours")
+    escalated = msgspec.structs.replace(banked, stage="escalated")
+    who, at = somebody("s-1", "senior"), ("d-2", NOW_S)
+
+    taken_out = [
+        restore(banked, who, RULES, at, "CONTEXT.NEWS"),
+        overturn(banked, who, RULES, at, "CONTEXT.NEWS"),
+        rule(escalated, Choice.model_validate(REJECT), who, RULES, at),
+    ]
+
+    assert [one.unbanking for one in taken_out] == [banked.banked] * 3
+    assert [one.action for one in taken_out] == ["restore"] * 3
+    assert all(one.flag_ids == banked.flag_ids for one in taken_out)
+    again = with_decision(banked, taken_out[0])
+    assert again.banked is None
+    assert overturn(again, who, RULES, ("d-3", NOW_S), "CONTEXT.NEWS").unbanking is None
+
+
+def test_what_holds_no_more_is_overturned_all_the_same() -> None:
+    cut = after(case(), somebody(), **CUT, bank="ours")
+    who = somebody("s-1", "senior")
+    restored = restore(cut, who, RULES, ("d-2", NOW_S), "CONTEXT.NEWS")
+    lifted = with_decision(cut, restored.model_copy(update={"unbanking": None}))
+
+    made = overturn(lifted, who, RULES, ("d-3", NOW_S), "CONTEXT.NEWS")
+
+    assert (made.outcome, made.action, made.scopes) == ("rejected", "none", ())
+    assert made.unbanking == cut.banked
+
+
+def test_evidence_that_is_in_a_bank_stays_in_that_one() -> None:
+    banked = after(case(), somebody(), **CUT, bank="ours")
+    checked = msgspec.structs.replace(banked, stage="check")
+
+    made = ruled(checked, somebody("r-2"), **CUT, bank="other")
+
+    assert made.banking == banked.banked
 
 
 def test_what_is_reversible_can_be_undone_for_ten_seconds() -> None:
@@ -84,7 +134,7 @@ def test_what_is_reversible_can_be_undone_for_ten_seconds() -> None:
     "also",
     [
         {"referral": {"authority": "police", "means": "phone", "told_at": AT}},
-        {"banking": {"bank": "own", "entry": "e"}},
+        {"bank": "own"},
     ],
 )
 def test_what_others_were_told_cannot_be_undone(also: dict[str, Any]) -> None:
@@ -184,7 +234,7 @@ def test_a_second_look_by_lot_changes_nothing_where_it_agrees_and_is_a_seniors_w
         ([], somebody(), REJECT | {"action": "cut"}, "only where something was confirmed"),
         ([], somebody(), REJECT | {"action": "hold"}, "nothing was found"),
         ([], somebody(), CUT | {"action": "restore"}, "could be restored"),
-        ([], somebody(), REJECT | {"banking": {"bank": "b", "entry": "e"}}, "only what was"),
+        ([], somebody(), REJECT | {"bank": "b"}, "only what was"),
     ],
 )
 def test_a_choice_that_is_not_ones_to_make_is_refused(

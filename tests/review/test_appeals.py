@@ -12,7 +12,7 @@ from tests.review.console import TOKEN, Console
 
 OVERTURN = Answer(is_overturned=True, reason_code="CONTEXT.GAMEPLAY", explanation="it was a game")
 UPHOLD = Answer(is_overturned=False, reason_code="TVEC.ATTACK_LIVE")
-BANKED = Choice.model_validate({**CUT.model_dump(), "banking": {"bank": "own", "entry": "clip-7"}})
+BANKED = Choice.model_validate({**CUT.model_dump(), "bank": "own"})
 
 
 def decided(bench: Bench, choice: Choice = CUT, person: Person = ANNA) -> str:
@@ -165,7 +165,7 @@ def test_an_answer_has_a_reason_that_fits(bench: Bench, appeals: Appeals, answer
         appeals.resolve(BEN, got.appeal.appeal_id, got.lease.token, answer)
 
 
-def test_what_was_restored_before_is_overturned_without_another_decision(
+def test_what_was_restored_before_is_overturned_and_its_entries_are_judged(
     bench: Bench, appeals: Appeals
 ) -> None:
     appeals.receive("platform:api", decided(bench), None, None)
@@ -175,11 +175,10 @@ def test_what_was_restored_before_is_overturned_without_another_decision(
 
     resolved = appeals.resolve(BEN, got.appeal.appeal_id, got.lease.token, OVERTURN)
 
-    assert (resolved.result, resolved.new_decision_id, resolved.wrongful_ms) == (
-        "overturned",
-        None,
-        None,
-    )
+    made = bench.rulings.of_case(SENIOR, case.case_id)[-1]
+    assert (resolved.result, resolved.new_decision_id) == ("overturned", made.decision_id)
+    assert (made.outcome, made.action, resolved.wrongful_ms) == ("rejected", "none", None)
+    assert [(one.entry, one.agrees) for one in made.votes] == [("clip", False)]
 
 
 def test_appeals_outlive_their_tables(bench: Bench, appeals: Appeals) -> None:

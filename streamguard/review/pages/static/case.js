@@ -68,8 +68,7 @@ async function decide(choice) {
 function banking({ outcome }) {
   const isWanted = banks?.getAttribute('aria-pressed') === 'true' && outcome === 'confirmed';
   if (!isWanted) return {};
-  const entry = `reviewed-${caseId.slice(0, 13)}`;
-  return { banking: { bank: document.getElementById('bank').value, entry } };
+  return { bank: document.getElementById('bank').value };
 }
 
 function offerUndo(ms) {
