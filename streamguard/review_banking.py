@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from streamguard.adapters.bank_file import add_entries, remove_entry, revision_of
+from streamguard.adapters.bank_lock import BankBusy, locked
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.told import event_of
@@ -21,9 +22,11 @@ from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.errors import BankError, LogUnavailable, StreamguardError
 from streamguard.core.events import Topic
 from streamguard.core.manifest import Item
+from streamguard.core.ports import Clock
 from streamguard.evidence_hash import entry_of
 from streamguard.exchange.by_hand import keep_out
 from streamguard.review.trail import Trail
+from streamguard.review_section import review_file
 from streamguard.settings import Settings
 from streamguard.vault.vault import Vault
 
@@ -32,6 +35,9 @@ GROUP = "banking"
 
 LOOK_EVERY_S = 0.2
 """How often the log is looked at: little of the five seconds within which workers know an entry."""
+
+LOCK_SUFFIX = ".banking"
+"""Ends the name of what whoever carries decisions out holds; it begins as that of the desk."""
 
 NOTE_EVERY_S = 3600.0
 """How often the place in the log is noted where nothing came."""
@@ -130,20 +136,41 @@ async def keep_banked(settings: Settings, vault: Vault | None, trail: Trail) -> 
     """Carry decisions out as they come, from where the last process stopped."""
     banks = {path.resolve().name: path for path in settings.bank.paths}
     banker, clock = Banker(vault, banks, trail), SystemClock()
+    file = review_file(settings.review, settings.log.file).absolute()
+    noted_s = clock.monotonic() - NOTE_EVERY_S
     with SqliteLog(settings.log.file) as event_log:
-        offset = event_log.position(GROUP) or 1
-        noted_s = clock.monotonic() - NOTE_EVERY_S
         while True:
+            is_due = clock.monotonic() - noted_s >= NOTE_EVERY_S
             try:
-                begun = offset
-                offset = await asyncio.to_thread(step, event_log, banker, offset)
-                if offset != begun or clock.monotonic() - noted_s >= NOTE_EVERY_S:
-                    await asyncio.to_thread(event_log.commit, GROUP, offset, clock.wall())
+                if await asyncio.to_thread(turn, event_log, banker, file, clock, is_due=is_due):
                     noted_s = clock.monotonic()
             except LogUnavailable as error:
                 log.warning("banking_waits", problem=str(error))
                 await asyncio.sleep(1.0)
             await asyncio.sleep(LOOK_EVERY_S)
+
+
+def turn(
+    event_log: SqliteLog, banker: Banker, file: Path, clock: Clock, *, is_due: bool = False
+) -> bool:
+    """Carry out what is new, unless another console of the same file is at it.
+
+    file:   that of the reviewers; the lock is beside it.
+    is_due: note the place in the log also where nothing came.
+
+    Returns:
+        Whether the place was noted.
+    """
+    try:
+        with locked(file.parent, file.name + LOCK_SUFFIX, wait_s=0):
+            begun = event_log.position(GROUP) or 1
+            offset = step(event_log, banker, begun)
+            if offset == begun and not is_due:
+                return False
+            event_log.commit(GROUP, offset, clock.wall())
+            return True
+    except BankBusy:
+        return False
 
 
 def step(event_log: SqliteLog, banker: Banker, offset: int) -> int:

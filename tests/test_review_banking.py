@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streamguard.adapters.bank_lock import locked
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.cli import main
 from streamguard.core.cases import entry_of_case
@@ -13,7 +14,7 @@ from streamguard.core.kept import Part, Subject
 from streamguard.core.record import row_of
 from streamguard.core.review_events import decision_event
 from streamguard.review.trail import Trail
-from streamguard.review_banking import Banker, step
+from streamguard.review_banking import GROUP, LOCK_SUFFIX, Banker, step, turn
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.core_fakes import SOURCE
@@ -92,7 +93,7 @@ def test_what_was_overturned_is_taken_out_again(
         ({"banking": None, "unbanking": {"bank": "own", "entry": "known-1"}}, "its own case"),
         ({"flag_ids": [flag_id(2)]}, "nothing is kept"),
         ({"flag_ids": []}, "nothing is kept"),
-        ({"banking": None, "unbanking": ORDER.model_dump()}, ""),
+        ({"banking": None, "unbanking": ORDER.model_dump()}, "no bank"),
     ],
 )
 def test_what_cannot_be_done_is_on_record_and_holds_nothing_up(
@@ -139,3 +140,29 @@ def test_a_record_that_cannot_be_read_is_passed_over(bench: Bench) -> None:
 
     assert step(bench.log, bench.banker, 1) == 2
     assert list(bench.trail.records()) == []
+
+
+def test_of_several_consoles_one_carries_out_what_was_decided(bench: Bench, tmp_path: Path) -> None:
+    bench.log.append([decision_event(SOURCE, banked(), recorded_s=1.0)])
+    file = tmp_path / "desk.db"
+
+    with SqliteLog(tmp_path / "log.db") as other:
+        with locked(tmp_path, file.name + LOCK_SUFFIX, wait_s=0):
+            while_another = turn(bench.log, bench.banker, file, bench.clock)
+        before = list(bench.trail.records())
+        noted = [turn(one, bench.banker, file, bench.clock) for one in (other, bench.log)]
+
+    assert (while_another, before) == (False, [])
+    assert noted == [True, False]
+    assert [one.action for one in bench.trail.records()] == ["bank.added"]
+
+
+def test_the_place_is_noted_where_nothing_came_so_that_the_log_remembers_us(
+    bench: Bench, tmp_path: Path
+) -> None:
+    file = tmp_path / "desk.db"
+
+    noted = [turn(bench.log, bench.banker, file, bench.clock, is_due=due) for due in (False, True)]
+
+    assert noted == [False, True]
+    assert bench.log.position(GROUP) == 1

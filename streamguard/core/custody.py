@@ -106,7 +106,8 @@ class Approval:
 class Standing:
     """What the entries of one evidence amount to.
 
-    decision_id: of the decision that gave it its class; "" where it came from the command line.
+    decision_id, case_id: of the decision that gave it its class; "" where it came from the command
+        line.
     since: when its class was decided, or it was collected first.
     """
 
@@ -116,6 +117,7 @@ class Standing:
     last_hash: str = NOTHING_BEFORE
     evidence_class: EvidenceClass = "unreviewed"
     decision_id: str = ""
+    case_id: str = ""
     manifest_number: int = -1
     manifest_sha256: str = NOTHING_BEFORE
     revision: int = -1
@@ -241,8 +243,13 @@ def _classified(standing: Standing, entry: Entry) -> Standing:
     named = entry.detail.get("class")
     for known in get_args(EvidenceClass):
         if known == named:
-            decision_id = str(entry.detail.get("decision_id", ""))
-            return replace(standing, evidence_class=known, decision_id=decision_id, since=entry.at)
+            return replace(
+                standing,
+                evidence_class=known,
+                decision_id=str(entry.detail.get("decision_id", "")),
+                case_id=str(entry.detail.get("case_id", "")),
+                since=entry.at,
+            )
     raise EvidenceDamaged(f"custody entry {entry.seq} names no class that there is")
 
 

@@ -180,7 +180,7 @@ class Follower:
         detail: Detail = {"ref": ref, "authority": "appeal", "until": ""}
         for standing in self._standings():
             is_held = any(hold.ref == ref for hold in standing.holds)
-            if standing.decision_id == appeal.decision_id and not is_held:
+            if standing.case_id == appeal.case_id and not is_held:  # decided anew since, or not
                 self._vault.note(
                     standing.evidence_id,
                     "hold",

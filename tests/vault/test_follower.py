@@ -154,6 +154,19 @@ def test_a_decision_says_how_long_evidence_is_kept(
     assert classes == [expected, expected, "unreviewed"]
 
 
+def test_an_appeal_holds_evidence_that_was_decided_on_once_more_since(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    again = decided(decision_id="d-2", supersedes="d-1", flag_ids=[flag_id(0)])
+    event_log.append([decided(flag_ids=[flag_id(0)]), again])
+    event_log.append([appeal_event(SOURCE, appeal(decision_id="d-1"), recorded_s=1_000.0)])
+
+    followed(vault, event_log)
+
+    assert [hold.ref for hold in vault.standing(flag_id(0)).holds] == [f"appeal {APPEAL_ID}"]
+    assert vault.standing(flag_id(1)).holds == ()
+
+
 def test_who_decided_and_in_which_case_is_on_record(vault: Vault, event_log: SqliteLog) -> None:
     made: DecisionData = decision(flag_ids=[flag_id(1)])
     event_log.append([decision_event(SOURCE, made, recorded_s=1_000.0)])
