@@ -25,6 +25,7 @@ from streamguard.kafka_section import KafkaSection
 from streamguard.policy_file import load_policy
 from streamguard.sandbox import MAX_DESCRIPTORS
 from streamguard.sections import ModelSection
+from streamguard.sending_check import checked_login, checked_webhook
 from streamguard.server_check import checked_servers
 from streamguard.settings import Settings, load_settings
 
@@ -78,6 +79,8 @@ def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
     yield from _machine(settings, n_streams)
     packs = models or ((settings.model.pack,) if settings.model.pack else ())
     yield from (model(pack, settings.model) for pack in packs)
+    yield from checked_webhook(settings.webhook)
+    yield from checked_login(settings.kafka)
     if settings.kafka.bootstrap_servers:
         yield broker(settings.kafka)
 

@@ -15,15 +15,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from streamguard.adapters.sqlite_actions import ActionStore, Hold
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_publishes import SqlitePublishes
-from streamguard.adapters.webhook import Webhook
+from streamguard.adapters.webhook import Webhook, read_secret
 from streamguard.core.action_data import Act, FailureReason
 from streamguard.core.denials import DenyList
 from streamguard.core.enforcing import Reading
-from streamguard.core.errors import ConfigError
 from streamguard.core.holding import HoldRule
 from streamguard.core.ports import Clock
 from streamguard.core.published import RenditionRule
-from streamguard.core.webhook import secret_of as webhook_secret_of
 from streamguard.discovery import provider_of
 from streamguard.enforce.admission import ALLOWED, DENIED, Admission, Gate
 from streamguard.enforce.book import Book
@@ -155,13 +153,7 @@ def webhook_of(section: EnforceSection, clock: Clock) -> Webhook | None:
     """
     if not section.webhook:
         return None
-    file = section.webhook_secret_file or Path()
-    try:
-        secret = webhook_secret_of(file.read_text(encoding="ascii"))
-    except OSError:
-        raise ConfigError(f"{file}: the secret of the webhook cannot be read") from None
-    except ValueError as error:  # one that is no ASCII as well
-        raise ConfigError(f"{file}: {error}") from None
+    secret = read_secret(section.webhook_secret_file or Path(), "[enforce] webhook")
     return Webhook(section.webhook, secret, section.webhook_timeout_s, clock)
 
 

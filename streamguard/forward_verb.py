@@ -17,9 +17,9 @@ from streamguard import process
 from streamguard.adapters.put_aside import PutAside
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.adapters.webhook import Webhook
+from streamguard.adapters.webhook import Webhook, read_secret
 from streamguard.core.errors import ConfigError, LogUnavailable
-from streamguard.core.webhook import Meaning, secret_of
+from streamguard.core.webhook import Meaning
 from streamguard.runtime.forwarder import Forwarder
 from streamguard.runtime.stop import Stop
 from streamguard.settings import Settings, load_settings
@@ -35,7 +35,7 @@ def forward(arguments: argparse.Namespace) -> int:
     process.configure_logging()
     settings = load_settings(arguments.config)
     section = settings.webhook
-    secret = read_secret(section)
+    secret = secret_for(section)
     with SqliteLog(settings.log.file, "write") as event_log:
         known = event_log.position(section.group)
         start = event_log.end_offset() if known is None else known
@@ -49,7 +49,7 @@ def forward(arguments: argparse.Namespace) -> int:
         )
 
 
-def read_secret(section: WebhookSection) -> bytes:
+def secret_for(section: WebhookSection) -> bytes:
     """Read what requests are signed with.
 
     Raises:
@@ -57,13 +57,7 @@ def read_secret(section: WebhookSection) -> bytes:
     """
     if not section.url:
         raise ConfigError("there is no [webhook] with a url: nothing is forwarded")
-    file = section.secret_file or Path()
-    try:
-        return secret_of(file.read_text(encoding="ascii"))
-    except OSError:
-        raise ConfigError(f"{file}: the secret of the webhook cannot be read") from None
-    except ValueError as error:  # one that is no ASCII as well
-        raise ConfigError(f"{file}: {error}") from None
+    return read_secret(section.secret_file or Path(), "the webhook")
 
 
 def _tell(event_log: SqliteLog, section: WebhookSection, offset: int) -> int:

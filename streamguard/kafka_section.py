@@ -44,6 +44,11 @@ class KafkaSection(Section):
     replication_factor: Annotated[int, Field(ge=1, le=32)] = 3
     """Copies of a topic that has to be made; 1 where there is one broker."""
 
+    @property
+    def shows_password(self) -> bool:
+        """Say whether the password can be read by whoever is on the way to the brokers."""
+        return (self.security_protocol, self.sasl_mechanism) == ("SASL_PLAINTEXT", "PLAIN")
+
     @field_validator("bootstrap_servers")
     @classmethod
     def _names_hosts_and_ports(cls, servers: str) -> str:

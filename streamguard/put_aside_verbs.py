@@ -14,7 +14,7 @@ from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.webhook import Webhook
 from streamguard.core.errors import ConfigError
 from streamguard.core.event_data import utc_text
-from streamguard.forward_verb import read_secret
+from streamguard.forward_verb import secret_for
 from streamguard.settings import Settings, load_settings
 from streamguard.webhook_section import WebhookSection
 
@@ -40,7 +40,7 @@ def list_aside(arguments: argparse.Namespace) -> int:
 def send_aside(arguments: argparse.Namespace) -> int:
     """Send what was put aside, all of it or some: each once, in the order of the log."""
     settings = load_settings(arguments.config)
-    secret = read_secret(settings.webhook)
+    secret = secret_for(settings.webhook)
     with closing(_opened(settings)) as aside:
         wanted = _wanted(aside, arguments.id)
         n_taken = asyncio.run(_sent(aside, settings.webhook, secret, wanted))

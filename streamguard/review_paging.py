@@ -10,13 +10,13 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.adapters.webhook import Webhook
+from streamguard.adapters.webhook import Webhook, read_secret
 from streamguard.core.audit import Deed
 from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.core.events import Event
 from streamguard.core.record import Record, row_of
 from streamguard.core.review_events import audit_event
-from streamguard.core.webhook import Answer, secret_of
+from streamguard.core.webhook import Answer
 from streamguard.review.paging import ACTOR, Look, Pager
 from streamguard.review.service import Review
 from streamguard.review_section import ReviewSection
@@ -82,12 +82,7 @@ def webhook_of(section: ReviewSection) -> Webhook | None:
     file = section.page_secret_file
     if not section.page_url or file is None:
         return None
-    try:
-        secret = secret_of(file.read_text(encoding="ascii"))
-    except OSError:
-        raise ConfigError(f"{file}: the secret of [review] page_url cannot be read") from None
-    except ValueError as error:
-        raise ConfigError(f"{file}: {error}") from None
+    secret = read_secret(file, "[review] page_url")
     return Webhook(section.page_url, secret, TIMEOUT_S, SystemClock())
 
 

@@ -15,10 +15,13 @@ from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.admin.token import read_token
+from streamguard.core.check import State
+from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
 from streamguard.runtime.stop import Stop
+from streamguard.sending_check import checked_login, checked_webhook
 from streamguard.settings import load_settings, shown
 
 POLL_S = 0.1
@@ -60,6 +63,11 @@ def check_config(arguments: argparse.Namespace) -> int:
         from streamguard.kafka_parts import kafka_options  # noqa: PLC0415  # needs the extra `kafka`
 
         kafka_options(settings.kafka).arguments()
+    for check in (*checked_login(settings.kafka), *checked_webhook(settings.webhook)):
+        if check.state is State.FAIL:
+            raise ConfigError(check.what)
+        if check.state is State.WARN:
+            print(f"streamguard: {check.what}: {check.remedy}", file=sys.stderr)
     _print(shown(settings), indent=2)
     return 0
 

@@ -8,12 +8,14 @@ import asyncio
 import logging
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import httpx
 
+from streamguard.core.errors import ConfigError
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
-from streamguard.core.webhook import Answer, headers_of, meaning_of
+from streamguard.core.webhook import Answer, headers_of, meaning_of, secret_of
 
 MAX_WAIT_S = 300.0
 """A receiver that asks for more patience (Retry-After) is asked again after so long."""
@@ -73,3 +75,17 @@ def wait_s_of(retry_after: str, now_s: float) -> float:
     except (ValueError, TypeError, OverflowError):
         return 0.0
     return min(MAX_WAIT_S, max(0.0, due_s - now_s))
+
+
+def read_secret(file: Path, whose: str) -> bytes:
+    """Read what requests are signed with; `whose` names it in the problem.
+
+    Raises:
+        ConfigError: it cannot be read, or is no secret.
+    """
+    try:
+        return secret_of(file.read_text(encoding="ascii"))
+    except OSError:
+        raise ConfigError(f"{file}: the secret of {whose} cannot be read") from None
+    except ValueError as error:  # one that is no ASCII as well
+        raise ConfigError(f"{file}: {error}") from None
