@@ -17,7 +17,7 @@ from streamguard.review.actions import actions_of
 from streamguard.review.cards import action_rows, card, decision_rows, flag_row, lease_row
 from streamguard.review.guard import WHOLE_NUMBER, Answer, Call, Door, Refused, read_said
 from streamguard.review.looks import Held
-from streamguard.review.queue import SKIP_REASONS, Claimed
+from streamguard.review.queue import SKIP_REASONS, Claimed, may_judge
 
 
 def _me(call: Call) -> Answer:
@@ -105,6 +105,20 @@ def _release(call: Call) -> Answer:
     case_id = call.path["case_id"]
     call.review.queue.release(call.person, case_id, call.number("token"))
     return {"case_id": case_id}
+
+
+def _colleagues(call: Call) -> Answer:
+    review, me = call.review, call.person.account_id
+    case = review.desk.case(call.person, call.path["case_id"])
+    busy = {lease.holder for lease in review.desk.held().values()} | {me}
+    there = [review.accounts.get(one) for one in review.sessions.present() if one not in busy]
+    return {
+        "colleagues": [
+            {"account_id": one.account_id, "name": one.name}
+            for one in there
+            if one is not None and may_judge(one.person, case)
+        ]
+    }
 
 
 def _hand_off(call: Call) -> Answer:
@@ -209,6 +223,7 @@ CASE_DOORS: Sequence[Door] = (
     Door("POST", f"{CASE}/renew", "judge", _renew),
     Door("POST", f"{CASE}/skip", "judge", _skip),
     Door("POST", f"{CASE}/release", "judge", _release),
+    Door("GET", f"{CASE}/colleagues", "judge", _colleagues),
     Door("POST", f"{CASE}/hand-off", "judge", _hand_off),
     Door("POST", f"{CASE}/decision", "judge", _decide),
     Door("POST", f"{CASE}/undo", "judge", _undo),

@@ -28,6 +28,7 @@ WHO = {
     ("POST", f"{CASE}/renew"): "reviewer senior",
     ("POST", f"{CASE}/skip"): "reviewer senior",
     ("POST", f"{CASE}/release"): "reviewer senior",
+    ("GET", f"{CASE}/colleagues"): "reviewer senior",
     ("POST", f"{CASE}/hand-off"): "reviewer senior",
     ("POST", f"{CASE}/decision"): "reviewer senior",
     ("POST", f"{CASE}/undo"): "reviewer senior",

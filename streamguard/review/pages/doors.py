@@ -24,6 +24,7 @@ from streamguard.review.pages.live import events
 from streamguard.review.pages.paper import instead_of, page, static_files
 from streamguard.review.queue import SKIP_REASONS
 from streamguard.review.team_routes import incident_row
+from streamguard.review.web_sessions import IDLE_S
 
 SKIPS = {
     "enough": "it is enough for now",
@@ -99,7 +100,7 @@ def _sign_in(provider: str | None, _: Call) -> Answer:
 
 def _queue(board: Board, call: Call) -> Answer:
     rows = board.rows(call.person)
-    return framed(call, "queue.html", rows=rows)
+    return framed(call, "queue.html", rows=rows, idle_s=IDLE_S)
 
 
 def _case(banks: tuple[str, ...], call: Call) -> Answer:

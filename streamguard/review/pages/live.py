@@ -101,7 +101,9 @@ def _changed(board: Board, shown: Shown, seen: Seen) -> Seen:
 def _queue(board: Board, call: Call) -> str:
     rows = board.rows(call.person)
     said = {"html": rows.html, "n_cases": rows.n_cases, "severity": rows.severity}
-    said |= {"present": rows.present, "incidents": incidents(call.review)}
+    me = call.person.account_id
+    is_yours = any(one.holder == me for one in call.review.desk.held().values())
+    said |= {"present": rows.present, "is_yours": is_yours, "incidents": incidents(call.review)}
     return _message("queue", said)
 
 

@@ -2,10 +2,12 @@
 
 import { areKeysOn, follow, isTyped, post, say, setKeys, show, signOut, tell } from './api.js';
 import { Choosing, Holding, Twice } from './decide.js';
+import { Handing } from './handing.js';
 import { LeaseKeeper } from './lease.js';
 import { Marks } from './marks.js';
 import { Reveal } from './reveal.js';
 import { askToStop, claim } from './spent.js';
+import { Words } from './words.js';
 
 const root = document.getElementById('case');
 const { case: caseId } = root.dataset;
@@ -19,7 +21,7 @@ const undoing = document.getElementById('undo');
 let isMine = token !== null;
 let undoTimer = null;
 let cameOf = '';
-let reveal; let choosing; let keeper; let marks;
+let reveal; let choosing; let keeper; let marks; let words; let handing;
 
 function letGo() {
   isMine = false;
@@ -53,7 +55,7 @@ async function decide(choice) {
   try {
     await reveal.close();
     const exposure = reveal.seen;
-    const said = { token, ...choice, ...marks.said(), exposure, votes: votes(choice), ...banking(choice) };
+    const said = { token, ...choice, ...marks.said(), ...words.said(), exposure, votes: votes(choice), ...banking(choice) };
     const made = await post(`${path}/decision`, said);
     letGo();
     say(`Decided: ${made.outcome}, ${made.reason_code}, ${made.action}.`);
@@ -122,6 +124,17 @@ async function skip(reason) {
   }
 }
 
+async function handOver(control) {
+  try {
+    await reveal.close();
+    const name = await handing.to(control);
+    letGo();
+    say(`Handed over: it is in the hands of ${name}.`);
+  } catch (error) {
+    failed(error);
+  }
+}
+
 async function enough() {
   if (!isMine || await skip('enough')) await signOut().catch(tell);
 }
@@ -142,13 +155,18 @@ const onCase = {
   ']': () => marks.mark('end', reveal.position()),
   b: () => banks?.setAttribute('aria-pressed', banks.getAttribute('aria-pressed') !== 'true'),
   s: askWhy,
-  Backspace: () => { document.getElementById('skips').hidden = true; choosing.clear(); },
+  7: () => handing.offer(),
+  8: () => words.open(),
+  Backspace: () => {
+    for (const id of ['skips', 'colleagues']) document.getElementById(id).hidden = true;
+    choosing.clear();
+  },
 };
 const always = { q: enough, '?': () => help.showModal(), u: undo, n: next };
 
 // The control that a key stands for now: of two the one that is offered for the choice at hand.
 function controlOf(key) {
-  for (const place of ['#skips', '#reasons', '#decide']) {
+  for (const place of ['#colleagues', '#skips', '#reasons', '#decide']) {
     const found = [...root.querySelectorAll(`${place} [data-key="${CSS.escape(key)}"]`)]
       .find((one) => !one.closest('[hidden]'));
     if (found) return found;
@@ -158,6 +176,7 @@ function controlOf(key) {
 
 function act(control, key) {
   if (control?.dataset.skip) skip(control.dataset.skip);
+  else if (control?.dataset.to) handOver(control);
   else if (control && (control.dataset.outcome || control.dataset.action || control.dataset.reason)) {
     choosing.choose(control);
   } else Promise.resolve(((isMine && onCase[key]) || always[key])?.()).catch(tell);
@@ -216,6 +235,8 @@ document.getElementById('restore')?.addEventListener('submit', async (event) => 
 if (isMine) {
   const stage = document.getElementById('stage');
   reveal = new Reveal(caseId, token, stage, document.getElementById('where'));
+  words = new Words();
+  handing = new Handing(document.getElementById('colleagues'), path, token);
   marks = new Marks(document.getElementById('marks'));
   choosing = new Choosing(document.getElementById('decide'), decide);
   keeper = new LeaseKeeper(path, token, Number(root.dataset.leaseS), letGo);

@@ -1,9 +1,12 @@
 // The queue: what waits comes by itself, and one key takes the most urgent.
 
 import { follow, isTyped, say, show, signOut, tell } from './api.js';
+import { sound } from './cue.js';
+import { watch } from './presence.js';
 import { claim } from './spent.js';
 
 const rows = document.getElementById('rows');
+const yours = document.getElementById('yours');
 let waiting = Number(document.getElementById('n-cases').textContent); // as the page came
 
 async function take(said) {
@@ -30,13 +33,19 @@ rows.addEventListener('click', (event) => {
 });
 
 follow('/events', {
-  queue: ({ html, n_cases: count, severity, present }) => {
+  queue: ({ html, n_cases: count, severity, present, is_yours: isYours }) => {
     show(rows, html);
     document.getElementById('n-cases').textContent = count;
-    if (severity === 'P0' && count > waiting) say(`A new case; ${count} wait.`);
+    if (severity === 'P0' && count > waiting) {
+      say(`A new case; ${count} wait.`);
+      sound();
+    }
+    if (isYours && yours.hidden) sound();
+    yours.hidden = !isYours;
     waiting = count;
     document.getElementById('present').textContent = present;
   },
 });
 
+watch(Number(document.getElementById('idle').dataset.s));
 document.body.dataset.ready = 'yes'; // keys do something from now on
