@@ -114,7 +114,9 @@ class Appeals:
             now_s = desk.wall()
             leases = held(desk.file, now_s)
             for appeal in self.waiting(person):
-                case = self._case(appeal)
+                case = self._case_of(appeal)
+                if case is None:
+                    continue  # nobody can judge it; others can be judged
                 lease = leases.get(appeal.appeal_id)
                 if lease and lease.holder == person.account_id:
                     return Heard(appeal, case, lease)
@@ -242,10 +244,14 @@ class Appeals:
         return AppealReceivedData.model_validate_json(rows[0][0])
 
     def _case(self, appeal: AppealReceivedData) -> Case:
-        found = cases_where(self._desk.file, "case_id = ?", (appeal.case_id,))
-        if not found:
+        case = self._case_of(appeal)
+        if case is None:
             raise NoSuchCase("the case of this appeal is no longer there")
-        return found[0]
+        return case
+
+    def _case_of(self, appeal: AppealReceivedData) -> Case | None:
+        found = cases_where(self._desk.file, "case_id = ?", (appeal.case_id,))
+        return found[0] if found else None
 
 
 def may_hear(person: Person, case: Case) -> bool:

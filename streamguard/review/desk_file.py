@@ -81,14 +81,6 @@ CREATE INDEX IF NOT EXISTS appeals_waiting ON appeals (received_s) WHERE resolve
 """
 """What `projection` keeps."""
 
-FORGET = "".join(
-    f"DROP TABLE IF EXISTS {name};"
-    for name in (
-        *("place", "cases", "case_flags", "live_sessions"),
-        *("decisions", "actions", "skips", "gaps", "appeals"),
-    )
-)
-
 _OF_THE_DESK = """
 CREATE TABLE IF NOT EXISTS leases (
     thing_id TEXT PRIMARY KEY,
@@ -170,12 +162,12 @@ class DeskFile:
         Raises:
             DeskUnavailable: it cannot be, or it is something else.
         """
-        self._path = path.absolute()
+        self.path = path.absolute()
         self._turn = RLock()
         with self._translated():
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            self.connection = apsw.Connection(str(self._path))
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            self.connection = apsw.Connection(str(self.path))
             self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             self._make_tables()
 
@@ -202,6 +194,17 @@ class DeskFile:
                 if self._is_changing():
                     self.connection.execute("ROLLBACK")
 
+    @contextmanager
+    def attached(self, path: Path) -> Iterator[apsw.Connection]:
+        """Do the same while another file of this kind can be read as `anew`."""
+        with self._turn, self._translated():
+            self.connection.execute("ATTACH ? AS anew", (str(path),)).fetchall()
+            try:
+                with self.transaction() as connection:
+                    yield connection
+            finally:
+                self.connection.execute("DETACH anew").fetchall()
+
     def close(self) -> None:
         """Release the file; closing twice is harmless."""
         with self._turn, self._translated():
@@ -214,7 +217,7 @@ class DeskFile:
         versions: list[Any] = self.connection.execute(_VERSIONS).fetchall()
         ((application, version),) = versions
         if application not in {0, APPLICATION_ID} or version > SCHEMA_VERSION:
-            raise DeskUnavailable(f"{self._path}: this is no desk of this version of streamguard")
+            raise DeskUnavailable(f"{self.path}: this is no desk of this version of streamguard")
         self.connection.execute(_SETTINGS).fetchall()
         with self.transaction() as connection:
             connection.execute(FROM_LOG).fetchall()
@@ -238,6 +241,6 @@ class DeskFile:
             apsw.BusyError,
         ) as error:
             said = type(error).__name__.removesuffix("Error").lower()
-            raise DeskUnavailable(f"{self._path}: cannot be used ({said})") from None
+            raise DeskUnavailable(f"{self.path}: cannot be used ({said})") from None
         except OSError as error:
-            raise DeskUnavailable(f"{self._path}: {error.strerror}") from None
+            raise DeskUnavailable(f"{self.path}: {error.strerror}") from None

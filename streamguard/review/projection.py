@@ -5,6 +5,8 @@ anew gets the same rows. A case that nobody has decided stays, also when the log
 """
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import apsw
@@ -13,7 +15,7 @@ from streamguard.adapters.told import event_of
 from streamguard.core.cases import with_stream
 from streamguard.core.events import Topic
 from streamguard.core.record import Record
-from streamguard.review.desk_file import FORGET, FROM_LOG, DeskFile
+from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import cases_by, fold, put_case
 from streamguard.review.history import forget_audiences, keep_audience
 
@@ -26,9 +28,32 @@ NOTE_EVERY_S = 60.0
 SKIPPED = '"action":"case.skipped"'
 """Marks the only audit records that say something of cases that no decision says."""
 
-_CASE = "SELECT body FROM cases WHERE case_id = ?"
-_UNDECIDED = "SELECT body FROM cases WHERE stage <> 'decided'"
 _WAITING_OF = "SELECT body FROM cases WHERE session_id = ? AND stage <> 'decided'"
+
+
+TAKE_OVER = """
+CREATE TEMP TABLE older AS
+SELECT case_id FROM main.cases WHERE case_id NOT IN (SELECT case_id FROM anew.cases);
+DELETE FROM anew.cases WHERE case_id IN (
+    SELECT new.case_id FROM anew.case_flags AS new JOIN main.case_flags AS old USING (flag_id)
+    WHERE old.case_id IN (SELECT case_id FROM older)
+);
+INSERT OR REPLACE INTO main.case_flags SELECT * FROM anew.case_flags
+WHERE case_id IN (SELECT case_id FROM anew.cases);
+INSERT OR REPLACE INTO main.cases SELECT * FROM anew.cases;
+INSERT OR REPLACE INTO main.live_sessions SELECT * FROM anew.live_sessions;
+INSERT OR REPLACE INTO main.decisions SELECT * FROM anew.decisions;
+INSERT OR REPLACE INTO main.actions SELECT * FROM anew.actions;
+INSERT OR REPLACE INTO main.skips SELECT * FROM anew.skips;
+INSERT OR REPLACE INTO main.appeals SELECT * FROM anew.appeals;
+DELETE FROM main.gaps;
+INSERT INTO main.gaps SELECT * FROM anew.gaps;
+DELETE FROM main.place;
+INSERT INTO main.place SELECT * FROM anew.place;
+DROP TABLE older;
+"""
+"""A case that is older than the log keeps its flags: of those that the log still tells, a case of
+another id would be made, which nobody has decided."""
 
 
 class ReadLog(Protocol):
@@ -70,21 +95,23 @@ class Projection:
         return int(rows[0][0]) if rows else 1
 
     def rebuild(self) -> int:
-        """Throw the tables away and make them anew from the log; give how many cases there are.
+        """Make the tables anew from the log, beside the file; give how many cases there are.
 
-        Others see the old ones until all is done. Cases that wait and that the log, pruned
-        meanwhile, does not tell of any more are taken over.
+        Nobody waits but for the moment in which the new ones are taken over. What the log, pruned
+        meanwhile, tells no more stays as it was: what was decided stands longer than its flags.
         """
-        with self._file.transaction() as connection:
-            waiting = cases_by(connection, _UNDECIDED, ())
-            connection.execute(FORGET).fetchall()
-            connection.execute(FROM_LOG).fetchall()
-            while records := self._log.read(self.place()):
-                self._take(connection, records)
-            for case in waiting:
-                if not connection.execute(_CASE, (case.case_id,)).fetchall():
-                    put_case(connection, case)
-            return int(connection.execute("SELECT count(*) FROM cases").get)
+        self.catch_up()
+        with TemporaryDirectory(prefix=".anew-", dir=self._file.path.parent) as folder:
+            anew = DeskFile(Path(folder) / "anew")
+            try:
+                made = Projection(anew, self._log, self._wall)
+                made.catch_up()
+                with self._file.attached(anew.path) as connection:
+                    made.catch_up()  # what came while we waited for the turn
+                    connection.execute(TAKE_OVER).fetchall()
+                    return int(connection.execute("SELECT count(*) FROM cases").get)
+            finally:
+                anew.close()
 
     def _take(self, connection: apsw.Connection, records: list[Record]) -> int:
         """Take records that no other console has taken meanwhile."""

@@ -194,6 +194,17 @@ def test_appeals_outlive_their_tables(bench: Bench, appeals: Appeals) -> None:
     assert len(before) == 1
 
 
+def test_an_appeal_whose_case_is_gone_keeps_no_other_waiting(
+    bench: Bench, appeals: Appeals
+) -> None:
+    lost = appeals.receive("platform:api", decided(bench), None, None)
+    other = appeals.receive("platform:api", decided(bench), None, None)
+    with bench.file.transaction() as connection:
+        connection.execute("DELETE FROM cases WHERE case_id = ?", (lost.case_id,))
+
+    assert heard(appeals, BEN).appeal == other
+
+
 def test_an_appeal_goes_from_the_platform_to_its_answer(bench: Bench) -> None:
     console = Console(bench)
     console.account("reviewer", "ben")

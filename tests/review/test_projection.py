@@ -1,15 +1,21 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.action_events import action_event
 from streamguard.core.audit import Deed, Head, chained
+from streamguard.core.cases import Case
 from streamguard.core.errors import DeskUnavailable
-from streamguard.core.review_events import audit_event, decision_event
+from streamguard.core.record import Record
+from streamguard.core.review_events import appeal_event, audit_event, decision_event
 from streamguard.review.desk_file import DeskFile
+from streamguard.review.folding import read_case
 from streamguard.review.projection import GROUP, Projection, note_audience
 from tests.core_fakes import SOURCE
-from tests.made_reviews import AT, decision, flag, flag_opened, stream_ended
+from tests.made_actions import failed
+from tests.made_reviews import AT, appeal, decision, flag, flag_id, flag_opened, stream_ended
 from tests.review.bench import Bench
 
 REJECTED = {
@@ -90,18 +96,87 @@ def test_made_anew_the_tables_are_what_they_were(bench: Bench) -> None:
     assert bench.file.rows("SELECT decision_id FROM decisions") == [("d-1",)]
 
 
-def test_a_case_that_waits_outlives_its_flags_in_the_log(bench: Bench, tmp_path: Path) -> None:
-    bench.log.append([flag_opened(flag(1)), flag_opened(flag(2, session="s-2"))])
-    waiting, decided = bench.cases()
+def test_cases_and_what_was_decided_outlive_their_events_in_the_log(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.tell(flag_opened(flag(1)), flag_opened(flag(2, session="s-2")))
+    _, decided = bench.cases()
     made = decision(case_id=decided.case_id)
-    bench.log.append([decision_event(SOURCE, made, recorded_s=2.0)])
-    bench.cases()
+    objected = appeal(decision_id=made.decision_id, case_id=decided.case_id)
+    bench.tell(
+        decision_event(SOURCE, made, recorded_s=2.0),
+        action_event(SOURCE, failed(), recorded_s=3.0),
+        appeal_event(SOURCE, objected, recorded_s=4.0),
+    )
+    cases, tables = bench.cases(), rows_of(bench)
 
     with SqliteLog(tmp_path / "new.db") as pruned:
-        Projection(bench.file, pruned, bench.clock.wall).rebuild()
-        kept = bench.file.rows("SELECT case_id FROM cases")
+        n_cases = Projection(bench.file, pruned, bench.clock.wall).rebuild()
 
-    assert kept == [(waiting.case_id,)]
+    assert n_cases == 2
+    assert stored(bench) == cases
+    assert rows_of(bench) == tables
+    assert all(tables.values())
+
+
+def test_a_case_whose_first_flag_the_log_has_forgotten_is_not_opened_once_more(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.tell(flag_opened(flag(1), 1.0))
+    [case] = bench.cases()
+    made = decision(case_id=case.case_id, **REJECTED)
+    later = flag_opened(flag(2), 3.0)
+    bench.tell(decision_event(SOURCE, made, recorded_s=2.0), later)
+    before = bench.cases()
+
+    with SqliteLog(tmp_path / "new.db") as pruned:
+        pruned.append([later, flag_opened(flag(3, session="s-2"), 4.0)])
+        Projection(bench.file, pruned, bench.clock.wall).rebuild()
+
+    first, second = stored(bench)
+    assert [first] == before
+    assert (first.stage, second.session_id) == ("decided", "s-2")
+    flags = bench.file.rows("SELECT flag_id, case_id FROM case_flags ORDER BY flag_id")
+    assert flags == [
+        (flag_id(1), first.case_id),
+        (flag_id(2), first.case_id),
+        (flag_id(3), second.case_id),
+    ]
+
+
+def test_others_go_on_while_the_tables_are_made_anew(bench: Bench, tmp_path: Path) -> None:
+    bench.tell(flag_opened(flag(1)))
+    bench.cases()
+    other = DeskFile(tmp_path / "desk.db")
+
+    class Watched:
+        """The log, in the middle of whose reading another console writes."""
+
+        def read(self, offset: int, topic: str | None = None, limit: int = 1_000) -> list[Record]:
+            if offset == 1:
+                note_audience(other, {"s-1": 7}, 1_000.0)
+            return bench.log.read(offset, topic, limit)
+
+        def commit(self, group: str, offset: int, now_s: float) -> None:
+            bench.log.commit(group, offset, now_s)
+
+    n_cases = Projection(bench.file, Watched(), bench.clock.wall).rebuild()
+    other.close()
+
+    assert n_cases == 1
+    assert list(tmp_path.glob(".anew-*")) == []
+
+
+def rows_of(bench: Bench) -> dict[str, list[Any]]:
+    """Give what the tables hold beside cases and gaps."""
+    names = ("case_flags", "decisions", "actions", "appeals")
+    return {name: bench.file.rows(f"SELECT * FROM {name} ORDER BY 1") for name in names}  # noqa: S608  # names of ours
+
+
+def stored(bench: Bench) -> list[Case]:
+    """Give the cases as they stand, without reading the log."""
+    rows = bench.file.rows("SELECT body FROM cases ORDER BY opened_s, case_id")
+    return [read_case(body) for (body,) in rows]
 
 
 def test_two_consoles_on_one_file_take_each_event_once(bench: Bench, tmp_path: Path) -> None:
