@@ -157,7 +157,20 @@ def _add_service_verbs(verbs: Verbs) -> None:
         "the whole thing on this machine, from nothing",
         "streamguard demo --seconds 60",
     )
-    demo.add_argument("--seconds", type=seconds, default=60.0, help="length of the programme")
+    demo.add_argument(
+        "--seconds", type=seconds, help="length of the programme: 60, or 300 where it stays"
+    )
+    demo.add_argument(
+        "--stay",
+        action=argparse.BooleanOptionalAction,
+        help="go on until stopped, also once the programme is over; the default on a terminal",
+    )
+    demo.add_argument(
+        "--ingest",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="publish to an ingest server, where nginx has its RTMP module: it alone can cut",
+    )
     demo.add_argument("--directory", type=Path, help="where to keep what it makes")
     demo.add_argument("--json", action="store_true")
 

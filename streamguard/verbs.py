@@ -115,7 +115,7 @@ def demo(arguments: argparse.Namespace) -> int:
     """Show the whole thing on this machine, from nothing."""
     from streamguard.demo.demo import show  # noqa: PLC0415  # only the demo needs an encoder
 
-    return show(arguments.directory, arguments.seconds, as_json=arguments.json)
+    return show(arguments)
 
 
 def _print(value: Any, indent: int | None = None) -> None:

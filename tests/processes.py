@@ -162,9 +162,9 @@ class Running:
         self.process.send_signal(number)
         return self.join()
 
-    def join(self) -> int:
+    def join(self, deadline_s: float = DEADLINE_S) -> int:
         """Wait for the end; give the exit code once all output has been read."""
-        code = self.process.wait(DEADLINE_S)
+        code = self.process.wait(deadline_s)
         for reader in self._readers:
             reader.join(DEADLINE_S)
         return code
@@ -187,9 +187,9 @@ def metric(service: Running, name: str) -> float:
     return sum(float(value) for value in rows)
 
 
-def until(claim: Callable[[], bool]) -> None:
+def until(claim: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
     """Wait for what nobody announces."""
-    for _ in range(int(DEADLINE_S / 0.05)):
+    for _ in range(int(deadline_s / 0.05)):
         if claim():
             return
         threading.Event().wait(0.05)

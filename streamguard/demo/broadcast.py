@@ -92,6 +92,11 @@ class Broadcast:
         self._changed = threading.Condition()
         self._has_ended = False
 
+    @property
+    def is_heard(self) -> bool:
+        """Say whether anybody listens."""
+        return bool(self._clients)
+
     def join(self) -> Client:
         """Add a client; it hears from the next keyframe on."""
         with self._changed:

@@ -1,57 +1,58 @@
-"""The demo: a live channel, a bank, and the flags that come of them, all on this machine.
+"""The demo: a live channel, a bank, a console, and the flags and decisions that come of them.
 
-Rule: nothing here is staged. The channel is a process of its own that stamps what it sends; the
-screening is that of `run`; a flag is shown once it is committed, with its latency since the stamp.
+Rule: nothing here is staged. The channel is a process of its own that stamps what it sends; beside
+it run the very verbs that a platform runs; a flag is shown once it can be read from the log, with
+its latency since the stamp.
 """
 
+import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+import webbrowser
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from streamguard import app, process
+from streamguard import process
 from streamguard.adapters.bank_file import add_entries
-from streamguard.adapters.bank_live import open_bank
-from streamguard.adapters.evidence_dir import EvidenceDir
-from streamguard.adapters.evidence_maker import EvidenceMaker
-from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import EntryPlan, make_entry
-from streamguard.core.banks import Banks
+from streamguard.core.action_data import ActionFailedData, ActionVerifiedData
 from streamguard.core.coverage_data import StreamEndedData
+from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import SourceUnavailable
-from streamguard.core.event_data import (
-    FlagData,
-)
+from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event, EventType
-from streamguard.core.location import parse_location
-from streamguard.core.policy import HashRule, Policy
-from streamguard.core.record import Row
-from streamguard.core.sampling import Sampling
-from streamguard.core.types import Severity
+from streamguard.demo.broadcast import STREAM_PATH
 from streamguard.demo.programme import KNOWN, KNOWN_CLIP_S
 from streamguard.demo.scenes import write_clip
-from streamguard.runtime.parts import Stream
-from streamguard.runtime.stop import Stop
-from streamguard.runtime.worker import screen_once
+from streamguard.demo.site import HOST, POLICY_CODE, Account, Site
 
-POLICY_CODE = "DEMO-KNOWN-SCENE"
-STREAM_ID = "demo-channel"
+LOOK_EVERY_S = 0.01
+"""How often the log is looked at: what is told of latency is so much too long at the most."""
+
+SETTLE_S = 20.0
+"""How long the rest is waited for once the channel has ended: a publish is given up after 2 s, a
+cut is proved after three."""
+
+SHORT_S, LONG_S = 60.0, 300.0
+"""Length of the programme where nobody looks on, and where somebody may want to decide."""
 
 
 @dataclass
 class Stamps:
-    """When the origin sent which keyframe to us; filled by a thread, read by the loop."""
+    """What the origin says of itself; filled by a thread, read by the demo."""
 
     sent: dict[int, dict[str, Any]] = field(default_factory=dict)
+    has_ended: threading.Event = field(default_factory=threading.Event)
 
     def first_of_known(self, pts_ms: int) -> dict[str, Any] | None:
         """Give the stamp of the keyframe with which the known scene around `pts_ms` began."""
@@ -69,53 +70,75 @@ class Stamps:
 class Demo:
     """One showing."""
 
-    def __init__(self, directory: Path, *, as_json: bool) -> None:
+    def __init__(self, directory: Path, site: Site, *, as_json: bool, stays: bool) -> None:
+        """stays: it goes on until it is stopped, that somebody may decide, and look around."""
         self._directory = directory
         self._as_json = as_json
+        self._stays = stays
         self._stamps = Stamps()
-        self._clock = SystemClock()
+        self._site = site
+        self._next_offset = 1
         self._latencies_s: list[float] = []
+        self._has_told_end = False
+        self._n_lost = 0
+        self._ended_at_s: float | None = None
 
-    def prepare(self) -> Banks:
+    def prepare(self) -> None:
         """Make the known clip and a bank of it."""
         clip, bank = self._directory / "known.mp4", self._directory / "bank"
         self._say("making the known clip and hashing every frame of it ...")
         write_clip(clip, KNOWN, KNOWN_CLIP_S)
         plan = EntryPlan("known.mp4", POLICY_CODE)
-        entry = make_entry(str(clip), plan, self._clock, lambda *_: None)
+        entry = make_entry(str(clip), plan, SystemClock(), lambda *_: None)
         add_entries(bank, [entry], replace=True)
         self._say(f"bank: {len(entry.hashes)} hashes of {KNOWN_CLIP_S:.0f} s kept in {bank}")
-        return Banks((open_bank(bank),))
 
-    async def show(self, banks: Callable[[], Banks], seconds: float, stop: Stop) -> int:
-        """Screen the channel until its programme ends or somebody stops it."""
-        policy = Policy("demo", banks={POLICY_CODE: HashRule(severity=Severity.P0)})
-        with self._origin(seconds) as port, SqliteLog(self._directory / "events.db") as event_log:
-            plan = app.Plan(
-                deployment="demo",
-                banks=banks,
-                policy=policy,
-                event_log=event_log,
-                store=EvidenceMaker(EvidenceDir(self._directory / "evidence"), SystemClock()),
-                on_commit=self._tell,
-            )
-            location = parse_location(f"http://127.0.0.1:{port}/live.ts")
-            self._say(f"screening a live channel at 127.0.0.1:{port} for {seconds:.0f} s ...")
-            async with app.assembled(plan, PrometheusMeter()) as parts:
-                error = await screen_once(Stream(STREAM_ID, location, Sampling.AUTO), parts, stop)
-        if error is not None:
-            raise error
-        return self._sum_up()
+    def show(self, seconds: float) -> int:
+        """Screen the channel until its programme is over, or until somebody stops the demo.
+
+        Raises:
+            SourceUnavailable: a process did not come up.
+        """
+        with process.Interrupt() as interrupt, contextlib.ExitStack() as after:
+            with contextlib.ExitStack() as stage:
+                length, pulled = ("--seconds", str(seconds)), None
+                if not self._site.can_cut:
+                    pulled = stage.enter_context(self._origin((*length, "--when-heard")))
+                self._next_offset = _end_of(self._site.log_file)
+                self._say("starting what a small platform runs ...")
+                account = stage.enter_context(self._site.running(pulled))
+                log = after.enter_context(SqliteLog.open_reader(self._site.log_file))
+                self._invite(account)
+                if pulled is None:
+                    url = self._site.publish_url
+                    stage.enter_context(self._origin((*length, "--publish", url)))
+                while not self._is_over() and not interrupt.wait(LOOK_EVERY_S):
+                    self._tell_new(log)
+            self._tell_new(log)
+            self._sum_up()
+            return interrupt.code
+
+    def _is_over(self) -> bool:
+        """Say whether nothing more comes: the channel has ended, and all of it is told."""
+        if self._stays or not self._stamps.has_ended.is_set():
+            return False
+        now_s = time.monotonic()
+        self._ended_at_s = self._ended_at_s or now_s
+        return self._has_told_end or now_s - self._ended_at_s > SETTLE_S
 
     @contextlib.contextmanager
-    def _origin(self, seconds: float) -> Iterator[int]:
-        """Run the channel in a process of its own; it ends when its standard input does."""
-        command = [sys.executable, "-m", "streamguard.demo.origin", "--json"]
+    def _origin(self, arguments: Sequence[str]) -> Iterator[str]:
+        """Run the channel in a process of its own; it ends when its standard input does.
+
+        Gives where it is served, where it is.
+        """
+        command = [sys.executable, "-m", "streamguard.demo.origin", "--json", *arguments]
         with subprocess.Popen(  # noqa: S603  # our own module, by argument list
-            [*command, "--seconds", str(seconds)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is ours to pass on, in order
         ) as origin:
             assert origin.stdout is not None  # noqa: S101  # a pipe was asked for
             assert origin.stdin is not None  # noqa: S101
@@ -125,28 +148,63 @@ class Demo:
             reader = threading.Thread(target=self._read_stamps, args=(origin.stdout,))
             reader.start()
             try:
-                yield json.loads(line)["port"]
+                yield f"http://{HOST}:{json.loads(line).get('port')}{STREAM_PATH}"
             finally:
                 origin.stdin.close()
                 reader.join()
 
     def _read_stamps(self, lines: Iterator[str]) -> None:
         for line in lines:
-            stamp = json.loads(line)
-            if stamp["event"] == "keyframe":
-                self._stamps.sent[stamp["pts_ms"]] = stamp
+            told = json.loads(line)
+            match told["event"]:
+                case "keyframe":
+                    self._stamps.sent[told["pts_ms"]] = told
+                case "lost":
+                    again = " again" if self._n_lost else ""
+                    self._n_lost += 1
+                    self._say(f"the channel was thrown out{again}")
+                case "ended":
+                    self._stamps.has_ended.set()
 
-    def _tell(self, events: Sequence[Event | Row]) -> None:
-        """Show committed events, with the latency since the origin's stamp."""
-        now_s = self._clock.monotonic()
-        for event in (event for event in events if isinstance(event, Event)):
+    def _invite(self, account: Account) -> None:
+        """Say where the console is, and what to do there."""
+        url = self._site.console_url
+        self._say(f"console: {url}  sign in as {account.name} with {account.password}")
+        if self._site.can_cut:
+            self._say("press n for the case; 1 a and x, kept down, cut the channel; ? shows all")
+        else:
+            self._say("no ingest server (Debian's libnginx-mod-rtmp): nothing can be cut")
+        if self._stays:
+            self._say("Ctrl-C ends the demo")
+            if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+                webbrowser.open(url)
+
+    def _tell_new(self, log: SqliteLog) -> None:
+        """Show what is new in the log, with the latency since the origin's stamp."""
+        records = log.read(self._next_offset)
+        now_s = time.monotonic()
+        for record in records:
+            self._next_offset = record.offset + 1
             if self._as_json:
-                print(event.to_json(), flush=True)
-            if isinstance(event.data, FlagData):
-                self._tell_flag(event, event.data, now_s)
-            elif isinstance(event.data, StreamEndedData):
-                screened_s, gap_s = event.data.screened_ms / 1000, event.data.gap_ms / 1000
-                self._say(f"channel ended: {screened_s:.1f} s screened, {gap_s:.1f} s in gaps")
+                print(record.body, flush=True)
+            event = Event.model_validate_json(record.body)
+            match event.data:
+                case FlagData() as flag:
+                    self._tell_flag(event, flag, now_s)
+                case StreamEndedData() as ended:
+                    self._has_told_end = True
+                    screened_s, gap_s = ended.screened_ms / 1000, ended.gap_ms / 1000
+                    self._say(f"channel ended: {screened_s:.1f} s screened, {gap_s:.1f} s in gaps")
+                case DecisionData() as decision:
+                    self._say(f"decided: {decision.outcome}, {decision.action}")
+                case ActionVerifiedData() as action:
+                    took_s = utc_seconds(action.verified_time) - utc_seconds(action.decided_time)
+                    self._say(
+                        f"{action.action.act} of {action.action.scope} VERIFIED by "
+                        f"{action.method}, {took_s:.1f} s after the decision"
+                    )
+                case ActionFailedData() as action:
+                    self._say(f"{action.action.act} of {action.action.scope}: {action.reason}")
 
     def _tell_flag(self, event: Event, flag: FlagData, now_s: float) -> None:
         match = flag.signals[0].match
@@ -165,14 +223,10 @@ class Demo:
                 f"shown as {stamp['disguise']}; committed {latency_s * 1000:.0f} ms after the "
                 "origin sent the scene's first keyframe"
             )
-        elif flag.state == "updated" and flag.evidence.clip and not flag.close_reason:
-            self._say(f"{name} evidence: {_path(flag.evidence.clip.uri)}")
-            if flag.evidence.still:
-                self._say(f"{'':13} still: {_path(flag.evidence.still.uri)}")
         elif flag.state == "closed":
             self._say(f"{name} closed: {flag.window.n_samples} samples, {match.votes} votes agree")
 
-    def _sum_up(self) -> int:
+    def _sum_up(self) -> None:
         n_flags = len(self._latencies_s)
         if n_flags:
             worst_ms = max(self._latencies_s) * 1000
@@ -182,23 +236,29 @@ class Demo:
             self._say(
                 "no flag: the programme was stopped before the known scene, or something broke"
             )
-        self._say(f"read it again: streamguard events --log {self._directory / 'events.db'}")
-        return 0
+        self._say(f"read it again: streamguard events --log {self._site.log_file}")
 
     def _say(self, text: str) -> None:
         print(f"demo: {text}", file=sys.stderr if self._as_json else sys.stdout, flush=True)
 
 
-def _path(uri: str) -> str:
-    return unquote(urlsplit(uri).path)
+def _end_of(log_file: Path) -> int:
+    """Give where a log goes on: one of an earlier showing, or none yet."""
+    if not log_file.exists():
+        return 1
+    with SqliteLog.open_reader(log_file) as log:
+        return log.end_offset()
 
 
-def show(directory: Path | None, seconds: float, *, as_json: bool) -> int:
+def show(arguments: argparse.Namespace) -> int:
     """Run the demo in a directory, a new temporary one unless told."""
+    directory: Path | None = arguments.directory
     process.configure_logging()
     if directory is None:
         directory = Path(tempfile.mkdtemp(prefix="streamguard-demo-"))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    demo = Demo(directory, as_json=as_json)
-    banks = demo.prepare()
-    return process.run_until_signal(lambda stop: demo.show(lambda: banks, seconds, stop))
+    stays = sys.stdout.isatty() if arguments.stay is None else arguments.stay
+    site = Site(directory, has_ingest=arguments.ingest)
+    demo = Demo(directory, site, as_json=arguments.json, stays=stays)
+    demo.prepare()
+    return demo.show(arguments.seconds or (LONG_S if stays else SHORT_S))

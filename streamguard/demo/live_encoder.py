@@ -1,4 +1,4 @@
-"""Pictures in, a live MPEG-TS stream out, packet by packet.
+"""Pictures in, a live stream out, packet by packet: MPEG-TS to send, or FLV to an RTMP server.
 
 Rule: what one call gives out is whole; each packet's bytes can be sent, or left out, on their own.
 """
@@ -20,13 +20,28 @@ _GOP_FRAMES = 2 * FPS
 _FIRST_PTS = FPS
 """PTS of the first frame, frames: one second, so that no DTS is negative and nothing is shifted."""
 
+_CONNECT_S, _SEND_S = 5.0, 5.0
+"""How long a server may take to let us publish, and to take a packet, seconds."""
+
 
 class LiveEncoder:
     """H.264 with B-frames; keyframes where asked for, and every 2 s."""
 
-    def __init__(self) -> None:
+    def __init__(self, publish_to: str | None = None) -> None:
+        """publish_to: the RTMP URL to publish at; without one the bytes are given out.
+
+        Raises:
+            OSError: the server does not answer, or does not let us publish.
+        """
         self._tap = _Tap()
-        self._container = av.open(self._tap, "w", format="mpegts", options={"flush_packets": "1"})
+        options = {"flush_packets": "1"}
+        if publish_to is None:
+            self._container = av.open(self._tap, "w", format="mpegts", options=options)
+        else:
+            options["protocol_whitelist"] = "rtmp,tcp"
+            self._container = av.open(
+                publish_to, "w", format="flv", options=options, timeout=(_CONNECT_S, _SEND_S)
+            )
         self._stream = self._container.add_stream("libx264", rate=FPS)
         self._stream.width, self._stream.height = WIDTH, HEIGHT
         self._stream.pix_fmt = "yuv420p"
