@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streamguard import __version__
-from streamguard.cli_parser import Parser, Verbs, add_verb, seconds, verb_of
+from streamguard.cli_parser import Parser, Verbs, add_verb, verb_of
 from streamguard.core.errors import StreamguardError
 from streamguard.core.events import Topic
 from streamguard.core.sampling import Sampling
@@ -150,29 +150,6 @@ def _add_service_verbs(verbs: Verbs) -> None:
         "streamguard check-config streamguard.toml",
     )
     check.add_argument("file", type=Path)
-    demo = add_verb(
-        verbs,
-        "demo",
-        "verbs.demo",
-        "the whole thing on this machine, from nothing",
-        "streamguard demo --seconds 60",
-    )
-    demo.add_argument(
-        "--seconds", type=seconds, help="length of the programme: 60, or 300 where it stays"
-    )
-    demo.add_argument(
-        "--stay",
-        action=argparse.BooleanOptionalAction,
-        help="go on until stopped, also once the programme is over; the default on a terminal",
-    )
-    demo.add_argument(
-        "--ingest",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="publish to an ingest server, where nginx has its RTMP module: it alone can cut",
-    )
-    demo.add_argument("--directory", type=Path, help="where to keep what it makes")
-    demo.add_argument("--json", action="store_true")
 
 
 def _add_enforce(verbs: Verbs) -> None:
@@ -260,6 +237,12 @@ def _add_put_aside(verbs: Verbs) -> None:
     add_put_aside(verbs)
 
 
+def _add_demo(verbs: Verbs) -> None:
+    from streamguard.demo.cli import add_demo  # noqa: PLC0415  # of few starts
+
+    add_demo(verbs)
+
+
 def _add_backup(verbs: Verbs) -> None:
     backup = add_verb(
         verbs,
@@ -287,9 +270,8 @@ def _add_review(verbs: Verbs) -> None:
 
 _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "screen": _add_screen,
-    **dict.fromkeys(
-        ("run", "top", "events", "forward", "check-config", "demo"), _add_service_verbs
-    ),
+    **dict.fromkeys(("run", "top", "events", "forward", "check-config"), _add_service_verbs),
+    "demo": _add_demo,
     "enforce": _add_enforce,
     "hash": _add_hash,
     "bank": _add_bank,

@@ -111,12 +111,5 @@ def hash_frames(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def demo(arguments: argparse.Namespace) -> int:
-    """Show the whole thing on this machine, from nothing."""
-    from streamguard.demo.demo import show  # noqa: PLC0415  # only the demo needs an encoder
-
-    return show(arguments)
-
-
 def _print(value: Any, indent: int | None = None) -> None:
     print(json.dumps(value, indent=indent, ensure_ascii=False))
