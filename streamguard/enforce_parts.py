@@ -19,12 +19,13 @@ from streamguard.adapters.webhook import Webhook, read_secret
 from streamguard.core.action_data import Act, FailureReason
 from streamguard.core.denials import DenyList
 from streamguard.core.enforcing import Reading
-from streamguard.core.holding import HoldRule
+from streamguard.core.holding import HoldRule, HoldTerms
 from streamguard.core.ports import Clock
 from streamguard.core.published import RenditionRule
 from streamguard.discovery import provider_of
 from streamguard.enforce.admission import ALLOWED, DENIED, Admission, Gate
 from streamguard.enforce.book import Book
+from streamguard.enforce.known import KnownCases
 from streamguard.enforce.platform import Platform
 from streamguard.enforce.rules import Desks, Rules
 from streamguard.enforce.site import Site
@@ -35,6 +36,7 @@ from streamguard.ingest.mediamtx_control import MediaMtxControl
 from streamguard.ingest.nginx_control import NginxControl
 from streamguard.ingest.srs_control import SrsControl
 from streamguard.ingest_section import ServerSection
+from streamguard.review.trail import Trail
 from streamguard.settings import Settings
 
 TOOK_BUCKETS_S = (1.0, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 8.0, 12.0, 30.0, 60.0, 300.0, 900.0)
@@ -131,8 +133,8 @@ def opened(settings: Settings) -> Iterator[Files]:
         yield Files(event_log, store, publishes)
 
 
-def rules_of(settings: Settings, files: Files, book: Book, clock: Clock) -> Rules:
-    """Make what holds by rule, and lifts holds whose time is over."""
+def rules_of(settings: Settings, files: Files, clock: Clock) -> Rules:
+    """Make what holds by rule, and lifts what is over."""
     section = settings.enforce
     rules = [
         HoldRule(one.name, frozenset(one.banks), one.max_distance_bits)
@@ -140,9 +142,16 @@ def rules_of(settings: Settings, files: Files, book: Book, clock: Clock) -> Rule
     ]
     source = f"/streamguard/{settings.deployment.name}"
     group = f"{section.group}-rules"
-    told_of = files.publishes.told_of
-    desks = Desks(files.event_log, told_of, files.store, book, clock, source, group)
-    return Rules(rules, section.hold_s, desks)
+    desks = Desks(
+        files.event_log,
+        Trail(files.event_log, source, clock.wall),
+        KnownCases(files.publishes.told_of),
+        files.store,
+        clock,
+        source,
+        group,
+    )
+    return Rules(rules, HoldTerms(section.hold_s, settings.review.appeal_days), desks)
 
 
 def webhook_of(section: EnforceSection, clock: Clock) -> Webhook | None:

@@ -96,7 +96,7 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
             desk.resume()
             await readers.fill()
             log.info("enforce_started", port=status.port, admission_port=door.port)
-            keepers = _keepers(settings, files, book, sweeps, stop)
+            keepers = _keepers(settings, files, sweeps, stop)
             if section.kafka:
                 keepers.append(_from_kafka(settings, taking, stop))
             await _work([intake.run(stop), desk.run(stop)], keepers, stop)
@@ -110,10 +110,10 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
 
 
 def _keepers(
-    settings: Settings, files: Files, book: Book, sweeps: list[Sweep], stop: Stop
+    settings: Settings, files: Files, sweeps: list[Sweep], stop: Stop
 ) -> list[Coroutine[Any, Any, None]]:
     """Give what keeps out, holds and lifts."""
-    rules = rules_of(settings, files, book, SystemClock())
+    rules = rules_of(settings, files, SystemClock())
     sweeping = [one.run(stop, settings.enforce.sweep_s) for one in sweeps]
     return [*sweeping, rules.hold(stop), rules.lift(stop)]
 

@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS actions (
 CREATE INDEX IF NOT EXISTS actions_open ON actions (number) WHERE outcome IS NULL;
 CREATE INDEX IF NOT EXISTS actions_by_stream ON actions (stream_id, scope, number);
 CREATE INDEX IF NOT EXISTS actions_automatic ON actions (taken_s) WHERE is_automatic;
+CREATE INDEX IF NOT EXISTS actions_by_case ON actions (case_id, number);
+CREATE INDEX IF NOT EXISTS actions_restores ON actions (taken_s) WHERE act = 'restore';
 CREATE TABLE IF NOT EXISTS denials (
     stream_id TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -55,10 +57,14 @@ CREATE TABLE IF NOT EXISTS holds (
     is_ending INTEGER NOT NULL,
     PRIMARY KEY (stream_id, case_id)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS decisions (
+CREATE TABLE IF NOT EXISTS ending (
     decision_id TEXT PRIMARY KEY,
+    until_s REAL NOT NULL,
     body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS breaker (
+    open_until_s REAL NOT NULL
+) STRICT;
 """
 _VERSION = "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version"
 

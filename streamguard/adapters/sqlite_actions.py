@@ -16,6 +16,7 @@ from typing import Any
 
 import apsw
 
+from streamguard.adapters import sqlite_action_statements as sql
 from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_action_tables import make_action_tables
 from streamguard.adapters.sqlite_file import BUSY_TIMEOUT_MS, translated
@@ -26,31 +27,6 @@ from streamguard.core.orders import Order, supersedes
 
 _LOCK = (os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 """Held as long as the file is open: two enforcers would act twice."""
-
-_TAKE = """
-INSERT INTO actions
-(action_id, decision_id, case_id, stream_id, scope, act, is_automatic, taken_s, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (action_id) DO NOTHING RETURNING number
-"""
-_OPEN = "SELECT body, stage, path, n_attempts FROM actions WHERE outcome IS NULL ORDER BY number"
-_LATER = """
-SELECT body FROM actions WHERE stream_id = ?1 AND scope = ?2 AND number > (
-    SELECT number FROM actions WHERE action_id = ?3
-)
-"""
-_NOTE = "UPDATE actions SET stage = ?, path = ?, n_attempts = ? WHERE action_id = ?"
-_FINISH = "UPDATE actions SET outcome = ? WHERE action_id = ?"
-_N_AUTOMATIC = """
-SELECT count(*) FROM actions WHERE is_automatic AND taken_s > ? AND number < (
-    SELECT number FROM actions WHERE action_id = ?
-) AND act = 'hold' AND (outcome IS NULL OR outcome = 'done')
-"""
-_DENY = "INSERT OR REPLACE INTO denials VALUES (?, ?, ?, ?, ?, ?)"
-_ALLOW = "DELETE FROM denials WHERE stream_id = ? AND kind = ? AND case_id = ?"
-_HOLD = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_END_HOLD = "UPDATE holds SET is_ending = 1 WHERE stream_id = ? AND case_id = ?"
-_LET_GO = "DELETE FROM holds WHERE stream_id = ? AND (case_id = ? OR is_ending)"
-_DENIED_BY_CASE = "DELETE FROM denials WHERE stream_id = ? AND case_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,94 +94,119 @@ class ActionStore:
             raise
 
     def take(self, orders: Sequence[Order], decision: str) -> list[Order]:
-        """Take orders up, and keep the decision that they carry out; give those that are new."""
+        """Take orders up; give those that are new.
+
+        decision: what they carry out; it is kept where what it does ends by itself.
+        """
         with self._transaction() as connection:
-            new = [one for one in orders if connection.execute(_TAKE, _row(one)).fetchall()]
-            if new:
-                values = (new[0].decision_id, decision)
-                connection.execute("INSERT OR IGNORE INTO decisions VALUES (?, ?)", values)
+            new = [one for one in orders if connection.execute(sql.TAKE, _row(one)).fetchall()]
+            for one in new[:1]:
+                if one.until_s is not None:
+                    values = (one.decision_id, one.until_s, decision)
+                    connection.execute("INSERT OR IGNORE INTO ending VALUES (?, ?, ?)", values)
         reach("action_taken")
         return new
 
-    def decision(self, decision_id: str) -> str | None:
-        """Give a decision that was taken up, as it was told."""
-        with self._turn, translated(self._path):
-            found = self._connection.execute(
-                "SELECT body FROM decisions WHERE decision_id = ?", (decision_id,)
-            ).fetchall()
-        return str(found[0][0]) if found else None
+    def over(self, now_s: float) -> list[tuple[str, str]]:
+        """Give the decisions whose time has passed, as they were told, by their ids."""
+        return self._rows(sql.OVER, (now_s,))
+
+    def forget_ending(self, decision_id: str) -> None:
+        """Forget that what a decision did ends by itself."""
+        self._execute("DELETE FROM ending WHERE decision_id = ?", (decision_id,))
+
+    def forget_actions(self, before_s: float) -> None:
+        """Forget the actions that are over and were taken up before, seconds since 1970 UTC."""
+        self._execute(sql.FORGET, (before_s,))
 
     def open_actions(self) -> list[Kept]:
         """Give the actions that are not over, in the order in which they were taken."""
-        with self._turn, translated(self._path):
-            rows: list[Any] = self._connection.execute(_OPEN).fetchall()
-        return [Kept(_order(body), stage, path, n) for body, stage, path, n in rows]
+        return [Kept(_order(body), stage, path, n) for body, stage, path, n in self._rows(sql.OPEN)]
 
     def is_superseded(self, order: Order, *, by_others: bool) -> bool:
         """Say whether a later order for the same scope of the same stream takes its place.
 
         by_others: orders of other cases count as well.
         """
-        values = (order.stream_id, order.scope, order.action_id)
-        with self._turn, translated(self._path):
-            rows: list[Any] = self._connection.execute(_LATER, values).fetchall()
+        rows = self._rows(sql.LATER, (order.stream_id, order.scope, order.action_id))
         later = [_order(body) for (body,) in rows]
         return any(
             supersedes(one, order) for one in later if by_others or one.case_id == order.case_id
         )
 
+    def is_platforms(self, order: Order) -> bool:
+        """Say whether the platform did something in the case and scope of a restore before it."""
+        values = (order.case_id, order.scope, order.action_id)
+        return bool(self._rows(sql.BY_PLATFORM, values))
+
     def note(self, kept: Kept, denial: Denial | None = None, hold: Hold | None = None) -> None:
         """Keep how far an action has come, and with it whom it keeps out or holds."""
         with self._transaction() as connection:
-            connection.execute(_NOTE, _note_row(kept))
+            connection.execute(sql.NOTE, _note_row(kept))
             if denial is not None:
-                connection.execute(_DENY, _denial_row(denial))
+                connection.execute(sql.DENY, _denial_row(denial))
             if hold is not None:
-                connection.execute(_HOLD, _hold_row(hold))
+                connection.execute(sql.HOLD, _hold_row(hold))
         reach(f"action_{kept.stage}")
 
     def finish(self, order: Order, outcome: str) -> None:
-        """Let an action be over."""
-        with self._transaction() as connection:
-            connection.execute(_FINISH, (outcome, order.action_id))
+        """Let an action be over.
+
+        outcome: `done`, `answer` where the platform did it, or why not.
+        """
+        self._execute(sql.FINISH, (outcome, order.action_id))
         reach("action_finished")
 
-    def n_automatic(self, since_s: float, before: Order) -> int:
-        """Count the holds by rules since an instant, seconds since 1970 UTC, before this one."""
-        values = (since_s, before.action_id)
-        with self._turn, translated(self._path):
-            ((count,),) = self._connection.execute(_N_AUTOMATIC, values).fetchall()
-        return int(str(count))
+    def n_automatic(self, since_s: float, before: Order) -> tuple[int, int]:
+        """Count the holds by rules since an instant, seconds since 1970 UTC, before this one.
+
+        Returns:
+            How many were asked for, and of them how many were done or may be yet.
+        """
+        ((n_asked, n_done),) = self._rows(sql.N_AUTOMATIC, (since_s, before.action_id))
+        return n_asked, n_done
+
+    def n_overturned(self, since_s: float) -> int:
+        """Count the decisions of people since an instant that took back what a rule had done."""
+        ((count,),) = self._rows(sql.N_OVERTURNED, (since_s,))
+        return int(count)
+
+    def breaker_until(self) -> float:
+        """Say until when no rule may hold anything, seconds since 1970 UTC; 0 at first."""
+        ((until_s,),) = self._rows("SELECT coalesce(max(open_until_s), 0) FROM breaker")
+        return float(until_s)
+
+    def open_breaker(self, until_s: float) -> None:
+        """Let no rule hold anything until an instant, seconds since 1970 UTC."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM breaker")
+            connection.execute("INSERT INTO breaker VALUES (?)", (until_s,))
 
     def denials(self) -> list[Denial]:
         """Give whom the list keeps out."""
-        with self._turn, translated(self._path):
-            return [Denial(*row) for row in self._connection.execute("SELECT * FROM denials")]
+        return [Denial(*row) for row in self._rows("SELECT * FROM denials")]
 
     def allow(self, place: Place) -> None:
         """Take an entry from the deny list."""
-        with self._transaction() as connection:
-            connection.execute(_ALLOW, place)
+        self._execute(sql.ALLOW, place)
 
     def holds(self) -> list[Hold]:
         """Give what is held."""
-        with self._turn, translated(self._path):
-            rows: list[Any] = self._connection.execute("SELECT * FROM holds").fetchall()
+        rows = self._rows("SELECT * FROM holds")
         return [replace(Hold(*row), is_ending=bool(row[-1])) for row in rows]
 
     def release(self, kept: Kept) -> None:
         """Keep how far a restore has come, and that its case keeps the stream from nobody."""
         values = (kept.order.stream_id, kept.order.case_id)
         with self._transaction() as connection:
-            connection.execute(_NOTE, _note_row(kept))
-            connection.execute(_DENIED_BY_CASE, values)
-            connection.execute(_END_HOLD, values)
+            connection.execute(sql.NOTE, _note_row(kept))
+            connection.execute(sql.DENIED_BY_CASE, values)
+            connection.execute(sql.END_HOLD, values)
         reach(f"action_{kept.stage}")
 
     def let_go(self, stream_id: str, case_id: str) -> None:
         """Forget that a stream is held for a case, and all holds of it that are ending."""
-        with self._transaction() as connection:
-            connection.execute(_LET_GO, (stream_id, case_id))
+        self._execute(sql.LET_GO, (stream_id, case_id))
 
     def close(self) -> None:
         """Release the file; closing twice is harmless."""
@@ -214,6 +215,14 @@ class ActionStore:
             if self._lock >= 0:
                 os.close(self._lock)
             self._lock = -1
+
+    def _rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._turn, translated(self._path):
+            return self._connection.execute(statement, values).fetchall()
+
+    def _execute(self, statement: str, values: tuple[Any, ...]) -> None:
+        with self._transaction() as connection:
+            connection.execute(statement, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[apsw.Connection]:

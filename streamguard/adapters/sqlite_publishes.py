@@ -18,7 +18,7 @@ ORDER BY offset DESC LIMIT 1
 
 _TOLD = """
 SELECT offset, topic, key, id, type, recorded_s, body FROM events INDEXED BY events_by_key
-WHERE topic IN (?, ?) AND key = ? ORDER BY offset
+WHERE topic IN (?, ?) AND key = ? AND offset >= ? ORDER BY offset
 """
 
 
@@ -36,9 +36,9 @@ class SqlitePublishes:
                 return str(rows[0][0])
         return None
 
-    def told_of(self, stream_id: str) -> list[Record]:
-        """Give the flags and decisions of a stream, in order."""
-        values = (Topic.FLAGS, Topic.DECISIONS, stream_id)
+    def told_of(self, stream_id: str, offset: int) -> list[Record]:
+        """Give the flags and decisions of a stream from an offset on, in order."""
+        values = (Topic.FLAGS, Topic.DECISIONS, stream_id, offset)
         return [Record(*row) for row in self._file.rows(_TOLD, values)]
 
     def close(self) -> None:

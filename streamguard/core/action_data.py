@@ -73,7 +73,10 @@ class ActionRequestedData(Value):
     requested_time: UtcTime
     """Instant at which it was taken up."""
     expires_time: UtcTime
-    """Instant after which it is no longer tried."""
+    """Instant after which it is no longer tried; to restore a stream is tried on."""
+    until_time: UtcTime | None = None
+    """Instant at which what is done is to end by itself; absent where it does not. It is restored
+    by an action of its own then."""
 
 
 class ActionVerifiedData(Value):

@@ -4,15 +4,21 @@ Rule: an exact match with a bank that the rule names, in a case that nobody has 
 nothing else. The case stays with people: a rule's hold is a proposal that another has to confirm.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from streamguard.core.cases import Case, first_case, with_decision, with_flag
-from streamguard.core.decision_data import Automation, DecidedStream, DecisionData, Outcome
+from streamguard.core.decision_data import (
+    AppealRight,
+    Automation,
+    DecidedStream,
+    DecisionData,
+    Outcome,
+)
 from streamguard.core.event_data import FlagData, utc_seconds, utc_text
 from streamguard.core.events import ID_NAMESPACE, Event
-from streamguard.core.ruling import in_force
+from streamguard.core.ruling import DAY_S, in_force
 
 EXACT, OVER = "RULE.EXACT_MATCH", "RULE.HOLD_OVER"
 """Reason codes: why a rule holds, and why a hold ends by itself."""
@@ -55,27 +61,54 @@ def rule_for(flag: FlagData, rules: Iterable[HoldRule]) -> HoldRule | None:
     return next((rule for rule in rules if rule.fits(flag)), None)
 
 
-def cases_of(events: Iterable[Event]) -> dict[str, Case]:
-    """Fold what was told of a stream, in order, into its cases by id; the latest of each last."""
-    cases: dict[str, Case] = {}
-    current: dict[tuple[str, str], str] = {}
-    for event in events:
+class Cases:
+    """The cases of one stream, folded from what is told of it, in order."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self._by_id: dict[str, Case] = {}
+        self._current: dict[tuple[str, str], str] = {}
+        for event in events:
+            self.add(event)
+
+    @property
+    def by_id(self) -> Mapping[str, Case]:
+        """Give all, the latest last."""
+        return self._by_id
+
+    def add(self, event: Event) -> None:
+        """Take the next event; what tells nothing of a case is passed over."""
+        cases = self._by_id
         match event.data:
             case FlagData() as flag:
                 place = (flag.stream.session_id, flag.policy.code)
                 at_s = utc_seconds(event.time)
-                before = cases.get(current.get(place, ""))
+                before = cases.get(self._current.get(place, ""))
                 case = with_flag(before, flag, at_s) if before else first_case(flag, at_s)
-                cases[case.case_id], current[place] = case, case.case_id
+                cases[case.case_id], self._current[place] = case, case.case_id
             case DecisionData() as decision if decision.case_id in cases:
                 cases[decision.case_id] = with_decision(cases[decision.case_id], decision)
-    return cases
+
+    def of_flag(self, flag_id: str) -> Case | None:
+        """Give the case that a flag belongs to."""
+        return next((one for one in self._by_id.values() if flag_id in one.flag_ids), None)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTerms:
+    """How a rule holds.
+
+    hold_s:      after which the hold is lifted if nobody has reviewed it, seconds.
+    appeal_days: how long whoever is affected may object, days.
+    """
+
+    hold_s: float = 900.0
+    appeal_days: float = 183.0
 
 
 def hold_decision(
-    case: Case, flag: FlagData, rule: HoldRule, now_s: float, hold_s: float
+    case: Case, flag: FlagData, rule: HoldRule, now_s: float, terms: HoldTerms
 ) -> DecisionData | None:
-    """Decide to hold for so long; None where somebody has decided already.
+    """Decide to hold on these terms; None where somebody has decided already.
 
     now_s: seconds since 1970 UTC.
     """
@@ -92,15 +125,18 @@ def hold_decision(
         reason_code=EXACT,
         action="hold",
         scopes=("live",),
-        expires_at=utc_text(now_s + hold_s),
+        expires_at=utc_text(now_s + terms.hold_s),
         decided_at=utc_text(now_s),
         actor=f"rule:{rule.name}",
         automation=Automation(detection_automated=True, decision="FULLY"),
+        appeal=AppealRight(
+            eligible=True, window_ends_at=utc_text(now_s + terms.appeal_days * DAY_S)
+        ),
     )
 
 
 def lift_decision(held: DecisionData, case: Case | None, now_s: float) -> DecisionData | None:
-    """End a hold whose time is over; None where that was decided before.
+    """End a hold or a limit whose time is over, in all its scopes; None where that was decided.
 
     held: the decision that holds. case: as it now is; None where the log has it no more.
     """
@@ -118,7 +154,7 @@ def lift_decision(held: DecisionData, case: Case | None, now_s: float) -> Decisi
         outcome=outcome,
         reason_code=OVER,
         action="restore",
-        scopes=("live",),
+        scopes=held.scopes,
         decided_at=utc_text(now_s),
         actor=LIFTED_BY,
         supersedes=latest.decision_id if latest else held.decision_id,

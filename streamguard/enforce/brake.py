@@ -1,10 +1,9 @@
 """Keeps rules from holding too many streams: a bad entry must not take the platform down.
 
 Rule: so many automatic holds a minute and no more; where many more are asked for within a minute,
-or people take back what rules did, no rule holds anything for an hour.
+or people take back what rules did, no rule holds anything for an hour, whatever is started anew.
 """
 
-from collections import deque
 from dataclasses import dataclass
 
 from streamguard.adapters.sqlite_actions import ActionStore
@@ -36,27 +35,29 @@ class Brake:
     def __init__(self, rule: BrakeRule, store: ActionStore) -> None:
         self._rule = rule
         self._store = store
-        self._asked_s: deque[float] = deque(maxlen=rule.per_minute * TRIP_FACTOR)
-        self._overturned_s: deque[float] = deque(maxlen=TRIP_OVERTURNED)
-        self._open_until_s = 0.0
 
     def is_open(self, now_s: float) -> bool:
         """Say whether no rule may hold anything."""
-        return now_s < self._open_until_s
+        return now_s < self._store.breaker_until()
 
     def refusal(self, order: Order, now_s: float) -> FailureReason | None:
-        """Say why an automatic hold is not done, if so."""
-        self._asked_s.append(now_s)
-        if len(self._asked_s) == self._asked_s.maxlen and now_s - self._asked_s[0] < MINUTE_S:
-            self._open_until_s = now_s + OPEN_S
+        """Say why an automatic hold that was taken up is not done, if so.
+
+        Raises:
+            LogUnavailable: that cannot be known.
+        """
+        n_asked, n_done = self._store.n_automatic(now_s - MINUTE_S, before=order)
+        if n_asked + 1 >= self._rule.per_minute * TRIP_FACTOR:
+            self._store.open_breaker(now_s + OPEN_S)
         if self.is_open(now_s):
             return "breaker_open"
-        before = self._store.n_automatic(now_s - MINUTE_S, before=order)
-        return "over_limit" if before >= self._rule.per_minute else None
+        return "over_limit" if n_done >= self._rule.per_minute else None
 
-    def overturned(self, now_s: float) -> None:
-        """Take note that a person took back what a rule had done."""
-        self._overturned_s.append(now_s)
-        is_full = len(self._overturned_s) == TRIP_OVERTURNED
-        if is_full and now_s - self._overturned_s[0] < OPEN_S:
-            self._open_until_s = now_s + OPEN_S
+    def look_back(self, now_s: float) -> None:
+        """Look whether people take back what rules do; called whenever they take back anything.
+
+        Raises:
+            LogUnavailable: that cannot be known.
+        """
+        if self._store.n_overturned(now_s - OPEN_S) >= TRIP_OVERTURNED:
+            self._store.open_breaker(now_s + OPEN_S)

@@ -5,7 +5,6 @@ wait for nobody. An action that was taken up is on disk: a crash loses none.
 """
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Sequence
 
@@ -13,8 +12,8 @@ import structlog
 
 from streamguard.adapters.sqlite_actions import Kept
 from streamguard.core.errors import LogUnavailable
-from streamguard.core.orders import BY_RULE, Order
-from streamguard.enforce.acting import Failed
+from streamguard.core.orders import Order
+from streamguard.enforce.acting import Done, Failed
 from streamguard.enforce.site import site_of
 from streamguard.enforce.trying import MAX_DELAY_S, DeskParts, Trying
 from streamguard.runtime.stop import Stop
@@ -50,18 +49,16 @@ class Desk:
         new = await asyncio.to_thread(self._parts.store.take, orders, decision)
         await self._parts.telling.tell([self._parts.telling.requested(one) for one in orders])
         for order in new:
-            if self._takes_back_a_rule(order):
-                self._parts.brake.overturned(self._parts.clock.wall())
             self._put(Kept(order))
+        if any(one.act == "restore" and not one.is_automatic for one in new):
+            await self._look_back()
 
-    def _takes_back_a_rule(self, order: Order) -> bool:
-        """Say whether a person ends what a rule holds."""
-        held = self._parts.means.book.holds
-        hold = next((one for one in held if one.case_id == order.case_id), None)
-        if hold is None or order.act != "restore" or order.is_automatic:
-            return False
-        text = self._parts.store.decision(hold.decision_id) or "{}"
-        return str(json.loads(text).get("actor", "")).startswith(BY_RULE)
+    async def _look_back(self) -> None:
+        """See whether people take back what rules do."""
+        try:
+            await asyncio.to_thread(self._parts.brake.look_back, self._parts.clock.wall())
+        except LogUnavailable as error:
+            log.warning("brake_not_set", problem=str(error))
 
     def resume(self) -> None:
         """Take up again what an earlier life left; before anything else is taken."""
@@ -102,7 +99,8 @@ class Desk:
         event = parts.telling.ended(order, outcome, trying.n_tries, name)
         await parts.telling.tell([event])
         reason = outcome.reason if isinstance(outcome, Failed) else "done"
-        await self._finish(order, reason)
+        by_platform = isinstance(outcome, Done) and outcome.method == "answer"
+        await self._finish(order, "answer" if by_platform else reason)
         took_s = max(0.0, parts.clock.wall() - order.decided_s)
         parts.meter.ended(order.act, reason, took_s)
         level = log.info if reason == "done" else log.warning

@@ -1,43 +1,51 @@
-"""Holds by rule what is an exact match, and lifts holds whose time is over.
+"""Holds by rule what is an exact match, and lifts what is held or limited when its time is over.
 
-Rule: a rule decides as a person does, in the log, and whoever carries decisions out does so; what a
-person decided first stands.
+Rule: a rule decides as a person does, in the log and on record, and whoever carries decisions out
+does so; what a person decided first stands.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from streamguard.adapters.sqlite_actions import ActionStore
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.told import event_of
+from streamguard.core.audit import Deed
+from streamguard.core.audit_data import AuditData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, Topic
-from streamguard.core.holding import (
-    HoldRule,
-    cases_of,
-    hold_decision,
-    lift_decision,
-    rule_for,
-)
+from streamguard.core.holding import HoldRule, HoldTerms, hold_decision, lift_decision, rule_for
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.core.review_events import decision_event
-from streamguard.enforce.book import Book
 from streamguard.enforce.intake import AGAIN_S, NOTE_EVERY_S, POLL_S
+from streamguard.enforce.known import KnownCases
 from streamguard.runtime.stop import Stop
 
 LIFT_EVERY_S = 1.0
 """How often it is looked whether a hold is over."""
 
-ToldOf = Callable[[str], Sequence[Record]]
-"""Gives the flags and decisions of a stream, in order; may raise LogUnavailable."""
+FORGET_EVERY_S = 3600.0
+
+REMEMBERED_S = 180 * 86_400.0
+"""Actions that are over are kept for so long: twice as long as the log has decisions, so that one
+that is read anew is known (DESIGN 6: 90 days)."""
 
 log = structlog.get_logger()
+
+
+class OnRecord(Protocol):
+    """The log, as far as rules decide in it."""
+
+    def append(self, deeds: Sequence[Deed], events: Sequence[Event] = ()) -> list[AuditData]:
+        """Commit events and what was done; nothing where somebody else has an event's place."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +57,9 @@ class Desks:
     """
 
     event_log: SqliteLog
-    told_of: ToldOf
+    record: OnRecord
+    cases: KnownCases
     store: ActionStore
-    book: Book
     clock: Clock
     source: str
     group: str
@@ -60,12 +68,12 @@ class Desks:
 class Rules:
     """The rules of one enforcer; on its event loop."""
 
-    def __init__(self, rules: Sequence[HoldRule], hold_s: float, desks: Desks) -> None:
-        """Make them; hold_s: after which a hold is lifted that nobody has reviewed."""
+    def __init__(self, rules: Sequence[HoldRule], terms: HoldTerms, desks: Desks) -> None:
         self._rules = rules
-        self._hold_s = hold_s
+        self._terms = terms
         self._desks = desks
         self._noted = (-1, 0.0)
+        self._forgot_s: float | None = None
 
     async def hold(self, stop: Stop) -> None:
         """Decide on flags as they come, until `stop`; flags from before the first start, never."""
@@ -109,43 +117,42 @@ class Rules:
 
     def _judge(self, record: Record) -> None:
         """Decide to hold what a flag is about, where a rule says so."""
-        events = _events([record])
-        flag = events[0].data if events else None
-        if not isinstance(flag, FlagData):
+        event = event_of(record)
+        if event is None or not isinstance(event.data, FlagData):
             return
+        flag = event.data
         rule = rule_for(flag, self._rules)
         if rule is None:
             return
-        cases = cases_of(_events(self._desks.told_of(flag.stream.stream_id)))
-        case = next((one for one in cases.values() if flag.flag_id in one.flag_ids), None)
-        now_s = self._desks.clock.wall()
-        decision = hold_decision(case, flag, rule, now_s, self._hold_s) if case else None
-        if decision is not None:
-            self._decide(decision)
-            stream_id = flag.stream.stream_id
+        stream_id, now_s = flag.stream.stream_id, self._desks.clock.wall()
+        case = self._desks.cases.of_flag(stream_id, flag.flag_id)
+        decision = hold_decision(case, flag, rule, now_s, self._terms) if case else None
+        if decision is not None and self._decide(decision):
             log.warning("hold_by_rule", rule=rule.name, stream_id=stream_id, flag=flag.flag_id)
 
     def _lift(self) -> None:
-        now_s = self._desks.clock.wall()
-        for hold in self._desks.book.holds:
-            if hold.is_ending or hold.until_s is None or now_s < hold.until_s:
-                continue
-            text = self._desks.store.decision(hold.decision_id)
-            if text is None:
-                continue
-            held = DecisionData.model_validate_json(text)
-            cases = cases_of(_events(self._desks.told_of(hold.stream_id)))
-            decision = lift_decision(held, cases.get(held.case_id), now_s)
-            if decision is not None:
-                self._decide(decision)
-                log.warning("hold_over", stream_id=hold.stream_id, decision_id=hold.decision_id)
+        """End what is over, wherever it was done: on a server of ours or by the platform."""
+        store, now_s = self._desks.store, self._desks.clock.wall()
+        for decision_id, body in store.over(now_s):
+            held = DecisionData.model_validate_json(body)
+            case = self._desks.cases.of_id(held.stream.stream_id, held.case_id)
+            decision = lift_decision(held, case, now_s)
+            if decision is None:
+                store.forget_ending(decision_id)
+            elif self._decide(decision):
+                log.warning("hold_over", stream_id=held.stream.stream_id, decision_id=decision_id)
+                store.forget_ending(decision_id)
+        self._forget(now_s)
 
-    def _decide(self, decision: DecisionData) -> None:
+    def _forget(self, now_s: float) -> None:
+        """Once an hour let go what nobody will ask for again."""
+        if self._forgot_s is None or now_s - self._forgot_s >= FORGET_EVERY_S:
+            self._desks.store.forget_actions(now_s - REMEMBERED_S)
+            self._forgot_s = now_s
+
+    def _decide(self, decision: DecisionData) -> bool:
+        """Put a decision on record; say whether nobody else had decided meanwhile."""
         now_s = self._desks.clock.wall()
         event = decision_event(self._desks.source, decision, recorded_s=now_s)
-        self._desks.event_log.append([event])
-
-
-def _events(records: Sequence[Record]) -> list[Event]:
-    """Read events; what cannot be read is left out."""
-    return [event for event in map(event_of, records) if event is not None]
+        deed = Deed(decision.actor, "decision.made", decision.case_id, about=decision.decision_id)
+        return bool(self._desks.record.append([deed], [event]))

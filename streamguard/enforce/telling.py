@@ -56,6 +56,7 @@ class Telling:
                 decided_time=utc_text(order.decided_s),
                 requested_time=utc_text(order.taken_s),
                 expires_time=utc_text(order.expires_s),
+                until_time=None if order.until_s is None else utc_text(order.until_s),
             )
         )
 

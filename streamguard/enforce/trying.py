@@ -122,11 +122,19 @@ class Trying:
         parts, outcome = self._parts, None
         if self._acting is not None:
             outcome = await self._acting.attempt()
-            if not (isinstance(outcome, Failed) and outcome.reason == "not_supported"):
+            if outcome is None or not await self._is_for_platform(outcome):
                 return outcome
         if parts.platform is None:
             return outcome
         return await parts.platform.attempt(parts.telling.requested(self._order))
+
+    async def _is_for_platform(self, outcome: Done | Failed) -> bool:
+        """Say whether no server can do it, or the platform did what is to be taken back."""
+        if isinstance(outcome, Failed):
+            return outcome.reason == "not_supported"
+        order = self._order
+        is_platforms = self._parts.store.is_platforms
+        return order.act == "restore" and await asyncio.to_thread(is_platforms, order)
 
     @property
     def _kept(self) -> Kept:

@@ -41,7 +41,6 @@ def test_what_is_known_of_an_action_survives(tmp_path: Path) -> None:
 
     assert again.open_actions() == [kept]
     assert (again.denials(), again.holds()) == ([DENIAL], [HOLD])
-    assert again.decision("d-1") == '{"a": 1}'
     again.close()
 
 
@@ -149,3 +148,40 @@ def test_two_enforcers_do_not_share_a_file(tmp_path: Path) -> None:
     first.close()
     first.close()
     ActionStore(tmp_path / "enforce").close()
+
+
+def test_a_decision_is_kept_until_what_it_did_is_ended(store: ActionStore) -> None:
+    store.take([order("d-1", until_s=100.0), order("d-1", scope="clips", until_s=100.0)], "first")
+    store.take([order("d-2")], "for ever")
+
+    assert store.over(99.9) == []
+    assert store.over(100.0) == [("d-1", "first")]
+    store.forget_ending("d-1")
+    assert store.over(1e9) == []
+
+
+def test_actions_that_are_over_are_forgotten_and_others_are_not(store: ActionStore) -> None:
+    old, still_open, new = order("d-1"), order("d-2"), order("d-3", taken_s=200.0)
+    for one in (old, still_open, new):
+        store.take([one], "{}")
+    store.finish(old, "done")
+    store.finish(new, "done")
+
+    store.forget_actions(200.0)
+
+    assert store.take([old, still_open, new], "{}") == [old]
+
+
+def test_what_the_platform_did_is_the_platforms_to_take_back_once(store: ActionStore) -> None:
+    restore, again = order("d-2", act="restore"), order("d-3", act="restore")
+    hold = order("d-1", act="hold")
+    for one in (hold, restore, again):
+        store.take([one], "{}")
+    assert not store.is_platforms(restore)
+
+    store.finish(hold, "answer")
+
+    assert store.is_platforms(restore)
+    assert not store.is_platforms(replace(restore, case_id="c-2"))
+    store.finish(restore, "answer")
+    assert not store.is_platforms(again)

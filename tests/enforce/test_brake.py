@@ -16,7 +16,8 @@ def store(tmp_path: Path) -> Iterator[ActionStore]:
 
 
 def asked(store: ActionStore, brake: Brake, number: int, now_s: float) -> str | None:
-    one = order(f"d-{number}", act="hold", actor="rule:exact", taken_s=now_s)
+    rule = {"act": "hold", "actor": "rule:exact", "case_id": f"c-{number}"}
+    one = order(f"d-{number}", taken_s=now_s, **rule)
     store.take([one], "{}")
     refusal = brake.refusal(one, now_s)
     store.finish(one, refusal or "done")
@@ -50,21 +51,59 @@ def test_a_flood_opens_the_breaker_for_an_hour(store: ActionStore) -> None:
     assert not brake.is_open(opened_s + OPEN_S)
 
 
-def test_people_who_take_holds_back_open_the_breaker(store: ActionStore) -> None:
+def taken_back(store: ActionStore, brake: Brake, number: int, now_s: float) -> None:
+    """Let a person restore what was done in a case."""
+    case_id = f"c-{number}"
+    one = order(f"d-back-{number}", act="restore", case_id=case_id, taken_s=now_s)
+    store.take([one], "{}")
+    brake.look_back(now_s)
+
+
+def test_people_who_take_holds_back_open_the_breaker_whatever_is_started_anew(
+    store: ActionStore,
+) -> None:
     brake = Brake(BrakeRule(3), store)
-    brake.overturned(100.0)
+    for number in (1, 2):
+        asked(store, brake, number, 50.0)
+    taken_back(store, brake, 1, 100.0)
     assert not brake.is_open(100.0)
 
-    brake.overturned(200.0)
+    taken_back(store, Brake(BrakeRule(3), store), 2, 200.0)
 
-    assert brake.is_open(200.0)
-    assert asked(store, brake, 0, 201.0) == "breaker_open"
+    again = Brake(BrakeRule(3), store)
+    assert again.is_open(200.0)
+    assert asked(store, again, 3, 201.0) == "breaker_open"
 
 
 def test_what_people_took_back_long_ago_does_not_count(store: ActionStore) -> None:
     brake = Brake(BrakeRule(3), store)
-    brake.overturned(100.0)
+    for number in (1, 2):
+        asked(store, brake, number, 50.0)
+    taken_back(store, brake, 1, 100.0)
 
-    brake.overturned(100.0 + OPEN_S)
+    taken_back(store, brake, 2, 100.0 + OPEN_S)
 
     assert not brake.is_open(100.0 + OPEN_S)
+
+
+def test_what_people_or_nobody_had_done_does_not_count(store: ActionStore) -> None:
+    brake = Brake(BrakeRule(1), store)
+    assert asked(store, brake, 1, 50.0) is None
+    assert asked(store, brake, 2, 51.0) == "over_limit"
+    person = order("d-person", act="hold", case_id="c-1", taken_s=60.0)
+    store.take([person], "{}")
+
+    taken_back(store, brake, 1, 100.0)
+    taken_back(store, brake, 2, 101.0)
+
+    assert not brake.is_open(101.0)
+
+
+def test_an_order_that_is_asked_about_again_and_again_counts_once(store: ActionStore) -> None:
+    brake = Brake(BrakeRule(1), store)
+    one = order(act="hold", actor="rule:exact")
+    store.take([one], "{}")
+
+    answers = {brake.refusal(one, 100.0) for _ in range(TRIP_FACTOR + 1)}
+
+    assert answers == {None}

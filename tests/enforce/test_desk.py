@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -510,4 +511,25 @@ def test_a_recording_that_nobody_can_end_keeps_no_stream_held(tmp_path: Path) ->
 
     assert stage.ends == ["done"]
     assert list(stage.book.held) == [live.stream_id]
+    stage.close()
+
+
+def test_the_platform_takes_back_what_it_did(tmp_path: Path) -> None:
+    asked: list[Record] = []
+
+    async def send(record: Record) -> Answer:
+        asked.append(record)
+        return Answer("done", "said")
+
+    stage = Stage(tmp_path, Platform(send, TickingClock()))
+    stage.control.can_hold = False
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "hold", until_s=stage.clock.now_s + 60.0))
+    stage.meter.ends.clear()
+
+    carried_out(stage, stage.order(one, "restore", "d-2"))
+
+    told = [json.loads(record.body)["data"] for record in asked]
+    assert [data["action"]["act"] for data in told] == ["hold", "restore"]
+    assert ["until_time" in data for data in told] == [True, False]
     stage.close()

@@ -1,0 +1,103 @@
+"""Rules over a real log and a real file; what they order is carried out in other tests."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from streamguard.adapters.sqlite_actions import ActionStore
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.sqlite_publishes import SqlitePublishes
+from streamguard.core.audit_data import AuditData
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.event_data import utc_seconds
+from streamguard.core.events import Event, Topic
+from streamguard.core.holding import HoldTerms
+from streamguard.core.orders import orders_of
+from streamguard.core.review_events import decision_event
+from streamguard.enforce.known import KnownCases
+from streamguard.enforce.rules import Desks, Rules
+from streamguard.review.trail import Trail
+from tests.clock import EPOCH_S, FakeClock
+from tests.core.test_events import SOURCE
+from tests.core.test_holding import RULE, matched, told
+from tests.made_reviews import AT, decision
+
+END_S = utc_seconds(AT) - EPOCH_S
+
+
+class Room:
+    """One enforcer's rules."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        self.log = SqliteLog(folder / "log.db")
+        self.store = ActionStore(folder / "enforce")
+        self.publishes = SqlitePublishes(folder / "log.db")
+        trail = Trail(self.log, SOURCE, self.clock.wall)
+        cases = KnownCases(self.publishes.told_of)
+        desks = Desks(self.log, trail, cases, self.store, self.clock, SOURCE, "rules")
+        self.rules = Rules([RULE], HoldTerms(), desks)
+
+    def take(self, data: DecisionData) -> None:
+        """Put a decision on record and take it up."""
+        self.log.append([decision_event(SOURCE, data, recorded_s=1.0)])
+        self.store.take(orders_of(data, 0.0, 1e9), data.model_dump_json(exclude_none=True))
+
+    def told(self, topic: Topic) -> Sequence[object]:
+        events = [Event.model_validate_json(one.body) for one in self.log.read(1, topic)]
+        return [event.data for event in events]
+
+    def close(self) -> None:
+        self.publishes.close()
+        self.store.close()
+        self.log.close()
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_hold_by_rule_is_on_record_with_who_did_it(room: Room) -> None:
+    room.log.append([told(matched())])
+
+    room.rules._read(1)
+    room.rules._read(1)
+
+    [made] = room.told(Topic.DECISIONS)
+    [audited] = room.told(Topic.AUDIT)
+    assert isinstance(made, DecisionData)
+    assert isinstance(audited, AuditData)
+    assert (audited.actor, audited.about) == ("rule:exact", made.decision_id)
+
+
+@pytest.mark.parametrize("act", ["hold", "limit_reach"])
+def test_what_was_done_for_a_time_is_lifted_in_all_scopes_whoever_did_it(
+    room: Room, act: str
+) -> None:
+    held = decision(action=act, scopes=["live", "recording"], expires_at=AT)
+    room.take(held)
+    room.clock.now_s = END_S - 0.1
+    room.rules._lift()
+    assert len(room.told(Topic.DECISIONS)) == 1
+
+    room.clock.now_s = END_S
+    room.rules._lift()
+    room.rules._lift()
+
+    [_, lift] = room.told(Topic.DECISIONS)
+    assert isinstance(lift, DecisionData)
+    assert (lift.action, lift.scopes) == ("restore", ("live", "recording"))
+    assert len(room.told(Topic.AUDIT)) == 1
+
+
+def test_what_has_no_end_is_never_lifted(room: Room) -> None:
+    room.take(decision(action="hold"))
+    room.clock.now_s = 1e9
+
+    room.rules._lift()
+
+    assert len(room.told(Topic.DECISIONS)) == 1
