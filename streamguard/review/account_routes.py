@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from streamguard.core.audit import Deed
 from streamguard.core.audit_data import AuditData
 from streamguard.core.decision_data import Role
+from streamguard.core.errors import AccountRefused
 from streamguard.review.accounts import Account
 from streamguard.review.guard import WHOLE_NUMBER, Answer, Call, Door, Refused
 from streamguard.review.web_sessions import SHIFT_S
@@ -78,7 +79,25 @@ def account_doors(cookie: Cookie) -> Sequence[Door]:
         cookie.put(response, "")
         return response
 
+    def own_password(call: Call) -> Answer:
+        assert call.session is not None  # noqa: S101  # the route asks for one
+        account, accounts = call.session.account, call.review.accounts
+        if accounts.must_wait(account.name, call.address):
+            raise Refused(429, "too many wrong tries: wait a quarter of an hour")
+        me = account.account_id
+        try:
+            accounts.change_own(account, call.text("current"), call.text("new"), call.address)
+        except AccountRefused:
+            deed = Deed(me, "account.password_changed", about=me, is_refused=True)
+            call.review.desk.trail.note(deed)
+            raise
+        call.review.desk.trail.note(Deed(me, "account.password_changed", about=me))
+        response = JSONResponse({})
+        cookie.put(response, "")
+        return response
+
     return (
+        Door("POST", "/api/v1/password", "anyone", own_password),
         Door("POST", "/api/v1/sign-in", "nobody", sign_in),
         Door("POST", "/api/v1/sign-out", "anyone", sign_out),
         Door("GET", "/api/v1/accounts", "see_accounts", _accounts),

@@ -18,9 +18,7 @@ from streamguard.core.decision_data import Role
 from streamguard.core.errors import AccountRefused
 from streamguard.core.people import Person
 from streamguard.review.desk_file import DeskFile
-
-MIN_PASSWORD, MAX_PASSWORD = 12, 128
-"""Characters. Source: OWASP ASVS 5.0, 6.2.1 (8 or more, 15 recommended) and 6.2.9 (64 allowed)."""
+from streamguard.review.passwords import MAX_PASSWORD, require_good
 
 WINDOW_S = 900.0
 """How long a failed sign-in counts, seconds."""
@@ -120,6 +118,20 @@ class Accounts:
             connection.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,))
         return changed
 
+    def change_own(self, account: Account, current: str, new: str, address: str) -> None:
+        """Change one's own password; whoever is signed in with it has to sign in again.
+
+        address: where the try comes from; one with a wrong password counts as when signing in.
+
+        Raises:
+            AccountRefused: the current one is wrong, or the new one does not do.
+        """
+        if self.sign_in(account.name, current, address) is None:
+            raise AccountRefused("the current password is wrong")
+        if current == new:
+            raise AccountRefused("the new password is the current one")
+        self.change(account.account_id, password=new)
+
     def get(self, account_id: str) -> Account | None:
         """Give an account by its id."""
         rows = self._file.rows(f"{_COLUMNS} WHERE account_id = ?", (account_id,))
@@ -142,7 +154,7 @@ class Accounts:
         rows = self._file.rows(f"{_COLUMNS} WHERE name = ?", (name,))
         account = _account_of(rows[0]) if rows else None
         kept = rows[0][5] if rows and rows[0][5] else self._nobody
-        is_right = self._is_right(kept, password[:MAX_PASSWORD])
+        is_right = self._is_right(kept, password[:MAX_PASSWORD]) and len(password) <= MAX_PASSWORD
         if account and account.is_active and rows[0][5] and is_right:
             with self._file.transaction() as connection:
                 connection.execute("DELETE FROM failures WHERE who = ?", (f"name {name}",))
@@ -169,10 +181,7 @@ class Accounts:
             return False
 
     def _hashed(self, name: str, password: str) -> str:
-        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-            raise AccountRefused(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
-        if name.lower() in password.lower():
-            raise AccountRefused("a password does not hold the name")
+        require_good(name, password)
         return self._hasher.hash(password)
 
 

@@ -15,6 +15,7 @@ CASE = "/api/v1/cases/{case_id}"
 WHO = {
     ("POST", "/api/v1/sign-in"): "everybody",
     ("POST", "/api/v1/sign-out"): "reviewer senior auditor operator administrator",
+    ("POST", "/api/v1/password"): "reviewer senior auditor operator administrator",
     ("GET", "/api/v1/me"): "reviewer senior auditor operator administrator",
     ("GET", "/api/v1/reasons"): "reviewer senior auditor operator administrator",
     ("GET", "/api/v1/queue"): "reviewer senior auditor operator administrator",

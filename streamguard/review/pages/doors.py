@@ -7,11 +7,13 @@ the API, which scripts of pages call.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from streamguard.core.decision_data import Role
 from streamguard.core.errors import CaseTaken
 from streamguard.review.account_routes import audit_records
 from streamguard.review.budgets import FEWEST
@@ -57,6 +59,8 @@ def page_doors(board: Board, around: Surroundings | None = None) -> Sequence[Doo
         Door("GET", "/exposure", "judge", _exposure),
         Door("GET", "/team", "see_team", _team),
         Door("GET", "/incidents", "declare_incident", _declare),
+        Door("GET", "/accounts", "see_accounts", _accounts),
+        Door("GET", "/password", "anyone", _password),
         Door("GET", "/appeals", "judge_appeal", _appeals),
         Door("GET", "/appeals/{appeal_id}", "judge_appeal", _appeal),
         Door("GET", "/audit", "search_audit", _audit),
@@ -134,6 +138,14 @@ def _team(call: Call) -> Answer:
 def _declare(call: Call) -> Answer:
     active = [incident_row(one) for one in call.review.incidents.active()]
     return framed(call, "declare.html", active=active)
+
+
+def _accounts(call: Call) -> Answer:
+    return framed(call, "accounts.html", accounts=call.review.accounts.all(), roles=get_args(Role))
+
+
+def _password(call: Call) -> Answer:
+    return framed(call, "password.html")
 
 
 def _appeals(call: Call) -> Answer:

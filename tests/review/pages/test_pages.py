@@ -27,6 +27,8 @@ WHO = {
     "/exposure": "reviewer senior",
     "/team": "senior administrator",
     "/incidents": "senior",
+    "/accounts": "auditor administrator",
+    "/password": ALL,
     "/appeals": "reviewer senior",
     "/appeals/{appeal_id}": "reviewer senior",
     "/audit": "auditor",

@@ -36,6 +36,11 @@ document.addEventListener('submit', async (event) => {
   }
 });
 
+document.getElementById('seen')?.addEventListener('change', (event) => {
+  for (const one of event.target.form.querySelectorAll('[autocomplete$=password]')) {
+    one.type = event.target.checked ? 'text' : 'password';
+  }
+});
 say(sessionStorage.getItem('said') ?? '');
 sessionStorage.removeItem('said');
 document.addEventListener('keydown', (event) => {
