@@ -52,7 +52,8 @@ def _claim(call: Call) -> Answer:
 
 
 def _renew(call: Call) -> Answer:
-    lease = call.review.desk.renew(call.person, call.path["appeal_id"], call.number("token"))
+    token, is_active = call.number("token"), call.said.get("is_active", True) is not False
+    lease = call.review.desk.renew(call.person, call.path["appeal_id"], token, is_active=is_active)
     return lease_row(lease) | {"token": lease.token}
 
 

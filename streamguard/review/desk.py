@@ -13,13 +13,13 @@ import apsw
 
 from streamguard.core.cases import MAX_TOLD, Case
 from streamguard.core.decision_data import DecisionData
-from streamguard.core.errors import NoSuchCase
+from streamguard.core.errors import CaseTaken, NoSuchCase
 from streamguard.core.event_data import FlagData
 from streamguard.core.people import Person
 from streamguard.core.ruling import Rules
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case
-from streamguard.review.leases import Lease, held, put, require
+from streamguard.review.leases import Lease, drop, held, put, require
 from streamguard.review.projection import Projection, ReadLog
 from streamguard.review.trail import ClaimedLog, Trail
 
@@ -86,18 +86,26 @@ class Desk:
         rows = self.file.rows("SELECT body FROM decisions WHERE decision_id = ?", (decision_id,))
         return DecisionData.model_validate_json(rows[0][0]) if rows else None
 
-    def renew(self, person: Person, thing_id: str, token: int) -> Lease:
+    def renew(self, person: Person, thing_id: str, token: int, *, is_active: bool = True) -> Lease:
         """Keep a case or an appeal in hand for another while.
 
+        is_active: somebody did something since the last time; a page that is left open does not.
+
         Raises:
-            CaseTaken: it is not in this person's hands, or no longer.
+            CaseTaken: it is not in this person's hands, or no longer, or they have left it.
         """
         with self.file.transaction() as connection:
             now_s = self.wall()
             lease = require(connection, thing_id, person.account_id, token, now_s)
-            renewed = replace(lease, expires_s=now_s + self.lease_s)
-            put(connection, renewed)
-            return renewed
+            active_s = now_s if is_active else lease.active_s
+            renewed = replace(lease, expires_s=now_s + self.lease_s, active_s=active_s)
+            if renewed.is_left(now_s):
+                drop(connection, thing_id)
+            else:
+                put(connection, renewed)
+        if renewed.is_left(now_s):
+            raise CaseTaken("you did nothing for a while, and others can take it now")
+        return renewed
 
     def held(self) -> dict[str, Lease]:
         """Give who has what in hand now, by case: presence."""
@@ -105,7 +113,8 @@ class Desk:
 
     def view(self, connection: apsw.Connection, lease: Lease) -> Lease:
         """Note that evidence is shown under a lease: the first time counts."""
-        seen = lease if lease.first_view_s else replace(lease, first_view_s=self.wall())
+        now_s = self.wall()
+        seen = replace(lease, first_view_s=lease.first_view_s or now_s, active_s=now_s)
         put(connection, seen)
         return seen
 

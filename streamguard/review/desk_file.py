@@ -19,7 +19,13 @@ from streamguard.core.errors import DeskUnavailable
 APPLICATION_ID = 0x53675276
 """Kept in the file ("SgRv"), so that no other database is taken for one of these."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added when somebody passed a case on, and when they last did something with one."""
+
+_TO_2 = """
+ALTER TABLE skips ADD COLUMN at_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN active_s REAL NOT NULL DEFAULT 0;
+"""
 
 BUSY_TIMEOUT_MS = 5_000
 """How long to wait for another console that is writing."""
@@ -61,9 +67,10 @@ CREATE TABLE IF NOT EXISTS actions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS actions_by_decision ON actions (decision_id);
 CREATE TABLE IF NOT EXISTS skips (
-    case_id TEXT NOT NULL, account_id TEXT NOT NULL, PRIMARY KEY (case_id, account_id)
+    case_id TEXT NOT NULL, account_id TEXT NOT NULL, at_s REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (case_id, account_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS skips_by_account ON skips (account_id);
+CREATE INDEX IF NOT EXISTS skips_by_time ON skips (at_s);
 CREATE TABLE IF NOT EXISTS gaps (
     number INTEGER PRIMARY KEY, session_id TEXT NOT NULL, body TEXT NOT NULL
 ) STRICT;
@@ -88,7 +95,8 @@ CREATE TABLE IF NOT EXISTS leases (
     token INTEGER NOT NULL,
     claimed_s REAL NOT NULL,
     expires_s REAL NOT NULL,
-    first_view_s REAL
+    first_view_s REAL,
+    active_s REAL NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS leases_by_holder ON leases (holder);
 CREATE TABLE IF NOT EXISTS accounts (
@@ -220,6 +228,8 @@ class DeskFile:
             raise DeskUnavailable(f"{self.path}: this is no desk of this version of streamguard")
         self.connection.execute(_SETTINGS).fetchall()
         with self.transaction() as connection:
+            if version == 1:
+                connection.execute(_TO_2).fetchall()
             connection.execute(FROM_LOG).fetchall()
             connection.execute(_OF_THE_DESK).fetchall()
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}").fetchall()

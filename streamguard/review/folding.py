@@ -64,7 +64,10 @@ INSERT INTO appeals (appeal_id, case_id, decision_id, policy, received_s, body)
 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (appeal_id) DO NOTHING
 """
 _RESOLVE = "UPDATE appeals SET resolved = ? WHERE appeal_id = ?"
-_PUT_SKIP = "INSERT INTO skips (case_id, account_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_PUT_SKIP = """
+INSERT INTO skips (case_id, account_id, at_s) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET at_s = excluded.at_s
+"""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Case).decode
@@ -109,8 +112,8 @@ def fold(connection: apsw.Connection, event: Event) -> None:
             connection.execute(_PUT_APPEAL, values)
         case AppealResolvedData() as appeal:
             connection.execute(_RESOLVE, (appeal.model_dump_json(), appeal.appeal_id))
-        case AuditData(case_id=str(case_id), actor=actor):
-            connection.execute(_PUT_SKIP, (case_id, actor))
+        case AuditData(case_id=str(case_id), actor=actor, at=at):
+            connection.execute(_PUT_SKIP, (case_id, actor, utc_seconds(at)))
 
 
 def _fold_flag(connection: apsw.Connection, flag: FlagData, at_s: float) -> None:

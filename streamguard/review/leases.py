@@ -12,13 +12,20 @@ import apsw
 from streamguard.core.errors import CaseTaken
 from streamguard.review.desk_file import DeskFile
 
+LEFT_S = 300.0
+"""Who does nothing with a case for five minutes has left it (our choice): five times what the
+slowest of urgent decisions should take, and an urgent case waits no longer for nobody."""
+
 _PUT = """
-INSERT INTO leases (thing_id, holder, token, claimed_s, expires_s, first_view_s)
-VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (thing_id) DO UPDATE SET
+INSERT INTO leases (thing_id, holder, token, claimed_s, expires_s, first_view_s, active_s)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (thing_id) DO UPDATE SET
 holder = excluded.holder, token = excluded.token, claimed_s = excluded.claimed_s,
-expires_s = excluded.expires_s, first_view_s = excluded.first_view_s
+expires_s = excluded.expires_s, first_view_s = excluded.first_view_s,
+active_s = excluded.active_s
 """
-_COLUMNS = "SELECT thing_id, holder, token, claimed_s, expires_s, first_view_s FROM leases"
+_COLUMNS = """
+SELECT thing_id, holder, token, claimed_s, expires_s, first_view_s, active_s FROM leases
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,7 @@ class Lease:
     token:        higher than that of every lease before it.
     claimed_s, expires_s, first_view_s: seconds since 1970 UTC; first_view_s is None until evidence
         is shown.
+    active_s:     when whoever holds it was last known to do something; 0 where only the claim was.
     """
 
     thing_id: str
@@ -37,12 +45,18 @@ class Lease:
     claimed_s: float
     expires_s: float
     first_view_s: float | None = None
+    active_s: float = 0.0
+
+    def is_left(self, now_s: float) -> bool:
+        """Say whether whoever holds it has done nothing for so long that they have gone."""
+        return now_s - max(self.claimed_s, self.active_s) > LEFT_S
 
 
 def put(connection: apsw.Connection, lease: Lease) -> None:
     """Write a lease, over whatever was there."""
     of = (lease.thing_id, lease.holder, lease.token)
-    connection.execute(_PUT, (*of, lease.claimed_s, lease.expires_s, lease.first_view_s))
+    times = (lease.claimed_s, lease.expires_s, lease.first_view_s, lease.active_s)
+    connection.execute(_PUT, (*of, *times))
 
 
 def drop(connection: apsw.Connection, thing_id: str) -> None:

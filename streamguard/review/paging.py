@@ -11,11 +11,10 @@ from typing import Any
 from streamguard.core.audit import Deed
 from streamguard.core.cases import Case
 from streamguard.core.events import Event
-from streamguard.core.people import Person
 from streamguard.core.priority import priority
 from streamguard.core.review_events import audit_event
 from streamguard.review.desk import cases_where
-from streamguard.review.queue import may_judge
+from streamguard.review.queue import has_somebody, skips
 from streamguard.review.service import Review
 
 ACTOR = "rule:paging"
@@ -24,7 +23,6 @@ ACTOR = "rule:paging"
 URGENT = "stage <> 'decided' AND urgency = 0"
 """Cases for which somebody is called: P0, but no second looks by lot."""
 
-_SKIPPED = "SELECT case_id, account_id FROM skips"
 _CALLED = "SELECT at_s FROM paged"
 
 
@@ -96,26 +94,15 @@ class Pager:
         self._waits_since_s = {
             one.case_id: self._waits_since_s.get(one.case_id, now_s) for one in cases
         }
-        people = self._present()
-        skipped = set(file.rows(_SKIPPED)) if cases else set()
-        alone = [
-            case
-            for case in cases
-            if not any(
-                may_judge(one, case) and (case.case_id, one.account_id) not in skipped
-                for one in people
-            )
-        ]
+        people = self._review.at_work()
+        passed_on = skips(file, self._review.desk.wall()) if cases else set()
+        alone = [case for case in cases if not has_somebody(case, people, passed_on)]
         late = [
             case
             for case in cases
             if case not in alone and now_s - self._waits_since_s[case.case_id] >= self._after_s
         ]
         return Waiting(tuple(alone), tuple(late))
-
-    def _present(self) -> list[Person]:
-        found = [self._review.accounts.get(one) for one in self._review.sessions.present()]
-        return [one.person for one in found if one is not None and one.is_active]
 
     def _call(self, waiting: Waiting) -> Event | None:
         """Have somebody called, unless they have been, by us or by another console."""

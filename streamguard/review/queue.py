@@ -1,9 +1,10 @@
 """Which case a reviewer gets next, and what becomes of it while it is in hand.
 
 Rule: the most urgent case that this person may judge comes next, always; nobody picks. Whoever has
-one in hand gets that one again. What was skipped does not come back to whoever skipped it.
+one in hand gets that one again. What somebody skipped does not come back to them within a shift.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from streamguard.core.audit import Deed
@@ -12,12 +13,14 @@ from streamguard.core.errors import CaseTaken, DecisionRefused
 from streamguard.core.people import Person
 from streamguard.core.priority import CLASSES, priority
 from streamguard.review.desk import Desk, cases_where
+from streamguard.review.desk_file import DeskFile
 from streamguard.review.leases import Lease, drop, held, put, require
+from streamguard.review.web_sessions import SHIFT_S
 
 SKIP_REASONS = ("enough", "conflict_of_interest", "language", "not_sure", "too_much")
 """Why somebody passes a case on; a closed set, so that they can be counted."""
 
-_SKIPPED = "SELECT case_id FROM skips WHERE account_id = ?"
+_SKIPS = "SELECT case_id, account_id FROM skips WHERE at_s > ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Queue:
             return Claimed(case, lease)
 
     def skip(self, person: Person, case_id: str, token: int, reason: str) -> None:
-        """Pass a case on to somebody else, for a reason; it does not come back to this person.
+        """Pass a case on to somebody else, for a reason; who skips it has it no more this shift.
 
         Raises:
             CaseTaken: it is not in this person's hands, or no longer.
@@ -106,7 +109,8 @@ class Queue:
             now_s = desk.wall()
             lease = require(connection, case_id, person.account_id, token, now_s)
             case = desk.case(person, case_id)
-            if to.account_id == person.account_id or not may_judge(to, case):
+            is_passed = (case_id, to.account_id) in skips(desk.file, now_s)
+            if to.account_id == person.account_id or is_passed or not may_judge(to, case):
                 raise DecisionRefused("this colleague may not judge this case")
             if any(one.holder == to.account_id for one in held(desk.file, now_s).values()):
                 raise DecisionRefused("this colleague has a case in hand")
@@ -129,6 +133,7 @@ class Queue:
         desk = self._desk
         with desk.turn() as connection:
             require(connection, case_id, person.account_id, token, desk.wall())
+            desk.case(person, case_id)  # an appeal is in hand by such a lease, too
             desk.trail.note(deed)
             drop(connection, case_id)
             desk.projection.catch_up()
@@ -144,12 +149,14 @@ class Queue:
     def _next(self, person: Person, leases: dict[str, Lease]) -> Case | None:
         """Give the most urgent case: of the first class that has any, the first by priority."""
         file, now_s = self._desk.file, self._desk.wall()
-        passed_over = {row[0] for row in file.rows(_SKIPPED, (person.account_id,))} | set(leases)
+        passed_on = skips(file, now_s)
         for urgency in range(CLASSES):
             cases = [
                 case
                 for case in cases_where(file, "stage <> 'decided' AND urgency = ?", (urgency,))
-                if case.case_id not in passed_over and may_judge(person, case)
+                if case.case_id not in leases
+                and (case.case_id, person.account_id) not in passed_on
+                and may_judge(person, case)
             ]
             if cases:
                 return max(cases, key=lambda case: (priority(case, now_s).points, case.case_id))
@@ -165,6 +172,18 @@ class Queue:
             if may_judge(person, case):
                 return case
         raise CaseTaken("there is no such case for you to judge")
+
+
+def skips(file: DeskFile, now_s: float) -> set[tuple[str, str]]:
+    """Give which cases were passed on within a shift, each with the account that did."""
+    return set(file.rows(_SKIPS, (now_s - SHIFT_S,)))
+
+
+def has_somebody(case: Case, people: Iterable[Person], passed_on: set[tuple[str, str]]) -> bool:
+    """Say whether any of these people may judge a case and has not passed it on."""
+    return any(
+        may_judge(one, case) and (case.case_id, one.account_id) not in passed_on for one in people
+    )
 
 
 def may_judge(person: Person, case: Case) -> bool:

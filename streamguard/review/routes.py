@@ -91,7 +91,8 @@ def _case(call: Call) -> Answer:
 
 
 def _renew(call: Call) -> Answer:
-    lease = call.review.desk.renew(call.person, call.path["case_id"], call.number("token"))
+    token, is_active = call.number("token"), call.said.get("is_active", True) is not False
+    lease = call.review.desk.renew(call.person, call.path["case_id"], token, is_active=is_active)
     return lease_row(lease) | {"token": lease.token}
 
 

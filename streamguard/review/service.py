@@ -5,6 +5,7 @@ Rule: whoever calls has found out who is asking; what that person may do is aske
 
 from dataclasses import dataclass
 
+from streamguard.core.people import Person
 from streamguard.review.accounts import Accounts
 from streamguard.review.appeals import Appeals
 from streamguard.review.budgets import Budgets
@@ -30,6 +31,11 @@ class Review:
     appeals: Appeals
     budgets: Budgets
     incidents: Incidents
+
+    def at_work(self) -> list[Person]:
+        """Give who is signed in and was heard of within the idle time."""
+        found = [self.accounts.get(one) for one in self.sessions.present()]
+        return [one.person for one in found if one is not None and one.is_active]
 
 
 def make_review(

@@ -12,6 +12,7 @@ from streamguard.core.record import Record
 from streamguard.core.review_events import appeal_event, audit_event, decision_event
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case
+from streamguard.review.leases import Lease, held
 from streamguard.review.projection import GROUP, Projection, note_audience
 from tests.core_fakes import SOURCE
 from tests.made_actions import failed
@@ -223,3 +224,26 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     DeskFile(tmp_path / "new" / "desk.db").close()
 
     assert (tmp_path / "new" / "desk.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_of_the_first_version_is_taken_on(tmp_path: Path) -> None:
+    made = DeskFile(tmp_path / "desk.db")
+    made.connection.execute(
+        """
+        DROP INDEX skips_by_time;
+        ALTER TABLE skips DROP COLUMN at_s;
+        ALTER TABLE leases DROP COLUMN active_s;
+        INSERT INTO skips VALUES ('case', 'anna');
+        INSERT INTO leases VALUES ('case', 'ben', 7, 1.0, 2.0, NULL);
+        PRAGMA user_version = 1;
+        """
+    ).fetchall()
+    made.close()
+
+    for _ in range(2):
+        DeskFile(tmp_path / "desk.db").close()
+    taken_on = DeskFile(tmp_path / "desk.db")
+
+    assert taken_on.rows("SELECT * FROM skips") == [("case", "anna", 0.0)]
+    assert held(taken_on, 1.5) == {"case": Lease("case", "ben", 7, 1.0, 2.0)}
+    taken_on.close()

@@ -3,9 +3,13 @@ import pytest
 from streamguard.core.audit import verify
 from streamguard.core.errors import CaseTaken, DecisionRefused
 from streamguard.core.people import Person
+from streamguard.review.appeals import Appeals
 from streamguard.review.desk import LEASE_S
+from streamguard.review.leases import LEFT_S
+from streamguard.review.queue import has_somebody, skips
+from streamguard.review.web_sessions import SHIFT_S
 from tests.made_reviews import flag, flag_opened, stream_ended
-from tests.review.bench import ANNA, AUDITOR, BEN, ESCALATE, REJECT, SENIOR, SUSPEND, Bench
+from tests.review.bench import ANNA, AUDITOR, BEN, CUT, ESCALATE, REJECT, SENIOR, SUSPEND, Bench
 
 MUSIC_ONLY = Person("mira", "reviewer", frozenset({"music"}))
 
@@ -218,3 +222,89 @@ def test_the_queue_is_shown_in_the_order_in_which_it_is_served(bench: Bench) -> 
     told(bench, "P2", "P0", "P1")
 
     assert [case.severity for case in bench.queue.waiting(ANNA)] == ["P0", "P1", "P2"]
+
+
+def test_a_skip_holds_for_a_shift(bench: Bench) -> None:
+    told(bench, "P1")
+    first = bench.claim(ANNA)
+    bench.queue.skip(ANNA, first.case.case_id, first.lease.token, "enough")
+
+    bench.clock.advance(SHIFT_S - 1)
+    before = bench.queue.claim(ANNA)
+    bench.clock.advance(1)
+
+    assert before is None
+    assert bench.claim(ANNA).case.case_id == first.case.case_id
+
+
+def test_a_case_that_all_have_passed_on_is_left_to_nobody_here(bench: Bench) -> None:
+    told(bench, "P1")
+    for person in (ANNA, BEN):
+        got = bench.claim(person)
+        bench.queue.skip(person, got.case.case_id, got.lease.token, "too_much")
+    [case] = bench.cases()
+    passed_on = skips(bench.file, bench.clock.wall())
+
+    assert passed_on == {(case.case_id, "anna"), (case.case_id, "ben")}
+    assert not has_somebody(case, (ANNA, BEN, AUDITOR), passed_on)
+    assert has_somebody(case, (ANNA, BEN, SENIOR), passed_on)
+    assert bench.queue.claim(SENIOR, case.case_id) is not None
+
+
+def test_nothing_is_handed_to_whoever_passed_it_on(bench: Bench) -> None:
+    told(bench, "P1")
+    first = bench.claim(ANNA)
+    bench.queue.skip(ANNA, first.case.case_id, first.lease.token, "conflict_of_interest")
+    got = bench.claim(BEN)
+
+    with pytest.raises(DecisionRefused, match="may not judge"):
+        bench.queue.hand_off(BEN, got.case.case_id, got.lease.token, ANNA)
+
+
+@pytest.mark.parametrize(("after_s", "is_lost"), [(LEFT_S, False), (LEFT_S + 1, True)])
+def test_a_case_that_is_left_open_and_not_looked_at_goes_to_somebody_else(
+    bench: Bench, after_s: float, is_lost: object
+) -> None:
+    told(bench, "P0")
+    got = bench.claim(ANNA)
+    case_id, token = got.case.case_id, got.lease.token
+    left_s = after_s
+    while left_s > LEASE_S / 2:
+        bench.clock.advance(LEASE_S / 2)
+        left_s -= LEASE_S / 2
+        bench.desk.renew(ANNA, case_id, token, is_active=False)
+    bench.clock.advance(left_s)
+
+    if is_lost:
+        with pytest.raises(CaseTaken, match="did nothing"):
+            bench.desk.renew(ANNA, case_id, token, is_active=False)
+        assert bench.claim(BEN).case.case_id == case_id
+    else:
+        bench.desk.renew(ANNA, case_id, token, is_active=False)
+        assert bench.queue.claim(BEN) is None
+
+
+def test_whoever_does_something_keeps_a_case(bench: Bench) -> None:
+    told(bench, "P0")
+    got = bench.claim(ANNA)
+
+    for number in range(40):
+        bench.clock.advance(LEASE_S / 2)
+        is_active = number % 8 == 0
+        bench.desk.renew(ANNA, got.case.case_id, got.lease.token, is_active=is_active)
+
+    assert bench.queue.claim(BEN) is None
+
+
+def test_an_appeal_is_no_case_to_skip_or_put_back(bench: Bench) -> None:
+    told(bench, "P1")
+    got = bench.claim(ANNA)
+    made = bench.rulings.decide(ANNA, got.case.case_id, got.lease.token, CUT)
+    appeals = Appeals(bench.desk)
+    appeals.receive("platform:api", made.decision_id, None, None)
+    heard = appeals.claim(BEN)
+    assert heard is not None
+
+    with pytest.raises(CaseTaken, match="no such case"):
+        bench.queue.skip(BEN, heard.appeal.appeal_id, heard.lease.token, "enough")
+    assert ("ben", "case.skipped", False) not in bench.deeds()

@@ -13,6 +13,7 @@ from typing import Any
 from streamguard.core.people import Person
 from streamguard.review.cards import card
 from streamguard.review.pages.paper import fragment
+from streamguard.review.queue import has_somebody, skips
 from streamguard.review.service import Review
 
 FRESH_S = 0.1
@@ -88,8 +89,10 @@ class Board:
         review = self._review
         held, now_s = review.desk.held(), review.desk.wall()
         cases = review.queue.waiting(person)
+        people, passed_on = review.at_work(), skips(review.desk.file, now_s)
         cards = [
             named(card(one, person, now_s, held.get(one.case_id)), review)
+            | {"has_somebody": has_somebody(one, people, passed_on)}
             for one in cases[:MAX_SHOWN]
         ]
         html = fragment("rows.html", cases=cards, n_more=len(cases) - len(cards), pick=may_choose)

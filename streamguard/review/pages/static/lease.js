@@ -2,12 +2,19 @@
 
 import { post } from './api.js';
 
+const LEFT_MS = 240_000; // a minute before the case is taken from whoever has left it
+
 export class LeaseKeeper {
   constructor(path, token, leaseS, lost) {
     Object.assign(this, { path, token, lost });
     this.leaseMs = leaseS * 1000;
     this.banner = document.getElementById('lease');
     this.until = performance.now() + this.leaseMs;
+    this.activeAt = performance.now();
+    this.isActive = true;
+    for (const what of ['keydown', 'pointerdown', 'pointermove']) {
+      document.addEventListener(what, () => { this.activeAt = performance.now(); this.isActive = true; });
+    }
     this.timers = [
       setInterval(() => this.renew(), this.leaseMs / 4),
       setInterval(() => this.warn(), 1000),
@@ -17,8 +24,10 @@ export class LeaseKeeper {
 
   async renew() {
     const asked = performance.now();
+    const isActive = this.isActive;
+    this.isActive = false;
     try {
-      await post(`${this.path}/renew`, { token: this.token });
+      await post(`${this.path}/renew`, { token: this.token, is_active: isActive });
       this.until = asked + this.leaseMs;
     } catch (error) {
       if (error.status === 409) this.end(error.message);
@@ -34,7 +43,9 @@ export class LeaseKeeper {
       return;
     }
     const isShort = left * 1000 < this.leaseMs / 2;
-    this.say(isShort ? 'The console is not heard: the case may soon not be in your hands.' : '');
+    const isLeft = performance.now() - this.activeAt > LEFT_MS;
+    if (isShort) this.say('The console is not heard: the case may soon not be in your hands.');
+    else this.say(isLeft ? 'Are you there? Press any key, or the case goes to somebody else.' : '');
   }
 
   say(text) {
