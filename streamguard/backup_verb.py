@@ -19,7 +19,7 @@ from streamguard.discovery import ADDED_SUFFIX, SECRET_SUFFIX
 from streamguard.enforce_section import enforce_file
 from streamguard.review_section import review_file
 from streamguard.settings import Settings, load_settings
-from streamguard.vault.custody_file import CUSTODY, HEAD
+from streamguard.vault.custody_file import CUSTODY, DAMAGED_CHAINS, HEAD
 from streamguard.vault.durable import make_directory, write_whole
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def _copy_state(vault: "Vault", target: Path) -> bytes:
     write_whole(target / CUSTODY, lines)
     if head:
         write_whole(target / HEAD, head)
+    for path in vault.folder.root.glob(DAMAGED_CHAINS):
+        write_whole(target / path.name, path.read_bytes())
     for path in manifests:
         write_whole(target / "manifests" / path.name, path.read_bytes())
     return lines

@@ -87,7 +87,9 @@ def _chain_of(vault: Vault) -> tuple[Ledger, Head | None]:
         return vault.ledger(), vault.custody.head()
     except EvidenceDamaged as error:
         where = vault.folder.root / CUSTODY
-        raise EvidenceDamaged(f"{where}: {error}: see `evidence verify`") from None
+        raise EvidenceDamaged(
+            f"{where}: {error}: see `evidence verify` and `evidence mend`"
+        ) from None
 
 
 def _is_open(file: Path) -> bool:

@@ -26,6 +26,7 @@ def add_evidence_verbs(verbs: Verbs) -> None:
     _add_holds(inner)
     _add_purge(inner)
     _add_upload(inner)
+    _add_mend(inner)
 
 
 def _add_list(verbs: Verbs) -> None:
@@ -180,6 +181,21 @@ def _add_upload(verbs: Verbs) -> None:
         "streamguard evidence upload --config streamguard.toml",
     )
     _add_place(upload)
+
+
+def _add_mend(verbs: Verbs) -> None:
+    mend = add_verb(
+        verbs,
+        "mend",
+        "evidence_mend_verb.mend",
+        "tell what is wrong with a damaged custody; with --begin, go on with a new chain behind it",
+        "streamguard evidence mend --config my.toml --begin 5f0c2a91b7d3e846 --purpose 'bad disk'",
+    )
+    _add_place(mend)
+    mend.add_argument(
+        "--begin", metavar="PLAN", help="do what the plan of this name says; it is told without"
+    )
+    _add_who(mend)
 
 
 def _day(text: str) -> str:

@@ -90,6 +90,8 @@ def verify(arguments: argparse.Namespace) -> int:
             print(f"{problem.where}: {problem.what}")
         for where in checked.leftovers:
             print(f"note: {where} belongs to nothing: a crash left it, or somebody else")
+        for restart in checked.restarts:
+            print(f"note: custody.jsonl, {restart}")
         for where in checked.unsealed:
             print(
                 f"note: {where} is no part yet: `run` makes it one when its flag closes, or starts"

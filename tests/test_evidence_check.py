@@ -105,7 +105,7 @@ def test_a_chain_that_was_changed_is_told_in_one_line(
     [keys] = checks(tmp_path)
 
     assert (keys.exit_code, check_config(tmp_path)) == (2, 2)
-    assert "see `evidence verify`" in keys.what
+    assert "see `evidence verify` and `evidence mend`" in keys.what
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 

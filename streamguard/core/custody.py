@@ -18,7 +18,6 @@ from streamguard.core.manifest import (
     Id,
     Instant,
     KeyId,
-    Manifest,
     Sha256,
     read_struct,
     unsigned,
@@ -37,9 +36,11 @@ Action = Literal[
     "release",
     "delete",
     "erased",
+    "restart",
 ]
 """`approve`: a second person agrees to an export, which `export` orders and `exported` proves;
-`delete`: its erasure was ordered; `erased`: what it names is gone, and that was looked after."""
+`delete`: its erasure was ordered; `erased`: what it names is gone, and that was looked after;
+`restart`: the chain was damaged, and goes on with what follows, by a file that it names."""
 
 STORE = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 """Stands for all evidence of a store, where it was verified as a whole. Source: RFC 9562, 5.10."""
@@ -191,7 +192,7 @@ class Ledger:
         return before.last_hash if before else NOTHING_BEFORE
 
     def _take_of_store(self, entry: Entry) -> None:
-        if entry.action != "verify":
+        if entry.action not in ("verify", "restart"):
             raise EvidenceDamaged(f"custody entry {entry.seq} is of no evidence")
         self.last_of_store = entry.hash
 
@@ -199,8 +200,9 @@ class Ledger:
         standing = self.evidence.get(entry.evidence_id) or Standing(entry.evidence_id, entry.at)
         changed = _after(standing, entry)
         if entry.action == "collect":
-            changed = replace(changed, manifest_number=self.n_manifests)
-            self.n_manifests += 1
+            number = manifest_number(entry, self.n_manifests)
+            changed = replace(changed, manifest_number=number)
+            self.n_manifests = number + 1
             self.last_manifest_sha256 = changed.manifest_sha256
         self.evidence[entry.evidence_id] = replace(
             changed, n_entries=standing.n_entries + 1, last_hash=entry.hash
@@ -253,6 +255,17 @@ def _classified(standing: Standing, entry: Entry) -> Standing:
     raise EvidenceDamaged(f"custody entry {entry.seq} names no class that there is")
 
 
+def manifest_number(entry: Entry, n_before: int) -> int:
+    """Give the number of the manifest that an entry is of, which comes after `n_before` others.
+
+    Behind a restart some may be missing: there an entry says it itself. Raises EvidenceDamaged.
+    """
+    number = entry.detail.get("manifest_number", n_before)
+    if not isinstance(number, int) or number < n_before:
+        raise EvidenceDamaged(f"custody entry {entry.seq} is of no manifest that follows")
+    return number
+
+
 def hash_of(entry: Entry) -> str:
     """Give the hash of an entry, by which the next one names it."""
     return hashlib.sha256(entry.signed).hexdigest()
@@ -265,18 +278,6 @@ def read_entry(line: bytes) -> Entry:
         EvidenceDamaged: it is not what was written.
     """
     return read_struct(line, Entry)
-
-
-def next_manifest(ledger: Ledger, made: Manifest) -> Manifest:
-    """Put a manifest into its place behind all others; it is not signed yet."""
-    standing = ledger.evidence.get(made.evidence_id)
-    return msgspec.structs.replace(
-        made,
-        number=ledger.n_manifests,
-        revision=standing.revision + 1 if standing else 0,
-        prev_manifest_sha256=ledger.last_manifest_sha256,
-        signature="",
-    )
 
 
 def instant(wall_s: float) -> str:

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamguard.core.custody import STORE, Detail, Entry, Ledger, Standing, read_entry
+from streamguard.core.custody import (
+    STORE,
+    Detail,
+    Entry,
+    Ledger,
+    Standing,
+    manifest_number,
+    read_entry,
+)
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.manifest import NOTHING_BEFORE, Manifest, merkle_root, read_struct
 from streamguard.vault.custody_file import CUSTODY, HEAD, Head
@@ -36,6 +44,7 @@ class Checked:
 
     leftovers: files that belong to nothing, as a crash leaves them: no evidence is missing.
     unsealed: files of clips that nobody writes to, and that are no part yet.
+    restarts: where the custody was damaged once and begun anew, in words.
     head: the hash of the last entry of the custody: whoever wrote it down can tell later whether
         anything was cut off since.
     """
@@ -47,6 +56,7 @@ class Checked:
     n_erased: int = 0
     leftovers: list[str] = field(default_factory=list)
     unsealed: list[str] = field(default_factory=list)
+    restarts: list[str] = field(default_factory=list)
     head: str = NOTHING_BEFORE
 
 
@@ -68,6 +78,7 @@ def check(
     yield from _check_head(head, vault.keys, entries)
     if known_head and known_head not in {each.hash for each in entries}:
         yield Problem(CUSTODY, f"does not hold the entry {known_head}: it was cut off, or replaced")
+    yield from _check_restarts(vault.folder.root, entries, checked)
     named: dict[str, Manifest] = {}
     yield from _check_manifests(vault, entries, manifests, named)
     checked.leftovers += (f"manifests/{path.name}" for path in sorted(manifests))
@@ -142,6 +153,25 @@ def _check_head(content: bytes, keys: Keys, entries: list[Entry]) -> Iterator[Pr
         yield Problem(HEAD, "names another end of the custody")
 
 
+def _check_restarts(root: Path, entries: list[Entry], checked: Checked) -> Iterator[Problem]:
+    """Tell where the custody was begun anew; the file that was damaged is still what it was."""
+    for entry in entries:
+        if entry.action != "restart":
+            continue
+        name, told = str(entry.detail.get("file")), entry.detail
+        checked.restarts.append(
+            f"entry {entry.seq}: begun anew at {entry.at} by {entry.actor}, for {told['problem']}; "
+            f"{told['n_left_out']} lines are in {name} alone"
+        )
+        try:
+            content = read_file(root / Path(name).name)
+        except EvidenceUnavailable as error:
+            yield Problem(name, str(error))
+        else:
+            if hashlib.sha256(content).hexdigest() != told.get("sha256"):
+                yield Problem(name, "is not the damaged custody that was put aside")
+
+
 def _check_manifests(
     vault: Vault, entries: list[Entry], present: set[Path], named: dict[str, Manifest]
 ) -> Iterator[Problem]:
@@ -150,6 +180,7 @@ def _check_manifests(
     for entry in entries:
         if entry.action != "collect":
             continue
+        number = manifest_number(entry, number)
         path = vault.folder.manifest(number, entry.evidence_id)
         where = f"manifests/{path.name}"
         present.discard(path)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from streamguard.adapters.failpoint import reach
-from streamguard.core.custody import Ledger, Standing, instant, next_manifest
+from streamguard.core.custody import Ledger, Standing, instant
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import (
@@ -157,7 +157,7 @@ def make_manifest(
         case_id=subject.case_id or (before.case_id if before else ""),
         retention=_keeping(making, ledger.evidence.get(subject.evidence_id)),
     )
-    placed = next_manifest(ledger, made)
+    placed = _placed(ledger, made)
     return msgspec.structs.replace(placed, signature=keys.sign(placed.signed))
 
 
@@ -168,3 +168,15 @@ def _keeping(making: Making, standing: Standing | None) -> Keeping:
     named = tuple(HeldFor(hold.ref, hold.authority, hold.until) for hold in holds)
     delete_after = instant(making.collector.retention.delete_after_s(found))
     return Keeping(found.evidence_class, delete_after, named)
+
+
+def _placed(ledger: Ledger, made: Manifest) -> Manifest:
+    """Put a manifest into its place behind all others; it is not signed yet."""
+    standing = ledger.evidence.get(made.evidence_id)
+    return msgspec.structs.replace(
+        made,
+        number=ledger.n_manifests,
+        revision=standing.revision + 1 if standing else 0,
+        prev_manifest_sha256=ledger.last_manifest_sha256,
+        signature="",
+    )

@@ -7,7 +7,7 @@ of its own, so that its end cannot be cut off unnoticed. One writer at a time, w
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,8 @@ from streamguard.vault.keys import Keys
 
 CUSTODY = "custody.jsonl"
 HEAD = "custody.head"
+DAMAGED_CHAINS = "custody-*.damaged*"
+"""Chains that were damaged, and the notes of their length: kept where one was begun anew."""
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +51,7 @@ class CustodyFile:
         self._clock = clock
         self._ledger = Ledger()
         self._read_bytes = 0
+        self._inode = 0
 
     @contextmanager
     def writing(self) -> Iterator["Chain"]:
@@ -58,12 +61,21 @@ class CustodyFile:
             EvidenceDamaged: what is there is not what was written.
             OSError: it cannot be read or written.
         """
-        make_directory(self._file.parent)
-        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with self.locked() as descriptor:
             self._catch_up(descriptor)
             yield Chain(self, descriptor)
+
+    @contextmanager
+    def locked(self) -> Iterator[int]:
+        """Keep all others from writing; give the open file as it is, whatever is in it.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        make_directory(self._file.parent)
+        descriptor = _locked(self._file)
+        try:
+            yield descriptor
         finally:
             os.close(descriptor)
 
@@ -134,17 +146,23 @@ class CustodyFile:
 
     def _catch_up(self, descriptor: int) -> None:
         """Take what others appended; an entry that a crash broke off was never told to anybody."""
-        size = os.fstat(descriptor).st_size
+        found = os.fstat(descriptor)
+        size = found.st_size
+        if found.st_ino != self._inode:  # begun anew by somebody else
+            self._ledger, self._read_bytes, self._inode = Ledger(), 0, found.st_ino
         if size < self._read_bytes:
-            raise EvidenceDamaged(f"{CUSTODY} has become shorter: see `evidence verify`")
+            raise EvidenceDamaged(f"{CUSTODY} has become shorter: see `evidence mend`")
         added = os.pread(descriptor, size - self._read_bytes, self._read_bytes)
         whole = added[: added.rfind(b"\n") + 1]
         for line in whole.split(b"\n")[:-1]:
-            self._ledger.take(read_entry(line))
+            try:
+                self._ledger.take(read_entry(line))
+            except EvidenceDamaged as error:
+                raise EvidenceDamaged(f"{CUSTODY}: {error}: see `evidence mend`") from None
             self._read_bytes += len(line) + 1
         head = self.head()
         if head and head.n_entries > self._ledger.n_entries:
-            raise EvidenceDamaged(f"{CUSTODY} lacks entries: see `evidence verify`")
+            raise EvidenceDamaged(f"{CUSTODY} lacks entries: see `evidence mend`")
         if len(whole) < len(added):
             os.ftruncate(descriptor, self._read_bytes)
 
@@ -168,6 +186,18 @@ class Chain:
         entry = self._file.make_entry(evidence_id, action, detail, actor, purpose)
         self._file.append(self._descriptor, entry)
         return entry
+
+
+def _locked(file: Path) -> int:
+    """Open and lock a file that may be replaced while somebody waits for its lock."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        with ExitStack() as undo:
+            undo.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if file.exists() and os.path.samestat(os.fstat(descriptor), file.stat()):
+                undo.pop_all()
+                return descriptor
 
 
 def _write(descriptor: int, line: bytes, at: int) -> None:

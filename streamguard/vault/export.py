@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
-from streamguard.core.custody import Detail, Entry
+from streamguard.core.custody import Detail, Entry, manifest_number
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.manifest import Item, Manifest, read_struct
 from streamguard.vault import verify_export
@@ -149,6 +149,8 @@ def _write(vault: Vault, manifest: Manifest, archive: ZipFile) -> None:
         archive.writestr(f"parts/{plain_name(item)}", content)
     own, number = list[Entry](), 0
     for entry in vault.entries():
+        if entry.action == "collect":
+            number = manifest_number(entry, number)
         if entry.evidence_id == evidence_id:
             own.append(entry)
             _write_signed(archive, f"custody-{entry.seq:08d}", entry.signed, entry.signature)

@@ -4,6 +4,7 @@ Rule: names and bytes only; what they mean is for others to say. Manifests stay 
 what was there.
 
     custody.jsonl, custody.head       the chain of custody
+    custody-NUMBER.damaged            a chain that was damaged and begun anew, with its .head
     manifests/NUMBER-EVIDENCE.json    each state of each evidence
     objects/EVIDENCE/key.json         the wrapped data key of an evidence
     objects/EVIDENCE/clip-NUMBER.growing  a file of its clip that grows

@@ -185,14 +185,29 @@ def test_the_store_has_a_chain_of_its_own_and_is_no_evidence() -> None:
     assert (ledger.n_entries, ledger.last_hash) == (4, second.hash)
 
 
-def test_nothing_but_a_check_is_of_the_whole_store() -> None:
+def test_nothing_but_a_check_or_a_restart_is_of_the_whole_store() -> None:
     ledger = Ledger()
     for action in get_args(Action):
-        if action != "verify":
+        if action not in ("verify", "restart"):
             with pytest.raises(EvidenceDamaged, match="of no evidence"):
                 written(ledger, STORE, action)
 
     assert ledger == Ledger()
+
+
+@pytest.mark.parametrize(("number", "is_taken"), [(0, False), (1, True), (5, True)])
+def test_behind_a_restart_a_manifest_may_say_its_number_but_none_twice(
+    number: int, *, is_taken: bool
+) -> None:
+    ledger = Ledger()
+    written(ledger, ONE, "collect")
+
+    if is_taken:
+        written(ledger, ONE, "collect", {"manifest_number": number})
+        assert (ledger.evidence[ONE].manifest_number, ledger.n_manifests) == (number, number + 1)
+    else:
+        with pytest.raises(EvidenceDamaged, match="no manifest that follows"):
+            written(ledger, ONE, "collect", {"manifest_number": number})
 
 
 def test_an_approval_stands_until_an_export_of_its_ticket() -> None:
