@@ -5,15 +5,17 @@ be had: it is confined, and is killed when it has served.
 """
 
 import json
+import socket
 import sys
 import time
+from urllib.parse import urlsplit
 
 import av
 
 from streamguard.adapters.pyav_options import METADATA_ERRORS, options
 from streamguard.adapters.source_timeouts import SourceTimeouts
 from streamguard.core.location import Location
-from streamguard.enforce.reader import MEDIA, READY, UP
+from streamguard.enforce.reader import MEDIA, READY, REFUSED, UP
 from streamguard.sandbox import confine
 
 SAY_EVERY_S = 0.05
@@ -27,6 +29,9 @@ QUICK = {"probesize": "32", "analyzeduration": "0"}
 
 TIMEOUTS = SourceTimeouts(open_s=5.0, read_s=5.0)
 
+PORTS = {"rtmp": 1935, "rtsp": 554}
+"""Where servers listen whose address names no port; streams of [[servers]] are pulled by these."""
+
 
 def main() -> None:
     """Watch the place that is told in the first line of stdin, until killed."""
@@ -38,12 +43,29 @@ def main() -> None:
     told = json.loads(line)
     name = told["rtmp_name"]
     place = Location(told["protocol"], told["url"], told["label"], tuple(name) if name else None)
+    _reach(place)
     _say(READY)
     while True:
+        begun_s = time.monotonic()
         try:
             _watch(place)
         except (av.FFmpegError, OSError, ValueError):
+            if time.monotonic() - begun_s < TIMEOUTS.open_s:
+                _say(REFUSED)  # else it had us wait, as servers do where nobody publishes
             time.sleep(AGAIN_S)  # there is nothing, or no more
+
+
+def _reach(place: Location) -> None:
+    """Wait until the server takes a connection: without one, silence says nothing."""
+    where = urlsplit(place.url)
+    address = (where.hostname or "", where.port or PORTS[where.scheme])
+    while True:
+        try:
+            socket.create_connection(address, TIMEOUTS.open_s).close()
+        except OSError:
+            time.sleep(AGAIN_S)
+        else:
+            return
 
 
 def _watch(place: Location) -> None:

@@ -19,7 +19,7 @@ from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 from streamguard.core.published import Published
 from streamguard.enforce.book import Book
-from streamguard.enforce.proof import WINDOW_S, back_since, gone_since
+from streamguard.enforce.proof import WINDOW_S, back_since, gone_since, see
 from streamguard.enforce.reader import Reader
 from streamguard.enforce.site import Site
 
@@ -127,6 +127,7 @@ class Acting:
         if self.kept.path is None:
             return await self._not_listed()
         async with self._means.open_reader(self._site.control.place(self.kept.path)) as reader:
+            await see(reader, self._clock)
             for one in (found.source, *found.copies):
                 if one is not None:
                     await self._site.control.kick(one)
@@ -143,6 +144,7 @@ class Acting:
         kept = replace(self.kept, stage="struck", path=hold.path)
         self.kept = await self._book.note(kept, hold=hold)
         async with self._means.open_reader(control.place(hold.path)) as reader:
+            await see(reader, self._clock)
             if found.source.key.path != hold.moved_path and not await control.move(
                 found.source, hold.name
             ):
@@ -220,14 +222,16 @@ class Acting:
         self, reader: Reader, ordered_s: float, elsewhere: Sequence[str]
     ) -> Done | None:
         """Look until it is certain; `elsewhere`: paths at which the publisher may be."""
-        since_s = await gone_since(reader, ordered_s, self._clock)
-        if since_s is None:
+        gone = await gone_since(reader, ordered_s, self._clock)
+        if gone is None:
             return None
         found = await self._look()
         there = [one.key.path for one in (found.source, *found.copies) if one is not None]
         if any(path not in elsewhere for path in there):
             return None
-        done = self._done("no_media", ordered_s, since_s)
+        if not gone.is_watched:
+            return self._done("not_listed", ordered_s, gone.since_s)
+        done = self._done("no_media", ordered_s, gone.since_s)
         return replace(done, window_ms=round(WINDOW_S * 1000))
 
     async def _not_listed(self) -> Done | None:

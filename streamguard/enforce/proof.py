@@ -1,11 +1,13 @@
 """Proves that a stream is gone, or back, by watching it as a viewer does.
 
 Rule: silence counts from the last media, from the order, or from when our viewer began to look,
-whichever was last. nginx-rtmp gives a viewer who comes late nothing before the next keyframe: a
-publisher that went on is seen in the server's list, one that comes anew begins with a keyframe.
+whichever was last; of a viewer that could not watch it proves nothing. nginx-rtmp gives a viewer
+who comes late nothing before the next keyframe: a publisher that went on is seen in the server's
+list, one that comes anew begins with a keyframe.
 """
 
 import asyncio
+from dataclasses import dataclass
 
 from streamguard.core.ports import Clock
 from streamguard.enforce.reader import Reader
@@ -26,11 +28,34 @@ BACK_S = 12.0
 SETTLED_S = 0.5
 """After so long without media what was under way has arrived: more of it is of who came back."""
 
+SIGHT_S = 0.3
+"""An order waits so long for our viewer to see the stream (our choice: little of the two seconds
+that it may take): where a server turns viewers away once a stream is gone, silence proves something
+of a viewer alone that saw it."""
+
 LOOK_EVERY_S = 0.02
 
 
-async def gone_since(reader: Reader, ordered_s: float, clock: Clock) -> float | None:
-    """Wait for proof; give since when nothing came, Clock.monotonic(), or None where media goes on.
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Nothing came since an instant, Clock.monotonic().
+
+    is_watched: our viewer could have seen it; if not, there is the server's list alone.
+    """
+
+    since_s: float
+    is_watched: bool
+
+
+async def see(reader: Reader, clock: Clock) -> None:
+    """Wait a moment for media that goes on."""
+    end_s = clock.monotonic() + SIGHT_S
+    while reader.media_s is None and clock.monotonic() < end_s:  # noqa: ASYNC110  # until then alone
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def gone_since(reader: Reader, ordered_s: float, clock: Clock) -> Gone | None:
+    """Wait for proof; give since when nothing came, or None where media goes on.
 
     ordered_s: when the server took the order, Clock.monotonic().
     """
@@ -43,13 +68,13 @@ async def gone_since(reader: Reader, ordered_s: float, clock: Clock) -> float | 
         if settled_s is not None and media_s is not None and media_s > settled_s:
             return None
         if ready_s is None and now_s - ordered_s > VIEWER_S:
-            return None
+            return Gone(max(ordered_s, media_s or ordered_s), is_watched=False)
         if ready_s is not None:
             since_s = max(ordered_s, media_s or ordered_s)
             if settled_s is None and now_s - max(since_s, ready_s) >= SETTLED_S:
                 settled_s = now_s
             if now_s - max(since_s, ready_s) >= WINDOW_S:
-                return since_s
+                return Gone(since_s, is_watched=media_s is not None or not reader.is_refused)
         await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -19,9 +19,9 @@ from streamguard.adapters.worker_spawn import PASSED_ON
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 
-UP, READY, MEDIA = "u", "r", "m"
-"""What the process says, a line each: that it waits to be told a place; that it begins to look;
-that media came."""
+UP, READY, MEDIA, REFUSED = "u", "r", "m", "x"
+"""What the process says, a line each: that it waits to be told a place; that it reached the server
+and begins to look; that media came; that the server would not have it watch."""
 
 SPARES = 3
 """Viewers that wait, 66 MB each, half of it shared (measured); our choice: more streams than that
@@ -49,6 +49,8 @@ class Reader:
         """Since when it looks; None before that, and where it has ended."""
         self.media_s: float | None = None
         """When media came last; None where none did."""
+        self.is_refused = False
+        """The server would not have it watch: there is no such stream, or it has no right to."""
 
     async def hear(self, process: asyncio.subprocess.Process, place: Location) -> None:
         """Have a process watch a place, and hear what it says, to its end."""
@@ -67,6 +69,8 @@ class Reader:
                 self.ready_s = self._clock.monotonic()
             elif word == MEDIA:
                 self.media_s = self._clock.monotonic()
+            elif word == REFUSED:
+                self.is_refused = True
         self.ready_s = None
 
 

@@ -97,6 +97,7 @@ class FakeReader:
         self._clock = clock
         self._media_s: float | None = None
         self.is_blind = False
+        self.is_refused = False
         self.ready_s: float | None = clock.now_s
 
     @property
@@ -221,7 +222,7 @@ class Stage:
     @asynccontextmanager
     async def _reader(self, place: Location) -> AsyncIterator[FakeReader]:
         reader = FakeReader(self.provider, place, self.clock)
-        reader.is_blind = self.sees_nothing
+        reader.is_blind = reader.is_refused = self.sees_nothing
         yield reader
 
 

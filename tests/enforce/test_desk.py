@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamguard.adapters.sqlite_actions import Kept
-from streamguard.core.action_data import ActionFailedData, ActionVerifiedData
+from streamguard.core.action_data import Act, ActionFailedData, ActionVerifiedData
 from streamguard.core.denials import Denial
 from streamguard.core.orders import Order
 from streamguard.core.record import Record
@@ -533,3 +533,16 @@ def test_the_platform_takes_back_what_it_did(tmp_path: Path) -> None:
     assert [data["action"]["act"] for data in told] == ["hold", "restore"]
     assert ["until_time" in data for data in told] == [True, False]
     stage.close()
+
+
+@pytest.mark.parametrize("act", ["cut", "hold"])
+def test_where_our_viewer_could_not_watch_the_list_alone_is_named_as_proof(
+    stage: Stage, act: Act
+) -> None:
+    stage.sees_nothing = True
+
+    carried_out(stage, stage.order(stage.publish(), act))
+
+    last = stage.told.events[-1].data
+    assert isinstance(last, ActionVerifiedData)
+    assert (last.method, last.window_ms) == ("not_listed", 0)
