@@ -73,6 +73,7 @@ def open_review(settings: Settings) -> Iterator[Review]:
             rules = rules_of(section)
             desk = make_desk(file, log, source, SystemClock().wall, rules, section.lease_s)
             budget_s = section.exposure_budget_min * 60
-            yield make_review(desk, vault, budget_s=budget_s)
+            banks = {path.resolve().name: path for path in settings.bank.paths}
+            yield make_review(desk, vault, budget_s=budget_s, banks=banks)
         finally:
             file.close()

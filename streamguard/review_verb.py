@@ -69,7 +69,6 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
         is_secure=section.is_behind_tls,
         is_platform=_platform_of(section),
         oidc=oidc_of(section, parts),
-        banks=tuple(sorted(path.resolve().name for path in settings.bank.paths)),
     )
     server = HttpServer(app, grace_s=GRACE_S)
     port = listening.getsockname()[1]

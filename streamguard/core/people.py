@@ -23,6 +23,8 @@ Right = Literal[
     "rebuild",
     "see_team",
     "declare_incident",
+    "see_banks",
+    "edit_banks",
 ]
 """`see_team`: what all together were exposed to, never one of them;
 `judge`: take the next case, look at it and decide it; `choose_case`: take a certain one;
@@ -41,9 +43,11 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             "see_case",
             "see_team",
             "declare_incident",
+            "see_banks",
+            "edit_banks",
         }
     ),
-    "auditor": frozenset({"see_queue", "see_case", "search_audit", "see_accounts"}),
+    "auditor": frozenset({"see_queue", "see_case", "search_audit", "see_accounts", "see_banks"}),
     "operator": frozenset({"see_queue", "rebuild"}),
     "administrator": frozenset({"see_queue", "see_accounts", "edit_accounts", "see_team"}),
 }

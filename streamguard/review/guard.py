@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from streamguard.core.audit import Deed
 from streamguard.core.errors import (
     AccountRefused,
+    BankError,
     BudgetSpent,
     CaseTaken,
     DecisionRefused,
@@ -56,6 +57,7 @@ STATUS: dict[type[StreamguardError], int] = {
     BudgetSpent: 423,
     DecisionRefused: 422,
     AccountRefused: 422,
+    BankError: 422,
     SignInRefused: 503,
     EvidenceDamaged: 410,
     EvidenceUnavailable: 503,

@@ -3,7 +3,9 @@
 Rule: whoever calls has found out who is asking; what that person may do is asked of `Person`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from streamguard.core.people import Person
 from streamguard.review.accounts import Accounts
@@ -14,6 +16,7 @@ from streamguard.review.incidents import Incidents
 from streamguard.review.looks import Looks
 from streamguard.review.queue import Queue
 from streamguard.review.rulings import Rulings
+from streamguard.review.shelf import Shelf
 from streamguard.review.web_sessions import WebSessions
 from streamguard.vault.vault import Vault
 
@@ -31,6 +34,7 @@ class Review:
     appeals: Appeals
     budgets: Budgets
     incidents: Incidents
+    shelf: Shelf
 
     def at_work(self) -> list[Person]:
         """Give who is signed in and was heard of within the idle time."""
@@ -39,16 +43,33 @@ class Review:
 
 
 def make_review(
-    desk: Desk, vault: Vault | None, accounts: Accounts | None = None, *, budget_s: float = 0.0
+    desk: Desk,
+    vault: Vault | None,
+    accounts: Accounts | None = None,
+    *,
+    budget_s: float = 0.0,
+    banks: Mapping[str, Path] | None = None,
 ) -> Review:
     """Put a console together.
 
     accounts: those of the desk's file, where they are not to be made in the usual way.
     budget_s: what somebody should see at most within a shift, weighted seconds; 0 for no limit.
+    banks:    directories of banks that evidence may be put into, by name.
     """
     known = accounts or Accounts(desk.file, desk.wall)
     sessions = WebSessions(desk.file, known, desk.wall)
     looks = Looks(desk, vault)
     budgets = Budgets(desk, budget_s)
     queue, rulings, appeals = Queue(desk), Rulings(desk), Appeals(desk)
-    return Review(desk, queue, rulings, looks, known, sessions, appeals, budgets, Incidents(desk))
+    return Review(
+        desk,
+        queue,
+        rulings,
+        looks,
+        known,
+        sessions,
+        appeals,
+        budgets,
+        Incidents(desk),
+        Shelf(desk, banks or {}),
+    )

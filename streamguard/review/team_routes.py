@@ -1,4 +1,4 @@
-"""What concerns all who work at the console, over the API: incidents, and what the team has seen.
+"""What concerns all at the console, over the API: incidents, banks, and what the team has seen.
 
 Rule: as for `routes`.
 """
@@ -37,6 +37,17 @@ def _end(call: Call) -> Answer:
     return {"incident_id": call.path["incident_id"]}
 
 
+def _set_aside(call: Call) -> Answer:
+    shelf, bank = call.review.shelf, call.path["bank"]
+    shelf.set_aside(call.person, bank, call.text("entry"), call.text("reason"))
+    return {}
+
+
+def _let_in(call: Call) -> Answer:
+    call.review.shelf.let_in(call.person, call.path["bank"], call.text("entry"))
+    return {}
+
+
 def incident_row(one: Incident) -> dict[str, Any]:
     """Say of an incident what everybody may know."""
     return {
@@ -54,4 +65,6 @@ TEAM_DOORS: Sequence[Door] = (
     Door("GET", "/api/v1/incidents", "anyone", _incidents),
     Door("POST", "/api/v1/incidents", "declare_incident", _declare),
     Door("POST", f"{INCIDENT}/end", "declare_incident", _end),
+    Door("POST", "/api/v1/banks/{bank}/set-aside", "edit_banks", _set_aside),
+    Door("POST", "/api/v1/banks/{bank}/let-in", "edit_banks", _let_in),
 )

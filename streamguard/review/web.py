@@ -17,7 +17,7 @@ from streamguard.review.guard import HEADERS, Door, Guard
 from streamguard.review.oidc import Oidc
 from streamguard.review.oidc_routes import START, oidc_doors
 from streamguard.review.pages.board import Board
-from streamguard.review.pages.doors import Surroundings, page_routes
+from streamguard.review.pages.doors import page_routes
 from streamguard.review.rates import Rates
 from streamguard.review.routes import CASE_DOORS
 from streamguard.review.service import Review
@@ -43,14 +43,12 @@ def make_app(
     monotonic: Callable[[], float] = time.monotonic,
     is_platform: Callable[[str | None], bool] = _nobody,
     oidc: Oidc | None = None,
-    banks: tuple[str, ...] = (),
 ) -> Starlette:
     """Make the application.
 
     is_secure:   browsers reach it over TLS, and keep their session for that alone.
     is_platform: says whether an Authorization header is the platform's.
     oidc:        where people may sign in beside here.
-    banks:       the names of banks that evidence may be put into.
     """
     cookie = Cookie(is_secure)
     guard = Guard(review, cookie.name, Rates(monotonic), is_platform)
@@ -59,7 +57,7 @@ def make_app(
         for door in doors(cookie, oidc)
     ]
     board = Board(review, monotonic)
-    pages = page_routes(guard, board, Surroundings(START if oidc else None, banks))
+    pages = page_routes(guard, board, START if oidc else None)
     app = Starlette(
         routes=[*routes, *pages, Route("/livez", _alive)],
         exception_handlers={

@@ -42,6 +42,8 @@ WHO = {
     ("GET", "/api/v1/incidents"): "reviewer senior auditor operator administrator",
     ("POST", "/api/v1/incidents"): "senior",
     ("POST", "/api/v1/incidents/{incident_id}/end"): "senior",
+    ("POST", "/api/v1/banks/{bank}/set-aside"): "senior",
+    ("POST", "/api/v1/banks/{bank}/let-in"): "senior",
     ("POST", "/api/v1/rebuild"): "operator",
     ("POST", "/api/v1/appeals"): "platform",
     ("GET", "/api/v1/appeals"): "reviewer senior auditor",
@@ -60,6 +62,7 @@ def path_of(route: str) -> str:
         account_id="no-account",
         appeal_id="no-appeal",
         incident_id="no-incident",
+        bank="no-bank",
         flag_id="no-flag",
         number="0",
     )

@@ -5,7 +5,6 @@ the API, which scripts of pages call.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
@@ -25,6 +24,7 @@ from streamguard.review.pages.keys import choosable
 from streamguard.review.pages.live import events
 from streamguard.review.pages.paper import instead_of, page, static_files
 from streamguard.review.queue import SKIP_REASONS
+from streamguard.review.shelf import MAX_SHOWN
 from streamguard.review.team_routes import incident_row
 from streamguard.review.web_sessions import IDLE_S
 
@@ -37,29 +37,20 @@ SKIPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What pages offer that not every console has.
+def page_doors(board: Board, provider: str | None = None) -> Sequence[Door]:
+    """Give every page, with what it asks for.
 
     provider: the path at which people sign in elsewhere; None where they cannot.
-    banks:    the names of banks that evidence may be put into.
     """
-
-    provider: str | None = None
-    banks: tuple[str, ...] = ()
-
-
-def page_doors(board: Board, around: Surroundings | None = None) -> Sequence[Door]:
-    """Give every page, with what it asks for."""
-    around = around or Surroundings()
     return (
-        Door("GET", "/sign-in", "nobody", partial(_sign_in, around.provider)),
+        Door("GET", "/sign-in", "nobody", partial(_sign_in, provider)),
         Door("GET", "/", "see_queue", partial(_queue, board)),
-        Door("GET", "/cases/{case_id}", "see_case", partial(_case, around.banks)),
+        Door("GET", "/cases/{case_id}", "see_case", _case),
         Door("GET", "/exposure", "judge", _exposure),
         Door("GET", "/team", "see_team", _team),
         Door("GET", "/incidents", "declare_incident", _declare),
         Door("GET", "/accounts", "see_accounts", _accounts),
+        Door("GET", "/banks", "see_banks", _banks),
         Door("GET", "/password", "anyone", _password),
         Door("GET", "/appeals", "judge_appeal", _appeals),
         Door("GET", "/appeals/{appeal_id}", "judge_appeal", _appeal),
@@ -68,9 +59,9 @@ def page_doors(board: Board, around: Surroundings | None = None) -> Sequence[Doo
     )
 
 
-def page_routes(guard: Guard, board: Board, around: Surroundings) -> list[Route]:
+def page_routes(guard: Guard, board: Board, provider: str | None) -> list[Route]:
     """Give the routes of pages, and of the files that they need."""
-    routes = [Route(door.path, _endpoint(guard, door)) for door in page_doors(board, around)]
+    routes = [Route(door.path, _endpoint(guard, door)) for door in page_doors(board, provider)]
     return [*routes, Route("/static/{name}", _static), Route("/favicon.ico", _icon)]
 
 
@@ -107,7 +98,7 @@ def _queue(board: Board, call: Call) -> Answer:
     return framed(call, "queue.html", rows=rows, idle_s=IDLE_S)
 
 
-def _case(banks: tuple[str, ...], call: Call) -> Answer:
+def _case(call: Call) -> Answer:
     review, person = call.review, call.person
     review.desk.projection.catch_up()
     case = review.desk.case(person, call.path["case_id"])
@@ -118,7 +109,7 @@ def _case(banks: tuple[str, ...], call: Call) -> Answer:
         policy=case.policy,
         severity=case.severity.value,
         reasons=choosable(),
-        banks=banks,
+        banks=review.shelf.names,
         skips=[(str(at), code, SKIPS[code]) for at, code in enumerate(SKIP_REASONS, 1)],
         **context(review, person, case),
     )
@@ -142,6 +133,15 @@ def _declare(call: Call) -> Answer:
 
 def _accounts(call: Call) -> Answer:
     return framed(call, "accounts.html", accounts=call.review.accounts.all(), roles=get_args(Role))
+
+
+def _banks(call: Call) -> Answer:
+    """Show one bank: the first, unless another is asked for."""
+    shelf = call.review.shelf
+    bank, part = call.asked.get("bank") or next(iter(shelf.names), ""), call.asked.get("part", "")
+    entries = shelf.entries(call.person, bank, part) if bank else []
+    said = {"bank": bank, "part": part, "banks": shelf.names, "most": MAX_SHOWN}
+    return framed(call, "banks.html", entries=entries, **said)
 
 
 def _password(call: Call) -> Answer:

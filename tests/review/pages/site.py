@@ -42,7 +42,10 @@ class Site:
         self.browser = browser
         self.vault: Vault = made_vault(folder / "evidence", self.bench.clock)
         self.accounts = Accounts(self.bench.file, self.bench.clock.wall, CHEAP)
-        self.review = make_review(self.bench.desk, self.vault, self.accounts, budget_s=budget_s)
+        self.bank = folder / "own"
+        self.review = make_review(
+            self.bench.desk, self.vault, self.accounts, budget_s=budget_s, banks={"own": self.bank}
+        )
         self.url = ""
 
     @classmethod
@@ -50,7 +53,7 @@ class Site:
     def serving(cls, folder: Path, browser: Browser, *, budget_s: float = 0.0) -> Iterator["Site"]:
         site = cls(folder, browser, budget_s=budget_s)
         listening = socket.create_server(("127.0.0.1", 0))
-        app = make_app(site.review, is_secure=False, monotonic=time.monotonic, banks=("own",))
+        app = make_app(site.review, is_secure=False, monotonic=time.monotonic)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )

@@ -11,7 +11,7 @@ from streamguard.core.reasons import REASONS
 from streamguard.review import pages
 from streamguard.review.guard import HEADERS, Call, Handler
 from streamguard.review.pages.board import Board
-from streamguard.review.pages.doors import SKIPS, Surroundings, page_doors
+from streamguard.review.pages.doors import SKIPS, page_doors
 from streamguard.review.pages.keys import LETTERS
 from streamguard.review.pages.paper import PAGE_POLICY, static_files
 from streamguard.review.queue import SKIP_REASONS
@@ -27,6 +27,7 @@ WHO = {
     "/exposure": "reviewer senior",
     "/team": "senior administrator",
     "/incidents": "senior",
+    "/banks": "senior auditor",
     "/accounts": "auditor administrator",
     "/password": ALL,
     "/appeals": "reviewer senior",
@@ -75,9 +76,7 @@ def test_whoever_has_not_signed_in_is_asked_to(bench: Bench, path: str) -> None:
 
 def test_signing_in_elsewhere_is_offered_where_that_is_possible(bench: Bench) -> None:
     board = Board(Console(bench).review)
-    [here, there] = [
-        page_doors(board, Surroundings(one))[0].handler for one in (None, "/elsewhere")
-    ]
+    [here, there] = [page_doors(board, one)[0].handler for one in (None, "/elsewhere")]
     nobody = Call(Console(bench).review, None, "", "-", {}, {}, {}, {})
 
     assert b"/elsewhere" not in page_of(here, nobody)
