@@ -6,12 +6,12 @@ import pytest
 from loadtest.arrived import Judgement
 from tests.chaos.site import Committed, Screened, Site
 from tests.chaos.verdict import flags_in, problems_of_evidence
-from tests.kafka.conftest import apache, apache_process, reader
+from tests.kafka.conftest import apache, apache_process, old_apache, old_process, reader
 from tests.processes import on_time, transport_stream
 from tests.servers import serving
 from tests.small_disk import SmallDisk, small_disk_at
 
-__all__ = ["apache", "apache_process", "reader"]
+__all__ = ["apache", "apache_process", "old_apache", "old_process", "reader"]
 
 PIECE_S = 1.5
 

@@ -25,16 +25,23 @@ IS_PATIENT = bool(os.environ.get("STREAMGUARD_CHAOS_LONG"))
 
 
 @pytest.mark.parametrize(
-    "outage_s",
+    ("line", "outage_s"),
     [
-        1,
-        60,
-        *([pytest.param(600, marks=pytest.mark.timeout(900))] if IS_PATIENT else []),
+        ("apache", 1),
+        ("old_apache", 1),
+        ("apache", 60),
+        *([pytest.param("apache", 600, marks=pytest.mark.timeout(900))] if IS_PATIENT else []),
     ],
 )
 def test_a_broker_that_is_killed_and_comes_back(
-    tmp_path: Path, apache: ApacheKafka, all_there: AllThere, outage_s: float
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    all_there: AllThere,
+    line: str,
+    outage_s: float,
 ) -> None:
+    """Of both lines of Apache Kafka; all other harm is done to the newer one."""
+    apache: ApacheKafka = request.getfixturevalue(line)
     site = Site(tmp_path, apache.bootstrap)
     site.append(range(N_FLAGS // 2))
 

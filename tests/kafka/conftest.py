@@ -32,11 +32,21 @@ def any_apache(request: pytest.FixtureRequest) -> ApacheKafka:
 @pytest.fixture
 def apache(apache_process: ApacheKafka) -> Iterator[ApacheKafka]:
     """Give Apache Kafka without topics of ours, to be stopped and started at will."""
-    delete_topics(apache_process.bootstrap, list(Topic))
-    withdraw(apache_process.bootstrap)
-    yield apache_process
-    if not apache_process.is_running:
-        apache_process.start()
+    yield from _at_will(apache_process)
+
+
+@pytest.fixture
+def old_apache(old_process: ApacheKafka) -> Iterator[ApacheKafka]:
+    """Give Apache Kafka 3 likewise."""
+    yield from _at_will(old_process)
+
+
+def _at_will(broker: ApacheKafka) -> Iterator[ApacheKafka]:
+    delete_topics(broker.bootstrap, list(Topic))
+    withdraw(broker.bootstrap)
+    yield broker
+    if not broker.is_running:
+        broker.start()
 
 
 @pytest.fixture
