@@ -28,6 +28,7 @@ def rules_of(section: ReviewSection) -> Rules:
         check_share=section.check_share,
         undo_s=section.undo_s,
         appeal_days=section.appeal_days,
+        hold_s=section.hold_s,
         automation=section.automated_decision,
     )
 

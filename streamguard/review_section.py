@@ -32,6 +32,9 @@ class ReviewSection(Section):
     """How long a case stays with somebody who is not heard of, seconds."""
     undo_s: Annotated[float, Field(ge=0, le=60)] = 10.0
     """How long what is reversible can be undone, seconds."""
+    hold_s: Annotated[float, Field(ge=60, le=2_592_000)] = 86_400.0
+    """How long a hold or a limit lasts where nobody says for how long, also one that waits for a
+    second person, seconds; then it is lifted, and a case that nobody decided is open again."""
     two_person: tuple[ActionKind, ...] = ("cut_and_suspend",)
     """What is done only once a second person agrees, who does not know what the first one chose."""
     check_share: Annotated[float, Field(ge=0, le=1)] = 0.05

@@ -59,7 +59,7 @@ class Choice(Value):
     scopes: tuple[Scope, ...] = ALL_SCOPES
     """Passed over where nothing is done."""
     hold_s: Annotated[int, Field(gt=0, le=30 * 86_400)] | None = None
-    """How long a hold or limit lasts, seconds; without it until somebody decides otherwise."""
+    """How long a hold or limit lasts, seconds; without it as long as the operator's rules say."""
     onset_epoch: Count | None = None
     onset_pts_ms: PtsMs | None = None
     end_pts_ms: PtsMs | None = None
@@ -82,6 +82,8 @@ class Rules:
     check_share: share of decisions that get a second look by lot, 0 to 1.
     undo_s:      how long what is reversible can be undone, seconds.
     appeal_days: how long an appeal may be handed in, days.
+    hold_s:      how long a hold or a limit lasts where nobody says for how long, seconds: it is
+                 about a publish, and would else be upon all later ones for ever.
     automation:  how a person's decision on a machine's flag is declared under the DSA.
     """
 
@@ -89,6 +91,7 @@ class Rules:
     check_share: float = 0.0
     undo_s: float = 10.0
     appeal_days: float = 183.0
+    hold_s: float = DAY_S
     automation: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
 
 
@@ -130,7 +133,7 @@ def rule(
     decision_id, now_s = at
     is_second = case.stage in {"second", "check"}
     drawn = case.stage == "open" and outcome in {"confirmed", "rejected"}
-    ends_s = now_s + choice.hold_s if choice.hold_s and action in {"hold", "limit_reach"} else None
+    ends_s = now_s + (choice.hold_s or rules.hold_s) if action in {"hold", "limit_reach"} else None
     undoable = action in REVERSIBLE and choice.referral is None and choice.bank is None
     fields: dict[str, Any] = choice.model_dump(
         exclude={"outcome", "action", "scopes", "hold_s", "context", "bank"}

@@ -321,3 +321,10 @@ def test_every_outcome_has_reasons_and_every_reason_an_outcome() -> None:
 
     assert {one for reason in REASONS.values() for one in reason.outcomes} == outcomes
     assert set(reasons_for("no_decision_stream_ended")) == {"PROCESS.NOT_SEEN"}
+
+
+@pytest.mark.parametrize("action", ["hold", "limit_reach", "cut_and_suspend"])
+def test_a_hold_ends_when_the_rules_say_so_where_nobody_says_for_how_long(action: str) -> None:
+    made = ruled(case(), somebody(), **(CUT | {"action": action}), rules=Rules(hold_s=90.0))
+
+    assert made.expires_at == utc_text(NOW_S + 90)
