@@ -21,6 +21,7 @@ from streamguard.adapters.system_clock import SystemClock
 from streamguard.admin.api import AdminApi
 from streamguard.admin.token import ensure_token
 from streamguard.app import writing
+from streamguard.checkpoints import checkpointing
 from streamguard.core.banks import Banks
 from streamguard.core.crew import CrewRules
 from streamguard.core.hubs import HubRule
@@ -62,6 +63,7 @@ async def run(settings: Settings, stop: Stop) -> None:
     meter.watch("streams_configured", "Streams to be screened.", lambda: len(registry.wanted()))
     with (
         SqliteLog(settings.log.file) as event_log,
+        checkpointing(settings.log.file),
         banks.watched(meter),
         uploading(vault, meter),
         purging(vault, settings.evidence, meter),
