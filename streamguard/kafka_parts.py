@@ -5,8 +5,9 @@ without their library everything else works.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
 
 from streamguard.adapters.outbox_values import OutboxValues
 from streamguard.adapters.prometheus_meter import PrometheusMeter
@@ -38,16 +39,23 @@ async def publishing(settings: Settings, meter: PrometheusMeter) -> AsyncIterato
         ConfigError: the file of certificates cannot be used.
         LogUnavailable: the log cannot be opened.
     """
-    outbox = SqliteOutbox(settings.log.file)
-    try:
+    with closing(SqliteOutbox(settings.log.file)) as outbox, _counted(settings.log.file, meter):
         publisher = _publisher(settings.kafka, outbox, meter)
         publisher.start()
         try:
             yield publisher
         finally:
             await asyncio.to_thread(publisher.stop, settings.worker.stop_timeout_s)
-    finally:
-        outbox.close()
+
+
+@contextmanager
+def _counted(file: Path, meter: PrometheusMeter) -> Iterator[None]:
+    """Count what became of records, over a connection of its own: the publisher never waits."""
+    with (
+        closing(SqliteOutbox(file)) as outbox,
+        OutboxValues(meter.registry, list(Topic), outbox.tally).counting(),
+    ):
+        yield
 
 
 def _publisher(section: KafkaSection, outbox: SqliteOutbox, meter: PrometheusMeter) -> Publisher:
@@ -55,7 +63,6 @@ def _publisher(section: KafkaSection, outbox: SqliteOutbox, meter: PrometheusMet
     options = kafka_options(section)
     brokers = {spec.name: KafkaProducer(options, spec) for spec in _topic_specs(section)}
     publisher = Publisher(outbox, brokers, SystemClock(), KafkaMeter(meter.registry))
-    OutboxValues(meter.registry, list(brokers), outbox.tally)
     meter.watch("kafka_backlog", "Events that Kafka has not acknowledged.", publisher.backlog)
     meter.watch(
         "kafka_connected",

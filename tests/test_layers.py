@@ -38,6 +38,8 @@ NOT_IN_CORE = {
 }
 MAY_CATCH_ALL = {
     "adapters/onnx_classifier.py",  # the library raises bare Exceptions of its own
+    "adapters/outbox_values.py",  # a thread of `run`, as below
+    "checkpoints.py",  # as below
     "evidence_follow.py",  # a thread of `run` that ends is never seen again: it tells and goes on
     "evidence_purge.py",  # as above
     "evidence_upload.py",  # as above

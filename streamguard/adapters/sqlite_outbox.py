@@ -53,11 +53,8 @@ INSERT INTO dead (offset, id, topic, problem, buried_s, body) VALUES (?, ?, ?, ?
 ON CONFLICT (offset) DO NOTHING
 """
 _BACKLOG = """
-SELECT count(*) FROM events
-WHERE topic = ?1 AND offset >= ifnull((SELECT next_offset FROM delivery WHERE topic = ?1), 1)
-AND NOT EXISTS (
-    SELECT 1 FROM ahead WHERE topic = ?1 AND ahead.key = events.key AND next_offset > events.offset
-)
+SELECT ifnull((SELECT committed - acknowledged FROM tally WHERE topic = ?1), 0)
+    - (SELECT count(*) FROM dead WHERE topic = ?1)
 """
 _GONE_AGAIN = """
 SELECT count(*) FROM events
@@ -170,7 +167,10 @@ class SqliteOutbox:
         reach("bury_committed")
 
     def backlog(self, topic: str) -> int:
-        """Count the records of a topic that are not acknowledged."""
+        """Tell by the account how many records of a topic are neither acknowledged nor dead.
+
+        It takes microseconds, however many there are; `tally` counts them.
+        """
         ((count,),) = self._file.rows(_BACKLOG, (topic,))
         return int(count)
 

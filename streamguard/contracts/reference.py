@@ -136,7 +136,7 @@ def _counted() -> Iterator[tuple[str, str, str, str]]:
     meter.reconnected(ANY)
     meter.describe_model(ANY, ANY, ANY)
     KafkaMeter(meter.registry).failed(ANY)
-    OutboxValues(meter.registry, list(Topic), lambda _: Tally(0, 0, 0, 0))
+    OutboxValues(meter.registry, list(Topic), lambda _: Tally(0, 0, 0, 0)).count()
     show_discovery(meter.registry, [ServerFigures(ANY, bool, int, int)])
     for metric in meter.registry.collect():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name

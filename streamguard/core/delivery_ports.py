@@ -80,7 +80,7 @@ class Outbox(Protocol):
         ...
 
     def backlog(self, topic: str) -> int:
-        """Count the records of a topic that are not acknowledged."""
+        """Tell how many records of a topic are neither acknowledged nor dead; at no cost."""
         ...
 
 

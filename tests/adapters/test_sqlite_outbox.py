@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.made_events import number_in_record, opened
+from streamguard.adapters import sqlite_outbox
 from streamguard.adapters.dead_letters import DeadLetters
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
@@ -114,6 +115,15 @@ def test_the_backlog_is_what_lies_at_the_place_and_after(
     outbox.acknowledge(COVERAGE, Position(3), outbox.read(COVERAGE, 1, 2))
     assert outbox.backlog(COVERAGE) == 1
     assert outbox.backlog(FLAGS) == 0
+
+
+def test_the_backlog_is_told_without_counting_what_waits(outbox: SqliteOutbox) -> None:
+    asked = f"EXPLAIN QUERY PLAN {sqlite_outbox._BACKLOG}"
+
+    plan = [step for *_, step in outbox._file.rows(asked, (FLAGS,))]
+
+    assert plan
+    assert [step for step in plan if "events" in step] == []
 
 
 def test_a_buried_record_is_kept_whole_with_the_first_reason_and_survives_pruning(
@@ -267,6 +277,7 @@ def test_what_was_committed_is_acknowledged_waits_or_is_dead(
                 log.prune(NOW_S + 9, {FLAGS: 1.0}, has_broker=True)
         tally = outbox.tally(FLAGS)
         assert tally.committed == tally.acknowledged + tally.waiting + tally.dead == n_flags
+        assert outbox.backlog(FLAGS) == tally.waiting
     log.close()
     outbox.close()
 

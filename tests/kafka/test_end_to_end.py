@@ -84,13 +84,14 @@ def test_a_flag_of_a_live_stream_is_read_from_kafka_by_somebody_else(
         for topic in Topic:
             run.wait_for(run.log, event="delivery_runs", topic=str(topic))
         answers = {path: run.get(path) for path in ("/readyz", "/readyz/kafka", "/metrics")}
+        until(lambda: outbox_records(run.get("/metrics")[1], Topic.FLAGS)["acknowledged"] > 0)
+        shown = outbox_records(run.get("/metrics")[1], Topic.FLAGS)
         code = run.stop()
 
     assert code == 0
     assert answers["/readyz"] == answers["/readyz/kafka"] == (200, "ok\n")
     assert "streamguard_ingest_to_ack_seconds_count 1.0" in answers["/metrics"][1]
     assert "streamguard_kafka_connected 1.0" in answers["/metrics"][1]
-    shown = outbox_records(answers["/metrics"][1], Topic.FLAGS)
     assert shown["committed"] == shown["acknowledged"] + shown["waiting"] + shown["dead"] > 0
     assert first.key == first.headers["ce_partitionkey"] == "lobby"
     assert first.headers["ce_type"] == EventType.FLAG_OPENED
