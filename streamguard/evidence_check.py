@@ -17,6 +17,7 @@ from streamguard.core.errors import (
 )
 from streamguard.evidence_parts import key_files, open_vault
 from streamguard.evidence_section import EvidenceSection
+from streamguard.vault.collecting import Authority
 from streamguard.vault.custody_file import CUSTODY, Head
 from streamguard.vault.folder import Store
 from streamguard.vault.spool import waiting
@@ -46,6 +47,8 @@ def checked_evidence(section: EvidenceSection, deployment: str) -> Iterator[Chec
         yield warn("keys", what, "make it readable for its owner alone (chmod 600)")
     if vault.folder.store is not None:
         yield _asked(vault, vault.folder.store)
+    if vault.authority is not None:
+        yield _stamped(vault.authority)
 
 
 def proven(section: EvidenceSection, deployment: str) -> tuple[Vault, str]:
@@ -94,6 +97,16 @@ def _chain_of(vault: Vault) -> tuple[Ledger, Head | None]:
 
 def _is_open(file: Path) -> bool:
     return file.exists() and bool(file.stat().st_mode & 0o077)
+
+
+def _stamped(authority: Authority) -> Check:
+    """Have something stamped that is no evidence."""
+    try:
+        authority.stamp(PROBED)
+    except EvidenceUnavailable as error:
+        remedy = "look at [evidence] timestamp_url and timestamp_roots_file; stamps come later"
+        return fail_by("time stamps", error, remedy)
+    return ok("time stamps", "the authority gives them, and is trusted")
 
 
 def _asked(vault: Vault, store: Store) -> Check:

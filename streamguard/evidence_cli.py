@@ -27,6 +27,7 @@ def add_evidence_verbs(verbs: Verbs) -> None:
     _add_purge(inner)
     _add_upload(inner)
     _add_mend(inner)
+    _add_stamp(inner)
 
 
 def _add_list(verbs: Verbs) -> None:
@@ -196,6 +197,17 @@ def _add_mend(verbs: Verbs) -> None:
         "--begin", metavar="PLAN", help="do what the plan of this name says; it is told without"
     )
     _add_who(mend)
+
+
+def _add_stamp(verbs: Verbs) -> None:
+    stamp = add_verb(
+        verbs,
+        "stamp",
+        "evidence_verbs.stamp_waiting",
+        "have time-stamped what has no stamp, as what `screen` kept; `run` does it by itself",
+        "streamguard evidence stamp --config streamguard.toml",
+    )
+    _add_place(stamp)
 
 
 def _day(text: str) -> str:

@@ -17,7 +17,7 @@ from streamguard.core.manifest import AccessPolicy
 from streamguard.core.retention import Retention
 from streamguard.evidence_section import EvidenceSection
 from streamguard.toml_file import read_toml
-from streamguard.vault.collecting import Collector
+from streamguard.vault.collecting import Authority, Collector
 from streamguard.vault.folder import Folder, Store
 from streamguard.vault.keys import KeyFiles, Keys
 from streamguard.vault.vault import Vault
@@ -39,6 +39,17 @@ def _store(section: EvidenceSection) -> Store | None:
     if file and not all(isinstance(value, str) for value in options.values()):
         raise ConfigError(f"{file}: each option of the store is a text")
     return ObjectStore(section.store, options)
+
+
+def _authority(section: EvidenceSection) -> Authority | None:
+    """Name who is asked for time stamps, if anybody is; only then what that needs is loaded."""
+    if section.timestamp_url is None and section.timestamp_roots_file is None:
+        return None
+    if section.timestamp_url is None or section.timestamp_roots_file is None:
+        raise ConfigError("[evidence] timestamp_url and timestamp_roots_file go together")
+    from streamguard.adapters.timestamp_authority import TimestampAuthority  # noqa: PLC0415  # 20 ms
+
+    return TimestampAuthority(section.timestamp_url, section.timestamp_roots_file)
 
 
 def key_files(section: EvidenceSection, root: Path) -> KeyFiles:
@@ -80,6 +91,12 @@ def open_vault(
     folder = Folder(root, _store(section))
     policy = AccessPolicy(section.roles, section.two_person_export)
     collector = Collector(
-        deployment, __version__, config_sha256, policy, retention_of(section), clock_error_ms
+        deployment,
+        __version__,
+        config_sha256,
+        policy,
+        retention_of(section),
+        clock_error_ms,
+        _authority(section),
     )
     return Vault(folder, Keys(files), collector, SystemClock())

@@ -11,6 +11,9 @@ from pydantic import Field
 from streamguard.section import Section
 
 StoreUrl = Annotated[str, Field(pattern=r"^(s3|gs|az|file)://[A-Za-z0-9._/-]+$", max_length=900)]
+TimestampUrl = Annotated[
+    str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._/-]*)?$", max_length=900)
+]
 Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
@@ -35,6 +38,12 @@ class EvidenceSection(Section):
     store_options_file: Path | None = None
     """Options and credentials of that store, TOML, by obstore's names, as access_key_id; without it
     they come from what the cloud gives its machines."""
+    timestamp_url: TimestampUrl | None = None
+    """A time-stamping authority (RFC 3161, by HTTP) that is sent the hash of each manifest, and
+    whose token becomes part of it: nobody, with whatever keys, can date evidence back. Without it
+    manifests have no time stamp."""
+    timestamp_roots_file: Path | None = None
+    """Certificates that its tokens have to lead to, PEM; those of former authorities after them."""
     rejected_days: Days = 7.0
     """How long evidence is kept after somebody found no breach in it, days."""
     unreviewed_days: Days = 30.0

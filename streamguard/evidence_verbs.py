@@ -21,6 +21,7 @@ from streamguard.vault.encrypting import read_recipients
 from streamguard.vault.export import Order, approve, export, plain_name
 from streamguard.vault.purge import Due, erase, plan_purge
 from streamguard.vault.spool import upload
+from streamguard.vault.stamping import Stamper
 from streamguard.vault.vault import Vault
 
 SHOWN = ("evidence_id", "state", "class", "delete_after", "stream_id")
@@ -185,6 +186,15 @@ def upload_waiting(arguments: argparse.Namespace) -> int:
     if vault.folder.store is None:
         raise ConfigError("there is no other store: [evidence] store names one")
     print(f"{upload(vault)} parts are in the store now")
+    return 0
+
+
+def stamp_waiting(arguments: argparse.Namespace) -> int:
+    """Have stamped what has no time stamp."""
+    vault = vault_of(arguments)
+    if vault.authority is None:
+        raise ConfigError("nobody is asked for time stamps: [evidence] timestamp_url names who is")
+    print(f"{Stamper(vault, settled_s=0.0).step()} time stamps were given")
     return 0
 
 

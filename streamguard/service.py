@@ -29,6 +29,7 @@ from streamguard.crew_parts import crew_of, kept_in, source_of, starter, told_by
 from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
 from streamguard.evidence_follow import following
 from streamguard.evidence_purge import purging
+from streamguard.evidence_stamp import stamping
 from streamguard.evidence_upload import uploading
 from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
@@ -66,6 +67,7 @@ async def run(settings: Settings, stop: Stop) -> None:
         checkpointing(settings.log.file),
         banks.watched(meter),
         uploading(vault, meter),
+        stamping(vault, meter),
         purging(vault, settings.evidence, meter),
         following(vault, settings.log.file, meter),
     ):

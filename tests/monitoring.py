@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import certifi
+
 from tests.processes import ROOT, Running
 from tests.servers import HOST, refusing_port
 
@@ -37,6 +39,8 @@ def exporting(directory: Path) -> Iterator[Running]:
         f"[log]\nfile = '{directory / 'events.db'}'\n"
         f"[evidence]\ndirectory = '{directory / 'evidence'}'\n"
         f"store = '{(directory / 'elsewhere').as_uri()}'\n"
+        f"timestamp_url = 'http://{HOST}:{refusing_port()}'\n"
+        f"timestamp_roots_file = '{certifi.where()}'\n"
     )
     with Running("run", "--config", config, cwd=directory) as running:
         running.wait_for(running.log, event="source_lost")

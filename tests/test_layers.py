@@ -42,6 +42,7 @@ MAY_CATCH_ALL = {
     "checkpoints.py",  # as below
     "evidence_follow.py",  # a thread of `run` that ends is never seen again: it tells and goes on
     "evidence_purge.py",  # as above
+    "evidence_stamp.py",  # as above
     "evidence_upload.py",  # as above
     "review_banking.py",  # one clip that breaks a library is on record, and holds no other up
     "runtime/collecting.py",  # a bug there costs the evidence, not the flag

@@ -131,6 +131,18 @@ FOR_ALL = AccessPolicy()
 """Nothing is laid down."""
 
 
+PLACED = (
+    "number",
+    "revision",
+    "created_at",
+    "prev_manifest_sha256",
+    "key_id",
+    "signature",
+    "timestamp_token",
+)
+"""Fields of a manifest by which it has its place among the others."""
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The state of an evidence after parts were added; the newest one names all its parts.
 
@@ -144,8 +156,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     stream_context: of which publish it is.
     case_id:  of the case that was decided on last with this evidence on the table.
     retention: how long it was to be kept then.
-    timestamp_token: RFC 3161, base64 of DER, over what was signed; of an authority that the
-        deployment asks by itself.
+    timestamp_token: RFC 3161, base64 of DER, over `stamped`: an authority's word that all this
+        was there by then. It comes with a manifest of its own, of the same parts.
 
     A field that says nothing is left out, also of what is hashed and signed.
     """
@@ -176,6 +188,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     def signed(self) -> bytes:
         """Give the bytes that the signature is of: all but itself, and what was made of it."""
         return unsigned(self, "signature", "timestamp_token")
+
+    @property
+    def stamped(self) -> bytes:
+        """Give what a time stamp is of: all that it says of the evidence, wherever it stands."""
+        return unsigned(self, *PLACED)
 
     @property
     def content(self) -> bytes:

@@ -24,6 +24,7 @@ from streamguard.vault.custody_file import CUSTODY, HEAD, Head
 from streamguard.vault.folder import DAMAGED, GROWING, KEY, read_file
 from streamguard.vault.growing import GrowingReader, is_growing
 from streamguard.vault.keys import Keys
+from streamguard.vault.stamping import stamp_problem
 from streamguard.vault.vault import Vault
 
 
@@ -195,6 +196,8 @@ def _check_manifests(
                 yield Problem(where, "is not the one that the custody names")
             if not vault.keys.is_signed(manifest.key_id, manifest.signature, manifest.signed):
                 yield Problem(where, "is not signed by a key of ours")
+            if problem := stamp_problem(vault, manifest):
+                yield Problem(where, f"its time stamp {problem}")
             yield from _check_place(where, manifest, number, before, entry)
             named[entry.evidence_id] = manifest
         before, number = str(entry.detail.get("manifest_sha256")), number + 1

@@ -6,6 +6,7 @@ Rule: it holds no lock and writes no custody: whoever calls it does.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -43,6 +44,7 @@ class Collector:
     policy: who may see what is collected.
     retention: how long it is kept.
     clock_error_ms: says by how much the clock may be off UTC; None where nobody knows.
+    authority: who is asked for time stamps; None for nobody.
     """
 
     deployment: str
@@ -51,6 +53,7 @@ class Collector:
     policy: AccessPolicy = FOR_ALL
     retention: Retention = USUAL
     clock_error_ms: Callable[[], int | None] = lambda: None
+    authority: "Authority | None" = None
 
 
 def require_same(before: Manifest, subject: Subject) -> None:
@@ -159,6 +162,31 @@ def make_manifest(
     )
     placed = _placed(ledger, made)
     return msgspec.structs.replace(placed, signature=keys.sign(placed.signed))
+
+
+def make_stamped(making: Making, ledger: Ledger, before: Manifest, token: str) -> Manifest:
+    """Make the manifest that has a time stamp of what the one before it says, signed."""
+    keys = making.keys
+    changed = msgspec.structs.replace(
+        before,
+        created_at=instant(making.at_s),
+        key_id=keys.signing_id,
+        timestamp_token=token,
+    )
+    placed = _placed(ledger, changed)
+    return msgspec.structs.replace(placed, signature=keys.sign(placed.signed))
+
+
+class Authority(Protocol):
+    """Says that something was there by now; in any thread."""
+
+    def stamp(self, content: bytes) -> str:
+        """Give a token of a time stamp; raises EvidenceUnavailable."""
+        ...
+
+    def problem_with(self, token: str, content: bytes) -> str | None:
+        """Say what is wrong with a token of this content; None where nothing is."""
+        ...
 
 
 def _keeping(making: Making, standing: Standing | None) -> Keeping:

@@ -7,9 +7,10 @@ encrypted for those whom it is meant for; then nothing plain of it reaches a dis
     parts/                      the clips and stills, and the last event of the flag
     manifests/                  each state of the evidence
     custody.jsonl               who had it in hand, up to this export
-    signed/                     what each signature is of, the signature, and the public keys
+    signed/                     what signatures and time stamps are of, these, and the public keys
 """
 
+import base64
 import hashlib
 import os
 from contextlib import ExitStack
@@ -51,6 +52,13 @@ What it is: manifests/ (the last one names all parts). Who had it in hand: custo
    another way than this archive: SHA-256 of the PEM files here:
 
 {keys}
+
+3. Check since when it was there, by another's word. Of a manifest with a time stamp (RFC 3161),
+   signed/ holds what was stamped (.stamped) and the token (.tst); ROOTS.pem is the root certificate
+   of the authority, from that authority itself:
+
+     openssl ts -verify -data signed/NAME.stamped -in signed/NAME.tst -token_in -CAfile ROOTS.pem
+     openssl ts -reply -in signed/NAME.tst -token_in -token_out -text
 """
 
 
@@ -174,6 +182,9 @@ def _write_manifest(vault: Vault, number: int, evidence_id: str, archive: ZipFil
     name = f"manifest-{number:012d}"
     archive.writestr(f"manifests/{name}.json", content)
     _write_signed(archive, name, manifest.signed, manifest.signature)
+    if manifest.timestamp_token:
+        archive.writestr(f"signed/{name}.stamped", manifest.stamped)
+        archive.writestr(f"signed/{name}.tst", base64.b64decode(manifest.timestamp_token))
     return manifest.key_id
 
 

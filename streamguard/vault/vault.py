@@ -8,6 +8,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from streamguard.adapters.failpoint import reach
 from streamguard.core.custody import (
@@ -30,9 +31,11 @@ from streamguard.core.manifest import (
 )
 from streamguard.core.ports import Clock
 from streamguard.vault.collecting import (
+    Authority,
     Collector,
     Making,
     make_manifest,
+    make_stamped,
     require_same,
     store_parts,
 )
@@ -105,21 +108,8 @@ class Vault:
             items = store_parts(self.folder, self.keys, subject, parts, before)
             making = Making(self._collector, self.keys, self.clock.wall())
             manifest = make_manifest(making, chain.ledger, subject, before, items)
-            path = self.folder.manifest(manifest.number, manifest.evidence_id)
-            write_whole(path, manifest.content)
-            reach("evidence_manifest_written")
-            detail: Detail = {
-                "manifest_sha256": manifest.sha256,
-                "sha256": tuple(item.sha256 for item in items),
-            }
-            chain.append(
-                subject.evidence_id,
-                "collect",
-                detail,
-                actor=self.actor,
-                purpose="a case was decided" if subject.case_id else "a flag was opened",
-            )
-            reach("evidence_collected")
+            purpose = "a case was decided" if subject.case_id else "a flag was opened"
+            self._put(chain, manifest, items, purpose)
         kept = tuple(
             Artifact(
                 uri=self.folder.uri(subject.evidence_id, item.name),
@@ -128,9 +118,47 @@ class Vault:
             )
             for item in items
         )
-        size = len(manifest.content)
+        path, size = self._path(manifest), len(manifest.content)
         named = Artifact(uri=path.as_uri(), sha256=manifest.sha256, size_bytes=size)
         return Kept(kept, named)
+
+    @property
+    def authority(self) -> Authority | None:
+        """Give who is asked for time stamps."""
+        return self._collector.authority
+
+    def stamp(self, before: Manifest, token: str) -> bool:
+        """Put a time stamp to the newest manifest of an evidence; False where it is not any more.
+
+        Raises:
+            EvidenceUnavailable: it cannot be stored.
+        """
+        with self._collecting() as chain:
+            standing = chain.ledger.evidence.get(before.evidence_id)
+            if (
+                standing is None
+                or standing.state != "kept"
+                or standing.manifest_sha256 != before.sha256
+            ):
+                return False
+            making = Making(self._collector, self.keys, self.clock.wall())
+            manifest = make_stamped(making, chain.ledger, before, token)
+            self._put(chain, manifest, (), "a time stamp was given")
+        return True
+
+    def _put(self, chain: Chain, manifest: Manifest, items: Sequence[Item], purpose: str) -> None:
+        """Write a manifest, and what was collected with it on record."""
+        write_whole(self._path(manifest), manifest.content)
+        reach("evidence_manifest_written")
+        detail: Detail = {
+            "manifest_sha256": manifest.sha256,
+            "sha256": tuple(item.sha256 for item in items),
+        }
+        chain.append(manifest.evidence_id, "collect", detail, actor=self.actor, purpose=purpose)
+        reach("evidence_collected")
+
+    def _path(self, manifest: Manifest) -> Path:
+        return self.folder.manifest(manifest.number, manifest.evidence_id)
 
     def note(
         self, evidence_id: str, action: Action, detail: Detail, *, actor: str, purpose: str

@@ -22,6 +22,17 @@ BEGIN, END = "-----BEGIN PUBLIC KEY-----\n", "\n-----END PUBLIC KEY-----\n"
 UNSIGNED = ("hash", "signature", "timestamp_token")
 """What is made of the rest, and so not signed with it."""
 
+PLACED = (
+    "number",
+    "revision",
+    "created_at",
+    "prev_manifest_sha256",
+    "key_id",
+    "signature",
+    "timestamp_token",
+)
+"""Fields of a manifest that a time stamp is not of: by them it has its place among the others."""
+
 
 def canonical(value: Any) -> bytes:
     """Write JSON as it was hashed: RFC 8785, with keys of plain letters and whole numbers."""
@@ -82,6 +93,7 @@ def manifest_problems(
         manifest = json.loads(path.read_bytes())
         yield from form_problems(path.name, manifest, path.read_bytes())
         yield from signed_problems(directory, path.stem, manifest, expected)
+        yield from stamp_problems(directory, path.stem, manifest, expected)
         manifests.append(manifest)
 
 
@@ -104,6 +116,18 @@ def signed_problems(directory: Path, name: str, value: Any, expected: set[Path])
         yield f"signed/{signature.name}: another signature than its value has"
     if key_id(pem.read_bytes()) != value["key_id"]:
         yield f"signed/{pem.name}: another key than its name says"
+
+
+def stamp_problems(directory: Path, name: str, manifest: Any, expected: set[Path]) -> Iterator[str]:
+    """Look whether what lies in signed/ for `openssl ts` is of this manifest, and its stamp."""
+    if "timestamp_token" not in manifest:
+        return
+    stamped, token = (directory / "signed" / f"{name}.{each}" for each in ("stamped", "tst"))
+    expected.update((stamped, token))
+    if stamped.read_bytes() != canonical(without(manifest, PLACED)):
+        yield f"signed/{stamped.name}: not what was stamped"
+    if token.read_bytes() != base64.b64decode(manifest["timestamp_token"], validate=True):
+        yield f"signed/{token.name}: another time stamp than its manifest has"
 
 
 def key_id(pem: bytes) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import FOR_ALL, AccessPolicy
 from streamguard.vault.checking import Checked, Problem, check
-from streamguard.vault.collecting import Collector
+from streamguard.vault.collecting import Authority, Collector
 from streamguard.vault.folder import Folder, Store
 from streamguard.vault.keys import KeyFiles, Keys
 from streamguard.vault.vault import Vault
@@ -35,10 +35,11 @@ def made_vault(
     clock: FakeClock | None = None,
     store: Store | None = None,
     policy: AccessPolicy = FOR_ALL,
+    authority: Authority | None = None,
 ) -> Vault:
     keys = Keys(KeyFiles.beside(directory))
     folder = Folder(directory, store)
-    collector = Collector("studio", "0.1.0", CONFIG_SHA256, policy)
+    collector = Collector("studio", "0.1.0", CONFIG_SHA256, policy, authority=authority)
     return Vault(folder, keys, collector, clock or FakeClock())
 
 
