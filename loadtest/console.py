@@ -25,12 +25,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--opened", type=int, default=24, help="cases opened in the browser")
     parser.add_argument("--cases", type=int, default=2_000, help="cases that reviewers decide")
     parser.add_argument("--banked", type=int, default=24, help="decisions that bank evidence")
+    parser.add_argument("--evidence-s", type=float, default=10.0, help="how long each of them is")
     parser.add_argument("--json", action="store_true", help="the default: one object, last line")
     options = parser.parse_args(arguments)
     measure: dict[str, Callable[[], dict[str, Any]]] = {
         "screen": lambda: console_screen.measured(options.flags, options.opened),
         "reviewers": lambda: console_reviewers.measured(_plan(options.cases)),
-        "banking": lambda: console_banking.measured(options.banked),
+        "banking": lambda: console_banking.measured(options.banked, options.evidence_s),
     }
     figures: dict[str, Any] = {}
     for part in options.part or PARTS:

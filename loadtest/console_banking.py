@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.admin_churn import admin_of
-from loadtest.cached_video import cached_video, digest_of
 from loadtest.console_log import BankingLog
 from loadtest.console_people import Client, signed_in
+from loadtest.console_scenes import SCENE_S, broadcast_of, programme_of, scene_of
 from loadtest.console_stage import ConsoleStage, flag, footage
-from loadtest.contents import made_video
-from loadtest.encoding import ffmpeg
 from loadtest.live import quantiles
-from loadtest.made_contents import Made
-from loadtest.programs import CACHE, output_of, running, streamguard
+from loadtest.programs import output_of, running, streamguard
 from loadtest.rtmp import RtmpServer, find_nginx, rtmp_server
+from streamguard.core.cases import entry_of_case
 
 MAX_LIVE_S = 5.0
 """The bar, of 95 % of the decisions: from the decision to the last of the workers, seconds."""
@@ -31,16 +29,6 @@ MAX_LIVE_S = 5.0
 JUDGED_FROM = 20
 N_STREAMS, N_WORKERS = 4, 2
 BANK = "reviewed"
-GENERATORS = (
-    *("platformer", "maze", "road", "pool-table", "board-game", "slides", "newscast"),
-    *("code-editor", "landscape", "city", "fly-over", "crowd"),
-)
-"""Of pictures with enough in them to be found again."""
-
-SEED = 9_000
-SCENE_S = 4.0
-"""Two keyframes."""
-
 BEHIND_S = 10.0
 """How long after a scene's end it counts as shown on all streams: they join within a few seconds,
 and begin one after another."""
@@ -76,15 +64,16 @@ class _Stage:
     began_s: float
 
 
-def measured(n_banked: int) -> dict[str, Any]:
-    """Bank the evidence of so many cases, one after another."""
-    scenes = [_scene(number) for number in range(n_banked + 1)]
+def measured(n_banked: int, evidence_s: float) -> dict[str, Any]:
+    """Bank the evidence of so many cases, one after another; each is a clip of so many seconds."""
+    scenes = [scene_of(number, evidence_s) for number in range(n_banked + 1)]
+    clips = [broadcast_of(scene, evidence_s) for scene in scenes[:-1]]
     with tempfile.TemporaryDirectory() as name, _running(Path(name), scenes) as stage:
         reviewer = signed_in(stage.console, [("banker", "reviewer", "*")])[0]
         rounds = []
-        for number, scene in enumerate(scenes[:-1]):
+        for number, clip in enumerate(clips):
             _wait_shown(stage.began_s, number)
-            rounds.append(_round(stage, reviewer, number, scene))
+            rounds.append(_round(stage, reviewer, number, clip))
         workers = _workers(stage)
         reviewer.close()
     found = [times for times in rounds if len(times) == N_STREAMS]
@@ -99,6 +88,7 @@ def measured(n_banked: int) -> dict[str, Any]:
     )
     return {
         "banked": n_banked,
+        "evidence_s": evidence_s,
         "streams": N_STREAMS,
         "workers_that_have_streams": len(workers),
         "not_found_everywhere": n_banked - len(found),
@@ -111,7 +101,7 @@ def measured(n_banked: int) -> dict[str, Any]:
 @contextmanager
 def _running(folder: Path, scenes: Sequence[Path]) -> Iterator[_Stage]:
     """Publish the scenes, all but the last one, and have them screened and reviewed."""
-    programme = _programme(scenes[:-1])
+    programme = programme_of(scenes[:-1])
     bank = folder / BANK
     output_of(streamguard("bank", "build", bank, scenes[-1], "--policy", "LOAD-TEST"))
     more = f'[bank]\npaths = ["{bank}"]'
@@ -131,11 +121,11 @@ def _running(folder: Path, scenes: Sequence[Path]) -> Iterator[_Stage]:
         yield _Stage(console, log, printed, began_s)
 
 
-def _round(stage: _Stage, reviewer: Client, number: int, scene: Path) -> list[float]:
+def _round(stage: _Stage, reviewer: Client, number: int, clip: Path) -> list[float]:
     """Confirm a case and bank it; give how long after that each stream was flagged, seconds."""
     code = f"BANKED-{number}"
     event = flag(f"case-{number}", "P0", code)
-    stage.console.keep(event, footage(scene))
+    stage.console.keep(event, footage(clip))
     stage.console.tell(event)
     given = reviewer.post("/api/v1/claim")["case"]
     reviewer.post(
@@ -143,7 +133,7 @@ def _round(stage: _Stage, reviewer: Client, number: int, scene: Path) -> list[fl
         token=given["token"],
         outcome="confirmed",
         reason_code="TVEC.ATTACK_LIVE",
-        banking={"bank": BANK, "entry": f"reviewed-{number}"},
+        banking={"bank": BANK, "entry": entry_of_case(given["case_id"])},
     )
     took_s = stage.log.took_s(given["case_id"], code, N_STREAMS, PATIENCE_S)
     said = " ".join(f"{one * 1000:.0f}" for one in took_s)
@@ -162,22 +152,6 @@ def _wait_shown(began_s: float, number: int) -> None:
     """Wait until every stream has shown a scene."""
     left_s = began_s + (number + 1) * SCENE_S + BEHIND_S - time.monotonic()
     time.sleep(max(PAUSE_S, left_s))
-
-
-def _scene(number: int) -> Path:
-    return made_video(Made(GENERATORS[number % len(GENERATORS)], SEED + number, SCENE_S))
-
-
-def _programme(scenes: Sequence[Path]) -> Path:
-    """Join scenes, which are encoded alike, without encoding them anew."""
-    name = f"banking-{digest_of([scene.name for scene in scenes])}.mp4"
-
-    def make(out: Path) -> None:
-        listed = out.with_suffix(".txt")
-        listed.write_text("".join(f"file '{scene.absolute()}'\n" for scene in scenes))
-        ffmpeg("-f", "concat", "-safe", "0", "-i", listed, "-c", "copy", out)
-
-    return cached_video(CACHE / "made" / name, make)
 
 
 def _configuration(folder: Path, server: RtmpServer) -> str:

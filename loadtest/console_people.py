@@ -7,10 +7,9 @@ console is not there is one too.
 import re
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
 
@@ -92,47 +91,46 @@ class Client:
 
 
 class Listener:
-    """Hears what the console sends to open pages; a context manager."""
+    """Hears what the console sends to an open page."""
 
     def __init__(self, client: Client, wanted: re.Pattern[str]) -> None:
         """wanted: what is listened for; when each such text was first heard is noted."""
         self._client = client
         self._wanted = wanted
-        self._thread = threading.Thread(target=self._listen)
-        self._is_over = threading.Event()
         self.heard_s: dict[str, float] = {}
         """By text, seconds since 1970 UTC."""
-        self.n_messages = 0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._is_over.set()
-        self._thread.join()
-
-    def _listen(self) -> None:
+    def listen(self, is_over: threading.Event) -> None:
+        """Listen until it is over, and the console has said something once more."""
         url = f"{self._client.url}/events"
         with httpx.Client(headers=self._client.headers, timeout=TIMEOUT_S) as http:
-            while not self._is_over.is_set():
+            while not is_over.is_set():
                 with suppress(httpx.TransportError), http.stream("GET", url) as answer:
                     answer.raise_for_status()
                     for line in answer.iter_lines():
                         self._note(line)
-                        if self._is_over.is_set():
+                        if is_over.is_set():
                             return
 
     def _note(self, line: str) -> None:
         now_s = time.time()
-        self.n_messages += line.startswith("event:")
         for text in set(self._wanted.findall(line)):
             self.heard_s.setdefault(text, now_s)
+
+
+@contextmanager
+def listening(clients: Sequence[Client], wanted: re.Pattern[str]) -> Iterator[list[Listener]]:
+    """Have all of them listen until the end of the `with`."""
+    listeners, is_over = [Listener(client, wanted) for client in clients], threading.Event()
+    threads = [threading.Thread(target=one.listen, args=(is_over,)) for one in listeners]
+    for thread in threads:
+        thread.start()
+    try:
+        yield listeners
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
 
 
 def signed_in(stage: ConsoleStage, wanted: Sequence[tuple[str, str, str]]) -> list[Client]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.console_page import ConsolePage, console_page
-from loadtest.console_people import Client, Listener, signed_in
+from loadtest.console_people import Client, Listener, listening, signed_in
 from loadtest.console_stage import ConsoleStage, Footage, flag, footage
 from loadtest.console_work import Crew, wait_for
 from loadtest.contents import made_video
@@ -56,7 +56,7 @@ def measured(n_flags: int, n_cases: int) -> dict[str, Any]:
         crew = Crew(stage, people, N_OPEN)
         at = (stage.consoles[0].url, "page", MEASURED)
         page = stack.enter_context(console_page(*at))
-        listeners = [stack.enter_context(Listener(one, MEASURED)) for one in people]
+        listeners = stack.enter_context(listening(people, MEASURED))
         stack.enter_context(crew.working())
         told_s = _told(stage, crew, shown, n_flags)
         _wait_heard(told_s, listeners)
