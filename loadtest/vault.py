@@ -137,7 +137,7 @@ def _sealing() -> dict[str, Any]:
     key, content = new_key(), random.Random(2).randbytes(CLIP_BYTES)
     print("sealing", file=sys.stderr)
     with spending() as sealing:
-        stored = [sealed(key, _id(1), number, content) for number in range(N_SEALED)]
+        stored = [bytes(sealed(key, _id(1), number, content)) for number in range(N_SEALED)]
     with spending() as opening:
         for number, each in enumerate(stored):
             opened(key, _id(1), number, each)

@@ -20,8 +20,9 @@ from streamguard.core.event_data import Artifact
 from streamguard.core.kept import MAX_PIECE_BYTES, Ends, Keeper, Kept, Part, Piece, Subject
 from streamguard.core.manifest import Count, Id, Role, Sha256
 
-MAX_PART_BYTES = 256 << 20
-"""Of a part; ten seconds at 100 Mbit/s are 125 MB."""
+MAX_OFFER_BYTES = 48 << 20
+"""Of all parts that are handed over together: as much as a piece of a clip. A still of 8K is 10 MB.
+It is what one worker, whatever became of it, can make the holder of the keys take into memory."""
 
 MAX_PARTS = 16
 MAX_FILES = 9999
@@ -48,7 +49,7 @@ class Described(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     is_original: bool
-    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PART_BYTES)]
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_OFFER_BYTES)]
     transform: Text = ""
     derived_from: Text = ""
     ingest_ms: Milliseconds | None = None
@@ -117,8 +118,8 @@ class VaultPipe:
         Raises:
             EvidenceUnavailable: they cannot be stored, or nobody is there to store them.
         """
-        if any(len(part.content) > MAX_PART_BYTES for part in parts):
-            raise EvidenceUnavailable("a part of this evidence is larger than can be kept")
+        if sum(len(part.content) for part in parts) > MAX_OFFER_BYTES:
+            raise EvidenceUnavailable("the parts of this evidence are larger than can be kept")
         offer = Offer(
             subject.evidence_id,
             subject.stream_id,
@@ -198,9 +199,11 @@ def _answer(end: socket.socket, heard: Heard, keeper: Keeper) -> Answer:
 
 
 def _kept(end: socket.socket, heard: Heard, subject: Subject, keeper: Keeper) -> Kept | None:
-    """Receive what was announced, and have it kept."""
+    """Receive what was announced, unless that is too much, and have it kept."""
     match heard:
         case Offer():
+            if sum(each.size_bytes for each in heard.parts) > MAX_OFFER_BYTES:
+                raise msgspec.ValidationError("more than may be handed over together")
             parts = [
                 Part(
                     each.role,

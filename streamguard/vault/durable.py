@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | bytearray) -> None:
     """Replace a file; its directory is made where it is missing.
 
     Raises:
@@ -64,7 +64,7 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _written_aside(path: Path, content: bytes) -> Path:
+def _written_aside(path: Path, content: bytes | bytearray) -> Path:
     make_directory(path.parent)
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -134,7 +134,7 @@ class Folder:
             return f"{self.store.url}/{evidence_id}/{name}"
         return self.object(evidence_id, name).as_uri()
 
-    def put(self, evidence_id: str, name: str, content: bytes) -> None:
+    def put(self, evidence_id: str, name: str, content: bytes | bytearray) -> None:
         """Store an object; raises OSError."""
         write_whole(self.object(evidence_id, name), content)
 

@@ -34,17 +34,20 @@ def new_key() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
-def sealed(key: bytes, evidence_id: str, number: int, content: bytes) -> bytes:
-    """Encrypt a part of an evidence."""
+def sealed(key: bytes, evidence_id: str, number: int, content: bytes) -> bytearray:
+    """Encrypt a part of an evidence; beside the part there is no more than this in memory."""
     n_fragments = max(1, -(-len(content) // FRAGMENT_BYTES))
     header = HEADER.pack(MAGIC, FRAGMENT_BYTES, n_fragments, len(content))
-    cipher, pieces = AESGCM(key), [header]
+    stored = bytearray(HEADER.size + len(content) + n_fragments * (NONCE_BYTES + TAG_BYTES))
+    stored[: HEADER.size], at, cipher = header, HEADER.size, AESGCM(key)
     for index in range(n_fragments):
         nonce = os.urandom(NONCE_BYTES)
         plain = content[index * FRAGMENT_BYTES : (index + 1) * FRAGMENT_BYTES]
         bound = header + PLACE.pack(UUID(evidence_id).bytes, number, index)
-        pieces += (nonce, cipher.encrypt(nonce, plain, bound))
-    return b"".join(pieces)
+        fragment = nonce + cipher.encrypt(nonce, plain, bound)
+        stored[at : at + len(fragment)] = fragment
+        at += len(fragment)
+    return stored
 
 
 def opened(key: bytes, evidence_id: str, number: int, content: bytes) -> bytes:

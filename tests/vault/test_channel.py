@@ -11,7 +11,15 @@ from structlog.testing import capture_logs
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.event_data import Artifact
 from streamguard.core.kept import Kept, Part, Piece, Subject
-from streamguard.vault.channel import LENGTH, MAX_WORDS_BYTES, Described, Offer, VaultPipe, serve
+from streamguard.vault.channel import (
+    LENGTH,
+    MAX_OFFER_BYTES,
+    MAX_WORDS_BYTES,
+    Described,
+    Offer,
+    VaultPipe,
+    serve,
+)
 from streamguard.vault.recording import Recordings
 from tests.kept import content_of
 from tests.vault.made_vaults import CLIP, STILL, evidence_id, made_vault, part, problems, subject
@@ -124,6 +132,40 @@ def test_a_worker_that_talks_nonsense_is_heard_no_more(
     assert ended == b""
     assert not thread.is_alive()
     assert [line["event"] for line in lines] == ["evidence_offer_invalid"]
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "is_too_much"), [(MAX_OFFER_BYTES, False), (MAX_OFFER_BYTES + 1, True)]
+)
+def test_parts_that_are_too_much_together_are_refused_before_they_are_received(
+    ends: tuple[socket.socket, socket.socket], n_bytes: int, *, is_too_much: bool
+) -> None:
+    """Each of them alone would do."""
+    half = Described("still", "image/jpeg", 0, 0, False, n_bytes // 2)  # noqa: FBT003  # a record
+    rest = Described("still", "image/jpeg", 0, 0, False, n_bytes - n_bytes // 2)  # noqa: FBT003  # as above
+    words = msgspec.msgpack.encode(Offer(evidence_id(1), "a", "b", (half, rest)))
+
+    with capture_logs() as lines:
+        thread = serve(ends[0], Unheard())
+        ends[1].sendall(LENGTH.pack(len(words)) + words)
+        if not is_too_much:
+            ends[1].shutdown(socket.SHUT_WR)  # it waits for what was announced
+        thread.join(DEADLINE_S)
+
+    assert not thread.is_alive()
+    assert [line["event"] for line in lines] == ["evidence_offer_invalid"] * is_too_much
+
+
+def test_a_worker_hands_over_no_more_than_is_taken(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    parts = [
+        part(content=bytes(MAX_OFFER_BYTES // 2)),
+        part(content=bytes(MAX_OFFER_BYTES // 2 + 1)),
+    ]
+
+    with pytest.raises(EvidenceUnavailable, match="larger than can be kept"):
+        VaultPipe(ends[1]).collect(subject(1), parts)
 
 
 def test_words_without_an_end_are_refused_before_they_are_read(

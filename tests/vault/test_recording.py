@@ -1,5 +1,6 @@
 """Clips that grow: on disk encrypted as they come, parts of the evidence when a file is full."""
 
+import tracemalloc
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,23 @@ def test_it_is_on_record_before_the_first_byte_is_on_disk(root: Path) -> None:
         assert (entry.action, entry.evidence_id) == ("collect", evidence_id(1))
         assert items(root) == ()
         assert problems(root) == []
+
+
+def test_a_file_that_becomes_a_part_is_in_memory_no_more_than_twice(root: Path) -> None:
+    """Beside a few pieces: the holder of the keys may make several at a time."""
+    vault, n_pieces, mebibyte = made_vault(root), 24, 1 << 20
+    vault.collect(subject(1), ())
+    path = vault.folder.growing(evidence_id(1), 0)
+    grown(path, [piece(bytes(mebibyte))] * n_pieces, vault.data_key(evidence_id(1)))
+
+    tracemalloc.start()
+    try:
+        seal(vault, evidence_id(1), 0)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most_bytes < (2 * n_pieces + 8) * mebibyte
 
 
 def test_nothing_of_a_clip_is_ever_on_disk_in_plain(root: Path) -> None:
