@@ -13,7 +13,7 @@ from tests.processes import streamguard
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
-N_BEFORE, N_FLAGS, LARGE = 5, 20, {7: 8}
+N_BEFORE, N_FLAGS, LARGE = 5, 2_000, {7: 8}
 REASON = "Kafka will not take it: MessageSizeTooLargeError"
 UNKNOWN = "no dead letter nobody: see `dead-letters list`"
 TOO_LITTLE_BYTES, ENOUGH_BYTES = 2_500, 1_000_000
