@@ -5,12 +5,14 @@ Rule: only processes that keep evidence or look at it import this: it needs the 
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from streamguard import __version__
 from streamguard.adapters.clock_error import clock_error_ms
+from streamguard.adapters.disk_probe import has_room
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
 from streamguard.core.manifest import AccessPolicy
@@ -88,7 +90,7 @@ def open_vault(
     for file in (files.master, files.signing):
         if file.absolute().is_relative_to(root.absolute()):
             raise ConfigError(f"{file}: keep the keys out of the directory of the evidence")
-    folder = Folder(root, _store(section))
+    folder = Folder(root, _store(section), partial(has_room, root))
     policy = AccessPolicy(section.roles, section.two_person_export)
     collector = Collector(
         deployment,

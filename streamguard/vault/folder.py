@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streamguard.core.errors import EvidenceUnavailable
+from streamguard.core.kept import HasRoom
 from streamguard.vault.durable import make_directory, remove, sync_directory, write_whole
 
 KEY = "key.json"
@@ -54,10 +55,22 @@ class Store(Protocol):
 class Folder:
     """The files of one store."""
 
-    def __init__(self, root: Path, store: Store | None = None) -> None:
+    def __init__(
+        self, root: Path, store: Store | None = None, has_room: HasRoom = lambda _: True
+    ) -> None:
         """store: where the parts are kept in the end; None keeps them here."""
         self.root = root.absolute()
         self.store = store
+        self._has_room = has_room
+
+    def require_room(self, n_bytes: int) -> None:
+        """Leave the disk to the event log, which may lie on it, before it is full.
+
+        Raises:
+            EvidenceUnavailable: so many bytes would take what is the log's.
+        """
+        if not self._has_room(n_bytes):
+            raise EvidenceUnavailable("its disk is nearly full, and left to the event log")
 
     def prepare(self) -> None:
         """Make the directory; raises EvidenceUnavailable where it cannot be made."""

@@ -49,7 +49,8 @@ class Recordings:
         """Those whose last write failed, or is under way."""
 
     def collect(self, subject: Subject, parts: Sequence[Part]) -> Kept:
-        """Keep parts of an evidence, as Vault does."""
+        """Keep parts of an evidence, as Vault does, where there is room for them."""
+        self._vault.folder.require_room(sum(len(part.content) for part in parts))
         return self._vault.collect(subject, parts)
 
     def grow(self, subject: Subject, piece: Piece) -> Kept | None:
@@ -60,6 +61,7 @@ class Recordings:
                 piece may be tried again: what is on disk is gone on with.
         """
         evidence_id = subject.evidence_id
+        self._vault.folder.require_room(len(piece.content))
         with self._lock:
             recording = self._open.pop(evidence_id, None)
             self._broken.add(evidence_id)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from uuid import UUID
 
-from streamguard.core.kept import Part, Subject
+from streamguard.core.kept import HasRoom, Part, Subject
 from streamguard.core.manifest import FOR_ALL, AccessPolicy
 from streamguard.vault.checking import Checked, Problem, check
 from streamguard.vault.collecting import Authority, Collector
@@ -36,9 +36,10 @@ def made_vault(
     store: Store | None = None,
     policy: AccessPolicy = FOR_ALL,
     authority: Authority | None = None,
+    has_room: HasRoom = lambda _: True,
 ) -> Vault:
     keys = Keys(KeyFiles.beside(directory))
-    folder = Folder(directory, store)
+    folder = Folder(directory, store, has_room)
     collector = Collector("studio", "0.1.0", CONFIG_SHA256, policy, authority=authority)
     return Vault(folder, keys, collector, clock or FakeClock())
 

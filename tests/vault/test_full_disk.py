@@ -1,13 +1,23 @@
 """A store of evidence on a disk that ends at any of its writes."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from loadtest.made_events import opened
+from streamguard.adapters.disk_probe import room
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.kept import Piece
+from streamguard.core.shedding import scarcity
+from streamguard.core.types import Severity
+from streamguard.evidence_parts import open_vault
+from streamguard.evidence_section import EvidenceSection
+from streamguard.runtime.shedder import Shedder
 from streamguard.vault.object_store import ObjectStore
 from streamguard.vault.recording import Recordings, adopt
 from streamguard.vault.spool import upload, waiting
@@ -136,3 +146,59 @@ def test_a_clip_that_the_disk_stopped_goes_on_where_it_stood_once_there_is_room(
         n_stops.update(pieces.index(piece) for piece in stopped)
 
     assert n_stops == {0, 1, 2}
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk_at(tmp_path / "shared", 64 << 20) as mounted:
+        yield mounted
+
+
+def refused(recordings: Recordings, piece: Piece) -> str:
+    """Let a clip grow until it is refused; say why."""
+    for _ in range(1000):
+        try:
+            recordings.grow(subject(1), piece)
+        except EvidenceUnavailable as error:
+            return str(error)
+    return ""
+
+
+def test_evidence_that_fills_the_disk_of_the_log_leaves_it_room_for_flags(
+    shared: SmallDisk,
+) -> None:
+    """No flag goes for a clip, of whatever severity, and clips go on once there is room again."""
+    section = EvidenceSection(directory=shared.path / "evidence")
+    recordings = Recordings(open_vault(section, "studio"))
+    minute = Piece(0, 0, 1000, bytes(1 << 20), "")
+    with SqliteLog(shared.path / "log.db") as event_log:
+        gone: list[Severity] = []
+        room_of_log = partial(room, shared.path)
+        shedder = Shedder(event_log, room_of_log, SystemClock(), gone.append)
+        assert "left to the event log" in refused(recordings, minute)
+        with pytest.raises(EvidenceUnavailable, match="left to the event log"):
+            recordings.collect(subject(1), (part(content=bytes(1 << 20)),))
+
+        for first in range(0, 1000, 100):
+            shedder.append([opened(n, severity=f"P{n % 4}") for n in range(first, first + 100)])
+        assert gone == []
+        assert event_log.end_offset() == 1001
+
+    assert scarcity(room_of_log()) is None
+    recordings.close()
+    assert problems(shared.path / "evidence") == []
+
+
+def test_where_there_is_room_again_a_clip_goes_on(tmp_path: Path) -> None:
+    free_bytes = [2000]
+    vault = made_vault(tmp_path / "evidence", has_room=lambda n_bytes: n_bytes <= free_bytes[0])
+    recordings = Recordings(vault)
+    recordings.grow(subject(1), Piece(0, 0, 1000, bytes(2000), ""))
+
+    with pytest.raises(EvidenceUnavailable, match="left to the event log"):
+        recordings.grow(subject(1), Piece(0, 0, 2000, bytes(2001), "clip"))
+    free_bytes[0] = 2001
+    recordings.grow(subject(1), Piece(0, 0, 2000, bytes(2001), "clip"))
+
+    [item] = vault.manifest_of(vault.standing(evidence_id(1))).items
+    assert item.size_bytes == 4001
