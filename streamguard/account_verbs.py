@@ -43,6 +43,7 @@ def change(arguments: argparse.Namespace) -> int:
             clearance=None if cleared is None else frozenset(cleared),
             is_active=True if arguments.enable else False if arguments.disable else None,
             password=_password() if arguments.password else None,
+            forgets_provider=arguments.forget_provider,
         )
         _note(review, "account.changed", changed)
     return 0

@@ -61,6 +61,11 @@ def _add_accounts(verbs: Verbs) -> None:
     change.add_argument("--role")
     change.add_argument("--clearance", action="append", metavar="POLICY", help="all that it has")
     change.add_argument("--password", action="store_true", help="ask for a new one")
+    change.add_argument(
+        "--forget-provider",
+        action="store_true",
+        help="let the next who comes by this name from the provider have it, not the first who did",
+    )
     which = change.add_mutually_exclusive_group()
     which.add_argument("--disable", action="store_true", help="let nobody sign in with it")
     which.add_argument("--enable", action="store_true")

@@ -25,6 +25,11 @@ class ReviewSection(Section):
     """Port of the console; 0 takes any free one."""
     is_behind_tls: bool = False
     """Browsers reach it by https: their session is then kept for that alone."""
+    trusted_proxies: tuple[
+        Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")], ...
+    ] = ()
+    """Addresses or networks of proxies that say for whom they ask (X-Forwarded-For); of all others
+    that is not believed. Without any, all behind a proxy count as one address."""
     file: Path | None = None
     """What reviewers work with: accounts, leases, and cases as they follow from the log; without it
     a file beside the event log."""

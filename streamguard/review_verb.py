@@ -70,7 +70,7 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
         is_platform=_platform_of(section),
         oidc=oidc_of(section, parts),
     )
-    server = HttpServer(app, grace_s=GRACE_S)
+    server = HttpServer(app, grace_s=GRACE_S, proxies=section.trusted_proxies)
     port = listening.getsockname()[1]
     with _status(settings, meter) as status:
         log.info("review_started", port=port, metrics_port=status.port)

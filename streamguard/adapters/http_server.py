@@ -5,7 +5,7 @@ Rule: the address is had before anything else begins, and signals are left to th
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -36,9 +36,18 @@ class HttpServer(uvicorn.Server):
     """uvicorn's server, without its log and without its handlers for signals."""
 
     def __init__(
-        self, app: ASGIApp, *, grace_s: int | None = None, sends_date: bool = True
+        self,
+        app: ASGIApp,
+        *,
+        grace_s: int | None = None,
+        sends_date: bool = True,
+        proxies: Sequence[str] = (),
     ) -> None:
-        """grace_s: how long requests that are under way may go on at the end, seconds."""
+        """Prepare to serve.
+
+        grace_s: how long requests that are under way may go on at the end, seconds.
+        proxies: addresses that are believed when they say for whom they ask (X-Forwarded-For).
+        """
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -47,6 +56,8 @@ class HttpServer(uvicorn.Server):
             server_header=False,
             date_header=sends_date,
             lifespan="off",
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
             timeout_graceful_shutdown=grace_s,
         )
         super().__init__(config)

@@ -217,6 +217,12 @@ class AccountRefused(StreamguardError):
     exit_code = 2
 
 
+class TooManyTries(StreamguardError):
+    """Somebody tried to sign in so often that no other try is heard for now."""
+
+    reason = "too_many_tries"
+
+
 class SignInRefused(StreamguardError):
     """Somebody could not be signed in elsewhere."""
 

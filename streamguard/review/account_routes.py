@@ -15,6 +15,7 @@ from streamguard.core.decision_data import Role
 from streamguard.core.errors import AccountRefused
 from streamguard.review.accounts import Account
 from streamguard.review.guard import WHOLE_NUMBER, Answer, Call, Door, Refused
+from streamguard.review.tries import KNOWN_S
 from streamguard.review.web_sessions import SHIFT_S
 
 MAX_FOUND = 500
@@ -39,6 +40,23 @@ class Cookie:
         """Give its name."""
         return "__Host-streamguard" if self.is_secure else "streamguard"
 
+    @property
+    def known(self) -> str:
+        """Give the name of what a browser is known by, once somebody has signed in there."""
+        return f"{self.name}-known"
+
+    def know(self, response: Response, token: str) -> None:
+        """Have a browser keep what it is known by; it signs nobody in."""
+        response.set_cookie(
+            self.known,
+            token,
+            max_age=int(KNOWN_S),
+            path="/",
+            secure=self.is_secure,
+            httponly=True,
+            samesite="strict",
+        )
+
     def put(self, response: Response, token: str) -> None:
         """Have a browser keep a token; an empty one ends it."""
         response.set_cookie(
@@ -58,9 +76,8 @@ def account_doors(cookie: Cookie) -> Sequence[Door]:
     def sign_in(call: Call) -> Answer:
         name, password = call.text("name"), call.text("password")
         accounts, trail = call.review.accounts, call.review.desk.trail
-        if accounts.must_wait(name, call.address):
-            raise Refused(429, "too many wrong tries: wait a quarter of an hour")
-        account = accounts.sign_in(name, password, call.address)
+        browser = call.cookies.get(cookie.known, "")
+        account = accounts.sign_in(name, password, call.address, browser)
         if account is None:
             trail.note(Deed(NOBODY, "account.signed_in", is_refused=True))
             raise Refused(401, "name or password is wrong")
@@ -70,6 +87,8 @@ def account_doors(cookie: Cookie) -> Sequence[Door]:
         trail.note(Deed(account.account_id, "account.signed_in"))
         response = JSONResponse(_row(account) | {"csrf": csrf})
         cookie.put(response, token)
+        if not accounts.tries.is_known(account.account_id, browser):
+            cookie.know(response, accounts.tries.know(account.account_id))
         return response
 
     def sign_out(call: Call) -> Answer:
@@ -82,11 +101,10 @@ def account_doors(cookie: Cookie) -> Sequence[Door]:
     def own_password(call: Call) -> Answer:
         assert call.session is not None  # noqa: S101  # the route asks for one
         account, accounts = call.session.account, call.review.accounts
-        if accounts.must_wait(account.name, call.address):
-            raise Refused(429, "too many wrong tries: wait a quarter of an hour")
-        me = account.account_id
+        me, browser = account.account_id, call.cookies.get(cookie.known, "")
         try:
-            accounts.change_own(account, call.text("current"), call.text("new"), call.address)
+            current, new = call.text("current"), call.text("new")
+            accounts.change_own(account, current, new, call.address, browser)
         except AccountRefused:
             deed = Deed(me, "account.password_changed", about=me, is_refused=True)
             call.review.desk.trail.note(deed)

@@ -7,29 +7,29 @@ by address, and cannot tell an unknown name from a wrong password.
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Any, get_args
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from streamguard.core.decision_data import Role
-from streamguard.core.errors import AccountRefused
+from streamguard.core.errors import AccountRefused, SignInRefused, TooManyTries
 from streamguard.core.people import Person
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.passwords import MAX_PASSWORD, require_good
+from streamguard.review.tries import Tries
 
-WINDOW_S = 900.0
-"""How long a failed sign-in counts, seconds."""
-
-MAX_FAILURES = 5
-"""So many of one account within the window, and it waits for the rest of it (our choice)."""
-
-MAX_FAILURES_FROM = 50
-"""So many from one address: more, for a whole shift may sit behind one."""
+AT_ONCE, MAX_WAITING = 2, 8
+"""So many passwords are looked at at once, at 64 MiB each, and so many wait for that: strangers may
+ask for more than this machine and its threads can bear."""
 
 _NAME = re.compile(r"[A-Za-z0-9@._+-]{1,64}")
+_BIND = "INSERT INTO oidc_subjects VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_BOUND = "SELECT issuer, subject FROM oidc_subjects WHERE account_id = ?"
 _COLUMNS = "SELECT account_id, name, role, clearance, is_active, password_hash FROM accounts"
 
 
@@ -62,6 +62,9 @@ class Accounts:
         self._file = file
         self._wall = wall
         self._hasher = hasher or PasswordHasher()
+        self.tries = Tries(file, wall)
+        self._waiting = BoundedSemaphore(MAX_WAITING)
+        self._looking = BoundedSemaphore(AT_ONCE)
         self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
 
     def add(self, name: str, role: str, clearance: frozenset[str], password: str | None) -> Account:
@@ -91,8 +94,11 @@ class Accounts:
         clearance: frozenset[str] | None = None,
         is_active: bool | None = None,
         password: str | None = None,
+        forgets_provider: bool = False,
     ) -> Account:
         """Change what is given; whoever is signed in with it has to sign in again.
+
+        forgets_provider: whoever comes next by this name from the provider is whom it is for.
 
         Raises:
             AccountRefused: there is none, or something does not do.
@@ -116,17 +122,24 @@ class Accounts:
                 (changed.role, json.dumps(sorted(cleared)), changed.is_active, hashed, account_id),
             )
             connection.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,))
+            if hashed is not None:
+                connection.execute("DELETE FROM known_browsers WHERE account_id = ?", (account_id,))
+            if forgets_provider:
+                connection.execute("DELETE FROM oidc_subjects WHERE account_id = ?", (account_id,))
         return changed
 
-    def change_own(self, account: Account, current: str, new: str, address: str) -> None:
+    def change_own(
+        self, account: Account, current: str, new: str, address: str, browser: str = ""
+    ) -> None:
         """Change one's own password; whoever is signed in with it has to sign in again.
 
         address: where the try comes from; one with a wrong password counts as when signing in.
 
         Raises:
             AccountRefused: the current one is wrong, or the new one does not do.
+            TooManyTries, SignInRefused: as for `sign_in`.
         """
-        if self.sign_in(account.name, current, address) is None:
+        if self.sign_in(account.name, current, address, browser) is None:
             raise AccountRefused("the current password is wrong")
         if current == new:
             raise AccountRefused("the new password is the current one")
@@ -146,37 +159,59 @@ class Accounts:
         """Give all accounts, by name."""
         return [_account_of(row) for row in self._file.rows(f"{_COLUMNS} ORDER BY name")]
 
-    def sign_in(self, name: str, password: str, address: str) -> Account | None:
-        """Give the account of a name and password; None where they are wrong. See `must_wait`.
+    def sign_in(self, name: str, password: str, address: str, browser: str = "") -> Account | None:
+        """Give the account of a name and password; None where they are wrong.
 
-        address: where the try comes from.
+        address: where the try comes from; browser: the token that it keeps, if any.
+
+        Raises:
+            TooManyTries: there were so many that this one is not looked at.
+            SignInRefused: so many sign in at this moment that this one has to come again.
         """
         rows = self._file.rows(f"{_COLUMNS} WHERE name = ?", (name,))
         account = _account_of(rows[0]) if rows else None
         kept = rows[0][5] if rows and rows[0][5] else self._nobody
-        is_right = self._is_right(kept, password[:MAX_PASSWORD]) and len(password) <= MAX_PASSWORD
-        if account and account.is_active and rows[0][5] and is_right:
-            with self._file.transaction() as connection:
-                connection.execute("DELETE FROM failures WHERE who = ?", (f"name {name}",))
-            return account
-        with self._file.transaction() as connection:
-            tries = [(f"name {name}", self._wall()), (f"from {address}", self._wall())]
-            connection.executemany("INSERT INTO failures VALUES (?, ?)", tries)
-        return None
+        with self._room():
+            taken = self.tries.take(name, address, account.account_id if account else None, browser)
+            if taken is None:
+                raise TooManyTries("too many wrong tries: wait a quarter of an hour")
+            is_right = self._is_right(kept, password[:MAX_PASSWORD])
+        if not is_right or len(password) > MAX_PASSWORD:
+            return None
+        if account is None or not account.is_active or not rows[0][5]:
+            return None
+        self.tries.forget(taken)
+        return account
 
-    def must_wait(self, name: str, address: str) -> bool:
-        """Say whether there were so many wrong tries that no other is heard for now."""
-        since_s = self._wall() - WINDOW_S
+    def vouched(self, name: str, issuer: str, subject: str) -> Account | None:
+        """Give the account of whom a provider vouches for; None where it is not theirs.
+
+        The first who comes by that name is whom the account is for: a name can be changed there,
+        and `subject` cannot. Who has a password here signs in by that alone.
+        """
+        rows = self._file.rows(f"{_COLUMNS} WHERE name = ? AND password_hash IS NULL", (name,))
+        account = _account_of(rows[0]) if rows else None
+        if account is None or not account.is_active:
+            return None
         with self._file.transaction() as connection:
-            connection.execute("DELETE FROM failures WHERE at_s <= ?", (since_s,))
-        counted = "SELECT count(*) FROM failures WHERE who = ?"
-        ((of_name,),) = self._file.rows(counted, (f"name {name}",))
-        ((of_address,),) = self._file.rows(counted, (f"from {address}",))
-        return bool(of_name >= MAX_FAILURES or of_address >= MAX_FAILURES_FROM)
+            connection.execute(_BIND, (account.account_id, issuer, subject))
+            bound = connection.execute(_BOUND, (account.account_id,)).fetchall()
+        return account if bound == [(issuer, subject)] else None
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Let so many wait for their password to be looked at."""
+        if not self._waiting.acquire(blocking=False):
+            raise SignInRefused("too many sign in at this moment: try again")
+        try:
+            yield
+        finally:
+            self._waiting.release()
 
     def _is_right(self, kept: str, password: str) -> bool:
         try:
-            return self._hasher.verify(kept, password)
+            with self._looking:
+                return self._hasher.verify(kept, password)
         except (VerificationError, InvalidHashError):
             return False
 

@@ -125,6 +125,12 @@ CREATE TABLE IF NOT EXISTS oidc_tries (
 CREATE TABLE IF NOT EXISTS failures (who TEXT NOT NULL, at_s REAL NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS failures_by_who ON failures (who, at_s);
 CREATE INDEX IF NOT EXISTS failures_by_time ON failures (at_s);
+CREATE TABLE IF NOT EXISTS known_browsers (
+    token_sha256 BLOB PRIMARY KEY, account_id TEXT NOT NULL, made_s REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS oidc_subjects (
+    account_id TEXT PRIMARY KEY, issuer TEXT NOT NULL, subject TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS exposure (
     account_id TEXT NOT NULL,
     case_id TEXT NOT NULL,

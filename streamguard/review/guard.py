@@ -29,6 +29,7 @@ from streamguard.core.errors import (
     NoSuchCase,
     SignInRefused,
     StreamguardError,
+    TooManyTries,
 )
 from streamguard.core.people import Person, Right
 from streamguard.review.rates import Rates
@@ -59,6 +60,7 @@ STATUS: dict[type[StreamguardError], int] = {
     AccountRefused: 422,
     BankError: 422,
     SignInRefused: 503,
+    TooManyTries: 429,
     EvidenceDamaged: 410,
     EvidenceUnavailable: 503,
     LogUnavailable: 503,

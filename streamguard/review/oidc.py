@@ -10,8 +10,10 @@ import base64
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -35,6 +37,9 @@ LEEWAY_S = 30
 """By how much clocks may differ, seconds."""
 
 TIMEOUT_S = 10.0
+
+AT_ONCE = 4
+"""So many ask the provider at once, of the 40 threads that all requests share."""
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """Signatures by a key that the provider alone has; none, and those by a shared secret, are not."""
@@ -63,6 +68,23 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """What somebody began in a browser, and what the provider has to know of it."""
+
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Whom a provider vouches for; `subject` is theirs there for good, a name may change."""
+
+    name: str
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Published:
     document: dict[str, Any]
     keys: KeySet
@@ -85,14 +107,16 @@ class Oidc:
         self._wall = wall
         self._monotonic = monotonic
         self._known: _Published | None = None
+        self._turns = BoundedSemaphore(AT_ONCE)
 
     def begin(self) -> tuple[str, str]:
         """Begin a try; give the address to send the browser to, and what the browser must keep.
 
         Raises:
-            SignInRefused: the provider does not answer.
+            SignInRefused: the provider does not answer, or too many ask it at this moment.
         """
-        published = self._published()
+        with self._turn():
+            published = self._published()
         state, browser, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(4))
         now_s = self._wall()
         with self._file.transaction() as connection:
@@ -109,37 +133,50 @@ class Oidc:
             "code_challenge": challenge.rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        return f"{published.document['authorization_endpoint']}?{urlencode(asked)}", browser
+        place = published.document["authorization_endpoint"]
+        return f"{place}{'&' if '?' in place else '?'}{urlencode(asked)}", browser
 
-    def finish(self, state: str, browser: str, code: str) -> str:
-        """End a try; give the name that the provider vouches for.
-
-        Raises:
-            SignInRefused: it was not begun in this browser, or the provider does not vouch.
-        """
+    def take(self, state: str, browser: str) -> Try | None:
+        """End a try; None where it was not begun in this browser, or has ended before."""
         since_s = self._wall() - TRY_S
         with self._file.transaction() as connection:
             rows: list[Any] = connection.execute(
                 _TAKE, (_hash(state), _hash(browser), since_s)
             ).fetchall()
-        if not rows:
-            raise SignInRefused("begin to sign in anew")
-        nonce, verifier = rows[0]
-        provider = self._provider
-        answer = self._asked(
-            "POST",
-            self._published().document["token_endpoint"],
-            data={
-                "grant_type": "authorization_code",
-                "code": code,
-                "redirect_uri": provider.redirect_uri,
-                "code_verifier": verifier,
-            },
-            auth=(provider.client_id, provider.client_secret),
-        )
-        return self._name_in(str(answer.get("id_token", "")), nonce)
+        return Try(*rows[0]) if rows else None
 
-    def _name_in(self, token: str, nonce: str) -> str:
+    def finish(self, taken: Try, code: str) -> Vouched:
+        """Ask whom the provider vouches for.
+
+        Raises:
+            SignInRefused: for nobody, or it cannot be asked.
+        """
+        provider = self._provider
+        with self._turn():
+            answer = self._asked(
+                "POST",
+                self._published().document["token_endpoint"],
+                data={
+                    "grant_type": "authorization_code",
+                    "code": code,
+                    "redirect_uri": provider.redirect_uri,
+                    "code_verifier": taken.verifier,
+                },
+                auth=(provider.client_id, provider.client_secret),
+            )
+            return self._vouched_in(str(answer.get("id_token", "")), taken.nonce)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let so many ask the provider at once: while it hangs, others need our threads."""
+        if not self._turns.acquire(blocking=False):
+            raise SignInRefused("too many sign in at this moment: try again")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _vouched_in(self, token: str, nonce: str) -> Vouched:
         """Read a name from the provider's word, after looking whether it is that."""
         provider = self._provider
         claims = self._verified(token)
@@ -154,7 +191,7 @@ class Oidc:
             raise SignInRefused("the provider has not verified the address")
         if not isinstance(name, str) or not name:
             raise SignInRefused(f"the provider says no {provider.claim}")
-        return name
+        return Vouched(name, provider.issuer, str(claims["sub"]))
 
     def _verified(self, token: str) -> dict[str, Any]:
         registry = jwt.JWTClaimsRegistry(

@@ -12,7 +12,7 @@ from streamguard.core.errors import SignInRefused
 from streamguard.review.account_routes import NOBODY, Cookie
 from streamguard.review.accounts import Account
 from streamguard.review.guard import Answer, Call, Door, Refused
-from streamguard.review.oidc import TRY_S, Oidc
+from streamguard.review.oidc import TRY_S, Oidc, Vouched
 
 START, BACK = "/api/v1/oidc/start", "/api/v1/oidc/back"
 
@@ -42,9 +42,11 @@ def oidc_doors(oidc: Oidc, cookie: Cookie) -> Sequence[Door]:
     def back(call: Call) -> Answer:
         asked, browser = call.asked, call.cookies.get(kept_as, "")
         trail, sessions = call.review.desk.trail, call.review.sessions
+        taken = oidc.take(asked.get("state", ""), browser)
+        if taken is None:
+            raise Refused(401, "begin to sign in anew")
         try:
-            name = oidc.finish(asked.get("state", ""), browser, asked.get("code", ""))
-            account = _account_of(call, name)
+            account = _account_of(call, oidc.finish(taken, asked.get("code", "")))
         except SignInRefused as error:
             trail.note(Deed(NOBODY, "account.signed_in", is_refused=True))
             raise Refused(401, str(error)) from None
@@ -60,8 +62,8 @@ def oidc_doors(oidc: Oidc, cookie: Cookie) -> Sequence[Door]:
     return (Door("GET", START, "nobody", start), Door("GET", BACK, "nobody", back))
 
 
-def _account_of(call: Call, name: str) -> Account:
-    account = call.review.accounts.named(name)
-    if account is None or not account.is_active:
+def _account_of(call: Call, vouched: Vouched) -> Account:
+    account = call.review.accounts.vouched(vouched.name, vouched.issuer, vouched.subject)
+    if account is None:
         raise SignInRefused("there is no account for you here: ask an administrator")
     return account

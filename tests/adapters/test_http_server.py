@@ -1,26 +1,42 @@
-import socket
+import asyncio
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
-from streamguard.adapters.http_server import listen
-from streamguard.core.errors import ConfigError
-
-
-def test_a_connection_sends_what_is_little_at_once() -> None:
-    with (
-        listen("127.0.0.1", 0, "[x] port") as listening,
-        socket.create_connection(listening.getsockname()) as client,
-        listening.accept()[0] as accepted,
-    ):
-        is_immediate = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        had_it_anyway = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-    assert (bool(is_immediate), bool(had_it_anyway)) == (True, False)
+from streamguard.adapters.http_server import HttpServer, listen
 
 
-def test_an_address_that_is_taken_names_the_setting_to_change() -> None:
-    with listen("127.0.0.1", 0, "[x] port") as first:
-        port = first.getsockname()[1]
+async def _who(request: Request) -> Response:
+    return PlainTextResponse(request.client.host if request.client else "-")
 
-        with pytest.raises(ConfigError, match=r"choose another \[x\] port"):
-            listen("127.0.0.1", port, "[x] port")
+
+async def told(proxies: tuple[str, ...]) -> str:
+    """Say that we ask for somebody else; give who the application thinks we are."""
+    listening = listen("127.0.0.1", 0, "port")
+    server = HttpServer(Starlette(routes=[Route("/", _who)]), grace_s=1, proxies=proxies)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve([listening]))
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            answer = await client.get(url, headers={"x-forwarded-for": "10.0.0.7"})
+        server.should_exit = True
+    return answer.text
+
+
+@pytest.mark.parametrize(
+    ("proxies", "who"),
+    [
+        ((), "127.0.0.1"),
+        (("10.0.0.1",), "127.0.0.1"),
+        (("127.0.0.1",), "10.0.0.7"),
+        (("127.0.0.0/8",), "10.0.0.7"),
+    ],
+)
+def test_for_whom_somebody_asks_is_believed_of_configured_proxies_alone(
+    proxies: tuple[str, ...], who: str
+) -> None:
+    assert asyncio.run(told(proxies)) == who

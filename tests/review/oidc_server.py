@@ -4,13 +4,14 @@ import json
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Semaphore, Thread
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+SUBJECT = "u-1"
 CLIENT_ID, CLIENT_SECRET = "console", "a secret of sixteen or more"
 REDIRECT_URI = "http://console.test/api/v1/oidc/back"
 
@@ -29,12 +30,17 @@ class OidcServer:
         self.signer = self.key
         self.claims: dict[str, Any] = {}
         self.published: dict[str, Any] = {}
+        self._asked = Semaphore(0)
+        self._may_answer = Event()
+        self._may_answer.set()
         self.challenge = ""
         self.nonce = ""
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                server._asked.release()
+                server._may_answer.wait(30)
                 pages = {
                     "/.well-known/openid-configuration": server.document,
                     "/keys": {"keys": [server.key.as_dict(private=False)]},
@@ -69,6 +75,19 @@ class OidcServer:
         self._thread.join()
         self._server.server_close()
 
+    def hold(self) -> None:
+        """Hang: answer nobody."""
+        self._may_answer.clear()
+
+    def until_asked(self, n_times: int) -> None:
+        """Wait until so many have asked."""
+        for _ in range(n_times):
+            assert self._asked.acquire(timeout=30)
+
+    def let_go(self) -> None:
+        """Answer again."""
+        self._may_answer.set()
+
     @property
     def document(self) -> dict[str, Any]:
         return {
@@ -93,7 +112,7 @@ class OidcServer:
             return None
         claims = {
             "iss": self.issuer,
-            "sub": "u-1",
+            "sub": SUBJECT,
             "aud": CLIENT_ID,
             "iat": self.now_s,
             "exp": self.now_s + 60,

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -6,11 +7,12 @@ import pytest
 from joserfc.jwk import ECKey
 
 from streamguard.core.errors import SignInRefused
-from streamguard.review.oidc import KEPT_S, TRY_S, Oidc, Provider, is_safe
+from streamguard.review.accounts import Accounts
+from streamguard.review.oidc import AT_ONCE, KEPT_S, TRY_S, Oidc, Provider, Vouched, is_safe
 from streamguard.review.web import make_app
 from tests.review.bench import Bench
-from tests.review.console import Console
-from tests.review.oidc_server import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, OidcServer
+from tests.review.console import CHEAP, PASSWORD, Console
+from tests.review.oidc_server import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, SUBJECT, OidcServer
 
 START, BACK = "/api/v1/oidc/start", "/api/v1/oidc/back"
 
@@ -29,7 +31,9 @@ def oidc_of(bench: Bench, server: OidcServer, **changes: Any) -> Oidc:
 def signed_in(oidc: Oidc, server: OidcServer) -> str:
     url, browser = oidc.begin()
     back = server.visited(url)
-    return oidc.finish(back["state"], browser, back["code"])
+    taken = oidc.take(back["state"], browser)
+    assert taken is not None
+    return oidc.finish(taken, back["code"]).name
 
 
 def test_a_browser_is_signed_in_as_the_account_of_that_name(
@@ -53,7 +57,7 @@ def test_a_browser_is_signed_in_as_the_account_of_that_name(
     assert (started.status_code, arrived.status_code, again.status_code) == (303, 200, 401)
     assert "samesite=lax" in started.headers["set-cookie"].lower()
     assert client.get("/api/v1/me").json()["role"] == "reviewer"
-    assert bench.deeds()[0][1:] == ("account.signed_in", False)
+    assert [one[1:] for one in bench.deeds()] == [("account.signed_in", False)]
 
 
 @pytest.mark.parametrize("state", ["unknown", "disabled"])
@@ -82,13 +86,12 @@ def test_a_try_is_for_the_browser_that_began_it_and_works_once(
     back = server.visited(url)
 
     for state, whose in (("x", browser), (back["state"], "another"), (back["state"], "")):
-        with pytest.raises(SignInRefused, match="anew"):
-            oidc.finish(state, whose, back["code"])
-    name = oidc.finish(back["state"], browser, back["code"])
+        assert oidc.take(state, whose) is None
+    taken = oidc.take(back["state"], browser)
 
-    assert name == "anna"
-    with pytest.raises(SignInRefused, match="anew"):
-        oidc.finish(back["state"], browser, back["code"])
+    assert taken is not None
+    assert oidc.finish(taken, back["code"]) == Vouched("anna", server.issuer, SUBJECT)
+    assert oidc.take(back["state"], browser) is None
 
 
 def test_a_try_ends_after_ten_minutes(bench: Bench, server: OidcServer) -> None:
@@ -97,8 +100,7 @@ def test_a_try_ends_after_ten_minutes(bench: Bench, server: OidcServer) -> None:
     back = server.visited(url)
     bench.clock.advance(TRY_S)
 
-    with pytest.raises(SignInRefused, match="anew"):
-        oidc.finish(back["state"], browser, back["code"])
+    assert oidc.take(back["state"], browser) is None
 
 
 @pytest.mark.parametrize(
@@ -212,3 +214,53 @@ def test_a_provider_that_is_away_is_told_as_such(bench: Bench) -> None:
 )
 def test_only_https_leaves_this_host(url: str, safe: object) -> None:
     assert is_safe(url) is safe
+
+
+def test_an_account_is_for_the_first_who_comes_by_its_name(bench: Bench) -> None:
+    accounts = Accounts(bench.file, bench.clock.wall, CHEAP)
+    made = accounts.add("admin", "administrator", frozenset(), None)
+
+    first = accounts.vouched("admin", "https://a.example", "s-1")
+    renamed = accounts.vouched("admin", "https://a.example", "s-2")
+    elsewhere = accounts.vouched("admin", "https://b.example", "s-1")
+    again = accounts.vouched("admin", "https://a.example", "s-1")
+    accounts.change(made.account_id, forgets_provider=True)
+
+    assert first == again == made
+    assert (renamed, elsewhere) == (None, None)
+    assert accounts.vouched("admin", "https://a.example", "s-2") == made
+
+
+def test_who_has_a_password_here_is_vouched_for_by_nobody(bench: Bench) -> None:
+    accounts = Accounts(bench.file, bench.clock.wall, CHEAP)
+    accounts.add("admin", "administrator", frozenset(), PASSWORD)
+
+    assert accounts.vouched("admin", "https://a.example", "s-1") is None
+
+
+def test_while_a_provider_hangs_so_many_wait_for_it_and_no_more(
+    bench: Bench, server: OidcServer
+) -> None:
+    oidc = oidc_of(bench, server)
+    server.hold()
+
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(oidc.begin) for _ in range(AT_ONCE)]
+        server.until_asked(AT_ONCE)
+        with pytest.raises(SignInRefused, match="try again"):
+            oidc.begin()
+        server.let_go()
+        urls = [one.result(30)[0] for one in waiting]
+
+    assert len(urls) == AT_ONCE
+    assert oidc.begin()[0] not in urls
+
+
+def test_an_address_of_the_provider_may_say_something_already(
+    bench: Bench, server: OidcServer
+) -> None:
+    server.published = {"authorization_endpoint": f"{server.issuer}/authorize?tenant=7"}
+
+    url, _ = oidc_of(bench, server).begin()
+
+    assert url.startswith(f"{server.issuer}/authorize?tenant=7&response_type=code&")
