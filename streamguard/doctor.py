@@ -17,6 +17,7 @@ from streamguard.adapters import disk_probe, host_probe, library_probe
 from streamguard.adapters.bank_live import open_bank
 from streamguard.admin.token import read_token
 from streamguard.app import open_model
+from streamguard.control_check import checked_controls, checked_credentials
 from streamguard.core.check import Check, State, exit_code_of, fail_by, ok, warn
 from streamguard.core.errors import ConfigError, StreamguardError
 from streamguard.crew_parts import crew_of
@@ -76,6 +77,8 @@ def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
     for check, n_published in checked_servers(settings.servers):
         yield check
         n_streams += n_published
+    yield from checked_credentials(settings)
+    yield from checked_controls(settings)
     yield from _machine(settings, n_streams)
     packs = models or ((settings.model.pack,) if settings.model.pack else ())
     yield from (model(pack, settings.model) for pack in packs)

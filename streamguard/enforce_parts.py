@@ -54,6 +54,17 @@ def sites_of(settings: Settings, secret: bytes, clock: Clock) -> list[Site]:
 
 
 def _site(server: ServerSection, section: ControlSection, secret: bytes, clock: Clock) -> Site:
+    control = control_of(server, section)
+    rule = RenditionRule(server.renditions, server.transcoders)
+    return Site(provider_of(server, clock), control, Reading(secret, rule, control.called))
+
+
+def control_of(server: ServerSection, section: ControlSection) -> Control:
+    """Make what gives orders to a server; on the event loop that will use it.
+
+    Raises:
+        ConfigError: its password cannot be read.
+    """
     service = Service(
         f"{server.name} (control)",
         section.api.rstrip("/"),
@@ -61,12 +72,6 @@ def _site(server: ServerSection, section: ControlSection, secret: bytes, clock: 
         section.read_password(),
         section.timeout_s,
     )
-    control = _control(server, service)
-    rule = RenditionRule(server.renditions, server.transcoders)
-    return Site(provider_of(server, clock), control, Reading(secret, rule, control.called))
-
-
-def _control(server: ServerSection, service: Service) -> Control:
     match server.kind:
         case "nginx_rtmp":
             return NginxControl(service, server.pull)

@@ -15,6 +15,7 @@ from streamguard.adapters.pyav_hasher import hash_source
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.admin.token import read_token
+from streamguard.control_check import checked_credentials
 from streamguard.core.check import State
 from streamguard.core.errors import ConfigError
 from streamguard.core.location import parse_location
@@ -63,7 +64,11 @@ def check_config(arguments: argparse.Namespace) -> int:
         from streamguard.kafka_parts import kafka_options  # noqa: PLC0415  # needs the extra `kafka`
 
         kafka_options(settings.kafka).arguments()
-    for check in (*checked_login(settings.kafka), *checked_webhook(settings.webhook)):
+    for check in (
+        *checked_login(settings.kafka),
+        *checked_webhook(settings.webhook),
+        *checked_credentials(settings),
+    ):
         if check.state is State.FAIL:
             raise ConfigError(check.what)
         if check.state is State.WARN:

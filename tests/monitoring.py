@@ -64,6 +64,23 @@ def exporting_forward(directory: Path) -> Iterator[tuple[int, str]]:
         running.stop()
 
 
+@contextmanager
+def exporting_enforce(directory: Path) -> Iterator[str]:
+    """Run `enforce` on a log that is there; give what it exports."""
+    (directory / "secret").write_text("c3RyZWFtZ3VhcmQgc2VuZHMgbm90aGluZyBzZWNyZXQ=")
+    config = directory / "enforce.toml"
+    config.write_text(
+        f'[enforce]\nwebhook = "http://{HOST}:{refusing_port()}/"\nport = 0\nadmission_port = 0\n'
+        f"webhook_secret_file = \"secret\"\n[log]\nfile = '{directory / 'events.db'}'\n"
+    )
+    with Running("enforce", "--config", config, cwd=directory) as running:
+        started = running.wait_for(running.log, event="enforce_started")
+        metrics = f"http://{HOST}:{started['port']}/metrics"
+        with urllib.request.urlopen(metrics, timeout=DEADLINE_S) as answer:
+            yield answer.read().decode()
+        running.stop()
+
+
 def exported(metrics: str) -> set[str]:
     """Give the names of all series that a scrape can hold, from its TYPE lines."""
     return {

@@ -10,7 +10,13 @@ import pytest
 import yaml
 
 from tests.conftest import Prometheus as Programs
-from tests.monitoring import exported, exporting, exporting_forward, scraping
+from tests.monitoring import (
+    exported,
+    exporting,
+    exporting_enforce,
+    exporting_forward,
+    scraping,
+)
 from tests.processes import ROOT
 
 GRAFANA = ROOT / "configs" / "grafana"
@@ -37,6 +43,8 @@ HAS_TO_SHOW = {
     "streamguard_ingest_to_ack_seconds_bucket",
     "streamguard_kafka_backlog",
     "streamguard_forward_oldest_seconds",
+    "streamguard_enforce_actions_total",
+    "streamguard_enforce_seconds_bucket",
 }
 
 
@@ -124,7 +132,11 @@ def test_provisioning_finds_the_dashboard_and_prometheus() -> None:
 def test_every_query_names_real_metrics_and_runs(
     requires_prometheus: Programs, tmp_path: Path
 ) -> None:
-    with exporting(tmp_path) as running, exporting_forward(tmp_path) as (_, more):
+    with (
+        exporting(tmp_path) as running,
+        exporting_forward(tmp_path) as (_, forward),
+        exporting_enforce(tmp_path) as enforce,
+    ):
         port = running.wait_for(running.log, event="run_started")["port"]
         _, metrics = running.get("/metrics")
         with scraping(requires_prometheus.server, tmp_path, port) as prometheus:
@@ -133,7 +145,9 @@ def test_every_query_names_real_metrics_and_runs(
             configured = prometheus.wait_for(filled(QUERIES["Streams configured A"]))
             broken = prometheus.problem("sum(streamguard_flags_total")
 
-    unknown = set(re.findall(r"streamguard_\w+", str(QUERIES))) - exported(metrics + more)
+    unknown = set(re.findall(r"streamguard_\w+", str(QUERIES))) - exported(
+        metrics + forward + enforce
+    )
     assert unknown == set(), "panels name metrics that nobody exports"
     assert problems == dict.fromkeys(QUERIES)
     assert configured[0]["value"][1] == "1"
