@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from streamguard.core.events import Topic
 from streamguard.section import Section
 
 _SERVER = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
@@ -44,6 +45,12 @@ class KafkaSection(Section):
     replication_factor: Annotated[int, Field(ge=1, le=32)] = 3
     """Copies of a topic that has to be made; 1 where there is one broker."""
 
+    take: Annotated[tuple[Topic, ...], Field(max_length=5)] = ()
+    """Topics from which the log takes what others published: `run` those of decisions, where the
+    console is elsewhere; a console of its own log all but those of the audit."""
+    take_group: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")] = "streamguard"
+    """The consumer group that takes them: another one for each log, or each gets a part."""
+
     @property
     def shows_password(self) -> bool:
         """Say whether the password can be read by whoever is on the way to the brokers."""
@@ -55,6 +62,13 @@ class KafkaSection(Section):
         if servers and not all(_SERVER.fullmatch(server) for server in servers.split(",")):
             raise ValueError('give "host:port", several with commas and without spaces')
         return servers
+
+    @field_validator("take")
+    @classmethod
+    def _takes_no_audit(cls, topics: tuple[Topic, ...]) -> tuple[Topic, ...]:
+        if Topic.AUDIT in topics:
+            raise ValueError("the audit of another log is a chain of its own: follow that there")
+        return topics
 
     @model_validator(mode="after")
     def _can_log_in(self) -> Self:

@@ -33,6 +33,9 @@ class ReviewSection(Section):
     file: Path | None = None
     """What reviewers work with: accounts, leases, and cases as they follow from the log; without it
     a file beside the event log."""
+    is_alone: bool = False
+    """No `run` uses its log: it is made of what Kafka brings ([kafka] take), and the console itself
+    publishes what is decided there, and prunes it."""
     lease_s: Annotated[float, Field(ge=10, le=600)] = 60.0
     """How long a case stays with somebody who is not heard of, seconds."""
     undo_s: Annotated[float, Field(ge=0, le=60)] = 10.0

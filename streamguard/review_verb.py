@@ -7,12 +7,15 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from streamguard import process
 from streamguard.adapters.http_server import HttpServer, listen
 from streamguard.adapters.http_status import HttpStatus
+from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.admin.token import is_allowed, read_token
 from streamguard.core.errors import StreamguardError
 from streamguard.review.service import Review
@@ -34,6 +37,9 @@ GRACE_S = 2
 
 NOT_REACHED = 3
 """Exit code: what is depended on is down."""
+
+OnNews = Callable[[], None]
+"""Called where something new is in the log, whoever put it there."""
 
 log = structlog.get_logger()
 
@@ -72,12 +78,18 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
     )
     server = HttpServer(app, grace_s=GRACE_S, proxies=section.trusted_proxies)
     port = listening.getsockname()[1]
-    with _status(settings, meter) as status:
+    shown = PrometheusMeter()
+    shown.registry.register(meter.registry)
+    async with AsyncExitStack() as stack:
+        status = stack.enter_context(_status(settings, shown.registry))
+        on_news = None
+        if section.is_alone:
+            on_news = await stack.enter_async_context(_keeping_log(settings, shown))
         log.info("review_started", port=port, metrics_port=status.port)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve([listening]))
             beside = [
-                tasks.create_task(_follow(parts)),
+                tasks.create_task(_follow(parts, on_news)),
                 tasks.create_task(keep_audience(settings, parts.desk.file)),
                 tasks.create_task(keep_banked(settings, parts.looks.vault, parts.desk.trail)),
                 tasks.create_task(keep_paged(parts, section, meter)),
@@ -90,14 +102,21 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
     log.info("review_stopped")
 
 
-def _status(settings: Settings, meter: PagingMeter) -> HttpStatus:
+def _keeping_log(settings: Settings, meter: PrometheusMeter) -> AbstractAsyncContextManager[OnNews]:
+    """Keep a log that is the console's own."""
+    from streamguard.review_alone import keeping_log  # noqa: PLC0415  # needs the extra `kafka`
+
+    return keeping_log(settings, meter)
+
+
+def _status(settings: Settings, shown: CollectorRegistry) -> HttpStatus:
     """Make what serves metrics.
 
     Raises:
         ConfigError: its address cannot be had.
     """
     host, port = settings.http.host, settings.review.metrics_port
-    return HttpStatus(host, port, meter.registry, live=lambda: None, ready=lambda: None)
+    return HttpStatus(host, port, shown, live=lambda: None, ready=lambda: None)
 
 
 def _platform_of(section: ReviewSection) -> Callable[[str | None], bool]:
@@ -113,11 +132,15 @@ def _platform_of(section: ReviewSection) -> Callable[[str | None], bool]:
     return lambda header: is_allowed(header, file)
 
 
-async def _follow(parts: Review) -> None:
+async def _follow(parts: Review, on_news: OnNews | None) -> None:
     """Take what is new in the log as it comes, whether somebody asks or not."""
+    end = 0
     while True:
         try:
             await asyncio.to_thread(parts.desk.projection.catch_up)
+            before, end = end, await asyncio.to_thread(parts.desk.projection.place)
+            if on_news is not None and end != before:
+                on_news()
         except StreamguardError as error:
             log.warning("review_waits", reason=error.reason, problem=str(error))
             await asyncio.sleep(1.0)

@@ -183,9 +183,18 @@ async def _keep(
         keepers.append(tasks.create_task(ask_about_lost(registry, crew)))
         keepers.append(tasks.create_task(keep_wanted(registry, crew, record, named)))
         keepers.append(tasks.create_task(admin.run()))
+        if has_broker and settings.kafka.take:
+            keepers.append(tasks.create_task(_taking(settings, stop)))
         await crew.run(stop)
         for keeper in keepers:
             keeper.cancel()
+
+
+async def _taking(settings: Settings, stop: Stop) -> None:
+    """Take into the log what others publish to Kafka."""
+    from streamguard.kafka_follow import keep_taking  # noqa: PLC0415  # needs the extra `kafka`
+
+    await keep_taking(settings, stop)
 
 
 def _hub_keeper(

@@ -39,9 +39,13 @@ _END = "SELECT ifnull(max(offset), 0) + 1 FROM events WHERE topic = ?"
 _MOVE = """
 INSERT INTO delivery (topic, next_offset, broker_offsets) VALUES (?, ?, ?)
 ON CONFLICT (topic) DO UPDATE
-SET next_offset = excluded.next_offset, broker_offsets = excluded.broker_offsets
+SET next_offset = max(next_offset, excluded.next_offset), broker_offsets = excluded.broker_offsets
 """
-_PUT_AHEAD = """
+_MOVE_BACK = """
+INSERT INTO delivery (topic, next_offset, broker_offsets) VALUES (?, 1, '{}')
+ON CONFLICT (topic) DO UPDATE SET next_offset = 1, broker_offsets = '{}'
+"""
+PUT_AHEAD = """
 INSERT INTO ahead (topic, key, next_offset) VALUES (?, ?, ?)
 ON CONFLICT (topic, key) DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)
 """
@@ -134,7 +138,7 @@ class SqliteOutbox:
         ]
         with self._file.transaction() as connection:
             connection.execute(_MOVE, place)
-            connection.executemany(_PUT_AHEAD, ahead)
+            connection.executemany(PUT_AHEAD, ahead)
             connection.execute(_FORGET_PASSED, (topic, position.next_offset))
             n_dead = int(connection.execute(_N_DEAD_OF, (json.dumps(offsets),)).get)
             connection.execute(ADD_ACKNOWLEDGED, (topic, len(offsets) - n_dead))
@@ -150,7 +154,7 @@ class SqliteOutbox:
         with self._file.transaction() as connection:
             ahead = {str(key): int(place) for key, place in connection.execute(_AHEAD, (topic,))}
             n_again = int(connection.execute(_GONE_AGAIN, (topic,)).get)
-            connection.execute(_MOVE, (topic, 1, "{}"))
+            connection.execute(_MOVE_BACK, (topic,))
             connection.execute("DELETE FROM ahead WHERE topic = ?", (topic,))
             connection.execute(ADD_ACKNOWLEDGED, (topic, -n_again))
         return ahead

@@ -55,6 +55,7 @@ _PUT_SESSION = """
 INSERT INTO live_sessions (session_id, is_live) VALUES (?, ?)
 ON CONFLICT (session_id) DO UPDATE SET is_live = excluded.is_live
 """
+_DECISIONS_OF = "SELECT body FROM decisions WHERE case_id = ? ORDER BY decided_s"
 _PUT_DECISION = """
 INSERT INTO decisions (decision_id, case_id, decided_s, body) VALUES (?, ?, ?, ?)
 ON CONFLICT (decision_id) DO NOTHING
@@ -119,11 +120,19 @@ def fold(connection: apsw.Connection, event: Event) -> None:
 def _fold_flag(connection: apsw.Connection, flag: FlagData, at_s: float) -> None:
     session_id = flag.stream.session_id
     home = _home_of(connection, flag)
-    case = with_flag(home, flag, at_s) if home else first_case(flag, at_s)
+    case = with_flag(home, flag, at_s) if home else _begun(connection, flag, at_s)
     has_ended = bool(connection.execute(_ENDED, (session_id,)).fetchall())
     put_case(connection, with_stream(case, is_live=not has_ended))
     values = (flag.flag_id, case.case_id, flag.revision, flag.model_dump_json(exclude_none=True))
     connection.execute(_PUT_FLAG, values)
+
+
+def _begun(connection: apsw.Connection, flag: FlagData, at_s: float) -> Case:
+    """Open a case; by another way than this log its decisions may have come before it."""
+    case = first_case(flag, at_s)
+    for (body,) in connection.execute(_DECISIONS_OF, (case.case_id,)).fetchall():
+        case = with_decision(case, DecisionData.model_validate_json(str(body)))
+    return case
 
 
 def _home_of(connection: apsw.Connection, flag: FlagData) -> Case | None:

@@ -6,7 +6,7 @@ import pytest
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.action_events import action_event
 from streamguard.core.audit import Deed, Head, chained
-from streamguard.core.cases import Case
+from streamguard.core.cases import Case, first_case
 from streamguard.core.errors import DeskUnavailable
 from streamguard.core.record import Record
 from streamguard.core.review_events import appeal_event, audit_event, decision_event
@@ -55,6 +55,19 @@ def test_the_end_of_a_stream_shows_on_its_open_cases_and_on_those_that_come_late
     live = {(one.session_id, one.policy): one.is_live for one in bench.cases()}
 
     assert live == {("s-1", "tvec"): False, ("s-1", "late"): False, ("s-2", "tvec"): True}
+
+
+def test_a_decision_that_comes_before_its_flag_decides_the_case_all_the_same(
+    bench: Bench,
+) -> None:
+    """By Kafka they come on different topics, in any order."""
+    known = first_case(flag(1), 1.0)
+    made = decision(case_id=known.case_id, **REJECTED)
+    bench.log.append([decision_event(SOURCE, made, recorded_s=2.0), flag_opened(flag(1), 1.0)])
+
+    [case] = bench.cases()
+
+    assert (case.case_id, case.stage) == (known.case_id, "decided")
 
 
 def test_a_decided_case_stays_decided_and_news_opens_another(bench: Bench) -> None:

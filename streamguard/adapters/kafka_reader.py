@@ -1,4 +1,4 @@
-"""Reads decisions from their topic in Kafka: those that another system wrote there.
+"""Reads topics of Kafka for what others wrote there, as events of our own log.
 
 Rule: a place is committed only after what was read is on disk here; every await ends within a
 bounded time. After BrokerUnavailable: `close`, then `open`.
@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamguard.adapters.kafka_client import KafkaOptions, answered
+from streamguard.core.event_data import utc_seconds
 from streamguard.core.events import Topic
-from streamguard.core.record import Record
+from streamguard.core.record import REDUCED, REPLAYED, Record
 
 ASK_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 5.0
@@ -29,18 +30,19 @@ class Heard:
     """A message.
 
     record: the event in it, put together again; None where it is none.
-    is_old: it was there before this group ever read the topic.
+    is_old: it was there before this group ever read its topic.
     """
 
     record: Record | None
     is_old: bool
 
 
-class KafkaDecisions:
-    """The topic, as a consumer group reads it; one task."""
+class KafkaReader:
+    """Topics, as a consumer group reads them; one task."""
 
-    def __init__(self, options: KafkaOptions, group: str) -> None:
+    def __init__(self, options: KafkaOptions, group: str, topics: Sequence[Topic]) -> None:
         self._options = options
+        self.topics = [str(topic) for topic in topics]
         self._group = group
         self._consumer: AIOKafkaConsumer | None = None
         self._old_before: dict[TopicPartition, int] = {}
@@ -52,7 +54,7 @@ class KafkaDecisions:
             BrokerUnavailable: no broker answers, or none lets us.
         """
         self._consumer = AIOKafkaConsumer(
-            str(Topic.DECISIONS),
+            *self.topics,
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -110,10 +112,16 @@ def _record(message: Any) -> Record | None:
     headers: Sequence[tuple[str, bytes]] = message.headers
     try:
         names = {name: value.decode() for name, value in headers}
-        event = {name[3:]: value for name, value in names.items() if name.startswith("ce_")}
+        event = {
+            name[3:]: value
+            for name, value in names.items()
+            if name.startswith("ce_") and name not in {REDUCED, REPLAYED}
+        }
         event["datacontenttype"] = names["content-type"]
         body = json.dumps({**event, "data": json.loads(message.value)})
         key = event["partitionkey"]
-        return Record(message.offset, message.topic, key, event["id"], event["type"], 0.0, body)
+        recorded_s = utc_seconds(event["recordedtime"])
+        about = (event["id"], event["type"], recorded_s, body)
+        return Record(message.offset, message.topic, key, *about)
     except (KeyError, ValueError, TypeError, RecursionError):
         return None

@@ -1,0 +1,125 @@
+"""A console on a machine of its own: flags come to it by Kafka, and decisions go back that way.
+
+All real: Kafka, `run`, `review`, and a reviewer's HTTP client.
+"""
+
+import json
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from loadtest.kafka_broker import ApacheKafka
+from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.core.events import Topic
+from tests.broker import Reader
+from tests.made_reviews import flag, flag_opened
+from tests.processes import DEADLINE_S, Running, command, environment, until
+
+pytestmark = pytest.mark.integration
+
+PASSWORD = "correct horse battery"  # noqa: S105  # of nobody
+
+SCREENING = """
+[deployment]
+name = "screening"
+[log]
+file = "{folder}/screening.db"
+[http]
+port = 0
+[kafka]
+bootstrap_servers = "{bootstrap}"
+partitions = 2
+replication_factor = 1
+take = ["streamguard.decisions.v1"]
+take_group = "screening"
+"""
+CONSOLE = """
+[deployment]
+name = "console"
+[log]
+file = "{folder}/console.db"
+[review]
+is_alone = true
+port = 0
+metrics_port = 0
+check_share = 0
+[kafka]
+bootstrap_servers = "{bootstrap}"
+partitions = 2
+replication_factor = 1
+take = [
+    "streamguard.flags.v1", "streamguard.coverage.v1",
+    "streamguard.decisions.v1", "streamguard.actions.v1",
+]
+take_group = "console"
+"""
+
+
+def configured(folder: Path, name: str, text: str, bootstrap: str) -> Path:
+    file = folder / f"{name}.toml"
+    file.write_text(text.format(folder=folder, bootstrap=bootstrap))
+    return file
+
+
+def decisions_in(file: Path) -> list[dict[str, Any]]:
+    with SqliteLog.open_reader(file) as log:
+        return [json.loads(record.body)["data"] for record in log.read(1, Topic.DECISIONS)]
+
+
+def signed_in(port: int) -> httpx.Client:
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=DEADLINE_S)
+    said = client.post("/sign-in", json={"name": "anna", "password": PASSWORD})
+    client.headers["x-csrf-token"] = said.json()["csrf"]
+    return client
+
+
+def test_a_flag_is_decided_on_elsewhere_and_the_decision_comes_back(
+    tmp_path: Path, apache: ApacheKafka, reader: Reader
+) -> None:
+    screening = configured(tmp_path, "screening", SCREENING, apache.bootstrap)
+    console = configured(tmp_path, "console", CONSOLE, apache.bootstrap)
+    add = ("account", "add", "anna", "--role", "senior", "--clearance", "*", "--config", console)
+    subprocess.run(
+        command(*add), input=f"{PASSWORD}\n", text=True, env=environment(), check=True, timeout=60
+    )
+    with Running("run", "--config", screening) as run, Running("review", "--config", console) as at:
+        run.wait_for(run.log, event="run_started")
+        port = at.wait_for(at.log, event="review_started")["port"]
+        with SqliteLog(tmp_path / "screening.db", "write") as log:
+            log.append([flag_opened(flag(1))])
+        with closing(signed_in(port)) as client:
+            cases: list[Any] = []
+            until(lambda: cases.append(_claimed(client)) is None and cases[-1] is not None)
+            case = cases[-1]
+            choice = {"outcome": "rejected", "reason_code": "NOTHING.FOUND"}
+            said = client.post(
+                f"/cases/{case['case_id']}/decision", json=choice | {"token": case["token"]}
+            )
+        until(lambda: bool(decisions_in(tmp_path / "screening.db")))
+        codes = [run.stop(), at.stop()]
+
+    [decided] = decisions_in(tmp_path / "screening.db")
+    assert said.status_code == 200
+    assert decided["case_id"] == case["case_id"]
+    assert codes == [0, 0]
+    assert len(reader.read(Topic.FLAGS, 1)) == 1  # the copy was not sent back
+    assert len(reader.read(Topic.DECISIONS, 1)) == 1
+
+
+def _claimed(client: httpx.Client) -> Any:
+    return client.post("/claim", json={}).json()["case"]
+
+
+def test_a_console_alone_needs_kafka(tmp_path: Path) -> None:
+    file = tmp_path / "console.toml"
+    file.write_text(f'[log]\nfile = "{tmp_path}/log.db"\n[review]\nis_alone = true\nport = 0\n')
+
+    with Running("review", "--config", file) as console:
+        code = console.join()
+
+    assert code == 2
+    assert "is_alone needs [kafka]" in str(console.log)
