@@ -45,9 +45,10 @@ CSRF_HEADER = "x-csrf-token"
 
 HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=31536000",  # browsers pass it over where there is no TLS
     "x-content-type-options": "nosniff",
 }
 """Of every answer; pages set their own policy. Source: OWASP ASVS 5.0, 3.4 and 14.3.2."""

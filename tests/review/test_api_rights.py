@@ -143,7 +143,9 @@ def test_every_answer_is_kept_from_caches_frames_and_sniffing(
 
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert (
+        headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    )
 
 
 def test_what_is_not_there_says_so_in_the_same_way(bench: Bench) -> None:

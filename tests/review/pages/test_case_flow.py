@@ -149,6 +149,38 @@ def test_levels_go_from_facts_to_a_silent_loop_and_esc_hides_all(site: Site, pag
     expect(page.locator("#where")).to_contain_text("Nothing is shown")
 
 
+def test_whoever_wants_less_motion_sees_none_unasked(site: Site, page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.reload()
+    ready(page, "Case: P0 tvec")
+    expect(page.locator("#stage img")).to_be_visible()
+
+    for _ in range(2):
+        page.keyboard.press("Space")
+    expect(page.locator("#where")).to_contain_text("Space plays it.")
+    video = page.locator("#stage video")
+    assert video.evaluate("one => one.paused")
+    page.keyboard.press("Space")
+
+    until_played(page, 1.2)
+
+
+def test_a_lease_that_is_not_renewed_warns_before_it_ends(site: Site, page: Page) -> None:
+    page.clock.install()
+    page.reload()
+    ready(page, "Case: P0 tvec")
+    expect(page.locator("#lease")).not_to_be_visible()
+    page.route("**/renew", lambda route: route.abort())
+
+    page.clock.fast_forward(31_000)
+    expect(page.locator("#lease")).to_contain_text("may soon not be in your hands")
+    expect(page.locator("#decide")).to_be_visible()
+    page.clock.fast_forward(30_000)
+
+    expect(page.locator("#lease")).to_contain_text("no longer in your hands")
+    expect(page.locator("#decide")).not_to_be_visible()
+
+
 def test_onset_and_end_are_marked_where_the_picture_is(site: Site, page: Page) -> None:
     expect(page.locator("#stage img")).to_be_visible()
     page.keyboard.press("[")
@@ -308,6 +340,8 @@ def test_help_tells_the_keys_and_single_keys_can_be_turned_off(site: Site, page:
 
 
 def test_enough_passes_the_case_on_and_signs_out(site: Site, page: Page) -> None:
+    expect(page.locator("#stage img")).to_be_visible()
+
     page.keyboard.press("q")
 
     page.get_by_role("heading", name="Sign in").wait_for()

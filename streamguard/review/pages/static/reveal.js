@@ -24,6 +24,7 @@ export class Reveal {
     this.seen = { stills_viewed: 0, clip_ms: 0, unblurred_ms: 0, audio_ms: 0 };
     this.told = { ...this.seen };
     this.turn = 0;
+    this.isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches; // nothing moves unasked
     this.isOpened = false;
     this.onSpent = null; // asks whoever has seen as much as they should, once
     this.wasSpent = stage.dataset.spent === 'yes'; // who took the case all the same was asked then
@@ -96,7 +97,7 @@ export class Reveal {
     }
     element.src = this.url;
     this.stage.replaceChildren(element);
-    if (part.role !== 'still') element.play().catch(tell);
+    if (part.role !== 'still' && !this.isCalm) element.play().catch(tell);
   }
 
   // Six seconds around where the flag began, again and again.
@@ -134,6 +135,8 @@ export class Reveal {
 
   more() {
     const isBlurred = this.stage.classList.contains('blurred');
+    const video = this.stage.querySelector('video');
+    if (video?.paused) return video.play();
     const isThere = this.level === this.wanted;
     if (isThere && this.level >= 2 && isBlurred) return this.to(this.level);
     return this.to(Math.min(3, this.wanted + 1));
@@ -175,8 +178,9 @@ export class Reveal {
     const again = this.level >= 2 && this.stage.classList.contains('blurred') ? ' Blurred again.' : '';
     const video = this.stage.querySelector('video');
     const heard = video && !video.muted ? ' With sound.' : '';
+    const waits = video && this.isCalm ? ' Space plays it.' : '';
     this.stage.dataset.level = this.level;
-    this.where.textContent = `${LEVELS[this.level]}${again}${heard} Evidence: ${of}.`;
+    this.where.textContent = `${LEVELS[this.level]}${again}${heard}${waits} Evidence: ${of}.`;
   }
 
   // The media time of what is on the page, milliseconds of its timeline; null where nothing is.
