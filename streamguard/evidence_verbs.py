@@ -40,18 +40,15 @@ def vault_of(arguments: argparse.Namespace) -> Vault:
 def list_evidence(arguments: argparse.Namespace) -> int:
     """Tell what is kept."""
     vault, rules = vault_of(arguments), _rules(arguments)
+    n_damaged = 0
     for standing in vault.ledger().evidence.values():
         row = _row(vault, standing, rules)
+        n_damaged += "problem" in row
         if arguments.json:
             print(json.dumps(row))
         else:
-            print(
-                *(
-                    row[name]
-                    for name in ("evidence_id", "state", "class", "delete_after", "stream_id")
-                )
-            )
-    return 0
+            print(*(row[name] for name in (*SHOWN, "problem") if name in row))
+    return DAMAGED if n_damaged else 0
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -234,18 +231,24 @@ def _retention(standing: Standing, entries: list[Entry], rules: Retention) -> di
 
 
 def _row(vault: Vault, standing: Standing, rules: Retention) -> dict[str, Any]:
-    """Give what a list says of an evidence."""
-    manifest = vault.manifest_of(standing)
-    return {
+    """Give what a list says of an evidence; `problem` where its manifest is damaged."""
+    row = {
         "evidence_id": standing.evidence_id,
         "state": standing.state,
         "class": standing.evidence_class,
+        "delete_after": instant(rules.delete_after_s(standing)),
+        "holds": [hold.ref for hold in holds_in_force(standing, vault.clock.wall())],
+        "n_custody_entries": standing.n_entries,
+    }
+    try:
+        manifest = vault.manifest_of(standing)
+    except (EvidenceDamaged, EvidenceUnavailable) as error:
+        return {**row, "problem": f"manifest: {error}"}
+    return {
+        **row,
         "stream_id": manifest.stream_id,
         "session_id": manifest.session_id,
         "collected_at": manifest.created_at,
         "n_parts": len(manifest.items),
         "size_bytes": sum(item.size_bytes for item in manifest.items),
-        "delete_after": instant(rules.delete_after_s(standing)),
-        "holds": [hold.ref for hold in holds_in_force(standing, vault.clock.wall())],
-        "n_custody_entries": standing.n_entries,
     }

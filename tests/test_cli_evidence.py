@@ -12,6 +12,8 @@ import pytest
 
 from streamguard.cli import main
 from tests.processes import short_type, streamguard
+from tests.vault.made_vaults import evidence_id as made_id
+from tests.vault.made_vaults import filled_vault
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,25 @@ def test_what_screening_kept_is_listed_and_verified(
     )
     assert (verified["problems"], verified["n_evidence"]) == ([], 1)
     assert verified["n_parts"] == listed["n_parts"] >= 2
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_list_goes_on_past_a_manifest_that_is_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    root = tmp_path / "evidence"
+    filled_vault(root)
+    newest = max((root / "manifests").glob(f"*-{made_id(1)}.json"))
+    newest.write_bytes(newest.read_bytes().replace(b"stream-1", b"stream-9"))
+
+    code = main(["evidence", "list", "--evidence", str(root), *(["--json"] if as_json else [])])
+
+    damaged, sound = capsys.readouterr().out.splitlines()
+    assert code == 2
+    assert made_id(1) in damaged
+    assert "manifest: manifest is not the one that the custody names" in damaged
+    assert made_id(2) in sound
+    assert "stream-2" in sound
 
 
 def test_a_copy_needs_a_purpose_and_is_on_record(

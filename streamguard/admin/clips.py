@@ -5,12 +5,14 @@ is. Bytes are decrypted as they are sent, and kept nowhere; nobody who looks hol
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from urllib.parse import unquote
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
 from streamguard.core.ports import Clock
@@ -61,25 +63,39 @@ class Clips:
             return _problem(400, f"say who looks, for the custody: {ACTOR}: NAME")
         if self._n_viewers >= MAX_VIEWERS:
             return _problem(503, "too many clips are being watched: try again later")
+        self._n_viewers += 1
+        found: LiveClip | Response | None = None
+        try:
+            found = await self._found(request.path_params["id"], actor)
+        finally:
+            if not isinstance(found, LiveClip):
+                self._n_viewers -= 1
+        if isinstance(found, LiveClip):
+            return _Watched(self._sent(found), partial(self._let_go, found))
+        return found
+
+    async def _found(self, evidence_id: str, actor: str) -> LiveClip | Response:
+        """Open a clip, where it is there or soon is; or say why not."""
         answer = _problem(404, "there is no such evidence")
         for _ in range(N_TRIES):
             try:
-                clip = await asyncio.to_thread(self._opened, request.path_params["id"], actor)
+                return await asyncio.to_thread(self._opened, evidence_id, actor)
             except (ConfigError, EvidenceUnavailable) as problem:
                 answer = _problem(404, str(problem))
             except EvidenceDamaged as problem:
                 return _problem(409, str(problem))
-            else:
-                return StreamingResponse(self._sent(clip), media_type="video/mp4", headers=HEADERS)
             await asyncio.sleep(LOOK_EVERY_S)
         return answer
+
+    def _let_go(self, clip: LiveClip) -> None:
+        self._n_viewers -= 1
+        clip.close()
 
     def _opened(self, evidence_id: str, actor: str) -> LiveClip:
         return LiveClip(self._vault, evidence_id, actor=actor, purpose=PURPOSE)
 
     async def _sent(self, clip: LiveClip) -> AsyncIterator[bytes]:
         """Give what there is, then what comes."""
-        self._n_viewers += 1
         try:
             grown_s = self._clock.monotonic()
             while (content := await asyncio.to_thread(clip.read)) is not None:
@@ -93,9 +109,21 @@ class Clips:
         except (EvidenceDamaged, EvidenceUnavailable) as problem:
             log.error("clip_not_served", problem=str(problem))  # noqa: TRY400  # expected: the message says it all
             raise ConnectionAbortedError from None  # what was sent is not all
+
+
+class _Watched(StreamingResponse):
+    """A clip on its way to somebody, who may leave before the first byte."""
+
+    def __init__(self, content: AsyncIterator[bytes], let_go: Callable[[], None]) -> None:
+        super().__init__(content, media_type="video/mp4", headers=HEADERS)
+        self._let_go = let_go
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and let go of it, however that ends."""
+        try:
+            await super().__call__(scope, receive, send)
         finally:
-            self._n_viewers -= 1
-            clip.close()
+            self._let_go()
 
 
 def _actor_of(request: Request) -> str | None:

@@ -107,8 +107,8 @@ class Approval:
 class Standing:
     """What the entries of one evidence amount to.
 
-    decision_id, case_id: of the decision that gave it its class; "" where it came from the command
-        line.
+    decision_id: of the decision that gave it its class; "" where it came from the command line.
+    case_id: of the case that it was last decided on in; "" where there was none.
     since: when its class was decided, or it was collected first.
     """
 
@@ -249,7 +249,7 @@ def _classified(standing: Standing, entry: Entry) -> Standing:
                 standing,
                 evidence_class=known,
                 decision_id=str(entry.detail.get("decision_id", "")),
-                case_id=str(entry.detail.get("case_id", "")),
+                case_id=str(entry.detail.get("case_id", standing.case_id)),
                 since=entry.at,
             )
     raise EvidenceDamaged(f"custody entry {entry.seq} names no class that there is")

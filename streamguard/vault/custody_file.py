@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from streamguard.adapters.failpoint import reach
 from streamguard.core.canonical import canonical
 from streamguard.core.custody import Action, Detail, Entry, Ledger, instant, read_entry
 from streamguard.core.errors import EvidenceDamaged, EvidenceUnavailable
@@ -118,6 +119,7 @@ class CustodyFile:
             raise
         if entry.seq == 0:
             sync_directory(self._file.parent)
+        reach("custody_written")
         self._ledger.take(entry)
         self._read_bytes += len(line)
         head = Head(self._ledger.n_entries, self._ledger.last_hash, entry.key_id)

@@ -5,6 +5,7 @@ another one than the one that writes.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.manifest import Item
@@ -40,7 +41,10 @@ class LiveClip:
         self._key = vault.data_key(evidence_id)
         if not self._open_next():
             raise EvidenceUnavailable("this evidence has no clip")
-        vault.note(evidence_id, "view", {"items": (CLIP,)}, actor=actor, purpose=purpose)
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            vault.note(evidence_id, "view", {"items": (CLIP,)}, actor=actor, purpose=purpose)
+            undo.pop_all()
 
     def read(self) -> bytes | None:
         """Give the next bytes: none where there are none yet; None at the end.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from streamguard.adapters.failpoint import reach
 from streamguard.core.canonical import canonical
 from streamguard.core.custody import (
     STORE,
@@ -106,7 +107,9 @@ def mend(vault: Vault, seen: str, actor: str, purpose: str) -> Entry:
             if head:
                 (root / HEAD).rename(root / f"{_aside(number)}.head")
                 sync_directory(root)
+            reach("custody_put_aside")
             write_whole(root / CUSTODY, content)
+            reach("custody_begun_anew")
             write_whole(root / HEAD, new_head)
     except OSError as error:
         raise EvidenceUnavailable(f"{CUSTODY} cannot be begun anew: {error.strerror}") from None

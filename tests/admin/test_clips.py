@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
+from streamguard.admin import clips
 from streamguard.admin.clips import ACTOR, MAX_ACTOR, MAX_VIEWERS, SILENT_S, Clips
 from streamguard.core.kept import Ends, Piece
 from streamguard.runtime.stop import Stop
@@ -31,8 +32,8 @@ class Served:
         self.recordings = Recordings(self.vault)
         self.clock = FakeClock()
         self.stop = Stop()
-        clips = Clips(self.vault, self.clock, self.stop)
-        self.app = Starlette(routes=[Route("/{id}/clip", clips.watch)])
+        made = Clips(self.vault, self.clock, self.stop)
+        self.app = Starlette(routes=[Route("/{id}/clip", made.watch)])
 
     def grow(self, content: bytes, ends: Ends = "") -> None:
         self.recordings.grow(subject(1), Piece(0, 0, 1, content, ends))
@@ -240,3 +241,42 @@ def test_where_what_is_kept_is_damaged_the_response_breaks_off(served: Served) -
         asyncio.run(test())
 
     assert [line["event"] for line in lines] == ["clip_not_served"]
+
+
+def test_who_waits_for_a_clip_to_begin_is_counted_as_well(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clips, "LOOK_EVERY_S", 0.01)
+
+    async def test() -> list[int]:
+        answers = await asyncio.gather(*(served.get() for _ in range(MAX_VIEWERS + 1)))
+        return sorted(answer.status_code for answer in answers)
+
+    assert asyncio.run(test()) == [404] * MAX_VIEWERS + [503]
+    assert asyncio.run(served.get()).status_code == 404
+
+
+def test_whoever_leaves_before_the_first_byte_leaves_nothing_open(served: Served) -> None:
+    served.grow(HEAD + FIRST)
+    n_before = n_open(served.vault.folder.root)
+
+    class Leaving(Watching):
+        async def _send(self, message: dict[str, object]) -> None:
+            """Take nothing, and go."""
+            self.gone.set()
+            await asyncio.Event().wait()
+
+    async def test() -> None:
+        for _ in range(MAX_VIEWERS + 1):
+            await Leaving(served.app).run()
+        assert n_open(served.vault.folder.root) == n_before
+        async with served.watching() as watching:
+            await until(lambda: watching.content == HEAD + FIRST)
+
+    asyncio.run(test())
+
+
+def n_open(directory: Path) -> int:
+    """Count the files below a directory that this process has open."""
+    links = [each.readlink() for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    return sum(link.is_relative_to(directory) for link in links)

@@ -41,6 +41,7 @@ KEEPING = {
     "evidence_grown": 2,
     "evidence_part_written": 1,
     "evidence_manifest_written": 2,
+    "custody_written": 2,
     "evidence_collected": 2,
     "evidence_clip_kept": 1,
     "evidence_uploaded": 1,

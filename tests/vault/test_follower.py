@@ -167,6 +167,22 @@ def test_an_appeal_holds_evidence_that_was_decided_on_once_more_since(
     assert vault.standing(flag_id(1)).holds == ()
 
 
+def test_an_appeal_holds_evidence_that_was_classified_by_hand_since(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    event_log.append([decided(flag_ids=[flag_id(0)])])
+    followed(vault, event_log)
+    by_hand = {"actor": "anna", "purpose": "a mistake"}
+    vault.note(flag_id(0), "classify", {"class": "rejected"}, **by_hand)
+    event_log.append([appeal_event(SOURCE, appeal(decision_id="d-1"), recorded_s=1_000.0)])
+
+    followed(vault, event_log)
+
+    standing = vault.standing(flag_id(0))
+    assert (standing.evidence_class, standing.decision_id) == ("rejected", "")
+    assert [hold.ref for hold in standing.holds] == [f"appeal {APPEAL_ID}"]
+
+
 def test_who_decided_and_in_which_case_is_on_record(vault: Vault, event_log: SqliteLog) -> None:
     made: DecisionData = decision(flag_ids=[flag_id(1)])
     event_log.append([decision_event(SOURCE, made, recorded_s=1_000.0)])

@@ -1,5 +1,8 @@
 """A chain of custody that is damaged is begun anew, behind what is sound, and says so."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from streamguard.vault.checking import Checked, check
 from streamguard.vault.mending import Mending, mend, plan_mending
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
+from tests.processes import environment
 from tests.vault.made_vaults import evidence_id, made_vault, part, problems, subject
 
 ONE, TWO, THREE = (evidence_id(number) for number in (1, 2, 3))
@@ -187,6 +191,33 @@ def test_a_check_tells_of_the_damaged_chain_and_whether_it_is_still_there(root: 
     assert sound == []
     assert [each.where for each in changed] == [each.where for each in missing]
     assert [each.where for each in changed] == ["custody-1.damaged"]
+
+
+@pytest.mark.parametrize(
+    ("point", "is_anew"), [("custody_put_aside", False), ("custody_begun_anew", True)]
+)
+def test_a_mending_that_is_killed_is_done_or_done_again(
+    root: Path, point: str, *, is_anew: bool
+) -> None:
+    damaged = harm(root, "torn 3")
+    plan = plan_mending(made_vault(root)).id
+    verb = ["evidence", "mend", "--evidence", root, "--begin", plan, "--purpose", "a bad disk"]
+
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.dying_run", point, "1", *verb],
+        cwd=root.parent,
+        env=environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    if not is_anew:
+        mended(root)
+
+    assert killed.returncode == -signal.SIGKILL
+    made_vault(root, FakeClock()).keep(subject(4), (part(),))
+    assert problems(root) == []
+    assert (root / "custody-1.damaged").read_bytes() == damaged
 
 
 def test_the_verb_tells_first_and_does_what_was_told(
