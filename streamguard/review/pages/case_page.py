@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamguard.core.cases import Case
-from streamguard.core.event_data import FlagData, Signal
+from streamguard.core.event_data import FlagData, Signal, utc_seconds
 from streamguard.core.people import Person
 from streamguard.core.ruling import in_force
 from streamguard.review.actions import actions_of
@@ -69,7 +69,10 @@ def facts(review: Review, person: Person, case: Case) -> str:
         clock=clock,
         actions=action_rows(case, person, actions),
         is_untaken=is_untaken(case, person, actions),
-        decisions=[row | {"by": _by(review, row["actor"])} for row in decisions],
+        decisions=[
+            row | {"by": _by(review, row["actor"]), "held_s": held_s(decisions[:at], row)}
+            for at, row in enumerate(decisions)
+        ],
     )
 
 
@@ -145,6 +148,22 @@ def _matched(review: Review, case: Case) -> list[str]:
 def _n_confirmed(review: Review, case: Case) -> int:
     ((count,),) = review.desk.file.rows(_CONFIRMED, (case.case_id, case.stream_id))
     return int(count)
+
+
+def held_s(before: list[dict[str, Any]], row: dict[str, Any]) -> float | None:
+    """Say how long what a decision takes back had held, seconds; None where it takes back nothing.
+
+    before: the decisions of the case that came before it, in their order.
+    """
+    if row["action"] != "restore":
+        return None
+    since = None
+    for one in before:
+        if one["action"] == "restore":
+            since = None
+        elif one["action"] != "none" and since is None:
+            since = one
+    return utc_seconds(row["decided_at"]) - utc_seconds(since["decided_at"]) if since else None
 
 
 def _by(review: Review, actor: str) -> str:

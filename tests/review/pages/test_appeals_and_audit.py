@@ -36,12 +36,16 @@ def test_an_appeal_is_overturned_by_somebody_else_with_three_keys(site: Site) ->
     expect(page.locator("blockquote")).to_have_text(STATEMENT)
     expect(page.locator("#stage img")).to_be_visible()
     assert Axe().run(page).response["violations"] == []
+    page.keyboard.press("8")
+    page.keyboard.type("it was a game, 12 of 12")
+    page.keyboard.press("Enter")
     page.keyboard.press("2")
     page.keyboard.press("m")
 
     expect(page.get_by_role("status")).to_have_text("Answered: overturned, CONTEXT.GAMEPLAY.")
     assert [one.action for one in site.decisions()] == ["cut", "restore"]
     assert site.decisions()[1].appeal_id is not None
+    assert site.decisions()[1].explanation_public == "it was a game, 12 of 12"
     expect(page.locator("#stage img")).to_have_count(0)
 
 

@@ -430,6 +430,7 @@ def test_a_senior_restores_a_stream_that_was_cut(site: Site) -> None:
     site.tell(flag_opened(flag(1)))
     claimed = site.bench.claim(anna)
     site.review.rulings.decide(anna, claimed.case.case_id, claimed.lease.token, CUT)
+    site.bench.clock.advance(90)
     page = site.signed_in("sena")
     page.goto(f"/cases/{claimed.case.case_id}")
     ready(page, "Case: P1 tvec")
@@ -440,6 +441,7 @@ def test_a_senior_restores_a_stream_that_was_cut(site: Site) -> None:
 
     expect(page.get_by_role("status")).to_have_text("Decided: the stream is to be restored.")
     assert [one.action for one in site.decisions()] == ["cut", "restore"]
+    expect(page.locator("#facts")).to_contain_text("restore after 1.5 minutes, by sena")
 
 
 def test_each_still_of_a_flag_is_stepped_to(site: Site) -> None:

@@ -109,7 +109,7 @@ def test_no_page_shuts_anybody_out_as_far_as_a_program_can_tell(site: Site, sche
 
 
 def test_at_twice_the_size_nothing_has_to_be_moved_sideways(site: Site) -> None:
-    site.account("anna")
+    site.account("anna", "senior")
     site.keep_evidence(1)
     site.tell(flag_opened(flag(1)))
     page = site.signed_in("anna")
@@ -118,7 +118,13 @@ def test_at_twice_the_size_nothing_has_to_be_moved_sideways(site: Site) -> None:
     of_queue = page.evaluate(overflow)
     page.keyboard.press("n")
     ready(page, "Case: P1 tvec")
+    page.keyboard.press("8")
+    page.locator("#note").press("Enter")
     page.keyboard.press("2")
 
     assert (of_queue, page.evaluate(overflow)) == (0, 0)
     expect(page.locator("[data-reason='CONTEXT.NEWS']")).to_be_visible()
+    for path in ("/exposure", "/team", "/incidents", "/banks", "/password", "/appeals"):
+        page.goto(path)
+        page.locator("h1").wait_for()
+        assert page.evaluate(overflow) == 0, path

@@ -80,6 +80,16 @@ def test_a_note_and_a_referral_go_with_the_decision(site: Site, page: Page) -> N
     expect(page.locator("#facts")).to_contain_text("seen by <b>two</b>")
 
 
+def test_a_pointer_opens_and_closes_what_goes_in_words(page: Page) -> None:
+    summary = page.locator("#words summary")
+
+    summary.click()
+    expect(page.locator("#note")).to_be_visible()
+    summary.click()
+
+    expect(page.locator("#note")).not_to_be_visible()
+
+
 def test_half_a_referral_is_refused(site: Site, page: Page) -> None:
     page.keyboard.press("8")
     page.locator("#authority").focus()

@@ -10,6 +10,7 @@ const root = document.getElementById('case');
 const { case: caseId, appeal } = root.dataset;
 const token = Number(root.dataset.token);
 const path = `/api/v1/appeals/${appeal}`;
+const explanation = document.getElementById('explanation');
 let isMine = true;
 
 function letGo() {
@@ -25,7 +26,9 @@ async function answer({ outcome, reason_code: reason }) {
   tell(null);
   await reveal.close();
   try {
-    await post(`${path}/resolution`, { token, result: outcome, reason_code: reason });
+    const said = { token, result: outcome, reason_code: reason };
+    const text = explanation.value.trim();
+    await post(`${path}/resolution`, text ? { ...said, explanation_public: text } : said);
     letGo();
     say(`Answered: ${outcome}, ${reason}.`);
     return true;
@@ -46,6 +49,7 @@ const looks = {
   j: () => reveal.step(1),
   k: () => reveal.step(-1),
   '.': () => reveal.sound(),
+  8: () => explanation.focus(),
 };
 
 function act(key) {
@@ -59,10 +63,13 @@ function act(key) {
   else Promise.resolve(looks[key]?.()).catch(tell);
 }
 
+explanation.addEventListener('keydown', (event) => {
+  if (event.key === 'Enter') document.getElementById('main').focus(); // keys decide again
+});
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') reveal.hide();
-  else if (!isTyped(event) && !event.repeat && !(event.target.closest('button, a') && [' ', 'Enter'].includes(event.key))) {
-    if (event.key === ' ') event.preventDefault();
+  else if (!isTyped(event) && event.target !== explanation && !event.repeat && !(event.target.closest('button, a') && [' ', 'Enter'].includes(event.key))) {
+    if (event.key in looks) event.preventDefault();
     act(event.key);
   }
 });

@@ -188,7 +188,7 @@ const again = new Twice((control) => choosing.choose(control), say);
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') reveal?.hide();
   if (isTyped(event) || event.key === 'Escape') return;
-  const onButton = event.target.closest('button, a') !== null;
+  const onButton = event.target.closest('button, a, summary') !== null;
   const pressed = event.target.closest('[data-hold]');
   if (onButton && (event.key === 'Enter' || event.key === ' ')) {
     if (pressed && !event.repeat) holding.press(pressed);
@@ -212,7 +212,7 @@ document.addEventListener('pointerdown', (event) => {
 for (const over of ['pointerup', 'pointercancel']) document.addEventListener(over, () => holding.release());
 document.addEventListener('click', (event) => {
   const control = event.target.closest('[data-key]');
-  if (!control) return;
+  if (!control || control.tagName === 'SUMMARY') return; // it opens and closes by itself
   if (!control.hasAttribute('data-hold')) act(control, control.dataset.key);
   else if (event.detail === 0 && isMine) again.press(control); // neither a pointer nor a key
 });
