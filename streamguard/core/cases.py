@@ -71,6 +71,11 @@ class Ruling(msgspec.Struct, frozen=True):
         """Say whether a rule made it: people judge what it held as if nobody had before."""
         return self.actor.startswith("rule:")
 
+    @property
+    def action_upon_it(self) -> ActionKind:
+        """Give what it did to the stream; to take something back is to do nothing to it."""
+        return "none" if self.action == "restore" else self.action
+
     def is_contradicted(self, outcome: Outcome, action: ActionKind) -> bool:
         """Say whether who judges second says something else; what a rule held, nobody seconds."""
         return not self.is_a_rules and (outcome, action) != ("confirmed", self.proposed)
@@ -175,7 +180,8 @@ def with_flag(case: Case, flag: FlagData, at_s: float) -> Case:
     Returns:
         The case as it now is; another one where this one is decided and the flag brings news.
     """
-    is_known = flag.flag_id in case.flag_ids
+    is_forgotten = flag.state != "open" and case.n_flags > MAX_TOLD  # of the first of very many
+    is_known = is_forgotten or flag.flag_id in case.flag_ids
     if case.stage in {"decided", "check"}:
         if is_news(case, flag):
             return first_case(flag, at_s, after=case)

@@ -183,6 +183,9 @@ def _require_fit(case: Case, choice: Choice) -> None:
         raise DecisionRefused(f"{choice.reason_code} is no reason for {choice.outcome}")
     if choice.outcome == "no_decision_stream_ended" and case.is_live:
         raise DecisionRefused("the stream is live: judge what it shows")
+    onset, end = choice.onset_pts_ms, choice.end_pts_ms
+    if onset is not None and end is not None and end < onset:
+        raise DecisionRefused("what was marked ends before it begins")
     if choice.action in ONLY_CONFIRMED and choice.outcome != "confirmed":
         raise DecisionRefused("a stream is cut only where something was confirmed")
     if choice.bank is not None and choice.outcome != "confirmed":
@@ -199,7 +202,8 @@ def _effect(
     """Say what comes of a choice: the outcome, what is done now, and what once somebody agrees."""
     latest = case.ruling
     if case.stage == "check" and latest is not None:
-        return ("escalated" if choice.outcome != latest.outcome else choice.outcome), "none", None
+        same = (choice.outcome, choice.action) == (latest.outcome, latest.action_upon_it)
+        return (choice.outcome if same else "escalated"), "none", None
     if case.stage == "second" and latest and latest.is_contradicted(choice.outcome, choice.action):
         return "escalated", "none", None
     if choice.outcome == "rejected" and in_force(case) is not None:

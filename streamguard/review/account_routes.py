@@ -142,6 +142,8 @@ def _change(call: Call) -> Answer:
     is_active = said.get("is_active")
     if is_active is not None and not isinstance(is_active, bool):
         raise Refused(400, "give is_active as true or false")
+    if call.path["account_id"] == call.person.account_id:
+        raise Refused(422, "somebody else has to change your account: of yours only the password")
     changed = call.review.accounts.change(
         call.path["account_id"],
         role=call.text("role") if "role" in said else None,

@@ -116,6 +116,8 @@ class Accounts:
             account.is_active if is_active is None else is_active,
         )
         with self._file.transaction() as connection:
+            if _administers(account) and not _administers(changed) and self._is_last(account):
+                raise AccountRefused("it is the last administrator: make another one first")
             connection.execute(
                 "UPDATE accounts SET role = ?, clearance = ?, is_active = ?,"
                 " password_hash = ifnull(?, password_hash) WHERE account_id = ?",
@@ -144,6 +146,10 @@ class Accounts:
         if current == new:
             raise AccountRefused("the new password is the current one")
         self.change(account.account_id, password=new)
+
+    def _is_last(self, account: Account) -> bool:
+        """Say whether nobody else administers accounts."""
+        return not any(_administers(one) for one in self.all() if one != account)
 
     def get(self, account_id: str) -> Account | None:
         """Give an account by its id."""
@@ -218,6 +224,10 @@ class Accounts:
     def _hashed(self, name: str, password: str) -> str:
         require_good(name, password)
         return self._hasher.hash(password)
+
+
+def _administers(account: Account) -> bool:
+    return account.is_active and account.person.may("edit_accounts")
 
 
 def _role(text: str) -> Role:

@@ -25,6 +25,9 @@ GROUP = "review"
 NOTE_EVERY_S = 60.0
 """How often that place is noted."""
 
+NOTE_IDLE_S = 3_600.0
+"""How often where nothing came: who is silent for a day is waited for no longer."""
+
 SKIPPED = '"action":"case.skipped"'
 """Marks the only audit records that say something of cases that no decision says."""
 
@@ -84,7 +87,7 @@ class Projection:
         while records := self._log.read(self.place()):
             with self._file.transaction() as connection:
                 n_taken += self._take(connection, records)
-        if n_taken and self._wall() - self._noted_s > NOTE_EVERY_S:
+        if self._wall() - self._noted_s > (NOTE_EVERY_S if n_taken else NOTE_IDLE_S):
             self._noted_s = self._wall()
             self._log.commit(GROUP, self.place(), self._noted_s)
         return n_taken

@@ -210,3 +210,14 @@ def test_a_case_that_waits_for_a_second_person_goes_on_waiting_for_one() -> None
     left = with_failure(case, not_done(act="hold"))
 
     assert (left.stage, left.stage_s, left.is_left_on_air) == ("second", case.stage_s, True)
+
+
+@pytest.mark.parametrize("n_flags", [MAX_TOLD, MAX_TOLD + 1])
+def test_news_of_a_flag_is_no_other_flag_however_many_came_since(n_flags: int) -> None:
+    case = first_case(flag(0), 100.0)
+    for number in range(1, n_flags):
+        case = with_flag(case, flag(number), 100.0)
+
+    case = with_flag(case, flag(0, state="closed", close_reason="ended", revision=1), 101.0)
+
+    assert (case.n_flags, len(case.flag_ids)) == (n_flags, MAX_TOLD)

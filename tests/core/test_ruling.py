@@ -219,6 +219,41 @@ def test_a_second_look_by_lot_changes_nothing_where_it_agrees_and_is_a_seniors_w
     assert (differed.outcome, differed.action) == ("escalated", "none")
 
 
+NOTHING = {"outcome": "confirmed", "reason_code": "TVEC.ATTACK_LIVE", "action": "none"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        (NOTHING, NOTHING, "confirmed"),
+        (NOTHING, CUT, "escalated"),
+        (CUT, NOTHING, "escalated"),
+        (HOLD, CUT, "escalated"),
+        (HOLD, HOLD, "confirmed"),
+        (REJECT, REJECT, "rejected"),
+        (REJECT, CUT, "escalated"),
+    ],
+)
+def test_a_second_look_that_wants_something_else_done_does_not_agree(
+    first: dict[str, str], second: dict[str, str], outcome: str
+) -> None:
+    drawn = after(case(), somebody(), Rules(check_share=1.0), **first)
+
+    made = ruled(drawn, somebody("r-2"), **second)
+
+    assert (made.outcome, made.action) == (outcome, "none")
+
+
+def test_what_was_marked_does_not_end_before_it_begins() -> None:
+    marks = {"onset_epoch": 0, "onset_pts_ms": 5_000}
+
+    made = ruled(case(), somebody(), **CUT, **marks, end_pts_ms=5_000)
+
+    assert made.end_pts_ms == made.onset_pts_ms
+    with pytest.raises(DecisionRefused, match="ends before"):
+        ruled(case(), somebody(), **CUT, **marks, end_pts_ms=4_999)
+
+
 @pytest.mark.parametrize(
     ("stage", "who", "choice", "problem"),
     [

@@ -13,7 +13,7 @@ from streamguard.core.review_events import appeal_event, audit_event, decision_e
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case
 from streamguard.review.leases import Lease, held
-from streamguard.review.projection import GROUP, Projection, note_audience
+from streamguard.review.projection import GROUP, NOTE_IDLE_S, Projection, note_audience
 from tests.core_fakes import SOURCE
 from tests.made_actions import failed
 from tests.made_reviews import AT, appeal, decision, flag, flag_id, flag_opened, stream_ended
@@ -217,6 +217,19 @@ def test_its_place_in_the_log_is_noted_once_a_minute(bench: Bench) -> None:
     bench.desk.projection.catch_up()
 
     assert (first, same, bench.log.position(GROUP)) == (2, 2, 4)
+
+
+def test_its_place_is_noted_each_hour_where_nothing_comes(bench: Bench) -> None:
+    bench.tell(flag_opened(flag(1)))
+    bench.desk.projection.catch_up()
+    bench.log.commit(GROUP, 1, 0.0)
+    bench.clock.advance(NOTE_IDLE_S)
+    bench.desk.projection.catch_up()
+    before = bench.log.position(GROUP)
+    bench.clock.advance(1)
+    bench.desk.projection.catch_up()
+
+    assert (before, bench.log.position(GROUP)) == (1, 2)
 
 
 def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from streamguard.core.audit import Deed
+from streamguard.core.errors import AccountRefused
 from streamguard.core.events import Topic
 from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import AccessPolicy
@@ -514,3 +515,29 @@ def test_every_reason_says_what_it_is_for(console: Console) -> None:
 
     assert {"code", "text", "outcomes", "context"} == set(said["reasons"][0])
     assert "enough" in said["skip_reasons"]
+
+
+def test_nobody_changes_what_they_themselves_may_do(console: Console) -> None:
+    client = console.signed_in("administrator")
+    me = client.get("/api/v1/me").json()["account_id"]
+
+    answers = [
+        client.post(f"/api/v1/accounts/{me}", json=said)
+        for said in ({"role": "senior"}, {"is_active": False}, {"clearance": ["*"]})
+    ]
+
+    assert [one.status_code for one in answers] == [422] * 3
+
+
+def test_the_last_administrator_stays_one(console: Console) -> None:
+    accounts = console.review.accounts
+    last = accounts.named("administrator")
+    assert last is not None
+
+    for change in ({"is_active": False}, {"role": "senior"}):
+        with pytest.raises(AccountRefused, match="last administrator"):
+            accounts.change(last.account_id, **change)  # type: ignore[arg-type]  # one of them
+    accounts.change(last.account_id, password="something quite different")  # noqa: S106  # of nobody
+    console.account("administrator", "another")
+
+    assert not accounts.change(last.account_id, is_active=False).is_active

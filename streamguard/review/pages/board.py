@@ -5,6 +5,7 @@ is not made.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
@@ -53,6 +54,8 @@ class Board:
         self._state: object = None
         self._version = 0
         self._rows: dict[object, Rows] = {}
+        self.followers: Counter[str] = Counter()
+        """How many pages each account follows."""
         self.is_closed = False
         """Nobody is served any more: what is pushed to pages ends."""
 

@@ -6,7 +6,8 @@ stream ends with the session of whoever opened it.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from starlette.responses import StreamingResponse
 from streamguard.core.errors import StreamguardError
 from streamguard.review.actions import actions_of
 from streamguard.review.cards import came_of
-from streamguard.review.guard import Call
+from streamguard.review.guard import Call, Refused
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.case_page import case_state, facts
 from streamguard.review.pages.frame import incidents
@@ -27,6 +28,9 @@ be seen, a fifth."""
 
 CHECK_EVERY_S = 2.0
 """How often it is looked whether the account is still signed in."""
+
+MOST_FOLLOWED = 16
+"""Pages that one account follows at once: each asks for a thread five times a second, of 40."""
 
 KEPT_ALIVE_S = 15.0
 """Without anything to say, so often a comment is sent, or else what lies between hangs up."""
@@ -54,6 +58,8 @@ class Shown:
 
 def events(board: Board, call: Call) -> StreamingResponse:
     """Send the queue, or one case, whenever it changes."""
+    if board.followers[call.person.account_id] >= MOST_FOLLOWED:
+        raise Refused(429, "too many pages are open: close some")
     case_id = call.asked.get("case", "")
     shown = (
         Shown(lambda: case_state(call.review, case_id), lambda: _case(call, case_id))
@@ -64,6 +70,17 @@ def events(board: Board, call: Call) -> StreamingResponse:
 
 
 async def _sent(board: Board, call: Call, shown: Shown) -> AsyncIterator[str]:
+    who = call.person.account_id
+    board.followers[who] += 1
+    try:
+        async with aclosing(_messages(board, call, shown)) as messages:
+            async for message in messages:
+                yield message
+    finally:
+        board.followers[who] -= 1
+
+
+async def _messages(board: Board, call: Call, shown: Shown) -> AsyncGenerator[str, None]:
     seen = Seen(-1, None, "")
     since_checked_s = since_sent_s = 0.0
     yield "retry: 1000\n\n"
