@@ -163,6 +163,12 @@ def _add_enforce(verbs: Verbs) -> None:
     enforce.add_argument("--config", type=Path, metavar="FILE", required=True)
 
 
+def _add_deny_list(verbs: Verbs) -> None:
+    from streamguard.deny_cli import add_deny_list  # noqa: PLC0415  # of few starts
+
+    add_deny_list(verbs)
+
+
 def _add_hash(verbs: Verbs) -> None:
     hashes = add_verb(
         verbs,
@@ -273,6 +279,7 @@ _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     **dict.fromkeys(("run", "top", "events", "forward", "check-config"), _add_service_verbs),
     "demo": _add_demo,
     "enforce": _add_enforce,
+    "deny-list": _add_deny_list,
     "hash": _add_hash,
     "bank": _add_bank,
     "model": _add_model,

@@ -96,7 +96,7 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
             desk.resume()
             await readers.fill()
             log.info("enforce_started", port=status.port, admission_port=door.port)
-            keepers = _keepers(settings, files, sweeps, stop)
+            keepers = [*_keepers(settings, files, sweeps, stop), book.follow(stop)]
             if section.kafka:
                 keepers.append(_from_kafka(settings, taking, stop))
             await _work([intake.run(stop), desk.run(stop)], keepers, stop)

@@ -46,3 +46,5 @@ AND NOT EXISTS (
 """
 OVER = "SELECT decision_id, body FROM ending WHERE until_s <= ? ORDER BY until_s"
 FORGET = "DELETE FROM actions WHERE outcome IS NOT NULL AND taken_s < ?"
+DENIALS = "SELECT * FROM denials ORDER BY stream_id, kind, case_id"
+VERSION = "PRAGMA data_version"

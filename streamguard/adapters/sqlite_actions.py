@@ -75,6 +75,7 @@ class ActionStore:
         """
         self._path = path.absolute()
         self._turn = Lock()
+        self._version = -1
         with translated(self._path):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
@@ -184,7 +185,13 @@ class ActionStore:
 
     def denials(self) -> list[Denial]:
         """Give whom the list keeps out."""
-        return [Denial(*row) for row in self._rows("SELECT * FROM denials")]
+        return [Denial(*row) for row in self._rows(sql.DENIALS)]
+
+    def is_changed(self) -> bool:
+        """Say whether somebody else has changed the file since this was asked last."""
+        ((version,),) = self._rows(sql.VERSION)
+        before, self._version = self._version, version
+        return bool(version != before)
 
     def allow(self, place: Place) -> None:
         """Take an entry from the deny list."""

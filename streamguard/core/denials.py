@@ -5,12 +5,15 @@ in another one neither shortens nor lifts it. Whoever looks gets an answer at on
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["publish", "play"]
 """`publish`: nobody may publish it; `play`: nobody who is not watching yet may begin to."""
+
+BY_HAND = "by-hand"
+"""What stands in the place of a case where somebody keeps a stream out without one."""
 
 Place = tuple[str, Kind, str]
 """What there is one entry of: stream, kind and case."""
@@ -51,6 +54,9 @@ class DenyList:
         self._ending: dict[Place, Denial] = {}
         for one in denials:
             self.add(one)
+
+    def __iter__(self) -> Iterator[Denial]:
+        return iter(list(self._by_place.values()))
 
     def __len__(self) -> int:
         return len(self._by_place)

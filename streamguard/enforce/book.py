@@ -1,7 +1,8 @@
 """The deny list and the held streams, on disk and in memory.
 
 Rule: what is in memory is what is on disk: it is changed after the file, by one task at a time, and
-any thread may look at it. A stream is kept out, or held, as long as one case has it so.
+any thread may look at it; what somebody changes in the file by hand is seen within half a second. A
+stream is kept out, or held, as long as one case has it so.
 """
 
 import asyncio
@@ -9,8 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
+import structlog
+
 from streamguard.adapters.sqlite_actions import ActionStore, Hold, Kept
 from streamguard.core.denials import Denial, DenyList, Kind
+from streamguard.core.errors import LogUnavailable
+from streamguard.runtime.stop import Stop
+
+FOLLOW_S = 0.5
+"""How often it is looked whether somebody changed the file by hand."""
+
+log = structlog.get_logger()
 
 
 class Book:
@@ -85,6 +95,28 @@ class Book:
         """Take entries from the list whose time has passed; now_s: seconds since 1970 UTC."""
         for denial in self.denied.over(now_s):
             await self.allow(denial)
+
+    async def follow(self, stop: Stop) -> None:
+        """See what somebody changes in the file by hand, until `stop`."""
+        while not stop.is_set():
+            try:
+                await self.look()
+            except LogUnavailable as error:
+                log.warning("deny_list_not_read", problem=str(error))
+            await asyncio.sleep(FOLLOW_S)
+
+    async def look(self) -> None:
+        """Take over the deny list as the file has it, where somebody else has changed that."""
+        async with self._turn:
+            if not await asyncio.to_thread(self._store.is_changed):
+                return
+            there = {one.place: one for one in await asyncio.to_thread(self._store.denials)}
+            for one in self.denied:
+                if one.place not in there:
+                    self.denied.remove(one.place)
+            for place, one in there.items():
+                if self.denied.at(place) != one:
+                    self.denied.add(one)
 
     def _count(self) -> None:
         self.held = {one.stream_id: one for one in self._by_case.values() if not one.is_ending}
