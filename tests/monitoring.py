@@ -81,6 +81,21 @@ def exporting_enforce(directory: Path) -> Iterator[str]:
         running.stop()
 
 
+@contextmanager
+def exporting_review(directory: Path) -> Iterator[str]:
+    """Run `review` on a log that is there; give what it exports."""
+    config = directory / "review.toml"
+    config.write_text(
+        f"[review]\nport = 0\nmetrics_port = 0\n[log]\nfile = '{directory / 'events.db'}'\n"
+    )
+    with Running("review", "--config", config, cwd=directory) as running:
+        started = running.wait_for(running.log, event="review_started")
+        metrics = f"http://{HOST}:{started['metrics_port']}/metrics"
+        with urllib.request.urlopen(metrics, timeout=DEADLINE_S) as answer:
+            yield answer.read().decode()
+        running.stop()
+
+
 def exported(metrics: str) -> set[str]:
     """Give the names of all series that a scrape can hold, from its TYPE lines."""
     return {

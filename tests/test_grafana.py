@@ -15,6 +15,7 @@ from tests.monitoring import (
     exporting,
     exporting_enforce,
     exporting_forward,
+    exporting_review,
     scraping,
 )
 from tests.processes import ROOT
@@ -136,6 +137,7 @@ def test_every_query_names_real_metrics_and_runs(
         exporting(tmp_path) as running,
         exporting_forward(tmp_path) as (_, forward),
         exporting_enforce(tmp_path) as enforce,
+        exporting_review(tmp_path) as review,
     ):
         port = running.wait_for(running.log, event="run_started")["port"]
         _, metrics = running.get("/metrics")
@@ -146,7 +148,7 @@ def test_every_query_names_real_metrics_and_runs(
             broken = prometheus.problem("sum(streamguard_flags_total")
 
     unknown = set(re.findall(r"streamguard_\w+", str(QUERIES))) - exported(
-        metrics + forward + enforce
+        metrics + forward + enforce + review
     )
     assert unknown == set(), "panels name metrics that nobody exports"
     assert problems == dict.fromkeys(QUERIES)
