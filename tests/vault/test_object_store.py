@@ -1,13 +1,9 @@
-"""Evidence in a store elsewhere: another directory, and an S3, which goes away and comes back."""
+"""Evidence in a store elsewhere, which goes away and comes back: a directory, S3, Google, Azure."""
 
-import socket
-import subprocess
-import sys
+import json
 import threading
-import urllib.error
-import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,63 +23,46 @@ from streamguard.vault.spool import Waiting, upload, waiting
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.processes import until
+from tests.vault.clouds import Cloud, azure, free_port, google_in, s3, s3_at
 from tests.vault.made_vaults import CLIP, evidence_id, filled_vault, made_vault, part, subject
 
-SECRET = "a-secret-of-the-store"  # noqa: S105  # of nothing
-OPTIONS = {
-    "access_key_id": "someone",
-    "secret_access_key": SECRET,
-    "region": "us-east-1",
-}
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-@contextmanager
-def s3_at(port: int) -> Iterator[None]:
-    """Run an S3 with an empty bucket."""
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            until(lambda: answers(port))
-            yield
-        finally:
-            server.terminate()
-
-
-def answers(port: int) -> bool:
-    """Make the bucket; say whether the server took that."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/evidence", method="PUT")  # our own
-    try:
-        with urllib.request.urlopen(request, timeout=5):  # noqa: S310  # our own
-            return True
-    except OSError:
-        return False
-
-
-def s3(port: int) -> ObjectStore:
-    return ObjectStore("s3://evidence/here", {**OPTIONS, "endpoint": f"http://127.0.0.1:{port}"})
+CLOUDS = ("s3", "google", "azure")
 
 
 @pytest.fixture(scope="module")
-def s3_port() -> Iterator[int]:
-    port = free_port()
-    with s3_at(port):
-        yield port
+def s3_cloud() -> Iterator[Cloud]:
+    with s3_at(free_port()) as cloud:
+        yield cloud
 
 
-@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.integration)])
+@pytest.fixture(scope="module")
+def google_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with google_in(tmp_path_factory.mktemp("google")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def azure_cloud() -> Iterator[Cloud]:
+    with azure() as cloud:
+        yield cloud
+
+
+@pytest.fixture(params=CLOUDS)
+def cloud(request: pytest.FixtureRequest) -> Cloud:
+    found = request.getfixturevalue(f"{request.param}_cloud")
+    assert isinstance(found, Cloud)
+    return found
+
+
+@pytest.fixture(
+    params=["directory", *(pytest.param(each, marks=pytest.mark.integration) for each in CLOUDS)]
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     """Give a store that is empty, or that no other test looks into."""
     if request.param == "directory":
         return ObjectStore((tmp_path / "elsewhere").as_uri(), {})
-    port = request.getfixturevalue("s3_port")
-    options = {**OPTIONS, "endpoint": f"http://127.0.0.1:{port}"}
-    return ObjectStore(f"s3://evidence/{tmp_path.name}", options)
+    found: Cloud = request.getfixturevalue(f"{request.param}_cloud")
+    return found.store(f"evidence/{tmp_path.name}")
 
 
 def filled(directory: Path, store: ObjectStore) -> Vault:
@@ -179,7 +158,8 @@ def test_a_part_that_was_on_its_way_while_it_was_erased_is_taken_back(
 @pytest.mark.integration
 def test_a_store_that_is_away_costs_nothing_but_time(tmp_path: Path) -> None:
     port = free_port()
-    vault = made_vault(tmp_path / "evidence", store=s3(port))
+    cloud = s3(port)
+    vault = made_vault(tmp_path / "evidence", store=cloud.store("evidence/here"))
     meter = PrometheusMeter()
 
     with capture_logs() as lines, uploading(vault, meter):
@@ -194,7 +174,7 @@ def test_a_store_that_is_away_costs_nothing_but_time(tmp_path: Path) -> None:
             assert problems(vault) == []
 
     assert [line["event"] for line in lines] == ["evidence_store_away", "evidence_store_back"]
-    assert SECRET not in str(lines)
+    assert cloud.secret not in str(lines)
     assert str(port) not in str(lines)
 
 
@@ -216,9 +196,9 @@ def test_parts_are_brought_to_the_store_whatever_went_wrong_before(tmp_path: Pat
 
 @pytest.mark.integration
 def test_what_the_store_refuses_is_told_in_one_line_without_address_or_key(
-    s3_port: int,
+    cloud: Cloud,
 ) -> None:
-    wrong = ObjectStore("s3://another", {**OPTIONS, "endpoint": f"http://127.0.0.1:{s3_port}"})
+    wrong = cloud.store("another")
 
     for ask in (
         lambda: wrong.put(evidence_id(1), "a", b"a"),
@@ -282,21 +262,49 @@ def test_what_is_erased_while_it_is_listed_is_passed_over(tmp_path: Path) -> Non
 
 @pytest.mark.integration
 @pytest.mark.parametrize(("bucket", "state"), [("evidence", State.OK), ("another", State.FAIL)])
-def test_the_doctor_asks_an_s3_by_the_settings_and_leaves_nothing_in_it(
-    s3_port: int, tmp_path: Path, bucket: str, state: State
+def test_the_doctor_asks_a_store_by_the_settings_and_leaves_nothing_in_it(
+    cloud: Cloud, tmp_path: Path, bucket: str, state: State
 ) -> None:
     options = tmp_path / "options.toml"
-    endpoint = f"http://127.0.0.1:{s3_port}"
-    written = {**OPTIONS, "endpoint": endpoint}
-    options.write_text("".join(f'{name} = "{value}"\n' for name, value in written.items()))
+    written = (f"{name} = {json.dumps(value)}\n" for name, value in cloud.options.items())
+    options.write_text("".join(written))
     section = EvidenceSection(
         directory=tmp_path / "evidence",
-        store=f"s3://{bucket}/doctored",
+        store=f"{cloud.scheme}://{bucket}/doctored",
         store_options_file=options,
     )
 
     *_, store = checked_evidence(section, "studio")
 
     assert (store.name, store.state) == ("store", state)
-    assert SECRET not in store.what
-    assert ObjectStore("s3://evidence/doctored", written).evidence_ids() == []
+    assert cloud.secret not in store.what
+    assert cloud.store("evidence/doctored").evidence_ids() == []
+
+
+@pytest.mark.integration
+def test_a_part_that_is_sent_in_pieces_comes_back_whole(store: ObjectStore) -> None:
+    content = bytes(range(256)) * 50_000  # two pieces of five megabytes and a rest
+
+    store.put(evidence_id(1), "0000-clip.sealed", content)
+
+    assert store.get(evidence_id(1), "0000-clip.sealed") == content
+
+
+@pytest.mark.integration
+def test_without_the_key_of_a_cloud_nothing_is_taken(
+    google_cloud: Cloud, azure_cloud: Cloud, tmp_path: Path
+) -> None:
+    """S3 is left out: moto looks at no signature."""
+    with google_in(tmp_path) as other:
+        theirs = json.loads(other.options["service_account_key"])
+    ours = json.loads(google_cloud.options["service_account_key"])
+    forged = {**ours, "private_key": theirs["private_key"]}
+    wrong_key = b64encode(bytes(64)).decode()
+
+    for cloud, options in (
+        (google_cloud, {"service_account_key": json.dumps(forged)}),
+        (azure_cloud, {**azure_cloud.options, "account_key": wrong_key}),
+    ):
+        store = Cloud(cloud.scheme, options, "").store("evidence/forged")
+        with pytest.raises(EvidenceUnavailable, match=r"\((Unauthenticated|PermissionDenied)Error"):
+            store.put(evidence_id(1), "a", b"a")
