@@ -6,12 +6,15 @@ Rule: whatever gives a picture to anybody is in the custody first.
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from streamguard.adapters.disk_probe import are_on_one_disk, has_room
 from streamguard.core.custody import Action, Detail, Entry, Standing, instant
 from streamguard.core.errors import ConfigError, EvidenceDamaged, EvidenceUnavailable
+from streamguard.core.manifest import Manifest
 from streamguard.core.retention import Retention, holds_in_force
 from streamguard.evidence_parts import open_vault, retention_of
 from streamguard.settings import load_settings
@@ -57,6 +60,8 @@ def show(arguments: argparse.Namespace) -> int:
     manifest = vault.manifest_of(vault.standing(evidence_id))
     if arguments.copy_to and not arguments.purpose:
         raise ConfigError("say what the copy is for: --purpose TEXT")
+    if arguments.copy_to:
+        _require_room(arguments, manifest, arguments.copy_to)
     for item in manifest.items if arguments.copy_to else ():
         content = vault.read(
             evidence_id, item.number, "copy", actor=arguments.by, purpose=arguments.purpose
@@ -128,10 +133,22 @@ def approve_export(arguments: argparse.Namespace) -> int:
 def export_evidence(arguments: argparse.Namespace) -> int:
     """Write one archive with an evidence, and what checks it."""
     recipients = read_recipients(arguments.to or ())
-    order, file = _order(arguments), arguments.file
-    digest = export(vault_of(arguments), arguments.evidence_id, file, order, recipients)
+    order, file, vault = _order(arguments), arguments.file, vault_of(arguments)
+    manifest = vault.manifest_of(vault.standing(arguments.evidence_id))
+    _require_room(arguments, manifest, file)
+    digest = export(vault, arguments.evidence_id, file, order, recipients)
     print(f"{digest}  {file}")
     return 0
+
+
+def _require_room(arguments: argparse.Namespace, manifest: Manifest, target: Path) -> None:
+    """Leave the disk of the event log to that; other disks may be filled."""
+    n_bytes = sum(item.size_bytes for item in manifest.items)
+    of_log = load_settings(arguments.config).log.file
+    if are_on_one_disk(target, of_log) and not has_room(of_log.absolute().parent, n_bytes):
+        raise EvidenceUnavailable(
+            f"{target}: this disk is nearly full, and left to the event log: name another disk"
+        )
 
 
 def _order(arguments: argparse.Namespace) -> Order:

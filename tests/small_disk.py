@@ -26,12 +26,13 @@ class SmallDisk:
         """Leave so much of it free as of now, also while others write there."""
         self.free()
         with self._filler.open("wb") as filler:
-            while (n_bytes := self._n_free_bytes() - n_pages_left * PAGE_BYTES) > 0:
+            while (n_bytes := self.n_free_bytes() - n_pages_left * PAGE_BYTES) > 0:
                 with suppress(OSError):  # somebody else took some of it meanwhile: less, then
                     os.posix_fallocate(filler.fileno(), 0, n_bytes)
                     return
 
-    def _n_free_bytes(self) -> int:
+    def n_free_bytes(self) -> int:
+        """Give how much of it is free."""
         room = os.statvfs(self.path)
         return room.f_bavail * room.f_frsize
 

@@ -14,6 +14,7 @@ from streamguard.cli import main
 from tests.processes import short_type, streamguard
 from tests.vault.made_vaults import evidence_id as made_id
 from tests.vault.made_vaults import filled_vault
+from tests.small_disk import small_disk_at
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +257,30 @@ def test_what_is_shown_says_how_long_it_is_kept_and_what_keeps_it_longer(
     assert shown["manifest"]["access_policy"] == {"roles": [], "two_person_export": False}
     assert len(shown["manifest"]["config_sha256"]) == 64
     assert all(item["kept_at"] and item["transform"] for item in shown["manifest"]["items"])
+
+
+def test_an_export_does_not_take_what_is_left_of_the_disk_of_the_log(
+    kept: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 64 MiB a quarter is left to it; on another disk the same export may fill all."""
+    directory, evidence_id = kept
+    config = tmp_path / "config.toml"
+    with small_disk_at(tmp_path / "disk", 64 << 20) as disk:
+        config.write_text(f'[log]\nfile = "{disk.path}/log.db"\n')
+        disk.fill(16 << 8)  # pages of 4 KiB
+        common = ["--evidence", str(directory), "--config", str(config)]
+        order = ["--by", "anna", "--ticket", "A-17"]
+        export = ["evidence", "export", evidence_id, *common, *order]
+        copy = ["evidence", "show", evidence_id, *common, "--purpose", "case 7", "--copy-to"]
+
+        refused = [
+            main([*export, str(disk.path / "a.zip")]),
+            main([*copy, str(disk.path / "copies")]),
+        ]
+        problems = capsys.readouterr().err
+        done = main([*export, str(tmp_path / "a.zip")])
+
+        assert {path.name for path in disk.path.iterdir()} == {"filler"}
+    assert refused == [3, 3]
+    assert problems.count("left to the event log") == 2
+    assert done == 0

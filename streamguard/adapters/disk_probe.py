@@ -51,7 +51,7 @@ def disk(name: str, directory: Path) -> Check:
     name: the section of the configuration that names it.
     """
     wanted = directory.absolute()
-    here = next(path for path in (wanted, *wanted.parents) if path.is_dir())
+    here = _existing(wanted)
     found = str(wanted) if here == wanted else f"{wanted} (to be made in {here})"
     try:
         measured = Disk(
@@ -104,6 +104,17 @@ def has_room(directory: Path, n_bytes: int) -> bool:
     On this disk may lie the log as well: evidence leaves the rest of it.
     """
     return room(directory).takes_evidence(n_bytes)
+
+
+def are_on_one_disk(one: Path, other: Path) -> bool:
+    """Say whether two files, or those that will be there, share a file system."""
+    return _existing(one).stat().st_dev == _existing(other).stat().st_dev
+
+
+def _existing(path: Path) -> Path:
+    """Give the directory that holds a path, or will hold what is made for it."""
+    whole = path.absolute()
+    return next(each for each in (whole, *whole.parents) if each.is_dir())
 
 
 def sync_times_s(directory: Path) -> list[float]:

@@ -5,6 +5,9 @@ Once by a file that may not grow (RLIMIT_FSIZE), as any user can have it; else b
 
 import json
 import resource
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +17,11 @@ from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import EventType, Topic
 from tests.chaos.conftest import AllThere
-from tests.chaos.site import Screened, Site, eventually
+from tests.chaos.site import CHANNEL, Screened, Site, eventually
 from tests.chaos.verdict import evidence_told, problems_of_evidence
-from tests.processes import Running, metric
-from tests.small_disk import SmallDisk
+from tests.processes import Running, environment, metric
+from tests.small_disk import PAGE_BYTES, SmallDisk
+from tests.webhook_receiver import Receiver, receiving
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -25,6 +29,13 @@ N_FLAGS = 2_000
 
 N_PAGES_FOR_P0 = 384
 """1.5 MiB: of a disk of 64 MiB, 2 MiB are for P0 alone."""
+
+NO_ROOM = "its disk is nearly full, and left to the event log"
+
+N_PAGES_FOR_EVIDENCE = 4160
+"""16.25 MiB: of a disk of 64 MiB evidence leaves 16 MiB."""
+
+SECRET = bytes(range(32))
 
 
 def limit(run: Running, size_bytes: int) -> None:
@@ -155,3 +166,72 @@ def test_a_flag_that_is_let_go_leaves_no_evidence(
     kept = {json.loads(text)["evidence_id"] for text in flickering.texts("manifests/*.json")}
     assert kept <= heard_of
     all_there(site)
+
+
+def test_urgent_flags_are_committed_while_evidence_would_fill_the_one_disk(
+    tmp_path: Path,
+    apache: ApacheKafka,
+    all_there: AllThere,
+    flickering: Screened,
+    disk: SmallDisk,
+) -> None:
+    """Log and evidence lie on it, as they mostly do, and `forward` notes its place there."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text('version = "test"\n[default]\nseverity = "P0"\n')
+    here = replace(flickering, evidence=disk.path / "evidence")
+    site = Site(tmp_path, apache.bootstrap, log=disk.path / "log.db", screened=here)
+    site.append(range(N_FLAGS))
+
+    with receiving(SECRET) as receiver, forwarding(site, receiver) as forward:
+        with site.running(STREAMGUARD_POLICY__FILE=f"{policy}") as run:
+            eventually(lambda: bool(evidence_told(site)) and not site.n_waiting())
+            disk.fill(N_PAGES_FOR_EVIDENCE)
+            run.wait_for(run.log, event="evidence_waits", problem=NO_ROOM)
+            n_flags, n_bytes = n_of_channel(site), disk.n_free_bytes()
+            eventually(lambda: n_of_channel(site) > n_flags + 2)
+            n_shed = metric(run, "flags_shed_total")
+            site.shrink()
+            disk.fill()
+            run.wait_for(run.log, event="log_unavailable")
+            disk.free()
+            run.wait_for(run.log, event="log_recovered")
+            n_told = len(evidence_told(site))
+            eventually(lambda: len(evidence_told(site)) > n_told)
+        eventually(lambda: ids_taken(receiver) == ids_of_flags(site))
+        assert forward.stop() == 0
+
+    assert n_bytes > N_PAGES_FOR_P0 * PAGE_BYTES
+    assert n_shed == 0
+    all_there(site)
+
+
+@contextmanager
+def forwarding(site: Site, receiver: Receiver) -> Iterator[Running]:
+    """Run `forward` beside a supervisor, from the beginning of its log."""
+    secret = site.folder / "secret"
+    secret.write_text(b64encode(SECRET).decode())
+    env = environment(
+        STREAMGUARD_WEBHOOK__URL=receiver.url,
+        STREAMGUARD_WEBHOOK__SECRET_FILE=f"{secret}",
+        STREAMGUARD_WEBHOOK__PORT="0",
+    )
+    verb = ("forward", "--from-start", "--config", site.config)
+    with Running(*verb, cwd=site.folder, env=env) as forward:
+        forward.wait_for(forward.log, event="forward_started")
+        yield forward
+
+
+def n_of_channel(site: Site) -> int:
+    """Count the flags of the channel that are committed."""
+    return len(site.events({EventType.FLAG_OPENED}, CHANNEL))
+
+
+def ids_of_flags(site: Site) -> set[str]:
+    """Give the ids of all that the log holds about flags."""
+    told = {EventType.FLAG_OPENED, EventType.FLAG_UPDATED, EventType.FLAG_CLOSED}
+    return {event["id"] for event in site.events(told)}
+
+
+def ids_taken(receiver: Receiver) -> set[str]:
+    """Give the ids of what was forwarded."""
+    return {event["id"] for event in tuple(receiver.taken)}
