@@ -128,6 +128,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     events.add_argument("--topic", choices=[topic.value for topic in Topic])
     events.add_argument("--follow", action="store_true", help="go on as events come")
     events.add_argument("--group", help="begin where this consumer group stopped, and remember")
+    events.add_argument("--forget", action="store_true", help="let the group go for good instead")
     events.add_argument("--log", type=Path, metavar="FILE", help="the event log")
     events.add_argument("--config", type=Path, metavar="FILE", help="settings that name the log")
     forward = add_verb(

@@ -4,6 +4,7 @@ Rule: one process prunes: the one that screens.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import structlog
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.events import RETENTION_S
+from streamguard.core.ports import Exporter
 
 PRUNE_EVERY_S = 3600.0
 
@@ -20,6 +22,22 @@ PAUSE_S = 0.05
 """Between two steps of a pruning: one takes about as long, so half of the time is for writers."""
 
 log = structlog.get_logger()
+
+
+def watch_groups(event_log: SqliteLog, meter: Exporter) -> None:
+    """Show how many consumer groups pruning does not wait for: what they need may go."""
+
+    def n_dropped() -> float:
+        try:
+            return len(event_log.dropped_groups())
+        except LogUnavailable:
+            return math.nan
+
+    meter.watch(
+        "consumer_groups_dropped",
+        "Consumer groups that were silent for a day: pruning waits for them no longer.",
+        n_dropped,
+    )
 
 
 async def keep_pruned(file: Path, *, has_broker: bool) -> None:

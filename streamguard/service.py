@@ -34,7 +34,7 @@ from streamguard.evidence_upload import uploading
 from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
-from streamguard.pruning import keep_pruned
+from streamguard.pruning import keep_pruned, watch_groups
 from streamguard.runtime.crew_state import Ears, SupervisorParts
 from streamguard.runtime.health import Health
 from streamguard.runtime.hub_keeper import HubKeeper, Told
@@ -77,6 +77,7 @@ async def run(settings: Settings, stop: Stop) -> None:
             "Streams not to be screened.",
             lambda: n_excluded + len(registry.excluded()),
         )
+        watch_groups(event_log, meter)
         folder = settings.log.file.absolute().parent
         shedder = Shedder(event_log, partial(room, folder), clock, meter.shed)
         health = Health(stop, lambda: shedder.problem() or banks.problem())

@@ -8,6 +8,7 @@ import json
 import math
 import sys
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 from streamguard import app, discovery, process, service
@@ -81,6 +82,8 @@ def events(arguments: argparse.Namespace) -> int:
     """Print the event log as JSON Lines."""
     file = arguments.log or load_settings(arguments.config).log.file
     access: Literal["write", "read"] = "write" if arguments.group else "read"
+    if arguments.forget:
+        return _forget(file, arguments.group)
     with SqliteLog(file, access) as event_log, process.Interrupt() as interrupt:
         offset = (event_log.position(arguments.group) if arguments.group else None) or 0
         noted_s = -math.inf
@@ -99,6 +102,16 @@ def events(arguments: argparse.Namespace) -> int:
                     return 0
                 interrupt.wait(POLL_S)
         return interrupt.code
+
+
+def _forget(file: Path, group: str | None) -> int:
+    """Let a consumer group go for good."""
+    if not group:
+        raise ConfigError("say which group is to be forgotten: --group NAME")
+    with SqliteLog(file, "write") as event_log:
+        if not event_log.forget(group):
+            raise ConfigError(f"the log knows no consumer group {group}")
+    return 0
 
 
 def hash_frames(arguments: argparse.Namespace) -> int:

@@ -444,3 +444,22 @@ def test_a_group_is_known_and_up_to_date_though_nothing_came_for_it(
         code = main(["events", "--log", str(file), "--group", "review", *topic])
 
         assert (code, event_log.position("review")) == (0, event_log.end_offset())
+
+
+def test_a_consumer_group_that_is_gone_for_good_is_forgotten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "log.db"
+    with SqliteLog(file) as event_log:
+        event_log.commit("gone", 1, 1_000.0)
+        event_log.commit("here", 1, 1_000.0)
+        forget = ["events", "--log", str(file), "--forget"]
+
+        codes = [main([*forget, "--group", "gone"]) for _ in range(2)]
+        nobody = main(forget)
+
+        assert (event_log.position("gone"), event_log.position("here")) == (None, 1)
+    assert (codes, nobody) == ([0, 2], 2)
+    problems = capsys.readouterr().err
+    assert "the log knows no consumer group gone" in problems
+    assert "--group NAME" in problems

@@ -12,9 +12,9 @@ import pytest
 
 from streamguard.cli import main
 from tests.processes import short_type, streamguard
+from tests.small_disk import small_disk_at
 from tests.vault.made_vaults import evidence_id as made_id
 from tests.vault.made_vaults import filled_vault
-from tests.small_disk import small_disk_at
 
 
 @pytest.fixture(scope="module")

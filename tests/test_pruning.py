@@ -6,11 +6,12 @@ from structlog.testing import capture_logs
 
 from loadtest.made_events import opened
 from streamguard.adapters import sqlite_log
+from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SILENT_GROUP_S, SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.core.events import RETENTION_S, Topic
 from streamguard.core.record import Position
-from streamguard.pruning import _prune
+from streamguard.pruning import _prune, watch_groups
 
 OLD_S = RETENTION_S[Topic.FLAGS] + 3600
 
@@ -71,6 +72,23 @@ def test_a_group_that_is_dropped_is_an_error_in_the_log(file: Path) -> None:
         _prune(file, has_broker=False)
 
     assert {"event": "consumer_group_dropped", "log_level": "error", "group": "gone"} in said
+
+
+def test_a_group_that_is_dropped_is_shown_until_it_comes_back(file: Path) -> None:
+    meter = PrometheusMeter()
+    name = "streamguard_consumer_groups_dropped"
+    with SqliteLog(file, "write") as log:
+        watch_groups(log, meter)
+        log.commit("gone", 1, time.time() - SILENT_GROUP_S - 60)
+        log.commit("here", 1, time.time())
+        before = meter.registry.get_sample_value(name)
+
+        _prune(file, has_broker=False)
+        after = meter.registry.get_sample_value(name)
+        log.commit("gone", 1, time.time())
+
+        assert (before, after) == (0, 1)
+        assert meter.registry.get_sample_value(name) == 0
 
 
 def test_a_log_that_cannot_be_pruned_now_is_no_reason_to_end(file: Path) -> None:

@@ -17,6 +17,14 @@ import apsw
 from streamguard.adapters.failpoint import reach
 from streamguard.adapters.put_aside import PUT_ASIDE
 from streamguard.adapters.sqlite_file import LogFile
+from streamguard.adapters.sqlite_groups import (
+    COMMIT,
+    DROP_SILENT,
+    DROPPED,
+    FORGET,
+    LOWEST_POSITION,
+    POSITION,
+)
 from streamguard.adapters.sqlite_search import search
 from streamguard.adapters.sqlite_sessions import (
     OPEN_FLAGS,
@@ -62,18 +70,7 @@ WHERE topic = ? ORDER BY offset DESC LIMIT 1
 _BY_ID = "SELECT offset, topic, key, id, type, recorded_s, body FROM events WHERE id = ?"
 _ANY_OF = "SELECT count(*) FROM events WHERE id IN (SELECT value FROM json_each(?))"
 _LAST_OFFSET = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
-_POSITION = "SELECT next_offset FROM groups WHERE name = ?"
-_COMMIT = """
-INSERT INTO groups (name, next_offset, committed_s) VALUES (?, ?, ?)
-ON CONFLICT (name) DO UPDATE
-SET next_offset = excluded.next_offset, committed_s = excluded.committed_s
-"""
 _ACKNOWLEDGED = "SELECT next_offset FROM delivery WHERE topic = ?"
-# A dropped group keeps its place: it is one that committed at 0.
-_DROP_SILENT = """
-UPDATE groups SET committed_s = 0 WHERE committed_s > 0 AND committed_s < ? RETURNING name
-"""
-_LOWEST_POSITION = "SELECT min(next_offset) FROM groups WHERE committed_s > 0"
 _PRUNE = """
 DELETE FROM events WHERE offset IN (
     SELECT offset FROM (
@@ -205,7 +202,7 @@ class SqliteLog:
 
     def position(self, group: str) -> int | None:
         """Give the offset that a consumer group reads next; None for a group that is not known."""
-        rows = self._file.rows(_POSITION, (group,))
+        rows = self._file.rows(POSITION, (group,))
         return rows[0][0] if rows else None
 
     def commit(self, group: str, offset: int, now_s: float) -> None:
@@ -221,7 +218,7 @@ class SqliteLog:
             now_s: seconds since 1970 UTC.
         """
         with self._file.transaction() as connection:
-            connection.execute(_COMMIT, (group, offset, now_s))
+            connection.execute(COMMIT, (group, offset, now_s))
 
     def put_aside(self, group: str, record: Record, problem: str, now_s: float) -> None:
         """Keep what the receiver of a group will not take, and why; the first reason stays.
@@ -232,6 +229,15 @@ class SqliteLog:
         values = (group, record.offset, record.topic, *body, problem, now_s)
         with self._file.transaction() as connection:
             connection.execute(PUT_ASIDE, values)
+
+    def dropped_groups(self) -> list[str]:
+        """Name the groups that pruning does not wait for, until they commit again."""
+        return [str(name) for (name,) in self._file.rows(DROPPED)]
+
+    def forget(self, group: str) -> bool:
+        """Let a group go for good, and its place; say whether there was one of this name."""
+        with self._file.transaction() as connection:
+            return bool(connection.execute(FORGET, (group,)).fetchall())
 
     def prune(
         self, now_s: float, retention_s_by_topic: Mapping[str, float], *, has_broker: bool
@@ -244,8 +250,8 @@ class SqliteLog:
             has_broker: keep what a broker has not acknowledged yet, however long that takes.
         """
         with self._file.transaction() as connection:
-            silent = connection.execute(_DROP_SILENT, (now_s - SILENT_GROUP_S,)).fetchall()
-            lowest = connection.execute(_LOWEST_POSITION).get
+            silent = connection.execute(DROP_SILENT, (now_s - SILENT_GROUP_S,)).fetchall()
+            lowest = connection.execute(LOWEST_POSITION).get
             n_removed = 0
             for topic, retention_s in retention_s_by_topic.items():
                 acknowledged = connection.execute(_ACKNOWLEDGED, (topic,)).get or 1
