@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from streamguard.adapters.kafka_client import KafkaOptions, answered
 from streamguard.core.event_data import utc_seconds
 from streamguard.core.events import Topic
-from streamguard.core.record import REDUCED, REPLAYED, Record
+from streamguard.core.record import Record
 
 ASK_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 5.0
@@ -108,17 +108,17 @@ class KafkaReader:
 
 
 def _record(message: Any) -> Record | None:
-    """Put an event together again from CloudEvents' binary mode; None where it is none."""
+    """Put an event together again from CloudEvents' binary mode; None where it is none.
+
+    That it was cut down stays with it, as the attribute `reduced`.
+    """
     headers: Sequence[tuple[str, bytes]] = message.headers
     try:
         names = {name: value.decode() for name, value in headers}
-        event = {
-            name[3:]: value
-            for name, value in names.items()
-            if name.startswith("ce_") and name not in {REDUCED, REPLAYED}
-        }
+        event = {name[3:]: value for name, value in names.items() if name.startswith("ce_")}
         event["datacontenttype"] = names["content-type"]
-        body = json.dumps({**event, "data": json.loads(message.value)})
+        whole = {**event, "data": json.loads(message.value)}
+        body = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))  # as long as it was
         key = event["partitionkey"]
         recorded_s = utc_seconds(event["recordedtime"])
         about = (event["id"], event["type"], recorded_s, body)

@@ -1,9 +1,11 @@
 """Takes into a log what others published: events that came by a broker, and need not go back there.
 
 Rule: a copy counts as acknowledged as it is committed, unless something of our own waits before it
-in its stream: then it goes out behind that once more, and who reads it knows its id.
+in its stream: then it goes out behind that once more, and who reads it knows its id. What came cut
+down gives way to the whole of it.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +13,17 @@ import apsw
 
 from streamguard.adapters.sqlite_file import LogFile
 from streamguard.adapters.sqlite_outbox import PUT_AHEAD
-from streamguard.adapters.sqlite_tally import ADD_ACKNOWLEDGED, ADD_COMMITTED
+from streamguard.adapters.sqlite_tally import ADD_ACKNOWLEDGED, ADD_COMMITTED, IS_UNSENT
 from streamguard.core.record import Record
 
 _PUT = """
 INSERT INTO events (id, topic, key, type, recorded_s, body, severity)
 VALUES (?, ?, ?, ?, ?, ?, NULL) ON CONFLICT (id) DO NOTHING RETURNING offset
 """
+_STUB = """
+SELECT offset FROM events WHERE id = ? AND json_extract(body, '$.reduced') IS NOT NULL
+"""
+_LET_GO = "DELETE FROM events WHERE offset = ?"
 _PLACE = "SELECT next_offset FROM delivery WHERE topic = ?"
 _WAITS_OF_KEY = """
 SELECT 1 FROM events INDEXED BY events_by_key
@@ -59,7 +65,7 @@ class SqliteCopies:
             connection.execute(_FORGET_PASSED)
 
     def take(self, records: Sequence[Record]) -> int:
-        """Commit what came, in its order; what is there already is left alone.
+        """Commit what came, in its order; what is there already, and whole, is left alone.
 
         records: their offsets are those of the broker, and are not kept.
 
@@ -81,6 +87,7 @@ class SqliteCopies:
 
 def _take(connection: apsw.Connection, record: Record) -> bool:
     """Commit a copy; say whether it was new."""
+    _let_stub_go(connection, record)
     values = (record.id, record.topic, record.key, record.type, record.recorded_s, record.body)
     offset = connection.execute(_PUT, values).get
     if offset is None:
@@ -91,6 +98,18 @@ def _take(connection: apsw.Connection, record: Record) -> bool:
         connection.execute(PUT_AHEAD, (record.topic, record.key, int(offset) + 1))
         connection.execute(ADD_ACKNOWLEDGED, (record.topic, 1))
     return True
+
+
+def _let_stub_go(connection: apsw.Connection, record: Record) -> None:
+    """Make room for a whole event where it came cut down before."""
+    offset = connection.execute(_STUB, (record.id,)).get
+    if offset is None or "reduced" in json.loads(record.body):
+        return
+    stub = json.dumps([[offset, record.key]])
+    was_waiting = bool(connection.execute(IS_UNSENT, (record.topic, stub)).get)
+    connection.execute(_LET_GO, (offset,))
+    connection.execute(ADD_COMMITTED, (record.topic, -1))
+    connection.execute(ADD_ACKNOWLEDGED, (record.topic, was_waiting - 1))
 
 
 def _move_on(connection: apsw.Connection, topic: str) -> None:

@@ -1,7 +1,9 @@
 """Copies of what others published, in a log that is delivered itself: never sent back."""
 
 import asyncio
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from loadtest.made_events import number_in, number_in_record, opened
 from streamguard.adapters.sqlite_copies import SqliteCopies
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
+from streamguard.core.delivery_ports import Tally
 from streamguard.core.events import Topic
-from streamguard.core.record import Record, row_of
+from streamguard.core.record import Record, reduced, row_of
 from streamguard.runtime.delivery import Delivery
 from tests.clock import EPOCH_S, FakeClock
 from tests.memory_broker import N_PARTITIONS, Cluster, MemoryBroker
@@ -68,8 +71,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     made.close()
 
 
-def copy_of(number: int, stream_id: str) -> Record:
-    row = row_of(opened(number, stream_id))
+def copy_of(number: int, stream_id: str, n_signals: int = 1) -> Record:
+    row = row_of(opened(number, stream_id, n_signals=n_signals))
     return Record(7, row.topic, row.key, row.id, row.type, row.recorded_s, row.body)
 
 
@@ -103,6 +106,41 @@ def test_a_copy_behind_our_own_of_its_stream_goes_out_after_it(stage: Stage) -> 
     stage.deliver()
 
     assert stage.arrived() == [1, 2]
+
+
+def cut_down(record: Record) -> Record:
+    *_, stub = reduced(record)
+    return replace(stub, body=json.dumps({**json.loads(stub.body), "reduced": "refused"}))
+
+
+def test_what_came_cut_down_gives_way_to_the_whole_of_it(stage: Stage) -> None:
+    """It comes at the end, so that whoever follows the log sees it."""
+    whole = copy_of(1, "lobby", n_signals=4)
+    stage.copies.take([cut_down(whole)])
+    stage.take(2)
+
+    n_new = stage.copies.take([whole])
+    n_again = stage.copies.take([cut_down(whole), whole])
+
+    assert (n_new, n_again) == (1, 0)
+    assert [number_in_record(record) for record in stage.log.read(1)] == [2, 1]
+    assert stage.log.read(1)[-1].body == whole.body
+    assert stage.outbox.tally(TOPIC) == Tally(2, 2, 0, 0)
+
+
+def test_the_account_adds_up_where_the_stub_waits_behind_our_own(stage: Stage) -> None:
+    whole = copy_of(2, "lobby", n_signals=4)
+    stage.log.append([opened(1, "lobby")])
+    stage.copies.take([cut_down(whole)])
+    before = stage.outbox.tally(TOPIC)
+
+    stage.copies.take([whole])
+    after = stage.outbox.tally(TOPIC)
+    stage.deliver()
+
+    assert before == after == Tally(2, 0, 2, 0)
+    assert stage.arrived() == [1, 2]
+    assert stage.outbox.tally(TOPIC) == Tally(2, 2, 0, 0)
 
 
 def test_a_log_of_copies_alone_can_be_pruned(stage: Stage) -> None:
