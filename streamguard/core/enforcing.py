@@ -11,6 +11,9 @@ from typing import Literal
 from streamguard.core.naming import session_text, stream_id_of
 from streamguard.core.published import Published, RenditionRule, SessionKey
 
+HELD = "sg-hold-"
+"""What names of held streams begin with; 128 random bits follow, that no viewer can guess."""
+
 Stage = Literal["taken", "denied", "struck"]
 """How far an action has come, on disk: it was taken up; its deny entry stands; the order to the
 server was about to be given, and may have been."""

@@ -14,7 +14,7 @@ from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_actions import Hold, Kept
 from streamguard.core.action_data import FailureReason, Method
 from streamguard.core.denials import Denial, Kind
-from streamguard.core.enforcing import Found, may_strike
+from streamguard.core.enforcing import HELD, Found, may_strike
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
 from streamguard.core.published import Published
@@ -22,9 +22,6 @@ from streamguard.enforce.book import Book
 from streamguard.enforce.proof import WINDOW_S, back_since, gone_since, see
 from streamguard.enforce.reader import Reader
 from streamguard.enforce.site import Site
-
-HELD = "sg-hold-"
-"""What names of held streams begin with; 128 random bits follow, that no viewer can guess."""
 
 OpenReader = Callable[[Location], AbstractAsyncContextManager[Reader]]
 

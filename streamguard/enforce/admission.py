@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from streamguard.adapters.sqlite_actions import Hold
 from streamguard.core.denials import DenyList, Kind
-from streamguard.core.enforcing import broadcast_path
+from streamguard.core.enforcing import HELD, broadcast_path
 from streamguard.core.naming import stream_id_of
 from streamguard.core.published import RenditionRule
 from streamguard.ingest.srs import one_part
@@ -133,6 +133,8 @@ class Admission:
     def _judge(self, server: str, gate: Gate, asked: Asked) -> Answer:
         if asked.kind == "play" and asked.address in gate.exempt:
             return ALLOWED
+        if asked.kind == "play" and asked.path.rpartition("/")[2].startswith(HELD):
+            return DENIED  # who screens and reviews alone sees what is held
         path = broadcast_path(asked.path, asked.address, gate.rule)
         stream_id = stream_id_of(self._secret, server, path)
         denied, held = self._denied()

@@ -116,6 +116,15 @@ def test_who_comes_back_to_a_held_stream_goes_on_held() -> None:
     assert gate.answer("n", asks("n", "live/key", "play")) == ALLOWED
 
 
+def test_where_a_stream_is_held_nobody_watches_but_those_who_screen() -> None:
+    gate = admission()
+
+    assert gate.answer("n", asks("n", "live/sg-hold-1", "play")) == DENIED
+    assert gate.answer("n", asks("n", "live/sg-hold-1", "play", "127.0.0.1")) == ALLOWED
+    assert gate.answer("n", asks("n", "live/sg-hold-1")) == ALLOWED
+    assert gate.answer("n", asks("n", "live/not-sg-hold-1", "play")) == ALLOWED
+
+
 @pytest.mark.parametrize(
     ("server", "body"),
     [
