@@ -26,7 +26,7 @@ from streamguard.kafka_section import KafkaSection
 from streamguard.policy_file import load_policy
 from streamguard.sandbox import MAX_DESCRIPTORS
 from streamguard.sections import ModelSection
-from streamguard.sending_check import checked_login, checked_webhook
+from streamguard.sending_check import checked_login, checked_page, checked_webhook
 from streamguard.server_check import checked_servers
 from streamguard.settings import Settings, load_settings
 
@@ -83,6 +83,7 @@ def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
     packs = models or ((settings.model.pack,) if settings.model.pack else ())
     yield from (model(pack, settings.model) for pack in packs)
     yield from checked_webhook(settings.webhook)
+    yield from checked_page(settings.review)
     yield from checked_login(settings.kafka)
     if settings.kafka.bootstrap_servers:
         yield broker(settings.kafka)

@@ -92,16 +92,24 @@ async def keep_paged(review: Review, section: ReviewSection, meter: PagingMeter)
     pager = Pager(
         review, clock.monotonic, after_s=section.page_after_s, again_s=section.page_again_s
     )
-    while True:
-        try:
-            look = await asyncio.to_thread(pager.look)
-        except StreamguardError as error:
-            log.warning("paging_waits", reason=error.reason)
-        else:
-            meter.looked(look)
-            if look.call is not None:
-                await _call(webhook, look, meter)
-        await asyncio.sleep(LOOK_EVERY_S)
+    try:
+        while True:
+            await _look(pager, webhook, meter)
+            await asyncio.sleep(LOOK_EVERY_S)
+    finally:
+        if webhook is not None:
+            await webhook.close()
+
+
+async def _look(pager: Pager, webhook: Webhook | None, meter: PagingMeter) -> None:
+    try:
+        look = await asyncio.to_thread(pager.look)
+    except StreamguardError as error:
+        log.warning("paging_waits", reason=error.reason)
+        return
+    meter.looked(look)
+    if look.call is not None:
+        await _call(webhook, look, meter)
 
 
 async def _call(webhook: Webhook | None, look: Look, meter: PagingMeter) -> None:

@@ -23,7 +23,7 @@ from streamguard.core.location import parse_location
 from streamguard.live_banks import LiveBanks
 from streamguard.policy_file import load_policy
 from streamguard.runtime.stop import Stop
-from streamguard.sending_check import checked_login, checked_webhook
+from streamguard.sending_check import checked_login, checked_page, checked_webhook
 from streamguard.settings import load_settings, shown
 
 POLL_S = 0.1
@@ -68,6 +68,7 @@ def check_config(arguments: argparse.Namespace) -> int:
     for check in (
         *checked_login(settings.kafka),
         *checked_webhook(settings.webhook),
+        *checked_page(settings.review),
         *checked_credentials(settings),
     ):
         if check.state is State.FAIL:

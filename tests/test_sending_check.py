@@ -8,7 +8,8 @@ import pytest
 from streamguard.__main__ import main
 from streamguard.core.check import State
 from streamguard.kafka_section import KafkaSection
-from streamguard.sending_check import checked_login, checked_webhook
+from streamguard.review_section import ReviewSection
+from streamguard.sending_check import checked_login, checked_page, checked_webhook
 from streamguard.webhook_section import WebhookSection
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
@@ -111,3 +112,18 @@ def test_a_login_at_no_broker_is_none() -> None:
     )
 
     assert list(checked_login(section)) == []
+
+
+def test_the_secret_by_which_somebody_is_called_is_looked_at(secret: Path) -> None:
+    def found(file: Path) -> list[tuple[State, str]]:
+        section = ReviewSection(page_url="https://example.org/hidden", page_secret_file=file)
+        return [(one.state, one.what) for one in checked_page(section)]
+
+    [(fine, what)] = found(secret)
+    [(missing, _)] = found(secret.with_name("none"))
+    secret.chmod(0o644)
+    [(open_to_all, _)] = found(secret)
+
+    assert (fine, missing, open_to_all) == (State.OK, State.FAIL, State.WARN)
+    assert "hidden" not in what
+    assert list(checked_page(ReviewSection())) == []
