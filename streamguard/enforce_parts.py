@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import assert_never, get_args
+from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -76,11 +77,20 @@ def control_of(server: ServerSection, section: ControlSection) -> Control:
         case "nginx_rtmp":
             return NginxControl(service, server.pull)
         case "mediamtx":
-            return MediaMtxControl(service, server.pull)
+            return MediaMtxControl(service, _watched(server))
         case "srs":
             return SrsControl(service, server.pull)
         case _:
             assert_never(server.kind)
+
+
+def _watched(server: ServerSection) -> str:
+    """Say where streams are watched, as whoever screens does it."""
+    if server.user is None:
+        return server.pull
+    scheme, _, where = server.pull.partition("://")
+    who = f"{quote(server.user, '')}:{quote(server.read_password() or '', '')}"
+    return f"{scheme}://{who}@{where}"
 
 
 def admission_of(

@@ -22,7 +22,7 @@ class MediaMtxControl:
     can_hold = False
 
     def __init__(self, service: Service, pull: str) -> None:
-        """pull: rtsp://host:port, where streams are watched."""
+        """pull: rtsp://host:port, where streams are watched, with who watches them if it asks."""
         self._asking = Asking(service)
         self._service = service
         self._pull = pull
@@ -64,7 +64,7 @@ class MediaMtxControl:
         """Say where whoever screens would watch a path: who may see all sees what is left."""
         where = urlsplit(self._pull).netloc
         url = f"rtsp://{where}/{quote(path)}"
-        return Location("rtsp", url, f"rtsp source at {where}")
+        return Location("rtsp", url, f"rtsp source at {where.rpartition('@')[2]}")
 
     async def close(self) -> None:
         """Close its connections."""

@@ -7,12 +7,15 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 from streamguard.core.errors import DiscoveryUnavailable
 from streamguard.core.published import Published
+from streamguard.enforce_parts import control_of
+from streamguard.enforce_section import ControlSection
 from streamguard.ingest.asking import Service
 from streamguard.ingest.control import Control, OrderRefused
 from streamguard.ingest.mediamtx import MediaMtx, Pull
@@ -20,6 +23,7 @@ from streamguard.ingest.mediamtx_control import MediaMtxControl
 from streamguard.ingest.nginx_control import NginxControl
 from streamguard.ingest.srs import Srs
 from streamguard.ingest.srs_control import SrsControl
+from streamguard.ingest_section import ServerSection
 from tests.exchange.services import Answer, fails
 from tests.ingest.fakes import published
 from tests.ingest.stand_ins import MediaMtxServer, SrsServer
@@ -246,3 +250,22 @@ def test_places_of_srs_have_their_vhost() -> None:
     with using(control):
         assert control.place("live/a%2Fb").rtmp_name == ("live", "a/b")
         assert control.place("v.example/live/a").rtmp_name == ("live?vhost=v.example", "a")
+
+
+def test_our_viewer_signs_in_at_mediamtx_as_whoever_screens(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p@ss/word")
+    server = ServerSection(
+        name="edge",
+        kind="mediamtx",
+        api="http://h",
+        pull="rtsp://h:8554",
+        user="screen",
+        password_file=tmp_path / "password",
+    )
+    control = control_of(server, ControlSection(server="edge", api="http://h"))
+
+    with using(control):
+        place = control.place("live/a b")
+
+    assert place.url == "rtsp://screen:p%40ss%2Fword@h:8554/live/a%20b"
+    assert place.label == "rtsp source at h:8554"
