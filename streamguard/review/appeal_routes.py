@@ -57,6 +57,12 @@ def _renew(call: Call) -> Answer:
     return lease_row(lease) | {"token": lease.token}
 
 
+def _skip(call: Call) -> Answer:
+    appeal_id, token = call.path["appeal_id"], call.number("token")
+    call.review.appeals.skip(call.person, appeal_id, token, call.text("reason"))
+    return {"appeal_id": appeal_id}
+
+
 def _resolve(call: Call) -> Answer:
     result = call.text("result")
     if result not in {"upheld", "overturned"}:
@@ -80,5 +86,6 @@ APPEAL_DOORS: Sequence[Door] = (
     Door("GET", "/api/v1/appeals", "see_case", _waiting),
     Door("POST", "/api/v1/appeals/claim", "judge_appeal", _claim),
     Door("POST", "/api/v1/appeals/{appeal_id}/renew", "judge_appeal", _renew),
+    Door("POST", "/api/v1/appeals/{appeal_id}/skip", "judge_appeal", _skip),
     Door("POST", "/api/v1/appeals/{appeal_id}/resolution", "judge_appeal", _resolve),
 )

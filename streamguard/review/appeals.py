@@ -21,6 +21,7 @@ from streamguard.core.ruling import Decider
 from streamguard.core.taking_back import overturn
 from streamguard.review.desk import Desk, cases_where
 from streamguard.review.leases import Lease, drop, held, put, require
+from streamguard.review.queue import SKIP_REASONS, skips
 
 MAX_VOTES = 8
 """As many entries as a decision names."""
@@ -112,7 +113,7 @@ class Appeals:
         desk = self._desk
         with desk.turn() as connection:
             now_s = desk.wall()
-            leases = held(desk.file, now_s)
+            leases, passed_on = held(desk.file, now_s), skips(desk.file, now_s)
             for appeal in self.waiting(person):
                 case = self._case_of(appeal)
                 if case is None:
@@ -120,7 +121,8 @@ class Appeals:
                 lease = leases.get(appeal.appeal_id)
                 if lease and lease.holder == person.account_id:
                     return Heard(appeal, case, lease)
-                if lease or not may_hear(person, case):
+                is_passed = (appeal.appeal_id, person.account_id) in passed_on
+                if lease or is_passed or not may_hear(person, case):
                     continue
                 deed = Deed(
                     person.account_id, "appeal.claimed", appeal.case_id, about=appeal.appeal_id
@@ -131,6 +133,24 @@ class Appeals:
                 put(connection, lease)
                 return Heard(appeal, case, lease)
         return None
+
+    def skip(self, person: Person, appeal_id: str, token: int, reason: str) -> None:
+        """Pass an appeal on to somebody else, for a reason; who does has it no more this shift.
+
+        Raises:
+            CaseTaken: it is not in this person's hands, or no longer.
+            DecisionRefused: that is no reason.
+        """
+        if reason not in SKIP_REASONS:
+            raise DecisionRefused(f"say why: one of {', '.join(SKIP_REASONS)}")
+        desk = self._desk
+        with desk.turn() as connection:
+            require(connection, appeal_id, person.account_id, token, desk.wall())
+            case_id, why = self._open(appeal_id).case_id, {"reason": reason}
+            deed = Deed(person.account_id, "appeal.skipped", case_id, about=appeal_id, details=why)
+            desk.trail.note(deed)
+            drop(connection, appeal_id)
+            desk.projection.catch_up()
 
     def in_hand(self, person: Person) -> Heard | None:
         """Give the appeal that somebody holds; None where they hold none."""

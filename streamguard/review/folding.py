@@ -113,8 +113,8 @@ def fold(connection: apsw.Connection, event: Event) -> None:
             connection.execute(_PUT_APPEAL, values)
         case AppealResolvedData() as appeal:
             connection.execute(_RESOLVE, (appeal.model_dump_json(), appeal.appeal_id))
-        case AuditData(case_id=str(case_id), actor=actor, at=at):
-            connection.execute(_PUT_SKIP, (case_id, actor, utc_seconds(at)))
+        case AuditData(case_id=case_id, about=about, actor=actor, at=at):
+            connection.execute(_PUT_SKIP, (about or case_id, actor, utc_seconds(at)))
 
 
 def _fold_flag(connection: apsw.Connection, flag: FlagData, at_s: float) -> None:

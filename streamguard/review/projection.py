@@ -28,8 +28,8 @@ NOTE_EVERY_S = 60.0
 NOTE_IDLE_S = 3_600.0
 """How often where nothing came: who is silent for a day is waited for no longer."""
 
-SKIPPED = '"action":"case.skipped"'
-"""Marks the only audit records that say something of cases that no decision says."""
+SKIPPED = ('"action":"case.skipped"', '"action":"appeal.skipped"')
+"""Mark the only audit records that say something of cases that no decision says."""
 
 _WAITING_OF = "SELECT body FROM cases WHERE session_id = ? AND stage <> 'decided'"
 
@@ -121,7 +121,7 @@ class Projection:
         place = self.place()
         new = [record for record in records if record.offset >= place]
         for record in new:
-            if record.topic != Topic.AUDIT or SKIPPED in record.body:
+            if record.topic != Topic.AUDIT or any(one in record.body for one in SKIPPED):
                 event = event_of(record)
                 if event is not None:
                     fold(connection, event)

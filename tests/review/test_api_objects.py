@@ -33,6 +33,7 @@ HELD: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}"): {},
     ("GET", f"{CASE}/clip/{{flag_id}}"): {},
     ("POST", f"{APPEAL}/renew"): {},
+    ("POST", f"{APPEAL}/skip"): {"reason": "not_sure"},
     ("POST", f"{APPEAL}/resolution"): ANSWER,
 }
 """Routes for whoever has the thing in hand, by its token, with what else they want to be told."""

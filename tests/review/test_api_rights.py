@@ -49,6 +49,7 @@ WHO = {
     ("GET", "/api/v1/appeals"): "reviewer senior auditor",
     ("POST", "/api/v1/appeals/claim"): "reviewer senior",
     ("POST", "/api/v1/appeals/{appeal_id}/renew"): "reviewer senior",
+    ("POST", "/api/v1/appeals/{appeal_id}/skip"): "reviewer senior",
     ("POST", "/api/v1/appeals/{appeal_id}/resolution"): "reviewer senior",
 }
 """Who may use what; written by hand, so that a change of rights is a change of this table."""

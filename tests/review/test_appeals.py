@@ -250,3 +250,19 @@ def test_an_appeal_that_is_none_is_refused(bench: Bench, said: dict[str, str]) -
     platform.headers["authorization"] = f"Bearer {TOKEN}"
 
     assert platform.post("/api/v1/appeals", json=said).status_code == 400
+
+
+def test_an_appeal_that_somebody_passed_on_is_heard_by_another(
+    bench: Bench, appeals: Appeals
+) -> None:
+    appeals.receive("platform:api", decided(bench), None, None)
+    appeals.receive("platform:api", decided(bench), None, None)
+    first = heard(appeals, BEN)
+    appeals.skip(BEN, first.appeal.appeal_id, first.lease.token, "not_sure")
+    bench.desk.projection.rebuild()
+
+    assert heard(appeals, BEN).appeal != first.appeal
+    assert heard(appeals, SENIOR).appeal == first.appeal
+    assert ("ben", "appeal.skipped", False) in bench.deeds()
+    with pytest.raises(DecisionRefused, match="say why"):
+        appeals.skip(SENIOR, first.appeal.appeal_id, 0, "bored")

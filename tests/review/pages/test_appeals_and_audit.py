@@ -49,6 +49,25 @@ def test_an_appeal_is_overturned_by_somebody_else_with_three_keys(site: Site) ->
     expect(page.locator("#stage img")).to_have_count(0)
 
 
+def test_an_appeal_is_passed_on_by_its_key(site: Site) -> None:
+    appealed(site)
+    site.account("ben")
+    page = site.signed_in("ben")
+    page.goto("/appeals")
+    ready(page, "Appeals")
+    page.keyboard.press("n")
+    ready(page, "Appeal")
+
+    page.keyboard.press("9")
+
+    expect(page.get_by_role("status")).to_have_text("Passed on: it goes to somebody else.")
+    expect(page.locator("#stage img")).to_have_count(0)
+    page.keyboard.press("n")
+    ready(page, "Appeals")
+    page.keyboard.press("n")
+    expect(page.get_by_role("status")).to_have_text("Nothing waits that you may hear.")
+
+
 def test_whoever_decided_gets_no_appeal_against_it(site: Site) -> None:
     appealed(site)
     page = site.signed_in("anna")

@@ -39,6 +39,18 @@ async function answer({ outcome, reason_code: reason }) {
   }
 }
 
+async function pass() {
+  await reveal.close();
+  try {
+    await post(`${path}/skip`, { token, reason: 'not_sure' });
+    letGo();
+    say('Passed on: it goes to somebody else.');
+  } catch (error) {
+    tell(error);
+    if (error.status === 409) keeper.end(error.message);
+  }
+}
+
 const stage = document.getElementById('stage');
 const reveal = new Reveal(caseId, token, stage, document.getElementById('where'), appeal);
 const keeper = new LeaseKeeper(path, token, Number(root.dataset.leaseS), letGo);
@@ -50,6 +62,7 @@ const looks = {
   k: () => reveal.step(-1),
   '.': () => reveal.sound(),
   8: () => explanation.focus(),
+  9: pass,
 };
 
 function act(key) {
@@ -58,7 +71,7 @@ function act(key) {
     return;
   }
   const control = [...root.querySelectorAll(`#decide [data-key="${CSS.escape(key)}"]`)]
-    .find((one) => !one.closest('[hidden]'));
+    .find((one) => !one.closest('[hidden]') && !(key in looks));
   if (control) choosing.choose(control);
   else Promise.resolve(looks[key]?.()).catch(tell);
 }
