@@ -243,9 +243,10 @@ def adopt(vault: Vault, evidence_id: str | None = None) -> int:
     evidence_id: the one whose clip it is; None takes all.
 
     Raises:
-        EvidenceUnavailable: something cannot be stored; it stays for the next time.
+        EvidenceUnavailable: something cannot be stored; it stays for the next time, and all others
+            are parts.
     """
-    n_adopted = 0
+    n_adopted, problem = 0, None
     for path in vault.folder.growing_files(evidence_id):
         of, number = path.parent.name, int(path.stem.rpartition("-")[2])
         try:
@@ -253,8 +254,12 @@ def adopt(vault: Vault, evidence_id: str | None = None) -> int:
                 n_adopted += seal(vault, of, number) is not None
         except FileNotFoundError:
             continue  # a part by now
+        except EvidenceUnavailable as error:
+            problem = error  # of this one alone, it may be
         except (ConfigError, EvidenceDamaged, OSError) as error:
             log.error("evidence_unavailable", evidence_id=of, problem=_said(error, path))  # noqa: TRY400  # expected: the message says it all
+    if problem:
+        raise problem
     return n_adopted
 
 

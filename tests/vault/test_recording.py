@@ -134,6 +134,21 @@ def test_what_a_process_that_was_killed_had_collected_is_kept_at_the_next_start(
     assert adopt(made_vault(root)) == 0
 
 
+def test_what_is_left_of_others_is_kept_where_one_cannot_be(root: Path) -> None:
+    vault = made_vault(root)
+    for number in (1, 2):
+        vault.collect(subject(number), ())
+        path = vault.folder.growing(evidence_id(number), 0)
+        grown(path, [piece(FIRST)], vault.data_key(evidence_id(number)), number)
+    vault.folder.object(evidence_id(1), "key.json").unlink()
+
+    with pytest.raises(EvidenceUnavailable, match="is missing"):
+        adopt(vault)
+
+    assert contents(root, 2) == [FIRST]
+    assert [path.parent.name for path in left_over(root)] == [evidence_id(1)]
+
+
 def test_what_was_kept_before_a_process_was_killed_is_not_kept_twice(root: Path) -> None:
     """It is killed between the two: the part is in the vault, and the growing file still there."""
     vault = made_vault(root)
