@@ -21,7 +21,6 @@ from loadtest.console_stage import ConsoleStage, flag, footage
 from loadtest.live import quantiles
 from loadtest.programs import output_of, running, streamguard
 from loadtest.rtmp import RtmpServer, find_nginx, rtmp_server
-from streamguard.core.cases import entry_of_case
 
 MAX_LIVE_S = 5.0
 """The bar, of 95 % of the decisions: from the decision to the last of the workers, seconds."""
@@ -133,7 +132,7 @@ def _round(stage: _Stage, reviewer: Client, number: int, clip: Path) -> list[flo
         token=given["token"],
         outcome="confirmed",
         reason_code="TVEC.ATTACK_LIVE",
-        banking={"bank": BANK, "entry": entry_of_case(given["case_id"])},
+        bank=BANK,
     )
     took_s = stage.log.took_s(given["case_id"], code, N_STREAMS, PATIENCE_S)
     said = " ".join(f"{one * 1000:.0f}" for one in took_s)
