@@ -55,12 +55,17 @@ hub_max_share = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """All that runs."""
+    """All that runs.
+
+    began_s: when scenes began to be published, one after another, on the steady clock.
+    first:   the number of the first scene that all of it was screened of.
+    """
 
     console: ConsoleStage
     log: BankingLog
     printed: Path
     began_s: float
+    first: int
 
 
 def measured(n_banked: int, evidence_s: float) -> dict[str, Any]:
@@ -70,9 +75,10 @@ def measured(n_banked: int, evidence_s: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name, _running(Path(name), scenes) as stage:
         reviewer = signed_in(stage.console, [("banker", "reviewer", "*")])[0]
         rounds = []
-        for number, clip in enumerate(clips):
-            _wait_shown(stage.began_s, number)
-            rounds.append(_round(stage, reviewer, number, clip))
+        for turn in range(stage.first, stage.first + n_banked):
+            _wait_shown(stage.began_s, turn)
+            number = turn % n_banked
+            rounds.append(_round(stage, reviewer, number, clips[number]))
         workers = _workers(stage)
         reviewer.close()
     found = [times for times in rounds if len(times) == N_STREAMS]
@@ -108,16 +114,17 @@ def _running(folder: Path, scenes: Sequence[Path]) -> Iterator[_Stage]:
         console = stack.enter_context(ConsoleStage.serving(folder, more=more))
         (folder / "rtmp").mkdir()
         server = stack.enter_context(rtmp_server(*find_nginx(), folder / "rtmp"))
+        began_s = time.monotonic()
         for number in range(N_STREAMS):
             stack.enter_context(server.publish(programme, f"s{number}"))
-        began_s = time.monotonic()
         config = folder / "run.toml"
         config.write_text(_configuration(folder, server))
         printed = folder / "run.log"
         stack.enter_context(running(streamguard("run", "--config", config), printed))
         log = BankingLog(console.log)
         log.wait_started(N_STREAMS, PATIENCE_S * 2)
-        yield _Stage(console, log, printed, began_s)
+        first = int((time.monotonic() - began_s) / SCENE_S) + 1
+        yield _Stage(console, log, printed, began_s, first)
 
 
 def _round(stage: _Stage, reviewer: Client, number: int, clip: Path) -> list[float]:
