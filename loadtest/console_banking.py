@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.admin_churn import admin_of
-from loadtest.console_log import BankingLog
+from loadtest.console_log import BankingLog, Took
 from loadtest.console_people import Client, signed_in
 from loadtest.console_scenes import SCENE_S, broadcast_of, programme_of, scene_of
 from loadtest.console_stage import ConsoleStage, flag, footage
@@ -81,9 +81,10 @@ def measured(n_banked: int, evidence_s: float) -> dict[str, Any]:
             rounds.append(_round(stage, reviewer, number, clips[number]))
         workers = _workers(stage)
         reviewer.close()
-    found = [times for times in rounds if len(times) == N_STREAMS]
+    found = [one.flagged_s for one in rounds if len(one.flagged_s) == N_STREAMS]
     first_ms = [1000 * min(times) for times in found]
     all_ms = [1000 * max(times) for times in found]
+    whole_ms = [1000 * one.banked_s for one in rounds if one.banked_s is not None]
     spread = quantiles(all_ms) if all_ms else None
     is_good = (
         spread is not None
@@ -99,6 +100,7 @@ def measured(n_banked: int, evidence_s: float) -> dict[str, Any]:
         "not_found_everywhere": n_banked - len(found),
         "decision_to_first_flag_ms": quantiles(first_ms) if first_ms else None,
         "decision_to_all_workers_ms": spread,
+        "decision_to_all_frames_in_the_bank_ms": quantiles(whole_ms) if whole_ms else None,
         "pass": is_good if n_banked >= JUDGED_FROM else None,
     }
 
@@ -127,8 +129,8 @@ def _running(folder: Path, scenes: Sequence[Path]) -> Iterator[_Stage]:
         yield _Stage(console, log, printed, began_s, first)
 
 
-def _round(stage: _Stage, reviewer: Client, number: int, clip: Path) -> list[float]:
-    """Confirm a case and bank it; give how long after that each stream was flagged, seconds."""
+def _round(stage: _Stage, reviewer: Client, number: int, clip: Path) -> Took:
+    """Confirm a case and bank it; give what that took."""
     code = f"BANKED-{number}"
     event = flag(f"case-{number}", "P0", code)
     stage.console.keep(event, footage(clip))
@@ -141,10 +143,11 @@ def _round(stage: _Stage, reviewer: Client, number: int, clip: Path) -> list[flo
         reason_code="TVEC.ATTACK_LIVE",
         bank=BANK,
     )
-    took_s = stage.log.took_s(given["case_id"], code, N_STREAMS, PATIENCE_S)
-    said = " ".join(f"{one * 1000:.0f}" for one in took_s)
-    print(f"{code}: flags after {said or 'none'} ms", file=sys.stderr)
-    return took_s
+    took = stage.log.took(given["case_id"], code, N_STREAMS, PATIENCE_S)
+    said = " ".join(f"{one * 1000:.0f}" for one in took.flagged_s)
+    whole = "" if took.banked_s is None else f", all in the bank after {took.banked_s * 1000:.0f}"
+    print(f"{code}: flags after {said or 'none'} ms{whole}", file=sys.stderr)
+    return took
 
 
 def _workers(stage: _Stage) -> set[int]:

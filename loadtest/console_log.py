@@ -6,6 +6,7 @@ from the instant that it names, which is before it is on disk.
 
 import json
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from loadtest.live_log import POLL_S
@@ -13,6 +14,18 @@ from loadtest.programs import ProgramUnavailable
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.event_data import utc_seconds
 from streamguard.core.events import EventType
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds from a decision.
+
+    flagged_s: to the first flag of each stream, the earliest first.
+    banked_s:  until all of the evidence was in the bank; None where it never was.
+    """
+
+    flagged_s: list[float]
+    banked_s: float | None
 
 
 class BankingLog:
@@ -25,6 +38,7 @@ class BankingLog:
         self._decided_s: dict[str, float] = {}
         self._flagged_s: dict[tuple[str, str], float] = {}
         """By policy and stream."""
+        self._banked_s: dict[str, float] = {}
 
     def wait_started(self, n_streams: int, patience_s: float) -> None:
         """Wait until so many streams are screened.
@@ -38,19 +52,25 @@ class BankingLog:
                 raise ProgramUnavailable(f"only {len(self._started)} streams are screened")
             self._look()
 
-    def took_s(self, case_id: str, code: str, n_streams: int, patience_s: float) -> list[float]:
-        """Wait for flags of a policy on so many streams; give their seconds from the decision.
+    def took(self, case_id: str, code: str, n_streams: int, patience_s: float) -> "Took":
+        """Wait for all of a case's evidence in the bank, and flags of its policy on all streams.
 
         Raises:
             ProgramUnavailable: the evidence could not be banked.
         """
         deadline_s = time.monotonic() + patience_s
+        flagged_s: list[float] = []
         while time.monotonic() < deadline_s:
             flagged_s = [at_s for (of, _), at_s in self._flagged_s.items() if of == code]
-            if len(flagged_s) == n_streams:
+            if len(flagged_s) == n_streams and case_id in self._banked_s:
                 break
             self._look()
-        return sorted(at_s - self._decided_s[case_id] for at_s in flagged_s)
+        decided_s = self._decided_s[case_id]
+        banked_s = self._banked_s.get(case_id)
+        return Took(
+            sorted(at_s - decided_s for at_s in flagged_s),
+            None if banked_s is None else banked_s - decided_s,
+        )
 
     def _look(self) -> None:
         records = self._log.read(self._offset)
@@ -73,3 +93,4 @@ class BankingLog:
             case EventType.AUDIT_RECORDED if data["action"] == "bank.added":
                 if data["is_refused"]:
                     raise ProgramUnavailable(f"nothing was banked: {data['details']}")
+                self._banked_s[data["case_id"]] = now_s

@@ -30,17 +30,21 @@ MAX_FRAMES_AHEAD = 8
 
 @dataclass(frozen=True, slots=True)
 class EntryPlan:
-    """What is to become of a source: see Entry, and streamguard.core.variants for the recipes."""
+    """What is to become of a source: see Entry, and streamguard.core.variants for the recipes.
+
+    every_frame: hash all of them; else keyframes alone, in a twentieth of the time.
+    """
 
     name: str
     policy: str
     recipes: tuple[str, ...] = ()
+    every_frame: bool = True
 
 
 def make_entry(
     source: str, plan: EntryPlan, clock: Clock, progress: Callable[[int, int], None]
 ) -> Entry:
-    """Hash every frame of a video, or an image, into a bank entry.
+    """Hash the frames of a video, or an image, into a bank entry.
 
     Now and then `progress` is told how many frames were hashed and how many hashes are kept; each
     of these takes 50 bytes of memory until the entry is made.
@@ -56,7 +60,7 @@ def make_entry(
     kept = []
     offsets_us: list[int] = []
     last_us = n_frames = 0
-    for offset_us, variants in _hashed(location, clock, plan.recipes):
+    for offset_us, variants in _hashed(location, clock, plan):
         chosen = pruner.choose(offset_us, variants)
         if len(chosen):
             kept.append(chosen)
@@ -81,14 +85,12 @@ def make_entry(
     )
 
 
-def _hashed(
-    location: Location, clock: Clock, recipes: tuple[str, ...]
-) -> Iterator[tuple[int, Variants]]:
+def _hashed(location: Location, clock: Clock, plan: EntryPlan) -> Iterator[tuple[int, Variants]]:
     """Yield the hashes of each frame with its offset; frames are hashed on all cores."""
     ahead: deque[tuple[int, Future[Variants]]] = deque()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for offset_us, frame in read_frames(location, clock, every_frame=True):
-            ahead.append((offset_us, pool.submit(_look, frame, recipes)))
+        for offset_us, frame in read_frames(location, clock, every_frame=plan.every_frame):
+            ahead.append((offset_us, pool.submit(_look, frame, plan.recipes)))
             if len(ahead) > MAX_FRAMES_AHEAD:
                 yield _first(ahead)
         while ahead:

@@ -16,7 +16,7 @@ from streamguard.bank_build import EntryPlan
 from streamguard.core.bank_values import Entry
 from streamguard.core.errors import BankError
 from streamguard.core.types import HASH_BYTES
-from streamguard.hash_child import MAX_RESULT_BYTES, UNREADABLE, Hashed
+from streamguard.hash_child import KEYFRAMES, MAX_RESULT_BYTES, UNREADABLE, Hashed
 
 PATIENCE_S = 180.0
 """How long it may take: what its limit of CPU time comes to on a machine that is busy otherwise."""
@@ -33,7 +33,7 @@ def entry_of(content: bytes, plan: EntryPlan, patience_s: float = PATIENCE_S) ->
         with open(given, "wb", closefd=False) as file:
             file.write(content)
         os.lseek(given, 0, os.SEEK_SET)
-        code = _hashed(given, taken, patience_s)
+        code = _hashed(given, taken, plan, patience_s)
         if code == UNREADABLE:
             raise BankError("no frame of the evidence can be matched, or it cannot be read")
         if code != 0:
@@ -44,10 +44,11 @@ def entry_of(content: bytes, plan: EntryPlan, patience_s: float = PATIENCE_S) ->
         os.close(taken)
 
 
-def _hashed(given: int, taken: int, patience_s: float) -> int:
+def _hashed(given: int, taken: int, plan: EntryPlan, patience_s: float) -> int:
     """Run the process; give its exit code, negative where it was ended."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "streamguard.hash_child"],
+    how = [] if plan.every_frame else [KEYFRAMES]
+    child = subprocess.Popen(  # noqa: S603  # our own program, and a word of ours
+        [sys.executable, "-m", "streamguard.hash_child", *how],
         stdin=given,
         stdout=taken,
         stderr=subprocess.DEVNULL,  # libraries say there what the stranger wrote

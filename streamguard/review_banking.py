@@ -6,6 +6,8 @@ done is on record with its reason, and holds nothing else up. No picture reaches
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -95,6 +97,10 @@ class Banker:
         self._trail.note(deed)
 
     def _add(self, decision: DecisionData, order: BankOrder) -> None:
+        """Put evidence into a bank: its keyframes at once, then all frames in their place.
+
+        To hash all of a long clip takes many seconds, and what it shows goes on meanwhile.
+        """
         directory = self._directory(decision, order)
         since = revision_of(directory)  # what is taken out while we look stays out
         flag_id, item = self._found(decision)
@@ -103,8 +109,12 @@ class Banker:
         content = self._vault.read(
             flag_id, item.number, "copy", actor=decision.actor, purpose=purpose
         )
-        plan = EntryPlan(order.entry, decision.policy.code)
-        add_entries(directory, [entry_of(content, plan)], replace=True, since=since)
+        whole = EntryPlan(order.entry, decision.policy.code)
+        if item.role == "clip":
+            with suppress(BankError):  # what is wrong with the clip is told of the whole of it
+                keyframes = entry_of(content, replace(whole, every_frame=False))
+                add_entries(directory, [keyframes], replace=True, since=since)
+        add_entries(directory, [entry_of(content, whole)], replace=True, since=since)
 
     def _remove(self, decision: DecisionData, order: BankOrder) -> None:
         directory = self._directory(decision, order)

@@ -5,20 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from streamguard.adapters.bank_file import revision_of
+from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.bank_lock import locked
 from streamguard.adapters.sqlite_log import SqliteLog
+from streamguard.bank_build import EntryPlan
 from streamguard.cli import main
 from streamguard.core.cases import entry_of_case
 from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.kept import Part, Subject
 from streamguard.core.record import row_of
 from streamguard.core.review_events import decision_event
+from streamguard.evidence_hash import entry_of
 from streamguard.review.trail import Trail
 from streamguard.review_banking import GROUP, LOCK_SUFFIX, Banker, step, turn
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.core_fakes import SOURCE
 from tests.made_reviews import CASE_ID, decision, flag_id
+from tests.media import image
 from tests.vault.made_vaults import made_vault
 
 ENTRY = entry_of_case(CASE_ID)
@@ -28,11 +33,12 @@ ORDER = BankOrder(bank="own", entry=ENTRY)
 class Bench:
     """A log, a bank and evidence of one flag."""
 
-    def __init__(self, folder: Path, clip: bytes) -> None:
+    def __init__(self, folder: Path, content: bytes, role: str = "clip") -> None:
         self.clock = FakeClock()
         self.log = SqliteLog(folder / "log.db")
         self.vault: Vault = made_vault(folder / "evidence", self.clock)
-        part = Part("clip", "video/mp4", 0, 1_000, is_original=True, content=clip)
+        kind = "video/mp4" if role == "clip" else "image/jpeg"
+        part = Part(role, kind, 0, 1_000, is_original=True, content=content)
         self.vault.keep(Subject(flag_id(1), "lobby", "s-1"), (part,))
         self.bank = folder / "own"
         trail = Trail(self.log, SOURCE, self.clock.wall)
@@ -71,6 +77,28 @@ def test_a_clip_becomes_an_entry_that_finds_it_and_its_copy_is_on_record(
     assert [(one.action, one.is_refused) for one in bench.trail.records()] == [
         ("bank.added", False)
     ] * 2
+
+
+def test_keyframes_of_a_clip_are_in_the_bank_before_all_of_it(
+    bench: Bench, real_clips: dict[str, Path]
+) -> None:
+    whole = EntryPlan(ENTRY, "TVEC-TEST")
+    clip = real_clips["bikes"].read_bytes()
+
+    bench.banker.carry_out(banked())
+
+    n_hashes = open_bank(bench.bank).n_hashes
+    assert revision_of(bench.bank) == 2
+    assert n_hashes == len(entry_of(clip, whole).hashes)
+    assert n_hashes > 4 * len(entry_of(clip, replace(whole, every_frame=False)).hashes)
+
+
+def test_a_still_goes_into_the_bank_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, image("mjpeg"), role="still")
+
+    bench.banker.carry_out(banked())
+
+    assert revision_of(bench.bank) == 1
 
 
 def test_what_was_overturned_is_taken_out_again(
