@@ -5,8 +5,9 @@ and whatever goes wrong, it goes on.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -15,7 +16,8 @@ from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.backoff import delay_s
 from streamguard.core.errors import StreamguardError
 from streamguard.core.ports import Exporter
-from streamguard.vault.follower import Follower
+from streamguard.exchange.incident import incident_of
+from streamguard.vault.follower import Follower, IncidentOf
 from streamguard.vault.vault import Vault
 
 LOOK_EVERY_S = 1.0
@@ -28,8 +30,13 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def following(vault: Vault | None, log_file: Path, meter: Exporter) -> Iterator[None]:
-    """Follow the log as long as this lasts; nothing where no evidence is kept."""
+def following(
+    vault: Vault | None, log_file: Path, meter: Exporter, banks: Sequence[Path] = ()
+) -> Iterator[None]:
+    """Follow the log as long as this lasts; nothing where no evidence is kept.
+
+    banks: directories of those whose records may tell of what incident a flag is.
+    """
     if vault is None:
         yield
         return
@@ -41,7 +48,10 @@ def following(vault: Vault | None, log_file: Path, meter: Exporter) -> Iterator[
     )
     stop = threading.Event()
     thread = threading.Thread(
-        target=_run, args=(vault, log_file, damaged, stop), name="evidence log", daemon=True
+        target=_run,
+        args=(vault, log_file, damaged, partial(incident_of, banks), stop),
+        name="evidence log",
+        daemon=True,
     )
     thread.start()
     try:
@@ -51,12 +61,14 @@ def following(vault: Vault | None, log_file: Path, meter: Exporter) -> Iterator[
         thread.join(STOP_S)
 
 
-def _run(vault: Vault, log_file: Path, damaged: set[str], stop: threading.Event) -> None:
+def _run(
+    vault: Vault, log_file: Path, damaged: set[str], names: IncidentOf, stop: threading.Event
+) -> None:
     n_failures = 0
     while not stop.is_set():
         try:
             with SqliteLog(log_file, "write") as event_log:
-                follower = Follower(vault, event_log, vault.clock, damaged)
+                follower = Follower(vault, event_log, vault.clock, damaged, names)
                 while not stop.wait(0 if follower.step() else LOOK_EVERY_S):
                     n_failures = 0
                 while follower.step():  # what was committed on the way out

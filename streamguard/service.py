@@ -69,7 +69,7 @@ async def run(settings: Settings, stop: Stop) -> None:
         uploading(vault, meter),
         stamping(vault, meter),
         purging(vault, settings.evidence, meter),
-        following(vault, settings.log.file, meter),
+        following(vault, settings.log.file, meter, settings.bank.paths),
     ):
         n_excluded = sum(one.not_screened is not None for one in settings.streams)
         meter.watch(

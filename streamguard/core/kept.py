@@ -37,7 +37,7 @@ class Subject:
 
     evidence_id: the flag's id: a flag has one evidence.
     context: more of the publish, where it is known; case_id: of the case that it was decided on
-        with, where it was. They make no other subject.
+        with, where it was; incident_id: as in Manifest. They make no other subject.
     """
 
     evidence_id: str
@@ -45,6 +45,7 @@ class Subject:
     session_id: str
     context: "StreamContext | None" = field(default=None, compare=False)
     case_id: str = field(default="", compare=False)
+    incident_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     access_policy: who may see it, and how it may be handed out.
     stream_context: of which publish it is.
     case_id:  of the case that was decided on last with this evidence on the table.
+    incident_id: of what happened, in the words of the list whose entry was found.
     retention: how long it was to be kept then.
     timestamp_token: RFC 3161, base64 of DER, over `stamped`: an authority's word that all this
         was there by then. It comes with a manifest of its own, of the same parts.
@@ -180,6 +181,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     access_policy: AccessPolicy | None = None
     stream_context: StreamContext | None = None
     case_id: Id = ""
+    incident_id: Text = ""
     retention: Keeping | None = None
     timestamp_token: str = ""
     signature: str = ""

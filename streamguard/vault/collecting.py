@@ -158,6 +158,7 @@ def make_manifest(
         access_policy=collector.policy,
         stream_context=(before and before.stream_context) or subject.context,
         case_id=subject.case_id or (before.case_id if before else ""),
+        incident_id=subject.incident_id or (before.incident_id if before else ""),
         retention=_keeping(making, ledger.evidence.get(subject.evidence_id)),
     )
     placed = _placed(ledger, made)

@@ -5,7 +5,7 @@ flag is a part of it. A decision says how long it is kept, and an appeal holds i
 changes nothing. Evidence that is damaged is put aside, told once, and keeps no other waiting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -44,17 +44,28 @@ CLASS_OF: dict[str, EvidenceClass] = {
 }
 """What an outcome makes of evidence; the others decide nothing yet."""
 
+IncidentOf = Callable[[FlagData], str]
+
 log = structlog.get_logger()
 
 
 class Follower:
     """One reader of the log; one thread at a time."""
 
-    def __init__(self, vault: Vault, event_log: SqliteLog, clock: Clock, damaged: set[str]) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        event_log: SqliteLog,
+        clock: Clock,
+        damaged: set[str],
+        incident_of: IncidentOf,
+    ) -> None:
         """Go on where it was left, or begin with what the log still holds.
 
         damaged: the ids of evidence that was put aside; added to.
+        incident_of: names the incident that a flag belongs to; "" where none is known.
         """
+        self._incident_of = incident_of
         self._vault = vault
         self._log = event_log
         self._clock = clock
@@ -114,7 +125,13 @@ class Follower:
             return
         stream = flag.stream
         context = StreamContext(stream.protocol, stream.epoch, stream.publish or "")
-        subject = Subject(flag.flag_id, stream.stream_id, stream.session_id, context)
+        subject = Subject(
+            flag.flag_id,
+            stream.stream_id,
+            stream.session_id,
+            context,
+            incident_id=self._incident_of(flag),
+        )
         if (manifest.stream_id, manifest.session_id) != (subject.stream_id, subject.session_id):
             log.error("flag_of_another_stream", evidence_id=flag.flag_id)
             return

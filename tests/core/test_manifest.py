@@ -79,7 +79,7 @@ def test_what_was_kept_before_there_were_more_fields_has_the_same_form() -> None
 
     later = (
         rb"config_sha256|access_policy|timestamp_token|kept_at|transform|stream_context|case_id"
-        rb"|retention|derived_from|uri|ingest_time|clock_basis|est_error_ms"
+        rb"|incident_id|retention|derived_from|uri|ingest_time|clock_basis|est_error_ms"
     )
     assert not re.search(later, content)
     assert read_struct(content, Manifest).content == content

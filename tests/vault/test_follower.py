@@ -59,7 +59,7 @@ def decided(**changes: object) -> Event:
 
 
 def followed(vault: Vault, event_log: SqliteLog) -> Follower:
-    made = Follower(vault, event_log, vault.clock, set())
+    made = Follower(vault, event_log, vault.clock, set(), lambda _: "")
     while made.step():
         pass
     return made
@@ -216,6 +216,24 @@ def test_the_manifest_says_which_case_decided_and_how_long_it_is_kept_now(
     assert manifest.retention.retention_class == "confirmed"
     assert wall_s(manifest.retention.delete_after) == since_s + 180 * DAY_S
     assert len(vault.folder.manifests()) == n_manifests
+
+
+def test_the_manifest_names_the_incident_of_which_the_list_told(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    event_log.append([told(closed(1)), told(closed(2))])
+    names = {flag_id(1): "Ω-2019"}
+    follower = Follower(
+        vault, event_log, vault.clock, set(), lambda flag: names.get(flag.flag_id, "")
+    )
+
+    while follower.step():
+        pass
+    vault.keep(Subject(flag_id(1), "stream of s-1", "s-1"), (part("still"),))
+
+    told_of = [vault.manifest_of(vault.standing(flag_id(each))).incident_id for each in (1, 2)]
+    assert told_of == ["Ω-2019", ""]
+    assert problems(vault.folder.root) == []
 
 
 def test_a_decision_that_was_taken_back_leaves_evidence_unreviewed(
@@ -376,7 +394,7 @@ def test_our_place_is_noted_once_an_hour_where_nothing_comes(
     vault: Vault, event_log: SqliteLog
 ) -> None:
     clock = FakeClock()
-    made = Follower(vault, event_log, clock, set())
+    made = Follower(vault, event_log, clock, set(), lambda _: "")
     made.step()
     assert event_log.position(GROUP) == 1
     event_log.commit(GROUP, 7, 0.0)  # whatever it was
