@@ -26,9 +26,9 @@ from streamguard.core.published import RenditionRule
 from streamguard.discovery import provider_of
 from streamguard.enforce.admission import ALLOWED, DENIED, Admission, Gate
 from streamguard.enforce.book import Book
+from streamguard.enforce.hold_rules import HoldRuleParts, HoldRules
 from streamguard.enforce.known import KnownCases
 from streamguard.enforce.platform import Platform
-from streamguard.enforce.rules import Desks, Rules
 from streamguard.enforce.site import Site
 from streamguard.enforce_section import ControlSection, EnforceSection, enforce_file
 from streamguard.ingest.asking import Service
@@ -148,7 +148,7 @@ def opened(settings: Settings) -> Iterator[Files]:
         yield Files(event_log, store, publishes)
 
 
-def rules_of(settings: Settings, files: Files, clock: Clock) -> Rules:
+def rules_of(settings: Settings, files: Files, clock: Clock) -> HoldRules:
     """Make what holds by rule, and lifts what is over."""
     section = settings.enforce
     rules = [
@@ -157,7 +157,7 @@ def rules_of(settings: Settings, files: Files, clock: Clock) -> Rules:
     ]
     source = f"/streamguard/{settings.deployment.name}"
     group = f"{section.group}-rules"
-    desks = Desks(
+    parts = HoldRuleParts(
         files.event_log,
         Trail(files.event_log, source, clock.wall),
         KnownCases(files.publishes.told_of),
@@ -166,7 +166,7 @@ def rules_of(settings: Settings, files: Files, clock: Clock) -> Rules:
         source,
         group,
     )
-    return Rules(rules, HoldTerms(section.hold_s, settings.review.appeal_days), desks)
+    return HoldRules(rules, HoldTerms(section.hold_s, settings.review.appeal_days), parts)
 
 
 def webhook_of(section: EnforceSection, clock: Clock) -> Webhook | None:

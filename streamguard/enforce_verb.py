@@ -18,16 +18,16 @@ from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
 from streamguard.discovery import secret_of
 from streamguard.enforce.acting import Means
+from streamguard.enforce.actions import Actions
+from streamguard.enforce.admission_server import AdmissionServer
 from streamguard.enforce.book import Book
 from streamguard.enforce.brake import Brake, BrakeRule
-from streamguard.enforce.desk import Desk
-from streamguard.enforce.door import Door
 from streamguard.enforce.intake import Intake, Taking
 from streamguard.enforce.reader import Readers
 from streamguard.enforce.site import Site
 from streamguard.enforce.sweep import Sweep
 from streamguard.enforce.telling import Telling
-from streamguard.enforce.trying import DeskParts
+from streamguard.enforce.trying import ActionParts
 from streamguard.enforce_parts import (
     EnforceMeter,
     Files,
@@ -68,8 +68,8 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
     readers = Readers(clock)
     section = settings.enforce
     means = Means(book, clock, readers.open, section.cut_s, section.admission == "enforce")
-    desk = Desk(
-        DeskParts(
+    actions = Actions(
+        ActionParts(
             files.store,
             sites,
             means,
@@ -80,32 +80,32 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
             platform_of(webhook, clock),
         )
     )
-    sweeps = [Sweep(site, book, desk.is_busy, clock) for site in sites]
-    _show(meter, desk, book, sweeps)
+    sweeps = [Sweep(site, book, actions.is_busy, clock) for site in sites]
+    _show(meter, actions, book, sweeps)
     told = partial(_heard, meter, {one.name: one for one in sweeps}, asyncio.get_running_loop())
-    door = Door(
+    server = AdmissionServer(
         settings.http.host,
         section.admission_port,
         admission_of(settings, secret, book, clock, told),
     )
     try:
-        taking = Taking(desk, files.publishes.publish_of, clock, section.max_age_s)
+        taking = Taking(actions, files.publishes.publish_of, clock, section.max_age_s)
         intake = Intake(files.event_log, taking, clock, section.group)
         ready = partial(_problem, [intake, *sweeps])
-        with door, _status(settings, meter, ready) as status:
-            desk.resume()
+        with server, _status(settings, meter, ready) as status:
+            actions.resume()
             await readers.fill()
-            log.info("enforce_started", port=status.port, admission_port=door.port)
+            log.info("enforce_started", port=status.port, admission_port=server.port)
             keepers = [*_keepers(settings, files, sweeps, stop), book.follow(stop)]
             if section.kafka:
                 keepers.append(_from_kafka(settings, taking, stop))
-            await _work([intake.run(stop), desk.run(stop)], keepers, stop)
+            await _work([intake.run(stop), actions.run(stop)], keepers, stop)
     finally:
         await readers.close()
         await _closed(sites)
         if webhook is not None:
             await webhook.close()
-    log.info("enforce_stopped", n_open=desk.n_open)
+    log.info("enforce_stopped", n_open=actions.n_open)
     return 0
 
 
@@ -172,9 +172,9 @@ def _heard(
         loop.call_soon_threadsafe(sweeps[server].look_now)
 
 
-def _show(meter: EnforceMeter, desk: Desk, book: Book, sweeps: list[Sweep]) -> None:
+def _show(meter: EnforceMeter, actions: Actions, book: Book, sweeps: list[Sweep]) -> None:
     """Export how it does."""
-    meter.show("open_actions", "Actions that are not over.", lambda: desk.n_open)
+    meter.show("open_actions", "Actions that are not over.", lambda: actions.n_open)
     meter.show("denied", "Entries of the deny list.", lambda: len(book.denied))
     meter.show("held", "Streams that are held.", lambda: len(book.held))
     meter.show(

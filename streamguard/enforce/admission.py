@@ -23,12 +23,12 @@ PREFIX = "/admission/"
 MAX_BODY_BYTES = 64 * 1024
 
 ServerKind = Literal["nginx_rtmp", "mediamtx", "srs"]
-Answer = tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]
+Reply = tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]
 Message = MutableMapping[str, Any]
 
-ALLOWED: Answer = (200, b"0", ())
+ALLOWED: Reply = (200, b"0", ())
 """SRS takes nothing else for a yes; of the others any answer with status 200 is one."""
-DENIED: Answer = (403, b"1", ())
+DENIED: Reply = (403, b"1", ())
 """nginx refuses at any 4xx, MediaMTX at any but 2xx, SRS at any but 200 with `0`."""
 
 SRS_DEFAULT_VHOST = "__defaultVhost__"
@@ -77,7 +77,7 @@ class Admission:
         now_s: Callable[[], float],
         *,
         enforces: bool,
-        on_error: Answer = ALLOWED,
+        on_error: Reply = ALLOWED,
         told: Callable[[str, str], None] = lambda server, answer: None,  # noqa: ARG005
     ) -> None:
         """Make it.
@@ -110,7 +110,7 @@ class Admission:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": said})
 
-    def answer(self, server: str, body: bytes | None) -> Answer:
+    def answer(self, server: str, body: bytes | None) -> Reply:
         """Answer a question as it came; None for one that was too long."""
         gate = self._gates.get(server)
         if gate is None or body is None:
@@ -126,11 +126,11 @@ class Admission:
         self._told(server, "denied" if self._enforces else "would_deny")
         return verdict if self._enforces else ALLOWED
 
-    def _not_understood(self, server: str) -> Answer:
+    def _not_understood(self, server: str) -> Reply:
         self._told(server, "error")
         return self._on_error
 
-    def _judge(self, server: str, gate: Gate, asked: Asked) -> Answer:
+    def _judge(self, server: str, gate: Gate, asked: Asked) -> Reply:
         if asked.kind == "play" and asked.address in gate.exempt:
             return ALLOWED
         if asked.kind == "play" and asked.path.rpartition("/")[2].startswith(HELD):

@@ -17,7 +17,7 @@ from streamguard.core.events import Topic
 from streamguard.core.orders import Order, orders_of
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
-from streamguard.enforce.desk import Desk
+from streamguard.enforce.actions import Actions
 from streamguard.runtime.stop import Stop
 
 POLL_S = 0.05
@@ -36,11 +36,13 @@ log = structlog.get_logger()
 
 
 class Taking:
-    """Hands what is ordered to the desk, from wherever decisions come."""
+    """Has done what is ordered, from wherever decisions come."""
 
-    def __init__(self, desk: Desk, publish_of: PublishOf, clock: Clock, max_age_s: float) -> None:
+    def __init__(
+        self, actions: Actions, publish_of: PublishOf, clock: Clock, max_age_s: float
+    ) -> None:
         """max_age_s: how long after a decision it may be carried out."""
-        self._desk = desk
+        self._actions = actions
         self._publish_of = publish_of
         self._clock = clock
         self._max_age_s = max_age_s
@@ -58,7 +60,7 @@ class Taking:
         orders = [one for one in orders if not is_old or now_s < one.expires_s]
         if orders:
             named = await asyncio.to_thread(self._named, orders)
-            await self._desk.take(named, decision.model_dump_json(exclude_none=True))
+            await self._actions.take(named, decision.model_dump_json(exclude_none=True))
 
     def _named(self, orders: list[Order]) -> list[Order]:
         publish = self._publish_of(orders[0].stream_id, orders[0].session_id)
@@ -66,7 +68,7 @@ class Taking:
 
 
 class Intake:
-    """The consumer; on the event loop of the desk."""
+    """The consumer; on the event loop of what it hands orders to."""
 
     def __init__(self, event_log: SqliteLog, taking: Taking, clock: Clock, group: str) -> None:
         self._log = event_log

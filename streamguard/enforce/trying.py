@@ -30,7 +30,7 @@ MAX_DELAY_S = 1.0
 log = structlog.get_logger()
 
 
-class DeskMeter(Protocol):
+class ActionMeter(Protocol):
     """Counts what becomes of actions."""
 
     def ended(self, act: Act, reason: str, took_s: float) -> None:
@@ -39,8 +39,8 @@ class DeskMeter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DeskParts:
-    """What the desk works with.
+class ActionParts:
+    """What actions are carried out with.
 
     platform: acts where no server takes orders; None where there is none.
     """
@@ -50,7 +50,7 @@ class DeskParts:
     means: Means
     telling: Telling
     clock: Clock
-    meter: DeskMeter
+    meter: ActionMeter
     brake: Brake
     platform: Platform | None = None
 
@@ -58,7 +58,7 @@ class DeskParts:
 class Trying:
     """One action."""
 
-    def __init__(self, kept: Kept, site: Site | None, parts: DeskParts) -> None:
+    def __init__(self, kept: Kept, site: Site | None, parts: ActionParts) -> None:
         self._order = kept.order
         self._parts = parts
         self._acting: Acting | None = None

@@ -20,13 +20,13 @@ from streamguard.core.naming import session_text, stream_id_of
 from streamguard.core.orders import Order
 from streamguard.core.published import Published, RenditionRule
 from streamguard.enforce.acting import Means
+from streamguard.enforce.actions import Actions
 from streamguard.enforce.book import Book
 from streamguard.enforce.brake import Brake, BrakeRule
-from streamguard.enforce.desk import Desk
 from streamguard.enforce.platform import Platform
 from streamguard.enforce.site import Site
 from streamguard.enforce.telling import Telling
-from streamguard.enforce.trying import DeskParts
+from streamguard.enforce.trying import ActionParts
 from streamguard.ingest.control import OrderRefused
 from tests.ingest.fakes import FakeProvider, published
 from tests.made_actions import order
@@ -179,8 +179,8 @@ class Stage:
         telling = Telling("/streamguard/test", self.told, self.clock)
         brake = Brake(BrakeRule(1), self.store)
         sites = [self.site, Site(self.west, FakeControl(self.west), reading)]
-        self.desk = Desk(
-            DeskParts(self.store, sites, means, telling, self.clock, self.meter, brake, platform)
+        self.actions = Actions(
+            ActionParts(self.store, sites, means, telling, self.clock, self.meter, brake, platform)
         )
 
     def publish(self, path: str = "live/a", publisher: str = "1") -> Published:

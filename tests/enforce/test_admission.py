@@ -11,7 +11,7 @@ from streamguard.core.denials import Denial, DenyList, Kind
 from streamguard.core.naming import stream_id_of
 from streamguard.core.published import RenditionRule
 from streamguard.enforce.admission import ALLOWED, DENIED, MAX_BODY_BYTES, Admission, Gate
-from streamguard.enforce.door import Door
+from streamguard.enforce.admission_server import AdmissionServer
 
 SECRET = b"s" * 32
 KINDS = {"n": "nginx_rtmp", "m": "mediamtx", "s": "srs"}
@@ -180,7 +180,7 @@ def test_the_first_name_counts_for_what_follows_is_the_publishers() -> None:
 
 
 def test_the_door_answers_over_http_and_takes_no_long_question() -> None:
-    with Door("127.0.0.1", 0, admission(denied("n", "live/key"))) as door:
+    with AdmissionServer("127.0.0.1", 0, admission(denied("n", "live/key"))) as door:
         url = f"http://127.0.0.1:{door.port}/admission/n"
         refused = httpx.post(url, content=asks("n", "live/key"))
         allowed = httpx.post(url, content=asks("n", "live/other"))

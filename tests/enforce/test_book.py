@@ -35,8 +35,8 @@ def test_what_the_enforcer_does_meanwhile_stands(tmp_path: Path) -> None:
     one, stop = stage.publish(), Stop()
 
     async def both() -> None:
-        await stage.desk.take([stage.order(one, "cut_and_suspend")], "{}")
-        running = asyncio.create_task(stage.desk.run(stop))
+        await stage.actions.take([stage.order(one, "cut_and_suspend")], "{}")
+        running = asyncio.create_task(stage.actions.run(stop))
         file.add(BY_HAND)
         await stage.meter.reached(1)
         await stage.book.look()

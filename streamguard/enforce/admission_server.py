@@ -12,7 +12,7 @@ from streamguard.adapters.http_server import HttpServer, listen
 from streamguard.enforce.admission import Admission
 
 
-class Door:
+class AdmissionServer:
     """The server; a context manager."""
 
     def __init__(self, host: str, port: int, admission: Admission) -> None:

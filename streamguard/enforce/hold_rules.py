@@ -49,7 +49,7 @@ class OnRecord(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Desks:
+class HoldRuleParts:
     """Where rules read and write.
 
     source: `/streamguard/<deployment>`.
@@ -65,13 +65,13 @@ class Desks:
     group: str
 
 
-class Rules:
+class HoldRules:
     """The rules of one enforcer; on its event loop."""
 
-    def __init__(self, rules: Sequence[HoldRule], terms: HoldTerms, desks: Desks) -> None:
+    def __init__(self, rules: Sequence[HoldRule], terms: HoldTerms, parts: HoldRuleParts) -> None:
         self._rules = rules
         self._terms = terms
-        self._desks = desks
+        self._parts = parts
         self._noted = (-1, 0.0)
         self._forgot_s: float | None = None
 
@@ -79,8 +79,8 @@ class Rules:
         """Decide on flags as they come, until `stop`; flags from before the first start, never."""
         if not self._rules:
             return
-        event_log = self._desks.event_log
-        known = await asyncio.to_thread(event_log.position, self._desks.group)
+        event_log = self._parts.event_log
+        known = await asyncio.to_thread(event_log.position, self._parts.group)
         offset = await asyncio.to_thread(event_log.end_offset) if known is None else known
         while not stop.is_set():
             try:
@@ -103,15 +103,15 @@ class Rules:
 
     def _read(self, offset: int) -> tuple[int, bool]:
         """Take the next flags; give where to go on, and whether there were any."""
-        event_log = self._desks.event_log
+        event_log = self._parts.event_log
         end = event_log.end_offset()
         records = event_log.read(offset, Topic.FLAGS)
         for record in records:
             self._judge(record)
         offset = records[-1].offset + 1 if records else max(offset, end)
-        now_s = self._desks.clock.monotonic()
+        now_s = self._parts.clock.monotonic()
         if offset != self._noted[0] or now_s - self._noted[1] > NOTE_EVERY_S:
-            event_log.commit(self._desks.group, offset, self._desks.clock.wall())
+            event_log.commit(self._parts.group, offset, self._parts.clock.wall())
             self._noted = (offset, now_s)
         return offset, bool(records)
 
@@ -124,18 +124,18 @@ class Rules:
         rule = rule_for(flag, self._rules)
         if rule is None:
             return
-        stream_id, now_s = flag.stream.stream_id, self._desks.clock.wall()
-        case = self._desks.cases.of_flag(stream_id, flag.flag_id)
+        stream_id, now_s = flag.stream.stream_id, self._parts.clock.wall()
+        case = self._parts.cases.of_flag(stream_id, flag.flag_id)
         decision = hold_decision(case, flag, rule, now_s, self._terms) if case else None
         if decision is not None and self._decide(decision):
             log.warning("hold_by_rule", rule=rule.name, stream_id=stream_id, flag=flag.flag_id)
 
     def _lift(self) -> None:
         """End what is over, wherever it was done: on a server of ours or by the platform."""
-        store, now_s = self._desks.store, self._desks.clock.wall()
+        store, now_s = self._parts.store, self._parts.clock.wall()
         for decision_id, body in store.over(now_s):
             held = DecisionData.model_validate_json(body)
-            case = self._desks.cases.of_id(held.stream.stream_id, held.case_id)
+            case = self._parts.cases.of_id(held.stream.stream_id, held.case_id)
             decision = lift_decision(held, case, now_s)
             if decision is None:
                 store.forget_ending(decision_id)
@@ -147,12 +147,12 @@ class Rules:
     def _forget(self, now_s: float) -> None:
         """Once an hour let go what nobody will ask for again."""
         if self._forgot_s is None or now_s - self._forgot_s >= FORGET_EVERY_S:
-            self._desks.store.forget_actions(now_s - REMEMBERED_S)
+            self._parts.store.forget_actions(now_s - REMEMBERED_S)
             self._forgot_s = now_s
 
     def _decide(self, decision: DecisionData) -> bool:
         """Put a decision on record; say whether nobody else had decided meanwhile."""
-        now_s = self._desks.clock.wall()
-        event = decision_event(self._desks.source, decision, recorded_s=now_s)
+        now_s = self._parts.clock.wall()
+        event = decision_event(self._parts.source, decision, recorded_s=now_s)
         deed = Deed(decision.actor, "decision.made", decision.case_id, about=decision.decision_id)
-        return bool(self._desks.record.append([deed], [event]))
+        return bool(self._parts.record.append([deed], [event]))

@@ -15,8 +15,8 @@ from streamguard.core.events import Event, Topic
 from streamguard.core.holding import HoldTerms
 from streamguard.core.orders import orders_of
 from streamguard.core.review_events import decision_event
+from streamguard.enforce.hold_rules import HoldRuleParts, HoldRules
 from streamguard.enforce.known import KnownCases
-from streamguard.enforce.rules import Desks, Rules
 from streamguard.review.trail import Trail
 from tests.clock import EPOCH_S, FakeClock
 from tests.core.test_events import SOURCE
@@ -36,8 +36,8 @@ class Room:
         self.publishes = SqlitePublishes(folder / "log.db")
         trail = Trail(self.log, SOURCE, self.clock.wall)
         cases = KnownCases(self.publishes.told_of)
-        desks = Desks(self.log, trail, cases, self.store, self.clock, SOURCE, "rules")
-        self.rules = Rules([RULE], HoldTerms(), desks)
+        parts = HoldRuleParts(self.log, trail, cases, self.store, self.clock, SOURCE, "rules")
+        self.rules = HoldRules([RULE], HoldTerms(), parts)
 
     def take(self, data: DecisionData) -> None:
         """Put a decision on record and take it up."""

@@ -32,11 +32,11 @@ def carried_out(stage: Stage, *orders: Order, left: int = 0) -> None:
 
     async def worked() -> None:
         stop = Stop()
-        stage.desk.resume()
+        stage.actions.resume()
         async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(stage.desk.run(stop))
+            running = tasks.create_task(stage.actions.run(stop))
             for one in orders:
-                await stage.desk.take([one], '{"actor": "r-1"}')
+                await stage.actions.take([one], '{"actor": "r-1"}')
             await stage.meter.reached(len(orders) + left)
             stop.set()
             await running
@@ -450,8 +450,8 @@ def test_a_stream_is_given_back_however_long_its_server_was_away(stage: Stage) -
     async def back() -> None:
         stop = Stop()
         async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(stage.desk.run(stop))
-            await stage.desk.take([late], "{}")
+            running = tasks.create_task(stage.actions.run(stop))
+            await stage.actions.take([late], "{}")
             stage.provider.asked.clear()
             await stage.provider.asked.wait()
             assert dict(stage.book.held) == {}  # already, so that nobody is moved there any more
@@ -475,9 +475,9 @@ def test_servers_that_do_not_answer_keep_no_other_one_waiting(stage: Stage) -> N
     async def cut() -> None:
         stop = Stop()
         async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(stage.desk.run(stop))
+            running = tasks.create_task(stage.actions.run(stop))
             for one in [*dead, west]:
-                await stage.desk.take([one], "{}")
+                await stage.actions.take([one], "{}")
             await stage.meter.reached(1)
             stop.set()
             await running
@@ -500,9 +500,9 @@ def test_a_recording_that_nobody_can_end_keeps_no_stream_held(tmp_path: Path) ->
     async def held() -> None:
         stop = Stop()
         async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(stage.desk.run(stop))
-            await stage.desk.take([recording], "{}")
-            await stage.desk.take([live], "{}")
+            running = tasks.create_task(stage.actions.run(stop))
+            await stage.actions.take([recording], "{}")
+            await stage.actions.take([live], "{}")
             await stage.meter.reached(1)
             stop.set()
             await running

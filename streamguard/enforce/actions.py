@@ -15,7 +15,7 @@ from streamguard.core.errors import LogUnavailable
 from streamguard.core.orders import Order
 from streamguard.enforce.acting import Done, Failed
 from streamguard.enforce.site import site_of
-from streamguard.enforce.trying import MAX_DELAY_S, DeskParts, Trying
+from streamguard.enforce.trying import MAX_DELAY_S, ActionParts, Trying
 from streamguard.runtime.stop import Stop
 
 Lane = tuple[str, str]
@@ -24,10 +24,10 @@ Lane = tuple[str, str]
 log = structlog.get_logger()
 
 
-class Desk:
+class Actions:
     """The actions of one enforcer; on its event loop."""
 
-    def __init__(self, parts: DeskParts) -> None:
+    def __init__(self, parts: ActionParts) -> None:
         self._parts = parts
         self._waiting: dict[Lane, deque[Kept]] = {}
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
