@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from streamguard.adapters.sqlite_log import SqliteLog
-from streamguard.core.errors import CaseTaken, DecisionRefused
+from streamguard.core.errors import CaseTaken, DecisionRefused, DeskUnavailable
 from streamguard.core.people import Person
 from streamguard.review.desk import Desk, make_desk
 from streamguard.review.desk_file import DeskFile
@@ -39,11 +39,14 @@ class Reviewer:
     def work(self) -> None:
         """Take cases until none is undecided."""
         while self._desk.file.rows("SELECT 1 FROM cases WHERE stage <> 'decided' LIMIT 1"):
-            claimed = self._queue.claim(self._person)
-            if claimed is None:
-                self._pause.wait(0.05)
-            else:
-                self._handle(claimed)
+            try:
+                claimed = self._queue.claim(self._person)
+                if claimed is None:
+                    self._pause.wait(0.05)
+                else:
+                    self._handle(claimed)
+            except DeskUnavailable:
+                self._pause.wait(0.05)  # others write all the while: a person tries again, too
 
     def _handle(self, claimed: Claimed) -> None:
         case_id, token = claimed.case.case_id, claimed.lease.token

@@ -18,7 +18,16 @@ from tests.review.console import TOKEN, Console
 from tests.review.test_history import gap_told
 from tests.vault.made_vaults import made_vault
 
-SMALL = ("accounts", "web_sessions", "leases", "place", "oidc_tries", "incidents", "paged")
+SMALL = (
+    "accounts",
+    "web_sessions",
+    "leases",
+    "place",
+    "oidc_tries",
+    "incidents",
+    "paged",
+    "known_browsers",
+)
 """What they hold is bounded by people, or by what is in hand."""
 
 OF_WHAT_WAITS = ("cases_waiting", "appeals_waiting")
