@@ -22,6 +22,7 @@ from uuid import UUID
 import pyrage
 
 from loadtest.live import quantiles
+from loadtest.vault_looks import looks
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.kept import Ends, Part, Piece, Subject
 from streamguard.vault.checking import Checked, check
@@ -80,11 +81,12 @@ def main(arguments: Sequence[str]) -> int:
         sealing = _sealing()
         flags = _flags(folder / "flags", options.flags)
         growing = _growing(folder / "growing")
+        looked = looks(_made(folder / "looks"), _made(folder / "looks"))
         bits = _every_bit(folder / "small")
     load = [round(load, 2) for load in os.getloadavg()]
     is_good = bits["n_missed"] == 0
     figures = {"sealing": sealing, "flags": flags, "growing": growing, "memory": memory}
-    print(json.dumps({**figures, "bits": bits, "load": load, "pass": is_good}))
+    print(json.dumps({**figures, "looks": looked, "bits": bits, "load": load, "pass": is_good}))
     return 0 if is_good else 1
 
 

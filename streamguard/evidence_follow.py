@@ -67,6 +67,7 @@ def _run(
     n_failures = 0
     while not stop.is_set():
         try:
+            vault.standings_now(())  # reads all of the custody, before a flag waits for that
             with SqliteLog(log_file, "write") as event_log:
                 follower = Follower(vault, event_log, vault.clock, damaged, names)
                 while not stop.wait(0 if follower.step() else LOOK_EVERY_S):

@@ -417,6 +417,17 @@ def test_run_has_evidence_follow_its_log(
     assert len(flag_parts(vault, 1)) == 1
 
 
+def test_the_custody_is_read_before_the_first_flag_waits_for_it(
+    vault: Vault, event_log: SqliteLog, tmp_path: Path
+) -> None:
+    other = made_vault(vault.folder.root)
+
+    with following(other, tmp_path / "log.db", PrometheusMeter()):
+        until(lambda: event_log.position(GROUP) is not None)
+
+    assert other.custody.ledger == vault.ledger()
+
+
 def test_what_was_committed_just_before_the_stop_is_kept(
     vault: Vault, event_log: SqliteLog, tmp_path: Path
 ) -> None:
