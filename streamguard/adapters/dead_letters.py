@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamguard.adapters.failpoint import reach
 from streamguard.adapters.sqlite_file import LogFile
 from streamguard.adapters.sqlite_tally import ADD_ACKNOWLEDGED
 
@@ -77,6 +78,8 @@ class DeadLetters:
                 connection.execute(_MAKE_ROOM, (offset,))
                 connection.execute(_APPEND, (offset, now_s))
                 connection.execute(_RAISE, (offset,)).fetchall()
+            reach("again_written")
+        reach("again_committed")
         return len(passed)
 
     def drop(self, ids: Collection[str]) -> int:
@@ -89,6 +92,8 @@ class DeadLetters:
             for (offset,) in passed:
                 topic = connection.execute(_RAISE, (offset,)).get
                 connection.execute(ADD_ACKNOWLEDGED, (topic, 1))
+            reach("drop_written")
+        reach("drop_committed")
         return len(passed)
 
     def close(self) -> None:

@@ -157,6 +157,8 @@ class SqliteOutbox:
             connection.execute(_MOVE_BACK, (topic,))
             connection.execute("DELETE FROM ahead WHERE topic = ?", (topic,))
             connection.execute(ADD_ACKNOWLEDGED, (topic, -n_again))
+            reach("anew_written")
+        reach("anew_committed")
         return ahead
 
     def bury(self, record: Record, problem: str, now_s: float) -> None:

@@ -153,7 +153,9 @@ class _Recording:
 
     def _opened(self, number: int) -> GrowingFile:
         path = self._vault.folder.growing(self._subject.evidence_id, number)
-        return GrowingFile(path, self._key, self._subject, number)
+        file = GrowingFile(path, self._key, self._subject, number)
+        reach("evidence_file_begun")
+        return file
 
 
 def _begun(vault: Vault, subject: Subject) -> bytes:

@@ -1,8 +1,9 @@
 """The real supervisor, killed with SIGKILL at each durable step, and started again.
 
-The steps are those of append, send, acknowledge, bury and prune, and of keeping, uploading and
-erasing evidence. After each: distinct ids in the topic are the committed ones, streams are in
-order, distinct flags are those planted, and evidence verifies.
+The steps are those of append, send, acknowledge, bury, begin anew and prune, of sending and
+dropping dead letters, and of keeping, uploading and erasing evidence. After each: distinct ids in
+the topic are the committed ones, streams are in order, distinct flags are those planted, and
+evidence verifies.
 """
 
 import ast
@@ -15,10 +16,10 @@ import pytest
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.delivery_ports import Tally
 from streamguard.core.events import RETENTION_S, EventType, Topic
-from tests.broker import set_topic_limit
+from tests.broker import delete_topics, set_topic_limit
 from tests.chaos.conftest import AllThere
-from tests.chaos.site import Screened, Site, eventually
-from tests.chaos.verdict import evidence_told, problems_of_evidence
+from tests.chaos.site import Committed, Screened, Site, eventually
+from tests.chaos.verdict import evidence_told, flags_in, problems_of_evidence
 from tests.processes import ROOT, streamguard
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -36,8 +37,18 @@ DELIVERY = {
 """At which passing of each point the supervisor is killed."""
 
 BURYING = ("bury_written", "bury_committed")
+ANEW = ("anew_written", "anew_committed")
+LETTERS = {
+    "again_written": ("send",),
+    "again_committed": ("send",),
+    "drop_written": ("drop", "--all"),
+    "drop_committed": ("drop", "--all"),
+}
+"""Points of the `dead-letters` verbs, and what passes them."""
+
 PRUNING = ("prune_written", "prune_committed")
 KEEPING = {
+    "evidence_file_begun": 2,
     "evidence_grown": 2,
     "evidence_part_written": 1,
     "evidence_manifest_written": 2,
@@ -55,7 +66,7 @@ N_FLAGS, N_LATER = 2_000, 100
 LARGE = {N_FLAGS + N_LATER // 2: 8}
 """Which flag is larger than what is let through where something is buried, and by what."""
 
-LIMIT_BYTES = 2_500
+LIMIT_BYTES, NO_LIMIT_BYTES = 2_500, 1_000_000
 
 
 @pytest.mark.parametrize(("point", "nth"), DELIVERY.items())
@@ -98,6 +109,60 @@ def test_what_is_refused_is_on_record_when_the_supervisor_is_killed_at(
     assert site.tally(Topic.FLAGS) == Tally(n_events, n_events - n_dead, 0, n_dead)
 
 
+@pytest.mark.parametrize(("point", "verb"), LETTERS.items())
+def test_what_was_refused_is_sent_or_dropped_by_trying_again_when_that_is_killed_at(
+    tmp_path: Path, apache: ApacheKafka, all_there: AllThere, point: str, verb: tuple[str, ...]
+) -> None:
+    """It is a command of its own, and so is the second try."""
+    site = Site(tmp_path, apache.bootstrap)
+    site.append(range(N_FLAGS))
+    with site.running():
+        pass
+    set_topic_limit(apache.bootstrap, Topic.FLAGS, LIMIT_BYTES)
+    site.append(range(N_FLAGS, N_FLAGS + N_LATER), LARGE)
+    with site.running():
+        pass
+    n_dead, before = site.tally(Topic.FLAGS).dead, site.committed()
+    set_topic_limit(apache.bootstrap, Topic.FLAGS, NO_LIMIT_BYTES)
+
+    killed = site.run_until_it_dies(point, 1, "dead-letters", *verb)
+    streamguard("dead-letters", *verb, "--config", site.config)
+    with site.running():
+        pass
+
+    assert (killed, n_dead) == (-signal.SIGKILL, 2)
+    all_there(site, together(before, site.committed()))
+    n_events = 2 * (N_FLAGS + N_LATER)
+    assert site.tally(Topic.FLAGS) == Tally(n_events, n_events, 0, 0)
+
+
+@pytest.mark.parametrize("point", ANEW)
+def test_all_is_sent_again_to_a_new_topic_when_the_supervisor_is_killed_at(
+    tmp_path: Path, apache: ApacheKafka, point: str
+) -> None:
+    """A topic that was made and not noted as new is known by its first answer.
+
+    What came last goes first then, and all of it once more, in order.
+    """
+    site = Site(tmp_path, apache.bootstrap)
+    site.append(range(N_FLAGS))
+    with site.running():
+        pass
+    delete_topics(apache.bootstrap, [Topic.FLAGS])
+
+    killed = site.run_until_it_dies(point, 1)
+    site.append(range(N_FLAGS, N_FLAGS + N_LATER))
+    with site.running():
+        pass
+
+    assert killed == -signal.SIGKILL
+    judged = site.judged()
+    assert (judged.lost, judged.unknown) == (0, 0)
+    assert flags_in(site) == site.planted
+    n_events = 2 * (N_FLAGS + N_LATER)
+    assert site.tally(Topic.FLAGS) == Tally(n_events, n_events, 0, 0)
+
+
 @pytest.mark.parametrize("point", PRUNING)
 def test_only_what_was_acknowledged_is_pruned_when_the_supervisor_is_killed_at(
     tmp_path: Path, apache: ApacheKafka, all_there: AllThere, point: str
@@ -114,12 +179,15 @@ def test_only_what_was_acknowledged_is_pruned_when_the_supervisor_is_killed_at(
         eventually(lambda: len(site.events({EventType.FLAG_OPENED})) == N_LATER)
 
     assert killed == -signal.SIGKILL
-    after = site.committed()
-    everything = {
+    all_there(site, together(before, site.committed()))
+
+
+def together(before: Committed, after: Committed) -> Committed:
+    """Put together what a log held at two times: each id where it was first."""
+    return {
         stream: list(dict.fromkeys([*before.get(stream, []), *after.get(stream, [])]))
         for stream in before | after
     }
-    all_there(site, everything)
 
 
 @pytest.mark.parametrize(("point", "nth"), KEEPING.items())
@@ -188,7 +256,7 @@ def test_every_failpoint_is_one_of_these_or_has_a_test_elsewhere() -> None:
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
         if call.func.id == "reach" and isinstance(call.args[0], ast.Constant)
     }
-    ours = {*DELIVERY, *BURYING, *PRUNING, *KEEPING, *ERASING}
+    ours = {*DELIVERY, *BURYING, *ANEW, *LETTERS, *PRUNING, *KEEPING, *ERASING}
     elsewhere = [path for path in TESTS.rglob("*.py") if path != Path(__file__)]
     words = "".join(path.read_text() for path in elsewhere)
 
