@@ -100,6 +100,26 @@ def test_a_copy_needs_a_purpose_and_is_on_record(
     assert {name[5:] for name in names} == {"clip.mp4", "still.jpg"}
 
 
+def test_the_manifest_tells_of_publish_and_clock_and_keeping(
+    kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, evidence_id = kept
+
+    code = main(["evidence", "show", evidence_id, "--evidence", str(directory)])
+
+    manifest = json.loads(capsys.readouterr().out)["manifest"]
+    items = manifest["items"]
+    read = [item["ingest_time"] for item in items]
+    assert (code, manifest["stream_context"]) == (0, {"protocol": "file", "epoch": 0})
+    assert manifest["retention"]["retention_class"] == "unreviewed"
+    assert all(at <= item["kept_at"] for at, item in zip(read, items, strict=True))
+    assert {item["clock_basis"] for item in items} == {"ingest"}
+    assert {item["role"]: item.get("derived_from") for item in items} == {
+        "clip": None,
+        "still": "clip",
+    }
+
+
 def test_damage_is_exit_code_2_and_names_the_file(
     kept: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

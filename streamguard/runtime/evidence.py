@@ -11,6 +11,7 @@ from uuid import UUID
 from streamguard.core.hands import MARK, SINCE_US, Hand, Hands, mark_of
 from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.kept import Kept, Still, Subject
+from streamguard.core.manifest import StreamContext
 from streamguard.core.ports import Clock
 from streamguard.core.types import Codec, Packet
 from streamguard.runtime.collecting import Case, Clip, Collecting
@@ -36,9 +37,19 @@ class HandedStore:
     """A store for one session, whose stream is in hand while clip and stills are made."""
 
     def __init__(
-        self, store: EvidenceStore, session: tuple[str, str], hands: Hands, clock: Clock
+        self,
+        store: EvidenceStore,
+        session: tuple[str, str],
+        hands: Hands,
+        clock: Clock,
+        context: Callable[[], StreamContext | None] = lambda: None,
     ) -> None:
-        """session: its stream's id, and its own."""
+        """Take what it works with.
+
+        session: its stream's id, and its own.
+        context: says of which publish and timeline it is now.
+        """
+        self._context = context
         self._store = store
         self._stream_id, self._session_id = session
         self._hands = hands
@@ -64,7 +75,7 @@ class HandedStore:
         return self._hands.run(work)
 
     def _subject(self, flag_id: str) -> Subject:
-        return Subject(flag_id, self._stream_id, self._session_id)
+        return Subject(flag_id, self._stream_id, self._session_id, self._context())
 
 
 class _HandedClip:

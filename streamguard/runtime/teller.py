@@ -13,6 +13,7 @@ from streamguard.core.decision import Decision
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
 from streamguard.core.judgement import Judgement
+from streamguard.core.manifest import StreamContext
 from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
 from streamguard.runtime.collecting import Case
@@ -45,7 +46,14 @@ class Teller:
         if parts.store:
             named = (session.stream_id, str(session.session_id))
             clock, is_file = parts.clock, not stream.location.is_live
-            store = HandedStore(parts.store, named, parts.hands, clock)
+            protocol, publish = stream.location.protocol, stream.session_key
+            store = HandedStore(
+                parts.store,
+                named,
+                parts.hands,
+                clock,
+                lambda: StreamContext(protocol, session.epoch, publish),
+            )
             case = Case(store, ring, clock, parts.meter, self._attach, session.ended_us)
             self._keeper = EvidenceKeeper(case, tasks, waits=is_file)
         self._screened_us = 0
