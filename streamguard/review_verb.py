@@ -90,6 +90,7 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
             tasks.create_task(server.serve([listening]))
             beside = [
                 tasks.create_task(_follow(parts, on_news)),
+                tasks.create_task(asyncio.to_thread(parts.looks.get_ready)),
                 tasks.create_task(keep_audience(settings, parts.desk.file)),
                 tasks.create_task(keep_banked(settings, parts.looks.vault, parts.desk.trail)),
                 tasks.create_task(keep_paged(parts, section, meter)),

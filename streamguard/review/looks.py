@@ -6,7 +6,7 @@ person alone.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +61,15 @@ class Looks:
         """vault: None where no evidence is kept."""
         self._desk = desk
         self.vault = vault
+
+    def get_ready(self) -> None:
+        """Read all of the custody, before a look waits for that; what is wrong with it a look says.
+
+        It takes 3 s for 100,000 entries.
+        """
+        with suppress(StreamguardError):
+            if self.vault is not None:
+                self.vault.standings_now(())
 
     def items(self, held: Held) -> list[tuple[str, Item]]:
         """Give the parts of evidence of a case, each with its flag; nothing is shown yet.
