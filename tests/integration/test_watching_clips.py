@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -127,6 +128,9 @@ def test_what_is_watched_is_what_is_kept_and_every_look_is_on_record(
         assert len(list(clip.decode(video=0))) > 25
     assert verified.code == 0, verified.out
     assert '"actor": "anna"' in shown.out
+    context = json.loads(shown.out)["manifest"]["stream_context"]
+    assert (context["protocol"], context["epoch"]) == ("rtmp", 0)
+    assert context["began_at"] < closed["window"]["end_time"]
 
 
 async def watched_until_the_end(site: Site) -> bytes:
