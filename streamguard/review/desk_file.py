@@ -30,6 +30,9 @@ ALTER TABLE leases ADD COLUMN active_s REAL NOT NULL DEFAULT 0;
 BUSY_TIMEOUT_MS = 5_000
 """How long to wait for another console that is writing."""
 
+OPENING_TIMEOUT_MS = 60_000
+"""How long whoever starts waits: others that write all the while keep no console from starting."""
+
 FROM_LOG = """
 CREATE TABLE IF NOT EXISTS place (next_offset INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS cases (
@@ -182,8 +185,9 @@ class DeskFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             self.connection = apsw.Connection(str(self.path))
-            self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            self.connection.set_busy_timeout(OPENING_TIMEOUT_MS)
             self._make_tables()
+            self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """Read at once."""

@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from streamguard.core.cases import Case, first_case
 from streamguard.core.errors import DeskUnavailable
 from streamguard.core.record import Record
 from streamguard.core.review_events import appeal_event, audit_event, decision_event
+from streamguard.review import desk_file
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case
 from streamguard.review.leases import Lease, held
@@ -273,3 +275,25 @@ def test_a_file_of_the_first_version_is_taken_on(tmp_path: Path) -> None:
     assert taken_on.rows("SELECT * FROM skips") == [("case", "anna", 0.0)]
     assert held(taken_on, 1.5) == {"case": Lease("case", "ben", 7, 1.0, 2.0)}
     taken_on.close()
+
+
+def test_a_console_starts_however_long_another_one_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_file, "BUSY_TIMEOUT_MS", 0)
+    writing = DeskFile(tmp_path / "desk.db")
+    held = threading.Event()
+
+    def write() -> None:
+        with writing.transaction():
+            held.set()
+            threading.Event().wait(0.2)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert held.wait(30)
+    DeskFile(tmp_path / "desk.db").close()
+    thread.join(30)
+    writing.close()
+
+    assert not thread.is_alive()
