@@ -183,3 +183,25 @@ def test_a_second_enforcer_is_refused(tmp_path: Path, rtmp: RtmpServer) -> None:
 
     assert done.code == 2
     assert "another enforcer" in done.problem
+
+
+def test_who_is_kept_out_by_hand_is_ended_while_the_enforcer_works(
+    tmp_path: Path, rtmp: RtmpServer, clip: Path
+) -> None:
+    with stage(tmp_path, rtmp) as made, enforcing(made) as running, rtmp.publish(clip, KEY) as one:
+        stream_id = made.live(KEY).stream_id
+        more = ("--reason", "order 7", "--config", made.config)
+        done = streamguard("deny-list", "add", stream_id, *more, cwd=made.folder)
+        one.wait(30)
+        ended = running.wait_for(running.log, event="publisher_came_back", stream_id=stream_id)
+        streamguard("deny-list", "remove", stream_id, *more, cwd=made.folder)
+        port = running.wait_for(running.log, event="enforce_started")["port"]
+        url = f"http://127.0.0.1:{port}/metrics"
+        until(lambda: "streamguard_enforce_denied 0.0" in httpx.get(url).text)
+        with rtmp.publish(clip, KEY) as again:
+            made.live(KEY)
+
+            assert again.poll() is None
+
+    assert done.code == 0
+    assert ended["done"] == "kicked"
