@@ -5,16 +5,18 @@ Rule: nothing is cut before a flag asks for it; what is not flagged never reache
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
 from streamguard.core.hands import MARK, SINCE_US, Hand, Hands, mark_of
 from streamguard.core.judgement import EvidenceRequest
 from streamguard.core.kept import Kept, Still, Subject
-from streamguard.core.manifest import StreamContext
 from streamguard.core.ports import Clock
 from streamguard.core.types import Codec, Packet
 from streamguard.runtime.collecting import Case, Clip, Collecting
+
+if TYPE_CHECKING:  # screening reads no manifest: 10 ms of every start
+    from streamguard.core.manifest import StreamContext
 
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ class HandedStore:
         session: tuple[str, str],
         hands: Hands,
         clock: Clock,
-        context: Callable[[], StreamContext | None] = lambda: None,
+        context: "Callable[[], StreamContext | None]" = lambda: None,
     ) -> None:
         """Take what it works with.
 

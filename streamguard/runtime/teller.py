@@ -4,6 +4,7 @@ Rule: it decides nothing. What is told goes to the writer in the order in which 
 """
 
 import asyncio
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -13,13 +14,15 @@ from streamguard.core.decision import Decision
 from streamguard.core.event_data import Evidence
 from streamguard.core.events import Event
 from streamguard.core.judgement import Judgement
-from streamguard.core.manifest import StreamContext
 from streamguard.core.session import Session
 from streamguard.core.types import Codec, GapReason
 from streamguard.runtime.collecting import Case
 from streamguard.runtime.evidence import EvidenceKeeper, HandedStore
 from streamguard.runtime.parts import Parts, Stream
 from streamguard.runtime.ring import PacketRing
+
+if TYPE_CHECKING:
+    from streamguard.core.manifest import StreamContext
 
 AWAY_PIECE_S = 10.0
 """While a source is away its gap is published in pieces of this length, seconds; one that ends in a
@@ -52,7 +55,7 @@ class Teller:
                 named,
                 parts.hands,
                 clock,
-                lambda: StreamContext(protocol, session.epoch, publish),
+                lambda: _context_of(protocol, session.epoch, publish),
             )
             case = Case(store, ring, clock, parts.meter, self._attach, session.ended_us)
             self._keeper = EvidenceKeeper(case, tasks, waits=is_file)
@@ -163,3 +166,10 @@ class Teller:
     async def _attach(self, flag_id: UUID, evidence: Evidence) -> None:
         now_s = self._parts.clock.monotonic()
         await self.tell(self._session.attach(flag_id, evidence, now_s), now_s)
+
+
+def _context_of(protocol: str, epoch: int, publish: str) -> "StreamContext":
+    """Say of which publish evidence is."""
+    from streamguard.core.manifest import StreamContext  # noqa: PLC0415  # only with evidence: 10 ms
+
+    return StreamContext(protocol, epoch, publish)
