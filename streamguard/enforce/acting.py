@@ -115,6 +115,9 @@ class Acting:
         done = await self._struck(found)
         if done is not None:
             await self._book.let_go(order.stream_id, order.case_id)
+            limit = self._book.denied.at((order.stream_id, "play", order.case_id))
+            if limit is not None:  # the cut is what is in force now, and ends before that might
+                await self._book.allow(limit)
             denied = self._book.denied.find(order.stream_id, "publish", now_s)
             done = replace(done, denied_until_s=denied.until_s if denied else None)
         return done

@@ -546,3 +546,15 @@ def test_where_our_viewer_could_not_watch_the_list_alone_is_named_as_proof(
     last = stage.told.events[-1].data
     assert isinstance(last, ActionVerifiedData)
     assert (last.method, last.window_ms) == ("not_listed", 0)
+
+
+def test_a_cut_takes_the_place_of_the_limit_before_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, refuses=True)
+    one = stage.publish()
+    carried_out(stage, stage.order(one, "limit_reach"))
+    stage.meter.ends.clear()
+
+    carried_out(stage, stage.order(one, "cut", "d-2"))
+
+    assert [denial.kind for denial in stage.book.denied] == ["publish"]
+    stage.close()
