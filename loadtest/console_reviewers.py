@@ -70,6 +70,8 @@ def measured(plan: Plan) -> dict[str, Any]:
         for one in people:
             one.close()
     faults = [fault for one in crew for fault in one.faults]
+    for what in (*faults, *truth.told()):
+        print(what, file=sys.stderr)
     is_good = truth.is_good and not faults and problem is None and len(run.arrived) == plan.n_cases
     return {
         "cases": len(run.arrived),

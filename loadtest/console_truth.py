@@ -4,7 +4,7 @@ Rule: pure. A case counts as waiting with another one only where nothing speaks 
 was free, and its flag on disk, before the request was sent that took the other one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,7 @@ class Truth:
         """Decisions under a lease that was not the case's last one, by seq."""
         self.out_of_order: list[int] = []
         """Claims that passed over a more urgent case, by seq."""
+        self._passed_over: dict[int, list[str]] = {}
         self.n_checked = 0
 
     @property
@@ -99,6 +100,14 @@ class Truth:
             "under_a_stale_lease": len(self.stale),
             "out_of_order": len(self.out_of_order),
         }
+
+    def told(self) -> Iterator[str]:
+        """Say what was found, a line each."""
+        yield from (f"decided twice: {one}" for one in self.decided_twice)
+        yield from (f"never decided: {one}" for one in self.undecided)
+        yield from (f"under a stale lease: audit record {one}" for one in self.stale)
+        for seq, cases in self._passed_over.items():
+            yield f"audit record {seq} passed over {', '.join(cases[:3])}"
 
     @property
     def is_good(self) -> bool:
@@ -139,11 +148,16 @@ class Truth:
         if sent_s is None:  # the console was killed before it could answer
             return
         self.n_checked += 1
-        if any(
-            one.waiting_s < sent_s and _class(one) < _class(taken) and self._may(record.actor, one)
-            for one in self._cases.values()
-        ):
+        passed_over = [
+            case_id
+            for case_id, one in self._cases.items()
+            if one.waiting_s < sent_s
+            and _class(one) < _class(taken)
+            and self._may(record.actor, one)
+        ]
+        if passed_over:
             self.out_of_order.append(record.seq)
+            self._passed_over[record.seq] = passed_over
 
     def _may(self, actor: str, case: _Standing) -> bool:
         if case.stage == "decided" or actor in case.passed_by:

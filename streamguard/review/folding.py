@@ -65,6 +65,9 @@ INSERT INTO appeals (appeal_id, case_id, decision_id, policy, received_s, body)
 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (appeal_id) DO NOTHING
 """
 _RESOLVE = "UPDATE appeals SET resolved = ? WHERE appeal_id = ?"
+_END_LEASE = "DELETE FROM leases WHERE thing_id = ? AND holder = ? AND token < ?"
+"""With what was done under it, also where the console ended in between; a later one has a higher
+token, and stays."""
 _PUT_SKIP = """
 INSERT INTO skips (case_id, account_id, at_s) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET at_s = excluded.at_s
@@ -113,8 +116,9 @@ def fold(connection: apsw.Connection, event: Event) -> None:
             connection.execute(_PUT_APPEAL, values)
         case AppealResolvedData() as appeal:
             connection.execute(_RESOLVE, (appeal.model_dump_json(), appeal.appeal_id))
-        case AuditData(case_id=case_id, about=about, actor=actor, at=at):
+        case AuditData(case_id=case_id, about=about, actor=actor, at=at, seq=seq):
             connection.execute(_PUT_SKIP, (about or case_id, actor, utc_seconds(at)))
+            connection.execute(_END_LEASE, (about or case_id, actor, seq))
 
 
 def _fold_flag(connection: apsw.Connection, flag: FlagData, at_s: float) -> None:
@@ -158,6 +162,9 @@ def _fold_decision(connection: apsw.Connection, decision: DecisionData) -> None:
     connection.execute(_PUT_DECISION, values)
     for case in cases_by(connection, _CASE, (decision.case_id,)):
         put_case(connection, with_decision(case, decision))
+    if decision.reviewer is not None:
+        token = decision.reviewer.lease_token
+        connection.execute(_END_LEASE, (decision.case_id, decision.actor, token + 1))
 
 
 def _fold_action(

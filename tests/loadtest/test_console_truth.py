@@ -48,6 +48,7 @@ def test_all_decided_once_is_good_and_what_is_left_is_lost() -> None:
     assert truth_of(*all_of_it).is_good
     assert truth_of(*all_of_it[:-1]).undecided == [OTHER]
     assert not truth_of(*all_of_it[:-1]).is_good
+    assert list(truth_of(*all_of_it[:-1]).told()) == [f"never decided: {OTHER}"]
 
 
 def test_two_decisions_that_follow_the_same_one_are_seen() -> None:
@@ -76,6 +77,8 @@ def test_a_case_waits_with_another_from_its_commit_before_the_request(
     truth = truth_of(claimed(OTHER, 200.0), notes=Notes(sent_s={7: sent_s}))
 
     assert (truth.out_of_order, truth.n_checked) == (passed_over, 1)
+    told = f"audit record 7 passed over {URGENT}"
+    assert (told in truth.told()) is bool(passed_over)
 
 
 def test_a_claim_that_was_never_answered_is_not_judged() -> None:

@@ -1,15 +1,28 @@
 import pytest
 
-from streamguard.core.audit import verify
+from streamguard.core.audit import Deed, verify
 from streamguard.core.errors import CaseTaken, DecisionRefused
 from streamguard.core.people import Person
+from streamguard.core.review_events import decision_event
 from streamguard.review.appeals import Appeals
 from streamguard.review.desk import LEASE_S
 from streamguard.review.leases import LEFT_S
 from streamguard.review.queue import has_somebody, skips
 from streamguard.review.web_sessions import SHIFT_S
-from tests.made_reviews import flag, flag_opened, stream_ended
-from tests.review.bench import ANNA, AUDITOR, BEN, CUT, ESCALATE, REJECT, SENIOR, SUSPEND, Bench
+from tests.core_fakes import SOURCE
+from tests.made_reviews import REVIEWER, decision, flag, flag_opened, stream_ended
+from tests.review.bench import (
+    ANNA,
+    AUDITOR,
+    BEN,
+    CUT,
+    ESCALATE,
+    HOLD,
+    REJECT,
+    SENIOR,
+    SUSPEND,
+    Bench,
+)
 
 MUSIC_ONLY = Person("mira", "reviewer", frozenset({"music"}))
 
@@ -48,6 +61,41 @@ def test_whoever_has_a_case_in_hand_gets_it_again(bench: Bench) -> None:
     again = bench.claim(ANNA)
 
     assert again.lease == first.lease
+
+
+def test_a_decision_ends_its_lease_where_the_console_died_in_between(bench: Bench) -> None:
+    told(bench, "P1")
+    first = bench.claim(ANNA)
+    fields = {"case_id": first.case.case_id, "actor": "anna", "outcome": "needs_second"}
+    reviewer = REVIEWER | {"lease_token": first.lease.token}
+    made = decision(**fields, action="hold", proposed="cut", reviewer=reviewer)
+
+    bench.tell(decision_event(SOURCE, made, recorded_s=1.0))
+
+    assert bench.queue.claim(ANNA) is None
+    assert bench.claim(BEN).case.case_id == first.case.case_id
+
+
+def test_a_skip_ends_its_lease_where_the_console_died_in_between(bench: Bench) -> None:
+    told(bench, "P1")
+    first = bench.claim(ANNA)
+
+    bench.desk.trail.note(Deed("anna", "case.skipped", first.case.case_id))
+
+    assert bench.queue.claim(ANNA) is None
+    assert bench.claim(BEN).case.case_id == first.case.case_id
+
+
+def test_what_was_done_under_former_leases_ends_no_later_one(bench: Bench) -> None:
+    told(bench, "P1")
+    first = bench.claim(ANNA)
+    bench.rulings.decide(ANNA, first.case.case_id, first.lease.token, HOLD)
+    bench.rulings.undo(ANNA, first.case.case_id)
+    second = bench.claim(ANNA)
+
+    bench.desk.projection.rebuild()
+
+    assert bench.desk.held() == {second.case.case_id: second.lease}
 
 
 def test_a_case_of_a_policy_without_clearance_is_not_served_and_not_there(bench: Bench) -> None:
