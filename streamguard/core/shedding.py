@@ -17,9 +17,10 @@ ROOM_BYTES: Mapping[Severity, int] = {
     Severity.P2: 128 << 20,
     Severity.P1: 64 << 20,
 }
-"""Free space below which flags of a severity go. The last 64 MiB are for P0 alone: 20,000 flags of
-3 KB with their indexes, beside the 16 MiB that the write-ahead log may take; each of the others
-leaves as much again to those above it."""
+"""Free space below which flags of a severity go. Of flags the last 64 MiB are for P0 alone: 20,000
+of 3 KB with their indexes, beside the 16 MiB that the write-ahead log may take; each of the others
+leaves as much again to those above it. Gaps and what people do are written there too: 1 to 2 KB
+each, and what was not screened must not go unsaid."""
 
 SMALL_DISK_BYTES = 2 << 30
 """Of a disk smaller than this the same shares count: an eighth, a sixteenth, a thirty-second."""
