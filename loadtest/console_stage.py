@@ -27,7 +27,7 @@ from streamguard.core.kept import Subject
 from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Codec, Packet
-from streamguard.evidence_parts import open_vault
+from streamguard.parts.evidence_parts import open_vault
 from streamguard.settings import load_settings
 from streamguard.vault.recording import Recordings
 

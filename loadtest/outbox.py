@@ -34,10 +34,10 @@ from streamguard.adapters.outbox_values import OutboxValues
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.adapters.system_clock import SystemClock
-from streamguard.checkpoints import checkpointing
 from streamguard.core.events import Event, Topic
 from streamguard.core.record import Position, Record
 from streamguard.runtime.publisher import Publisher
+from streamguard.upkeep.checkpoints import checkpointing
 
 MAX_APPEND_P99_MS = 5.0
 MAX_ACK_P95_MS = 20.0

@@ -43,7 +43,7 @@ from streamguard.runtime.rechecker import Rechecker
 from streamguard.runtime.scheduler import Scheduler, scheduling
 from streamguard.runtime.turns import Turns
 from streamguard.runtime.writer import LogWriter, OnCommit
-from streamguard.sections import ModelSection, Screening
+from streamguard.sections.small_sections import ModelSection, Screening
 
 if TYPE_CHECKING:
     from streamguard.settings import Settings
@@ -217,7 +217,7 @@ def open_store(settings: "Screening | Settings", directory: Path) -> EvidenceSto
         EvidenceUnavailable: the directory cannot be used.
     """
     from streamguard.adapters.evidence_maker import EvidenceMaker  # noqa: PLC0415  # 4 ms
-    from streamguard.evidence_parts import open_vault, sha256_of  # noqa: PLC0415  # 30 ms
+    from streamguard.parts.evidence_parts import open_vault, sha256_of  # noqa: PLC0415  # 30 ms
     from streamguard.vault.recording import Recordings  # noqa: PLC0415  # as above
 
     deployment, digest = settings.deployment.name, sha256_of(settings)

@@ -72,7 +72,7 @@ def _add_screen(verbs: Verbs) -> None:
     screen = add_verb(
         verbs,
         "screen",
-        "screen_verb.screen",
+        "verbs.screen_verb.screen",
         "screen one stream or file to its end; events as JSON Lines on stdout",
         "streamguard screen copy.mp4 --bank bank/ --evidence evidence/",
     )
@@ -92,7 +92,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     run = add_verb(
         verbs,
         "run",
-        "verbs.run",
+        "verbs.service_verbs.run",
         "screen the configured streams until told to stop",
         "streamguard run --config streamguard.toml",
     )
@@ -112,7 +112,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     ids = add_verb(
         verbs,
         "stream-id",
-        "stream_id_verb.stream_ids",
+        "verbs.stream_id_verb.stream_ids",
         "print the ids of streams that are found on a server; their paths come by standard input",
         "streamguard stream-id edge --config /etc/streamguard/config.toml",
     )
@@ -121,7 +121,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     events = add_verb(
         verbs,
         "events",
-        "verbs.events",
+        "verbs.service_verbs.events",
         "print the event log as JSON Lines",
         "streamguard events --follow --topic streamguard.flags.v1 --group reviewers",
     )
@@ -134,7 +134,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     forward = add_verb(
         verbs,
         "forward",
-        "forward_verb.forward",
+        "verbs.forward_verb.forward",
         "send events to a webhook, beside run, until told to stop",
         "streamguard forward --config streamguard.toml",
     )
@@ -146,7 +146,7 @@ def _add_service_verbs(verbs: Verbs) -> None:
     check = add_verb(
         verbs,
         "check-config",
-        "verbs.check_config",
+        "verbs.service_verbs.check_config",
         "check a configuration and all it names; print the effective settings, secrets masked",
         "streamguard check-config streamguard.toml",
     )
@@ -157,7 +157,7 @@ def _add_enforce(verbs: Verbs) -> None:
     enforce = add_verb(
         verbs,
         "enforce",
-        "enforce_verb.enforce",
+        "verbs.enforce_verb.enforce",
         "carry decisions out on the ingest servers and prove it, until told to stop",
         "streamguard enforce --config enforce.toml",
     )
@@ -165,7 +165,7 @@ def _add_enforce(verbs: Verbs) -> None:
 
 
 def _add_deny_list(verbs: Verbs) -> None:
-    from streamguard.deny_cli import add_deny_list  # noqa: PLC0415  # of few starts
+    from streamguard.verbs.deny_cli import add_deny_list  # noqa: PLC0415  # of few starts
 
     add_deny_list(verbs)
 
@@ -174,7 +174,7 @@ def _add_hash(verbs: Verbs) -> None:
     hashes = add_verb(
         verbs,
         "hash",
-        "verbs.hash_frames",
+        "verbs.service_verbs.hash_frames",
         "print PDQ hashes as JSON Lines, one a keyframe; an image is one line",
         "streamguard hash clip.mp4 --every-frame",
     )
@@ -183,7 +183,7 @@ def _add_hash(verbs: Verbs) -> None:
 
 
 def _add_bank(verbs: Verbs) -> None:
-    from streamguard.bank_cli import add_bank_verbs  # noqa: PLC0415  # nobody else waits for it
+    from streamguard.verbs.bank_cli import add_bank_verbs  # noqa: PLC0415  # nobody else waits for it
 
     add_bank_verbs(verbs)
 
@@ -194,7 +194,7 @@ def _add_model(verbs: Verbs) -> None:
     packs = add_verb(
         inner,
         "list",
-        "model_verbs.list_packs",
+        "verbs.model_verbs.list_packs",
         "tell which model packs there are, and what each sees",
         "streamguard model list",
     )
@@ -204,7 +204,7 @@ def _add_model(verbs: Verbs) -> None:
     verify = add_verb(
         inner,
         "verify",
-        "model_verbs.verify",
+        "verbs.model_verbs.verify",
         "check a model pack, from its manifest to its scores",
         "streamguard model verify models/opennsfw",
     )
@@ -227,19 +227,19 @@ def _add_doctor(verbs: Verbs) -> None:
 
 
 def _add_topics(verbs: Verbs) -> None:
-    from streamguard.kafka_cli import add_topics  # noqa: PLC0415  # of few starts
+    from streamguard.verbs.kafka_cli import add_topics  # noqa: PLC0415  # of few starts
 
     add_topics(verbs)
 
 
 def _add_dead_letters(verbs: Verbs) -> None:
-    from streamguard.kafka_cli import add_dead_letters  # noqa: PLC0415  # of few starts
+    from streamguard.verbs.kafka_cli import add_dead_letters  # noqa: PLC0415  # of few starts
 
     add_dead_letters(verbs)
 
 
 def _add_put_aside(verbs: Verbs) -> None:
-    from streamguard.forward_cli import add_put_aside  # noqa: PLC0415  # of few starts
+    from streamguard.verbs.forward_cli import add_put_aside  # noqa: PLC0415  # of few starts
 
     add_put_aside(verbs)
 
@@ -254,7 +254,7 @@ def _add_backup(verbs: Verbs) -> None:
     backup = add_verb(
         verbs,
         "backup",
-        "backup_verb.backup",
+        "verbs.backup_verb.backup",
         "copy event log, banks and evidence to a new directory, also while `run` runs",
         "streamguard backup /backup/today --keys /other/today --config streamguard.toml",
     )
@@ -264,13 +264,13 @@ def _add_backup(verbs: Verbs) -> None:
 
 
 def _add_evidence(verbs: Verbs) -> None:
-    from streamguard.evidence_cli import add_evidence_verbs  # noqa: PLC0415  # of few starts
+    from streamguard.verbs.evidence_cli import add_evidence_verbs  # noqa: PLC0415  # of few starts
 
     add_evidence_verbs(verbs)
 
 
 def _add_review(verbs: Verbs) -> None:
-    from streamguard.review_cli import add_review_verbs  # noqa: PLC0415  # of few starts
+    from streamguard.verbs.review_cli import add_review_verbs  # noqa: PLC0415  # of few starts
 
     add_review_verbs(verbs)
 

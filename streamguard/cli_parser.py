@@ -43,7 +43,7 @@ def seconds(text: str) -> float:
 
 
 def add_verb(verbs: Verbs, name: str, do: str, text: str, example: str) -> argparse.ArgumentParser:
-    """Add a verb that is done by `do`, as "verbs.screen"; return its parser, for its arguments.
+    """Add a verb that is done by `do`, as "verbs.screen_verb.screen"; return its parser.
 
     The module is imported when the verb runs: nobody waits for what another verb needs.
     """

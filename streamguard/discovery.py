@@ -28,11 +28,11 @@ from streamguard.ingest.registry import Registry
 from streamguard.ingest.secret import kept_secret, read_secret
 from streamguard.ingest.srs import Srs
 from streamguard.ingest.watch import MakeStream, ServerWatch, Watched
-from streamguard.ingest_section import ServerSection
 from streamguard.policy_file import load_policy
 from streamguard.runtime.parts import Stream
 from streamguard.runtime.supervisor import Supervisor
 from streamguard.runtime.writer import LogWriter
+from streamguard.sections.ingest_section import ServerSection
 from streamguard.settings import Settings
 
 SECRET_SUFFIX, ADDED_SUFFIX = ".secret", ".streams.json"

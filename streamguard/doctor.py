@@ -17,17 +17,17 @@ from streamguard.adapters import disk_probe, host_probe, library_probe
 from streamguard.adapters.bank_live import open_bank
 from streamguard.admin.token import read_token
 from streamguard.app import open_model
-from streamguard.control_check import checked_controls, checked_credentials
+from streamguard.checks.control_check import checked_controls, checked_credentials
+from streamguard.checks.evidence_check import checked_evidence
+from streamguard.checks.sending_check import checked_login, checked_page, checked_webhook
+from streamguard.checks.server_check import checked_servers
 from streamguard.core.check import Check, State, exit_code_of, fail_by, ok, warn
 from streamguard.core.errors import ConfigError, StreamguardError
-from streamguard.crew_parts import crew_of
-from streamguard.evidence_check import checked_evidence
-from streamguard.kafka_section import KafkaSection
+from streamguard.parts.crew_parts import crew_of
 from streamguard.policy_file import load_policy
 from streamguard.sandbox import MAX_DESCRIPTORS
-from streamguard.sections import ModelSection
-from streamguard.sending_check import checked_login, checked_page, checked_webhook
-from streamguard.server_check import checked_servers
+from streamguard.sections.kafka_section import KafkaSection
+from streamguard.sections.small_sections import ModelSection
 from streamguard.settings import Settings, load_settings
 
 N_RUNS = 5
@@ -156,7 +156,7 @@ def model(directory: Path, section: ModelSection) -> Check:
 def broker(section: KafkaSection) -> Check:
     """Ask Kafka for the topics; nothing is made."""
     try:
-        from streamguard import kafka_parts  # noqa: PLC0415  # needs the extra `kafka`
+        from streamguard.parts import kafka_parts  # noqa: PLC0415  # needs the extra `kafka`
 
         lacks = kafka_parts.make_topics(section, dry_run=True)
         odd = [name for name, ones in kafka_parts.topic_differences(section).items() if ones]

@@ -21,20 +21,14 @@ from streamguard.adapters.system_clock import SystemClock
 from streamguard.admin.api import AdminApi
 from streamguard.admin.token import ensure_token
 from streamguard.app import writing
-from streamguard.checkpoints import checkpointing
 from streamguard.core.banks import Banks
 from streamguard.core.crew import CrewRules
 from streamguard.core.hubs import HubRule
-from streamguard.crew_parts import crew_of, kept_in, source_of, starter, told_by, worker_plan
 from streamguard.discovery import Record, ask_about_lost, keep_wanted, registry_of, show
-from streamguard.evidence_follow import following
-from streamguard.evidence_purge import purging
-from streamguard.evidence_stamp import stamping
-from streamguard.evidence_upload import uploading
 from streamguard.ingest.registry import Registry
 from streamguard.live_banks import LiveBanks
+from streamguard.parts.crew_parts import crew_of, kept_in, source_of, starter, told_by, worker_plan
 from streamguard.policy_file import load_policy
-from streamguard.pruning import keep_pruned, watch_groups
 from streamguard.runtime.crew_state import Ears, SupervisorParts
 from streamguard.runtime.health import Health
 from streamguard.runtime.hub_keeper import HubKeeper, Told
@@ -45,7 +39,13 @@ from streamguard.runtime.stop import Stop
 from streamguard.runtime.supervisor import Supervisor
 from streamguard.runtime.writer import OnCommit
 from streamguard.settings import Settings
-from streamguard.upkeep import keep_compact
+from streamguard.upkeep.checkpoints import checkpointing
+from streamguard.upkeep.compacting import keep_compact
+from streamguard.upkeep.evidence_follow import following
+from streamguard.upkeep.evidence_purge import purging
+from streamguard.upkeep.evidence_stamp import stamping
+from streamguard.upkeep.evidence_upload import uploading
+from streamguard.upkeep.pruning import keep_pruned, watch_groups
 
 log = structlog.get_logger()
 
@@ -151,7 +151,7 @@ async def _publishing(
     if not settings.kafka.bootstrap_servers:
         yield lambda _: None
         return
-    from streamguard.kafka_parts import publishing  # noqa: PLC0415  # needs the extra `kafka`
+    from streamguard.parts.kafka_parts import publishing  # noqa: PLC0415  # needs the extra `kafka`
 
     async with publishing(settings, meter) as publisher:
         health.publisher = publisher
@@ -193,7 +193,7 @@ async def _keep(
 
 async def _taking(settings: Settings, stop: Stop) -> None:
     """Take into the log what others publish to Kafka."""
-    from streamguard.kafka_follow import keep_taking  # noqa: PLC0415  # needs the extra `kafka`
+    from streamguard.parts.kafka_follow import keep_taking  # noqa: PLC0415  # needs the extra `kafka`
 
     await keep_taking(settings, stop)
 

@@ -22,22 +22,22 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from streamguard.admin_section import AdminSection
 from streamguard.core.errors import ConfigError
-from streamguard.enforce_section import ControlSection, EnforceSection, HoldRuleSection
-from streamguard.evidence_section import EvidenceSection
-from streamguard.exchange_section import (
+from streamguard.sections.admin_section import AdminSection
+from streamguard.sections.enforce_section import ControlSection, EnforceSection, HoldRuleSection
+from streamguard.sections.evidence_section import EvidenceSection
+from streamguard.sections.exchange_section import (
     ExchangeName,
     ExchangeSection,
     variable_of,
     written_credential,
 )
-from streamguard.ingest_section import ServerSection
-from streamguard.kafka_section import KafkaSection
-from streamguard.limits_section import LimitsSection
-from streamguard.review_section import ReviewSection
-from streamguard.section import Section
-from streamguard.sections import (
+from streamguard.sections.ingest_section import ServerSection
+from streamguard.sections.kafka_section import KafkaSection
+from streamguard.sections.limits_section import LimitsSection
+from streamguard.sections.review_section import ReviewSection
+from streamguard.sections.section import Section
+from streamguard.sections.small_sections import (
     BankSection,
     Deployment,
     HttpSection,
@@ -47,10 +47,10 @@ from streamguard.sections import (
     PolicySection,
     SourceSection,
 )
-from streamguard.stream_section import StreamSection
+from streamguard.sections.stream_section import StreamSection
+from streamguard.sections.webhook_section import WebhookSection
+from streamguard.sections.worker_section import WorkerSection
 from streamguard.toml_file import line_of, problem_in, read_toml
-from streamguard.webhook_section import WebhookSection
-from streamguard.worker_section import WorkerSection
 
 PREFIX = "STREAMGUARD_"
 NESTED = "__"

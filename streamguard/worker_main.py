@@ -55,7 +55,7 @@ from streamguard.runtime.wire import (
 )
 from streamguard.runtime.worker import keep_screening
 from streamguard.sandbox import confine
-from streamguard.sections import ModelSection
+from streamguard.sections.small_sections import ModelSection
 from streamguard.vault.channel import VaultPipe
 
 BEAT_EVERY_S = 0.5

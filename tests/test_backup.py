@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from loadtest.made_events import opened
-from streamguard import backup_verb
 from streamguard.adapters.sqlite_actions import ActionStore, Kept
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.cli import main
@@ -18,6 +17,7 @@ from streamguard.review.desk_file import DeskFile
 from streamguard.vault.object_store import ObjectStore
 from streamguard.vault.purge import erase, plan_purge
 from streamguard.vault.spool import upload
+from streamguard.verbs import backup_verb
 from tests.clock import FakeClock
 from tests.made_actions import order
 from tests.processes import build_bank

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 from loadtest.made_events import opened
 from streamguard.adapters.sqlite_file import CHECKPOINT_PAGES, LATE_CHECKPOINT_PAGES
 from streamguard.adapters.sqlite_log import SqliteLog
-from streamguard.checkpoints import checkpointing
 from streamguard.core.errors import ConfigError
+from streamguard.upkeep.checkpoints import checkpointing
 from tests.failing_disk import failing_disk
 from tests.processes import until
 

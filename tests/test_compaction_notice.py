@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from streamguard import compaction_notice
 from streamguard.adapters import bank_generation
 from streamguard.adapters.bank_file import add_entries
 from streamguard.adapters.bank_live import open_bank
 from streamguard.cli import main
-from streamguard.exchange_bank import BankDirectory
+from streamguard.parts.exchange_bank import BankDirectory
+from streamguard.verbs import compaction_notice
 from tests.made_banks import entry, image
 
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from streamguard.contracts.reference import README, filled
 from streamguard.core.bank_values import check_policy
 from streamguard.core.policy import Policy
-from streamguard.exchange_section import CREDENTIALS
 from streamguard.policy_file import load_policy
+from streamguard.sections.exchange_section import CREDENTIALS
 from streamguard.settings import Settings, load_settings
 from tests.processes import ROOT, build_bank, environment, streamguard
 

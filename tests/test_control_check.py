@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from streamguard.checks.control_check import checked_controls, checked_credentials
 from streamguard.cli import main
-from streamguard.control_check import checked_controls, checked_credentials
 from streamguard.core.check import CONFIGURATION, DEPENDENCY, Check, State
 from streamguard.settings import load_settings
 from tests.ingest.stand_ins import MediaMtxServer, SrsServer

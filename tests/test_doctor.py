@@ -34,11 +34,11 @@ from streamguard.adapters.host_probe import (
     open_files,
     port,
 )
+from streamguard.checks.server_check import N_QUESTIONS
 from streamguard.core.check import CONFIGURATION, DEPENDENCY, Check, State, exit_code_of, fail, ok
 from streamguard.doctor import broker, examine, line_of
-from streamguard.kafka_section import KafkaSection
 from streamguard.kernels.compiled import kernels
-from streamguard.server_check import N_QUESTIONS
+from streamguard.sections.kafka_section import KafkaSection
 from tests.kernel_paths import needs_kernels
 from tests.processes import Running, environment, streamguard
 from tests.servers import refusing_port, serving, whole

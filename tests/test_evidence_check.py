@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from streamguard.checks.evidence_check import checked_evidence
 from streamguard.cli import main
 from streamguard.core.check import Check, State
-from streamguard.evidence_check import checked_evidence
-from streamguard.evidence_section import EvidenceSection
+from streamguard.sections.evidence_section import EvidenceSection
 from tests.vault.made_vaults import filled_vault
 
 

@@ -11,7 +11,7 @@ import pytest
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.bank_build import EntryPlan, make_entry
 from streamguard.core.errors import BankError
-from streamguard.evidence_hash import entry_of
+from streamguard.parts.evidence_hash import entry_of
 from tests.media import image
 from tests.processes import DEADLINE_S, environment
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import apsw
 import pytest
 
-from streamguard import exchange_check
 from streamguard.adapters.bank_file import add_entry, amend_entry, remove_entry
 from streamguard.adapters.bank_lock import locked
+from streamguard.checks import exchange_check
+from streamguard.checks.exchange_check import verify_records
 from streamguard.cli import main
 from streamguard.core.types import Limits
 from streamguard.exchange.records_file import LOCK_FILE, RECORDS_FILE
-from streamguard.exchange_check import verify_records
 from tests.exchange.made_records import frame, record
 from tests.made_banks import entry, image
 

@@ -3,7 +3,7 @@
 import math
 
 from streamguard.core.errors import LogUnavailable
-from streamguard.forward_verb import Meter
+from streamguard.verbs.forward_verb import Meter
 
 
 def unreadable() -> float:

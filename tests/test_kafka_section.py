@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from streamguard.kafka_parts import kafka_options
-from streamguard.kafka_section import KafkaSection
+from streamguard.parts.kafka_parts import kafka_options
+from streamguard.sections.kafka_section import KafkaSection
 
 LOGIN: dict[str, Any] = {"security_protocol": "SASL_SSL", "sasl_username": "sg"}
 

@@ -39,12 +39,12 @@ NOT_IN_CORE = {
 MAY_CATCH_ALL = {
     "adapters/onnx_classifier.py",  # the library raises bare Exceptions of its own
     "adapters/outbox_values.py",  # a thread of `run`, as below
-    "checkpoints.py",  # as below
-    "evidence_follow.py",  # a thread of `run` that ends is never seen again: it tells and goes on
-    "evidence_purge.py",  # as above
-    "evidence_stamp.py",  # as above
-    "evidence_upload.py",  # as above
-    "review_banking.py",  # one clip that breaks a library is on record, and holds no other up
+    "upkeep/checkpoints.py",  # as below
+    "upkeep/evidence_follow.py",  # a thread of `run` that ends is not seen: it goes on
+    "upkeep/evidence_purge.py",  # as above
+    "upkeep/evidence_stamp.py",  # as above
+    "upkeep/evidence_upload.py",  # as above
+    "parts/review_banking.py",  # one clip that breaks a library is on record, and holds no other up
     "runtime/collecting.py",  # a bug there costs the evidence, not the flag
     "runtime/feeder.py",  # threads hand a bug to the task that watches them
     "runtime/lane.py",

@@ -11,7 +11,7 @@ from streamguard.adapters.sqlite_log import SILENT_GROUP_S, SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.core.events import RETENTION_S, Topic
 from streamguard.core.record import Position
-from streamguard.pruning import _prune, watch_groups
+from streamguard.upkeep.pruning import _prune, watch_groups
 
 OLD_S = RETENTION_S[Topic.FLAGS] + 3600
 

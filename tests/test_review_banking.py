@@ -16,9 +16,9 @@ from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.kept import Part, Subject
 from streamguard.core.record import row_of
 from streamguard.core.review_events import decision_event
-from streamguard.evidence_hash import entry_of
+from streamguard.parts.evidence_hash import entry_of
+from streamguard.parts.review_banking import GROUP, LOCK_SUFFIX, Banker, step, turn
 from streamguard.review.trail import Trail
-from streamguard.review_banking import GROUP, LOCK_SUFFIX, Banker, step, turn
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.core_fakes import SOURCE

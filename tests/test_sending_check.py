@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from streamguard.__main__ import main
+from streamguard.checks.sending_check import checked_login, checked_page, checked_webhook
 from streamguard.core.check import State
-from streamguard.kafka_section import KafkaSection
-from streamguard.review_section import ReviewSection
-from streamguard.sending_check import checked_login, checked_page, checked_webhook
-from streamguard.webhook_section import WebhookSection
+from streamguard.sections.kafka_section import KafkaSection
+from streamguard.sections.review_section import ReviewSection
+from streamguard.sections.webhook_section import WebhookSection
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 LOGIN = {"sasl_username": "u", "sasl_password": "hidden", "bootstrap_servers": "kafka:9092"}

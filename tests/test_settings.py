@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from streamguard.contracts.descriptions import describe
 from streamguard.core.errors import ConfigError
 from streamguard.core.sampling import Sampling
-from streamguard.section import Section
+from streamguard.sections.section import Section
 from streamguard.settings import Settings, load_settings, shown
 
 STREAM = '[[streams]]\nid = "studio"\nurl = "rtmp://ALICE:PASS@host/live/KEY"\n'

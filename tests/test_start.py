@@ -8,7 +8,7 @@ import pytest
 from streamguard.cli import _FAMILIES, _parser
 from streamguard.cli_parser import verb_of
 from streamguard.exchange import lists
-from streamguard.exchange_cli import FORMATS
+from streamguard.verbs.exchange_cli import FORMATS
 
 NOT_FOR_SCREENING = (
     *("aiokafka", "apsw", "cryptography", "httpx", "m3u8", "obstore", "onnxruntime"),
@@ -46,7 +46,7 @@ def test_formats_on_the_command_line_are_those_that_can_be_read() -> None:
 
 
 def test_screening_waits_for_no_import_that_it_does_not_need() -> None:
-    script = "import sys, streamguard.__main__, streamguard.screen_verb; print(*sys.modules)"
+    script = "import sys, streamguard.__main__, streamguard.verbs.screen_verb; print(*sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from streamguard import upkeep
 from streamguard.adapters import bank_generation
 from streamguard.adapters.bank_check import verify_bank
 from streamguard.adapters.bank_file import add_entry, configure_bank
 from streamguard.adapters.bank_live import open_bank
 from streamguard.core.bank_values import BankSettings
 from streamguard.live_banks import LiveBanks
-from streamguard.upkeep import keep_compact
+from streamguard.upkeep import compacting
+from streamguard.upkeep.compacting import keep_compact
 from tests.made_banks import base_of, entry
 from tests.processes import until
 
@@ -25,7 +25,7 @@ PATIENCE_S = 30.0
 @pytest.fixture
 def due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a bank that is due after an edit that compacts nothing."""
-    monkeypatch.setattr(upkeep, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(compacting, "LOOK_EVERY_S", 0.01)
     add_entry(tmp_path / "bank", entry("a"))
     configure_bank(tmp_path / "bank", BankSettings("negative"))
     monkeypatch.setattr(bank_generation, "MAX_EDITS", 1)

@@ -20,7 +20,6 @@ from starlette.routing import Mount, Route
 from streamguard.adapters.http_server import HttpServer, listen
 from streamguard.admin.status import stream_rows, worker_rows
 from streamguard.admin.token import is_allowed
-from streamguard.admin_section import AdminSection
 from streamguard.core.errors import ConfigError, LogUnavailable
 from streamguard.core.ports import Clock
 from streamguard.ingest.hooks import Hooks
@@ -28,7 +27,8 @@ from streamguard.ingest.registry import Registry
 from streamguard.runtime.parts import Stream
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.supervisor import Supervisor
-from streamguard.stream_section import StreamSection
+from streamguard.sections.admin_section import AdminSection
+from streamguard.sections.stream_section import StreamSection
 from streamguard.toml_file import problem_in
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from streamguard.contracts.descriptions import describe
 from streamguard.core.event_data import Value
 from streamguard.core.events import KINDS, Event, EventType, Topic, schema_id
 from streamguard.core.record import REDUCED, REPLAYED
-from streamguard.kafka_section import KafkaSection
+from streamguard.sections.kafka_section import KafkaSection
 
 CONTRACT_VERSION = "1.1.0"
 """Of the contracts, not of the package: a minor version adds types and optional fields."""

@@ -21,7 +21,7 @@ from streamguard.core.delivery_ports import Tally
 from streamguard.core.events import Topic
 from streamguard.core.ports import Stage
 from streamguard.policy_file import CategoryTable, HashTable, PolicyTables
-from streamguard.section import Section
+from streamguard.sections.section import Section
 from streamguard.settings import Settings
 
 PACKAGE = Path(__file__).parent.parent

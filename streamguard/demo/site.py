@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamguard.core.errors import SourceUnavailable
-from streamguard.review_parts import open_review
+from streamguard.parts.review_parts import open_review
 from streamguard.settings import load_settings
 
 HOST = "127.0.0.1"

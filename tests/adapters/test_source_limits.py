@@ -19,7 +19,7 @@ from streamguard.core.limits import MAX_SIDE, Limits
 from streamguard.core.location import parse_location
 from streamguard.core.timeline import Timeline
 from streamguard.core.types import Packet
-from streamguard.limits_section import LimitsSection
+from streamguard.sections.limits_section import LimitsSection
 from tests.media import Recipe, image, video
 from tests.servers import serving, whole
 

@@ -11,7 +11,6 @@ import pytest
 
 from streamguard.admin.api import AdminApi
 from streamguard.admin.token import ensure_token
-from streamguard.admin_section import AdminSection
 from streamguard.core.crew import CrewRules
 from streamguard.core.errors import ConfigError
 from streamguard.core.suspicion import Suspicion
@@ -20,6 +19,7 @@ from streamguard.ingest.registry import Registry
 from streamguard.runtime.crew_state import SupervisorParts
 from streamguard.runtime.stop import Stop
 from streamguard.runtime.supervisor import Supervisor
+from streamguard.sections.admin_section import AdminSection
 from tests.clock import FakeClock
 from tests.runtime.made_crew import PLAN
 

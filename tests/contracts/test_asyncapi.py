@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 from streamguard import contracts
 from streamguard.adapters.kafka_topics import topic_spec
 from streamguard.core.events import EventType
-from streamguard.kafka_section import KafkaSection
+from streamguard.sections.kafka_section import KafkaSection
 
 FILE = Path(contracts.__file__).parent / "asyncapi.yaml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))

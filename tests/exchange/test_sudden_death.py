@@ -20,9 +20,9 @@ T = 1_740_000_000
 
 DYING_IMPORT = """
 import os, signal, sys
-from streamguard import exchange_verbs
+from streamguard.verbs import exchange_verbs
 from streamguard.__main__ import main
-from streamguard.exchange_bank import BankDirectory
+from streamguard.parts.exchange_bank import BankDirectory
 
 class DyingBank(BankDirectory):
     def edit(self, add, remove):
@@ -72,10 +72,10 @@ def test_an_import_that_is_killed_is_finished_by_the_next(when: str, tmp_path: P
 
 DYING_SYNC = """
 import os, signal, sys
-from streamguard import exchange_sync
+from streamguard.verbs import exchange_sync
 from streamguard.__main__ import main
 from streamguard.exchange import edit, sync
-from streamguard.exchange_bank import BankDirectory
+from streamguard.parts.exchange_bank import BankDirectory
 
 n_left = int(sys.argv[2])
 

@@ -14,8 +14,6 @@ import pytest
 
 from streamguard.core.errors import DiscoveryUnavailable
 from streamguard.core.published import Published
-from streamguard.enforce_parts import control_of
-from streamguard.enforce_section import ControlSection
 from streamguard.ingest.asking import Service
 from streamguard.ingest.control import Control, OrderRefused
 from streamguard.ingest.mediamtx import MediaMtx, Pull
@@ -23,7 +21,9 @@ from streamguard.ingest.mediamtx_control import MediaMtxControl
 from streamguard.ingest.nginx_control import NginxControl
 from streamguard.ingest.srs import Srs
 from streamguard.ingest.srs_control import SrsControl
-from streamguard.ingest_section import ServerSection
+from streamguard.parts.enforce_parts import control_of
+from streamguard.sections.enforce_section import ControlSection
+from streamguard.sections.ingest_section import ServerSection
 from tests.exchange.services import Answer, fails
 from tests.ingest.fakes import published
 from tests.ingest.stand_ins import MediaMtxServer, SrsServer

@@ -10,8 +10,8 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, TopicPartition
 
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.events import Topic
-from streamguard.kafka_parts import make_topics
-from streamguard.kafka_section import KafkaSection
+from streamguard.parts.kafka_parts import make_topics
+from streamguard.sections.kafka_section import KafkaSection
 from tests.broker import set_topic_policy
 from tests.processes import ROOT, environment
 

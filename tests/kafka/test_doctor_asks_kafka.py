@@ -4,8 +4,8 @@ from loadtest.kafka_broker import ApacheKafka
 from streamguard.core.check import State, ok
 from streamguard.core.events import Topic
 from streamguard.doctor import broker
-from streamguard.kafka_parts import make_topics
-from streamguard.kafka_section import KafkaSection
+from streamguard.parts.kafka_parts import make_topics
+from streamguard.sections.kafka_section import KafkaSection
 from tests.broker import set_topic_policy
 
 pytestmark = pytest.mark.integration

@@ -15,8 +15,8 @@ from streamguard.adapters.kafka_topics import topic_spec
 from streamguard.core.errors import BrokerUnavailable, StreamguardError
 from streamguard.core.events import Topic
 from streamguard.core.record import Message
-from streamguard.kafka_parts import kafka_options
-from streamguard.kafka_section import KafkaSection
+from streamguard.parts.kafka_parts import kafka_options
+from streamguard.sections.kafka_section import KafkaSection
 from tests.broker import Reader, give_scram_passwords, grant
 from tests.processes import streamguard
 

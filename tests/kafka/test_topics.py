@@ -8,8 +8,8 @@ from confluent_kafka.admin import AclOperation, AdminClient, NewPartitions
 
 from loadtest.kafka_broker import PASSWORD, USER, ApacheKafka
 from streamguard.core.events import Topic
-from streamguard.kafka_parts import make_topics
-from streamguard.kafka_section import KafkaSection
+from streamguard.parts.kafka_parts import make_topics
+from streamguard.sections.kafka_section import KafkaSection
 from tests.broker import grant, set_topic_policy
 from tests.processes import streamguard
 from tests.servers import refusing_port

@@ -19,7 +19,7 @@ from streamguard.core.kept import Piece, Subject
 from streamguard.core.manifest import StreamContext
 from streamguard.core.retention import DAY_S
 from streamguard.core.review_events import appeal_event, decision_event
-from streamguard.evidence_follow import following
+from streamguard.upkeep.evidence_follow import following
 from streamguard.vault import follower as module
 from streamguard.vault.follower import GROUP, NOTE_EVERY_S, Follower
 from streamguard.vault.recording import Recordings

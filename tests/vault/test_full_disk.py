@@ -15,9 +15,9 @@ from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.kept import Piece
 from streamguard.core.shedding import scarcity
 from streamguard.core.types import Severity
-from streamguard.evidence_parts import open_vault
-from streamguard.evidence_section import EvidenceSection
+from streamguard.parts.evidence_parts import open_vault
 from streamguard.runtime.shedder import Shedder
+from streamguard.sections.evidence_section import EvidenceSection
 from streamguard.vault.object_store import ObjectStore
 from streamguard.vault.recording import Recordings, adopt
 from streamguard.vault.spool import upload, waiting

@@ -10,12 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.checks.evidence_check import checked_evidence
 from streamguard.core.check import State
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.retention import DAY_S, Retention
-from streamguard.evidence_check import checked_evidence
-from streamguard.evidence_section import EvidenceSection
-from streamguard.evidence_upload import uploading
+from streamguard.sections.evidence_section import EvidenceSection
+from streamguard.upkeep.evidence_upload import uploading
 from streamguard.vault.checking import Checked, check
 from streamguard.vault.object_store import ObjectStore
 from streamguard.vault.purge import erase, plan_purge

@@ -9,8 +9,8 @@ from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.custody import instant
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.retention import DAY_S, Retention
-from streamguard.evidence_purge import purging
-from streamguard.evidence_section import EvidenceSection
+from streamguard.sections.evidence_section import EvidenceSection
+from streamguard.upkeep.evidence_purge import purging
 from streamguard.vault.checking import Checked, check
 from streamguard.vault.export import Order, export
 from streamguard.vault.folder import Folder

@@ -13,14 +13,14 @@ from structlog.testing import capture_logs
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.timestamp_authority import TimestampAuthority
+from streamguard.checks.evidence_check import checked_evidence
 from streamguard.cli import main
 from streamguard.core.check import State
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.manifest import Manifest, read_struct
-from streamguard.evidence_check import checked_evidence
-from streamguard.evidence_parts import open_vault
-from streamguard.evidence_section import EvidenceSection
-from streamguard.evidence_stamp import stamping
+from streamguard.parts.evidence_parts import open_vault
+from streamguard.sections.evidence_section import EvidenceSection
+from streamguard.upkeep.evidence_stamp import stamping
 from streamguard.vault.checking import Checked, check
 from streamguard.vault.export import Order, export
 from streamguard.vault.folder import read_file

@@ -1,0 +1,43 @@
+"""What a console does for its log where no `run` uses that: it takes, publishes and prunes.
+
+Rule: this module is imported only where that is configured: it needs the extra `kafka`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.core.errors import ConfigError
+from streamguard.parts.kafka_follow import keep_taking
+from streamguard.parts.kafka_parts import publishing
+from streamguard.runtime.stop import Stop
+from streamguard.settings import Settings
+from streamguard.upkeep.pruning import keep_pruned
+
+
+@asynccontextmanager
+async def keeping_log(
+    settings: Settings, meter: PrometheusMeter
+) -> AsyncIterator[Callable[[], None]]:
+    """Keep the log of a console that is alone, as long as this lasts.
+
+    Gives what is called where something new is in the log.
+
+    Raises:
+        ConfigError: there is no Kafka, or nothing to take from it.
+        LogUnavailable: the log cannot be opened.
+    """
+    if not settings.kafka.bootstrap_servers or not settings.kafka.take:
+        raise ConfigError("[review] is_alone needs [kafka] bootstrap_servers and take")
+    stop = Stop()
+    async with publishing(settings, meter) as publisher, asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(keep_taking(settings, stop))
+        pruning = tasks.create_task(keep_pruned(settings.log.file, has_broker=True))
+        try:
+            yield publisher.wake
+        finally:
+            pruning.cancel()
+            stop.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({taking})
