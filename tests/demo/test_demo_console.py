@@ -1,14 +1,16 @@
 """From a publisher to a cut, as somebody sees it who tries streamguard for the first time.
 
 Rule: the real demo, its ingest server, and a real browser, by keyboard alone. With
-STREAMGUARD_PICTURES=DIRECTORY the pictures of the README are kept there.
+STREAMGUARD_PICTURES=tests/demo/pictures the pictures of the README are taken anew.
 """
 
 import os
 import re
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import NginxRtmp
@@ -18,6 +20,7 @@ from tests.processes import Running, until
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 PATIENCE_MS = LONGEST_S * 1000
+PICTURES = os.environ.get("STREAMGUARD_PICTURES")
 
 
 def test_a_key_cuts_the_channel_and_it_stays_out(
@@ -41,12 +44,17 @@ def test_a_key_cuts_the_channel_and_it_stays_out(
         _ready(page, re.compile("^Case: P0"))
         expect(page.locator("#stage img")).to_be_visible()
         _keep(page, "case")
+        if PICTURES:
+            page.keyboard.press("Space")
+            page.locator("#stage[data-level='2'] img").wait_for()
+            _keep(page, "grey")
         page.keyboard.press("1")
         page.keyboard.press("a")
         page.keyboard.down("x")
         expect(page.get_by_role("status")).to_have_text(re.compile("^Decided: confirmed"))
         page.keyboard.up("x")
         until(lambda: has_said(demo, "cut of live VERIFIED by no_media"), LONGEST_S)
+        expect(page.locator("#actions")).to_contain_text("cut, live: verified by no_media")
         _keep(page, "decided")
         until(lambda: has_said(demo, "the channel was thrown out again"), LONGEST_S)
         browser.close()
@@ -73,7 +81,10 @@ def _ready(page: Page, heading: re.Pattern[str]) -> None:
 
 
 def _keep(page: Page, name: str) -> None:
-    """Take a picture, where pictures are to be kept."""
-    folder = os.environ.get("STREAMGUARD_PICTURES")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
+    """Take a picture, where pictures are to be kept: in few colours, it is text and lines."""
+    if PICTURES:
+        top = page.get_by_role("heading").first
+        shown = page.locator("#actions") if name == "decided" else top
+        shown.evaluate("one => one.scrollIntoView({block: 'center'})")
+        taken = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(32)
+        taken.save(Path(PICTURES) / f"{name}.png", optimize=True)
