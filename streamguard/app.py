@@ -74,7 +74,6 @@ class Plan:
     n_threads: int = 0
     stop_timeout_s: float = 15.0
     dense_share: float = 0.0
-    on_commit: OnCommit = lambda _: None
     hands: Hands = NO_HANDS
 
 
@@ -93,7 +92,7 @@ async def assembled(plan: Plan, meter: Exporter) -> AsyncIterator[Parts]:
         pool = stack.enter_context(DecodePool(n_threads, make_decoder, clock, plan.hands))
         scheduler = Scheduler(pool, clock, meter, plan.dense_share)
         meter.watch("decode_queue_age_seconds", "Age of the oldest packet to decode.", pool.age_s)
-        log_writer = writing(plan.event_log, clock, meter, plan.stop_timeout_s, plan.on_commit)
+        log_writer = writing(plan.event_log, clock, meter, plan.stop_timeout_s)
         async with log_writer as writer, scheduling(scheduler):
             yield Parts(
                 source=f"/streamguard/{plan.deployment}",
@@ -120,7 +119,7 @@ async def writing(
     clock: Clock,
     meter: Exporter,
     stop_timeout_s: float,
-    on_commit: OnCommit,
+    on_commit: OnCommit = lambda _: None,
 ) -> AsyncIterator[LogWriter]:
     """Write the log as long as this lasts; at the end, commit what is left.
 
