@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from loadtest.console_people import Client, Refused
+from loadtest.console_people import Away, Client, Refused
 from loadtest.console_stage import ConsoleStage, flag
 
 LOOKS_S = (8.0, 16.0)
@@ -62,7 +62,7 @@ class Crew:
                     self._is_over.wait(IDLE_S)
                 else:
                     self._handle(person, given, chance.uniform(*LOOKS_S))
-            except Refused:
+            except (Refused, Away):
                 with self._lock:
                     self.n_refused += 1
                 self._is_over.wait(IDLE_S)
