@@ -42,12 +42,14 @@ class Publisher:
         }
         self._stop = asyncio.Event()
         self._stop_timeout_s = 0.0
+        self._turn_before_s = sys.getswitchinterval()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._has_started = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="publisher", daemon=True)
 
     def start(self) -> None:
         """Begin; returns before any broker has answered."""
+        self._turn_before_s = sys.getswitchinterval()
         sys.setswitchinterval(TURN_S)
         self._thread.start()
         self._has_started.wait()
@@ -76,6 +78,7 @@ class Publisher:
         self._call(self._stop.set)
         self.wake()
         self._thread.join(timeout_s + CLOSE_S)
+        sys.setswitchinterval(self._turn_before_s)
         n_left = self.backlog()
         say = log.warning if n_left else log.info
         say("publisher_stopped", n_left=n_left)

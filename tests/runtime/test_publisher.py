@@ -1,4 +1,5 @@
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -121,6 +122,18 @@ def test_a_stop_counts_what_stays_in_the_log(stage: Stage) -> None:
     stopped = said[-1]
     assert (stopped["event"], stopped["n_left"]) == ("publisher_stopped", 1)
     assert stopped["log_level"] == "warning"
+
+
+def test_turns_of_threads_are_short_only_while_it_runs(tmp_path: Path) -> None:
+    before_s, stage = sys.getswitchinterval(), Stage(tmp_path / "events.db")
+    stage.publisher.start()
+    meanwhile_s = sys.getswitchinterval()
+    stage.publisher.stop(1.0)
+
+    assert meanwhile_s < before_s
+    assert sys.getswitchinterval() == before_s
+    stage.log.close()
+    stage.outbox.close()
 
 
 def test_news_after_the_end_are_no_error(stage: Stage) -> None:
