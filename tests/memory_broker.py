@@ -30,9 +30,12 @@ class MemoryBroker:
         assert not self.is_open
         self._reach()
         self.is_open = True
-        was_missing = self._topic not in self.cluster.topics
+        return self._topic not in self.cluster.topics
+
+    async def make_topic(self) -> None:
+        assert self.is_open
+        self._reach()
         self.cluster.topics.setdefault(self._topic, [[] for _ in range(N_PARTITIONS)])
-        return was_missing
 
     async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
         await self.probe()

@@ -54,7 +54,10 @@ class KafkaProducer:
         self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> bool:
-        """Connect, and make the topic where there is none; say whether it had to be made."""
+        """Connect, and make nothing; say whether the topic is missing.
+
+        That it is, is asked of who would make it: what one broker knows may be old.
+        """
         assert self._producer is None, "close it first"  # noqa: S101  # a bug of ours
         arguments = await asyncio.to_thread(self._options.arguments)  # its files may be new
         compression = self._options.compression
@@ -67,12 +70,21 @@ class KafkaProducer:
                 compression_type=None if compression == "none" else compression,
             )
             await self._producer.start()
-            made = await make_missing(self._producer.client, [self._spec])
-            partitions = await self._producer.partitions_for(self._spec.name)
-            while made and partitions != self._led(self._producer):  # it takes a new topic a moment
+            missing = await make_missing(self._producer.client, [self._spec], dry_run=True)
+            if not missing:
+                await self._producer.partitions_for(self._spec.name)
+        return bool(missing)
+
+    async def make_topic(self) -> None:
+        """Make the topic, and wait until it can be sent to; one that is there is left as it is."""
+        producer = self._opened()
+        async with answered(self._options.open_timeout_s):
+            await make_missing(producer.client, [self._spec])
+            reach("topic_made")
+            partitions = await producer.partitions_for(self._spec.name)
+            while partitions != self._led(producer):  # it takes a new topic a moment
                 await asyncio.sleep(LEADER_POLL_S)
-                await self._producer.client.force_metadata_update()
-        return bool(made)
+                await producer.client.force_metadata_update()
 
     async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
         """Have messages appended, those of one key in order; give offsets by partition."""

@@ -87,14 +87,23 @@ class Outbox(Protocol):
 class Broker(Protocol):
     """One topic at a broker. Every method ends within a bounded time.
 
-    After BrokerUnavailable: `close`, then `open`.
+    After BrokerUnavailable: `close`, then `open`. Where `open` finds no topic: `make_topic`, before
+    anything else.
     """
 
     async def open(self) -> bool:
-        """Connect, and make the topic where there is none; say whether it had to be made.
+        """Connect, and make nothing; say whether the topic is missing.
 
         Raises:
             BrokerUnavailable: no broker answers, or none does what is asked.
+        """
+        ...
+
+    async def make_topic(self) -> None:
+        """Make the topic, and wait until it can be sent to; one that is there is left as it is.
+
+        Raises:
+            BrokerUnavailable: no broker answers, or none does what is asked; it may be made.
         """
         ...
 

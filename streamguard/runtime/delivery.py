@@ -108,14 +108,15 @@ class Delivery:
 
     async def _run(self, stop: asyncio.Event) -> None:
         """Deliver with one connection, until all is sent and `stop` is set; raise what happens."""
-        had_no_topic = await self._broker.open()
+        is_missing = await self._broker.open()
         self._place = await asyncio.to_thread(self._outbox.position, self._topic)
         self._late_to = await asyncio.to_thread(self._outbox.end_offset, self._topic)
         self._is_behind, self._late_urgent = False, self._late_to
         self._spoke_s = float("-inf")
-        if had_no_topic:
+        if is_missing:
+            await self._begin_anew()  # first: who goes on after a crash in between finds a topic
+            await self._broker.make_topic()
             log.info("topic_made", topic=self._topic)
-            await self._begin_anew()
         while True:
             window = await asyncio.to_thread(self._next_window)
             if window.records:

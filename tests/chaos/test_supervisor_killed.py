@@ -19,7 +19,7 @@ from streamguard.core.events import RETENTION_S, EventType, Topic
 from tests.broker import delete_topics, set_topic_limit
 from tests.chaos.conftest import AllThere
 from tests.chaos.site import Committed, Screened, Site, eventually
-from tests.chaos.verdict import evidence_told, flags_in, problems_of_evidence
+from tests.chaos.verdict import evidence_told, problems_of_evidence
 from tests.processes import ROOT, streamguard
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -37,7 +37,7 @@ DELIVERY = {
 """At which passing of each point the supervisor is killed."""
 
 BURYING = ("bury_written", "bury_committed")
-ANEW = ("anew_written", "anew_committed")
+ANEW = ("anew_written", "anew_committed", "topic_made")
 LETTERS = {
     "again_written": ("send",),
     "again_committed": ("send",),
@@ -138,12 +138,8 @@ def test_what_was_refused_is_sent_or_dropped_by_trying_again_when_that_is_killed
 
 @pytest.mark.parametrize("point", ANEW)
 def test_all_is_sent_again_to_a_new_topic_when_the_supervisor_is_killed_at(
-    tmp_path: Path, apache: ApacheKafka, point: str
+    tmp_path: Path, apache: ApacheKafka, all_there: AllThere, point: str
 ) -> None:
-    """A topic that was made and not noted as new is known by its first answer.
-
-    What came last goes first then, and all of it once more, in order.
-    """
     site = Site(tmp_path, apache.bootstrap)
     site.append(range(N_FLAGS))
     with site.running():
@@ -156,9 +152,7 @@ def test_all_is_sent_again_to_a_new_topic_when_the_supervisor_is_killed_at(
         pass
 
     assert killed == -signal.SIGKILL
-    judged = site.judged()
-    assert (judged.lost, judged.unknown) == (0, 0)
-    assert flags_in(site) == site.planted
+    all_there(site)
     n_events = 2 * (N_FLAGS + N_LATER)
     assert site.tally(Topic.FLAGS) == Tally(n_events, n_events, 0, 0)
 

@@ -42,6 +42,7 @@ def publish(bootstrap: str, messages: Sequence[Message]) -> None:
         producer = KafkaProducer(KafkaOptions(bootstrap), topic_spec(Topic.FLAGS, 2, 1))
         try:
             await producer.open()
+            await producer.make_topic()
             await producer.send(messages)
         finally:
             await producer.close()

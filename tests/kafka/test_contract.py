@@ -34,6 +34,8 @@ class Site:
     reach: Callable[[str], Broker]
     read: Callable[[str, int], list[Got]]
     miss: Callable[[str], Broker]
+    only_asks: bool = True
+    """It makes no topic where it is only asked whether it would."""
 
 
 def message(number: int, key: str = "lobby", size: int = 10) -> Message:
@@ -63,7 +65,7 @@ def memory_site() -> Site:
     )
 
 
-def kafka_site(bootstrap: str, reader: Reader) -> Site:
+def kafka_site(bootstrap: str, reader: Reader, *, only_asks: bool) -> Site:
     def reach(topic: str) -> Broker:
         return KafkaProducer(KafkaOptions(bootstrap), TopicSpec(topic, 3, 1, POLICY))
 
@@ -71,7 +73,7 @@ def kafka_site(bootstrap: str, reader: Reader) -> Site:
         options = KafkaOptions(f"127.0.0.1:{free_ports(1)[0]}")
         return KafkaProducer(options, TopicSpec(topic, 3, 1, POLICY))
 
-    return Site(reach, reader.read, miss)
+    return Site(reach, reader.read, miss, only_asks)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         process: ApacheKafka | Tansu = request.getfixturevalue(PROCESSES[request.param])
         bootstrap = process.bootstrap
     reader = Reader(bootstrap)
-    yield kafka_site(bootstrap, reader)
+    yield kafka_site(bootstrap, reader, only_asks=request.param != "tansu")
     reader.close()
 
 
@@ -112,10 +114,11 @@ def topic() -> str:
 
 
 def during(broker: Broker, use: Callable[[], Awaitable[T]]) -> T:
-    """Open a broker, use it, close it."""
+    """Open a broker, use it with a topic, close it."""
 
     async def whole() -> T:
         await broker.open()
+        await broker.make_topic()
         try:
             return await use()
         finally:
@@ -124,16 +127,29 @@ def during(broker: Broker, use: Callable[[], Awaitable[T]]) -> T:
     return asyncio.run(whole())
 
 
-def test_a_topic_is_made_once(site: Site, topic: str) -> None:
-    async def open_twice() -> list[bool]:
-        found = []
+def test_a_topic_is_missing_until_it_is_made(site: Site, topic: str) -> None:
+    async def open_often() -> list[bool]:
+        missing: list[bool] = []
         broker = site.reach(topic)
-        for _ in range(2):
-            found.append(await broker.open())
+        for makes_it in (False, True, False):
+            missing.append(await broker.open())
+            if makes_it:
+                await broker.make_topic()
             await broker.close()
-        return found
+        return missing
 
-    assert asyncio.run(open_twice()) == [True, False]
+    assert asyncio.run(open_often()) == [True, site.only_asks, False]
+
+
+def test_a_topic_that_is_there_is_left_as_it_is_where_it_is_to_be_made(
+    site: Site, topic: str
+) -> None:
+    broker = site.reach(topic)
+    during(broker, lambda: broker.send([message(1)]))
+
+    during(broker, lambda: broker.send([message(2)]))
+
+    assert [one.offset for one in site.read(topic, 2)] == [0, 1]
 
 
 def test_a_message_arrives_as_it_was_sent(site: Site, topic: str) -> None:

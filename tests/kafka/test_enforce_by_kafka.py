@@ -31,6 +31,7 @@ def publish(bootstrap: str, decision: DecisionData) -> None:
         producer = KafkaProducer(KafkaOptions(bootstrap), topic_spec(Topic.DECISIONS, 2, 1))
         try:
             await producer.open()
+            await producer.make_topic()
             await producer.send([message_of(record)])
         finally:
             await producer.close()

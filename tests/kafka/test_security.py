@@ -59,6 +59,7 @@ def deliver(bootstrap: str, settings: Mapping[str, object]) -> None:
         producer = KafkaProducer(kafka_options(section), topic_spec(Topic.FLAGS, 1, 1))
         try:
             await producer.open()
+            await producer.make_topic()
             await producer.send([SENT])
         finally:
             await producer.close()
@@ -134,6 +135,7 @@ def test_a_password_that_changes_is_read_anew_without_a_restart(
         await producer.close()
         (tmp_path / "password").write_text(PASSWORD)  # nobody else waits
         await producer.open()
+        await producer.make_topic()
         await producer.send([SENT])
         await producer.close()
 

@@ -35,6 +35,7 @@ async def through(options: KafkaOptions, messages: list[Message]) -> list[Heard]
     async with asyncio.timeout(DEADLINE_S):
         try:
             await producer.open()
+            await producer.make_topic()
             await producer.send(messages)
             await reader.open()
             while len(heard) < len(messages):

@@ -19,6 +19,7 @@ async def send(bootstrap: str) -> None:
     producer = KafkaProducer(KafkaOptions(bootstrap), topic_spec(Topic.FLAGS, 1, 1))
     try:
         await producer.open()
+        await producer.make_topic()
         await producer.send([Message(b"lobby", (("ce_id", b"1"),), b"{}")])
     except StreamguardError as error:
         sys.stdout.write(f"{error}")

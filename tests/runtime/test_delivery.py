@@ -59,9 +59,14 @@ class FailingBroker(MemoryBroker):
 
     async def open(self) -> bool:
         word = self._next("before")
-        had_none = await super().open()
+        is_missing = await super().open()
         self._fail_if(word != "ok")
-        return had_none
+        return is_missing
+
+    async def make_topic(self) -> None:
+        word = self._next("before")
+        await super().make_topic()
+        self._fail_if(word != "ok")
 
     async def send(self, messages: Sequence[Message]) -> Mapping[int, int]:
         word = self._next("before")
@@ -275,7 +280,7 @@ def test_a_window_that_is_refused_among_urgent_ones_is_tried_one_by_one(stage: S
 def test_what_was_sent_ahead_is_not_sent_again_after_a_start(stage: Stage) -> None:
     stage.append(*range(6), stream_id="busy")
     stage.append(6, stream_id="other", severity="P0")
-    stage.broker.script = ["ok", "ok", *["before"] * 99]
+    stage.broker.script = ["ok", "ok", "ok", *["before"] * 99]
     stage.deliver(lambda: stage.counts.failures.total() > 0)
     assert numbers_in_order(stage) == [6]
     stage.broker.script = []
@@ -290,7 +295,7 @@ def test_what_was_sent_ahead_is_not_sent_again_after_a_start(stage: Stage) -> No
 def test_what_was_sent_ahead_and_forgotten_is_sent_again_as_well(stage: Stage) -> None:
     stage.append(*range(6), stream_id="busy")
     stage.append(6, stream_id="other", severity="P0")
-    stage.broker.script = ["ok", "ok", *["before"] * 9]
+    stage.broker.script = ["ok", "ok", "ok", *["before"] * 9]
     stage.deliver(lambda: stage.counts.failures.total() > 0)
     stage.cluster.topics.clear()
     stage.broker.script = []
@@ -362,6 +367,26 @@ def test_a_broker_that_forgot_its_topic_gets_all_that_the_log_holds_again(stage:
     assert stage.numbers() == [1, 2, 3]
     assert stage.counts.records == {Outcome.ACKNOWLEDGED: 3, Outcome.REDELIVERED: 2}
     assert [line["n_sent_again"] for line in said if line["event"] == "topic_forgotten"] == [3]
+
+
+@pytest.mark.parametrize("word", ["before", "after"])
+@pytest.mark.parametrize("n_done", range(3))
+def test_a_delivery_that_ends_while_a_topic_is_made_anew_leaves_the_order_to_the_next_one(
+    stage: Stage, n_done: int, word: str
+) -> None:
+    stage.append(1, 2)
+    stage.deliver()
+    stage.cluster.topics.clear()
+    stage.append(3)
+    stage.broker.script = [*["ok"] * n_done, word, *["before"] * 99]
+    stage.deliver(lambda: stage.counts.failures.total() > 0)
+    stage.broker.script = []
+    stage.delivery = stage.another()
+
+    stage.deliver(lambda: len(stage.arrived) > 2 and not stage.outbox.backlog(TOPIC))
+
+    assert firsts(stage.numbers()) == [1, 2, 3]
+    assert stage.outbox.tally(TOPIC) == Tally(3, 3, 0, 0)
 
 
 def test_a_topic_that_somebody_else_made_anew_gets_all_again_as_well(stage: Stage) -> None:
@@ -449,7 +474,7 @@ def test_a_record_that_is_too_large_even_reduced_stands_in_nobodys_way(stage: St
 def test_rights_that_are_withdrawn_are_an_error_once_and_nothing_is_lost(stage: Stage) -> None:
     stage.append(1)
     stage.broker.error = BrokerDenied("no right")
-    stage.broker.script = ["ok", *["before", "ok"] * 4]
+    stage.broker.script = ["ok", "ok", *["before", "ok"] * 4]
 
     with capture_logs() as said:
         stage.deliver()
