@@ -236,6 +236,17 @@ def test_the_enforcer_acts_on_what_is_screened() -> None:
     assert SERVICES["enforcer"]["read_only"] is True
 
 
+def test_reviewers_see_what_is_screened() -> None:
+    settings = load_settings(DOCKER / "streamguard.toml")
+    review, screening = SERVICES["review"], SERVICES["streamguard"]
+
+    assert review["image"] == screening["image"]
+    assert set(review["volumes"]) == set(screening["volumes"])
+    assert review["ports"] == [f"127.0.0.1:{settings.review.port}:{settings.review.port}"]
+    assert f"127.0.0.1:{settings.review.port}/sign-in" in str(review["healthcheck"])
+    assert review["read_only"] is True
+
+
 def test_stop_has_time_to_finish() -> None:
     settings = load_settings(DOCKER / "streamguard.toml")
 
