@@ -229,13 +229,18 @@ class Guard:
             request.headers.get(CSRF_HEADER, ""), session.csrf
         ):
             raise Refused(403, "the request does not come from the console's own page")
-        person = session.account.person
-        if door.right != "anyone" and not person.may(door.right):
-            details = {"route": f"{door.method} {door.path}"}
-            deed = Deed(person.account_id, "access.refused", details=details, is_refused=True)
-            self._review.desk.trail.note(deed)
-            raise Refused(403, "this account may not do that")
+        if door.right != "anyone":
+            route = f"{door.method} {door.path}"
+            require(self._review, session.account.person, door.right, route)
         return session
+
+
+def require(review: Review, person: Person, right: Right, route: str) -> None:
+    """Refuse whoever has not the right that a route asks for; that is on record."""
+    if not person.may(right):
+        deed = Deed(person.account_id, "access.refused", details={"route": route}, is_refused=True)
+        review.desk.trail.note(deed)
+        raise Refused(403, "this account may not do that")
 
 
 def problem(status: int, text: str) -> JSONResponse:

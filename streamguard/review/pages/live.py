@@ -17,7 +17,7 @@ from starlette.responses import StreamingResponse
 from streamguard.core.errors import StreamguardError
 from streamguard.review.actions import actions_of
 from streamguard.review.cards import came_of
-from streamguard.review.guard import Call, Refused
+from streamguard.review.guard import Call, Refused, require
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.case_page import case_state, facts
 from streamguard.review.pages.frame import incidents
@@ -61,6 +61,8 @@ def events(board: Board, call: Call) -> StreamingResponse:
     if board.followers[call.person.account_id] >= MOST_FOLLOWED:
         raise Refused(429, "too many pages are open: close some")
     case_id = call.asked.get("case", "")
+    if case_id:
+        require(call.review, call.person, "see_case", "GET /events?case=")
     shown = (
         Shown(lambda: case_state(call.review, case_id), lambda: _case(call, case_id))
         if case_id

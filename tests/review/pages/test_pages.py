@@ -34,10 +34,10 @@ WHO = {
     "/appeals/{appeal_id}": "reviewer senior",
     "/audit": "auditor",
     "/events": ALL,
+    "/events?case={case_id}": "reviewer senior auditor",
 }
 """Who may open what; written by hand, so that a change of rights is a change of this table."""
 
-ENDLESS = "/events"
 TAKEN = set(" bhjklxz[].?")
 
 
@@ -46,16 +46,17 @@ def test_the_table_names_every_page(bench: Bench) -> None:
 
     doors = page_doors(Board(console.review))
 
-    assert {door.path for door in doors} == set(WHO)
+    assert {door.path for door in doors} == {path.partition("?")[0] for path in WHO}
     assert {door.method for door in doors} == {"GET"}
 
 
-@pytest.mark.parametrize("path", sorted(set(WHO) - {ENDLESS}))
+@pytest.mark.parametrize("path", sorted(WHO))
 @pytest.mark.parametrize("role", get_args(Role))
 def test_a_role_opens_the_pages_that_the_table_says(bench: Bench, role: str, path: str) -> None:
     bench.tell(flag_opened(flag(1)))
     console = Console(bench)
     console.account(role)
+    console.app.state.board.is_closed = True  # or what is pushed to a page would not end
 
     case_id = bench.cases()[0].case_id
     answer = console.signed_in(role).get(path.format(case_id=case_id, appeal_id="no-appeal"))
