@@ -151,6 +151,7 @@ CREATE TABLE IF NOT EXISTS audience (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS audience_by_time ON audience (at_s);
 CREATE INDEX IF NOT EXISTS exposure_by_account ON exposure (account_id, at_s);
+CREATE INDEX IF NOT EXISTS exposure_by_time ON exposure (at_s);
 CREATE TABLE IF NOT EXISTS strain (
     account_id TEXT NOT NULL, at_s REAL NOT NULL, strain_s REAL NOT NULL
 ) STRICT;

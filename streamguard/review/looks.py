@@ -126,7 +126,7 @@ class Looks:
         return clip.start_ms or 0, content
 
     def expose(self, held: Held, exposure: Exposure) -> None:
-        """Note what somebody has seen and heard of a case.
+        """Note what somebody has seen and heard of a case; what is older than a day is forgotten.
 
         Raises:
             CaseTaken: the case is not in these hands.
@@ -137,6 +137,7 @@ class Looks:
         severity = self._desk.case(held.person, held.case_id).severity
         with self._desk.file.transaction() as connection:
             values = (account_id, held.case_id, now_s, *what)
+            connection.execute("DELETE FROM exposure WHERE at_s <= ?", (now_s - DAY_S,))
             connection.execute("INSERT INTO exposure VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             note_strain(connection, account_id, now_s, exposure, severity)
 

@@ -72,6 +72,14 @@ def test_a_shift_later_what_was_seen_counts_no_more(bench: Bench) -> None:
     assert budgets.standing(ANNA).spent_s == 0
 
 
+def test_what_somebody_has_seen_is_forgotten_after_a_day(bench: Bench) -> None:
+    looked(bench, ANNA, 60)
+    bench.clock.advance(86_400)
+    looked(bench, BEN, 1, number=2)
+
+    assert bench.file.rows("SELECT DISTINCT account_id FROM exposure") == [(BEN.account_id,)]
+
+
 def test_others_learn_of_many_at_once_alone(bench: Bench) -> None:
     budgets = Budgets(bench.desk, BUDGET_S)
     people = [Person(f"r-{at}", "reviewer", EVERYTHING) for at in range(FEWEST)]
