@@ -36,6 +36,9 @@ BATCH = 500
 NOTE_EVERY_S = 3600.0
 """How often the place is noted where nothing came: who is silent for a day is dropped."""
 
+ADOPT_EVERY_S = 60.0
+"""How often a clip that found no room is tried: its worker, if it lives, does so before."""
+
 CLASS_OF: dict[str, EvidenceClass] = {
     "confirmed": "confirmed",
     "not_tvec_other_policy": "confirmed",  # a breach as well
@@ -72,6 +75,8 @@ class Follower:
         self._damaged = damaged
         self._offset = event_log.position(GROUP) or 1
         self._noted_s = clock.monotonic() - NOTE_EVERY_S
+        self._clips: set[str] = set()  # of flags that ended, and that found no room
+        self._clips_s = clock.monotonic()
 
     def step(self) -> bool:
         """Take what came; say whether there may be more at once.
@@ -82,6 +87,9 @@ class Follower:
         """
         end = self._log.end_offset()
         records, is_all = self._next()
+        if self._clips and self._clock.monotonic() - self._clips_s >= ADOPT_EVERY_S:
+            for evidence_id in sorted(self._clips):
+                self._adopt(evidence_id)
         for record in records:
             self._take(record)
             self._offset = record.offset + 1
@@ -135,7 +143,7 @@ class Follower:
         if (manifest.stream_id, manifest.session_id) != (subject.stream_id, subject.session_id):
             log.error("flag_of_another_stream", evidence_id=flag.flag_id)
             return
-        adopt(self._vault, flag.flag_id)  # what a disk that was full kept from becoming a part
+        self._adopt(flag.flag_id)
         span = (flag.window.start_pts_ms, flag.window.end_pts_ms)
         part = Part(
             FLAG,
@@ -147,6 +155,18 @@ class Follower:
             ingest_ms=round(utc_seconds(flag.window.start_time) * 1000),
         )
         self._vault.keep(subject, (part,))
+
+    def _adopt(self, evidence_id: str) -> None:
+        """Make parts of what a full disk kept from it; where it does still, later: none waits."""
+        self._clips_s = self._clock.monotonic()
+        try:
+            adopt(self._vault, evidence_id)
+        except EvidenceUnavailable as error:
+            if evidence_id not in self._clips:
+                log.warning("evidence_waits", evidence_id=evidence_id, problem=str(error))
+            self._clips.add(evidence_id)
+        else:
+            self._clips.discard(evidence_id)
 
     def _manifest_of(self, standing: Standing) -> Manifest | None:
         """Give the manifest of an evidence that can be added to; None puts it aside."""

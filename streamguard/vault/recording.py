@@ -178,11 +178,13 @@ def seal(vault: Vault, evidence_id: str, number: int, n_bytes: int = 0) -> Kept 
     n_bytes: how many of the clip were written to it, where that is known.
 
     Raises:
-        EvidenceUnavailable: it cannot be stored; the growing file stays.
+        EvidenceUnavailable: it cannot be stored, or would take the log's room while it is there
+            twice; the growing file stays.
         OSError: it cannot be read; as above.
     """
     path, key = vault.folder.growing(evidence_id, number), vault.data_key(evidence_id)
     with path.open("rb", buffering=0) as file:
+        vault.folder.require_room(path.stat().st_size)
         fcntl.flock(file, fcntl.LOCK_EX)  # of two who find it left, one makes the part
         return _sealed(vault, evidence_id, path, pieces_of(file, key, evidence_id, number), n_bytes)
 

@@ -21,7 +21,7 @@ from streamguard.core.retention import DAY_S
 from streamguard.core.review_events import appeal_event, decision_event
 from streamguard.upkeep.evidence_follow import following
 from streamguard.vault import follower as module
-from streamguard.vault.follower import GROUP, NOTE_EVERY_S, Follower
+from streamguard.vault.follower import ADOPT_EVERY_S, GROUP, NOTE_EVERY_S, Follower
 from streamguard.vault.recording import Recordings
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
@@ -117,6 +117,40 @@ def test_what_a_full_disk_kept_from_becoming_a_part_is_one_when_the_flag_closes(
 
     roles = [item.role for item in vault.manifest_of(vault.standing(flag_id(1))).items]
     assert roles == ["clip", "clip", "flag"]
+    assert problems(vault.folder.root) == []
+
+
+def test_a_clip_that_finds_no_room_keeps_no_decision_waiting_and_is_a_part_later(
+    tmp_path: Path, event_log: SqliteLog
+) -> None:
+    clock, has_room = FakeClock(), [True]
+    vault = made_vault(tmp_path / "evidence", clock, has_room=lambda _: has_room[0])
+    recordings = Recordings(vault)
+    subject = Subject(flag_id(1), "stream of s-1", "s-1")
+    recordings.grow(subject, Piece(0, 0, 1_000, b"a clip", ""))
+    has_room[0] = False
+    recordings.close()
+    event_log.append([told(closed(1)), decided(flag_ids=[flag_id(1)])])
+
+    def roles() -> list[str]:
+        return [item.role for item in vault.manifest_of(vault.standing(flag_id(1))).items]
+
+    with capture_logs() as lines:
+        follower = followed(vault, event_log)
+        clock.now_s += ADOPT_EVERY_S
+        follower.step()
+    assert roles() == ["flag"]
+    assert vault.standing(flag_id(1)).evidence_class == "confirmed"
+    assert [line["event"] for line in lines] == ["evidence_waits"]
+
+    has_room[0] = True
+    clock.now_s += ADOPT_EVERY_S - 1
+    follower.step()
+    assert roles() == ["flag"]
+    clock.now_s += 1
+    follower.step()
+    assert roles() == ["flag", "clip"]
+    assert vault.folder.growing_files() == []
     assert problems(vault.folder.root) == []
 
 

@@ -184,8 +184,8 @@ def test_evidence_that_fills_the_disk_of_the_log_leaves_it_room_for_flags(
         assert gone == []
         assert event_log.end_offset() == 1001
 
-    assert scarcity(room_of_log()) is None
     recordings.close()
+    assert scarcity(room_of_log()) is None
     assert problems(shared.path / "evidence") == []
 
 
@@ -198,6 +198,9 @@ def test_where_there_is_room_again_a_clip_goes_on(tmp_path: Path) -> None:
     with pytest.raises(EvidenceUnavailable, match="left to the event log"):
         recordings.grow(subject(1), Piece(0, 0, 2000, bytes(2001), "clip"))
     free_bytes[0] = 2001
+    with pytest.raises(EvidenceUnavailable, match="left to the event log"):
+        recordings.grow(subject(1), Piece(0, 0, 2000, bytes(2001), "clip"))  # it is there twice
+    free_bytes[0] = 5000
     recordings.grow(subject(1), Piece(0, 0, 2000, bytes(2001), "clip"))
 
     [item] = vault.manifest_of(vault.standing(evidence_id(1))).items
