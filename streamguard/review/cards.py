@@ -6,7 +6,9 @@ Rule: whoever is to judge without knowing what others chose is not told.
 from dataclasses import asdict
 from typing import Any
 
-from streamguard.core.cases import Case
+from msgspec.structs import replace
+
+from streamguard.core.cases import Case, Stage
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_text
 from streamguard.core.people import Person
@@ -14,9 +16,14 @@ from streamguard.core.priority import priority
 from streamguard.review.actions import Action
 from streamguard.review.leases import Lease
 
+AGAIN: frozenset[Stage] = frozenset({"second", "check"})
+"""A case waits for somebody who judges it again, and is not to know what was chosen."""
+
 
 def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[str, Any]:
     """Say how it is with a case, and why it comes where it comes."""
+    if is_blind(case, person):
+        case = without_outcome(case)
     urgency = priority(case, now_s)
     return {
         "case_id": case.case_id,
@@ -31,7 +38,7 @@ def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[
         "n_repeats": case.n_repeats,
         "signals": list(case.signals),
         "is_live": case.is_live,
-        "not_done": None if is_blind(case, person) else case.not_done,
+        "not_done": case.not_done,
         "n_viewers": case.n_viewers,
         "most_viewers": case.most_viewers,
         "priority": urgency.points,
@@ -55,11 +62,12 @@ def lease_row(lease: Lease) -> dict[str, Any]:
 
 def is_blind(case: Case, person: Person) -> bool:
     """Say whether somebody is not to know what was chosen: they may be the next to judge."""
-    return (
-        case.stage in {"second", "check"}
-        and person.may("judge")
-        and person.account_id not in case.deciders
-    )
+    return case.stage in AGAIN and person.may("judge") and person.account_id not in case.deciders
+
+
+def without_outcome(case: Case) -> Case:
+    """Leave out what came of the first decision where another person judges next."""
+    return replace(case, not_done=None) if case.stage in AGAIN else case
 
 
 def decision_rows(

@@ -6,6 +6,7 @@ from streamguard.core.action_events import action_event, action_id_of
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.events import Event
 from streamguard.review.actions import actions_of
+from streamguard.review.pages.board import Board
 from tests.core_fakes import SOURCE
 from tests.made_actions import failed, requested, verified
 from tests.made_reviews import flag, flag_opened, stream_ended
@@ -120,10 +121,30 @@ def test_who_judges_second_is_not_told_what_came_of_the_first(bench: Bench) -> N
         case = client.get(f"/api/v1/cases/{made.case_id}").json()
         page = client.get(f"/cases/{made.case_id}").text
         assert (case["is_blind"], case["actions"], case["not_done"]) == (True, [], None)
+        assert {one["name"] for one in case["why"]}.isdisjoint({"action"})
+        assert case["priority"] < 80  # as any P1: nor do the points tell it
         assert "still_live" not in page
+        assert "to be off the air" not in page
         assert "What came of it" not in page
         assert 'id="restore"' not in page
         assert "must agree" not in page
+
+
+def test_the_queue_tells_nobody_what_came_of_a_first_decision(bench: Bench) -> None:
+    """Who made it and who judges next see the same rows."""
+    console = Console(bench)
+    anna, ben = (console.account("reviewer", name).person for name in ("anna", "ben"))
+    bench.tell(flag_opened(flag(1)))
+    claimed = bench.claim(anna)
+    made = bench.rulings.decide(anna, claimed.case.case_id, claimed.lease.token, SUSPEND)
+    bench.tell(told(made, failed, reason="still_live"))
+    board = Board(console.review, bench.clock.monotonic)
+
+    shown = [board.rows(one).html for one in (anna, ben)]
+
+    assert "another reviewer must look" in shown[0]
+    assert "to be off the air" not in shown[0]
+    assert shown[1] == shown[0]
 
 
 def test_an_appeal_learns_that_the_stream_has_ended_since(bench: Bench) -> None:

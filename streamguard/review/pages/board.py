@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from streamguard.core.people import Person
-from streamguard.review.cards import card
+from streamguard.review.cards import card, without_outcome
 from streamguard.review.pages.paper import fragment
 from streamguard.review.queue import has_somebody, skips
 from streamguard.review.service import Review
@@ -94,7 +94,7 @@ class Board:
         cases = review.queue.waiting(person)
         people, passed_on = review.at_work(), skips(review.desk.file, now_s)
         cards = [
-            named(card(one, person, now_s, held.get(one.case_id)), review)
+            named(card(without_outcome(one), person, now_s, held.get(one.case_id)), review)
             | {"has_somebody": has_somebody(one, people, passed_on)}
             for one in cases[:MAX_SHOWN]
         ]
