@@ -1,4 +1,4 @@
-"""What the receiver of a consumer group refused for good: to be looked at, then sent or dropped.
+"""What the receiver of a consumer group refused for good, or a person took out of its way.
 
 Rule: it is kept whole, for longer than the log keeps the event, until a person says what becomes of
 it.
@@ -16,6 +16,7 @@ INSERT INTO put_aside (
     group_name, offset, topic, key, id, type, recorded_s, body, problem, aside_s
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
+WHY_ASIDE = "SELECT problem FROM put_aside WHERE group_name = ? AND offset = ?"
 _ALL = """
 SELECT offset, topic, key, id, type, recorded_s, body, problem, aside_s FROM put_aside
 WHERE group_name = ? ORDER BY offset

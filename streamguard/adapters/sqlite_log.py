@@ -15,7 +15,7 @@ from typing import Literal, Self
 import apsw
 
 from streamguard.adapters.failpoint import reach
-from streamguard.adapters.put_aside import PUT_ASIDE
+from streamguard.adapters.put_aside import PUT_ASIDE, WHY_ASIDE
 from streamguard.adapters.sqlite_file import LogFile
 from streamguard.adapters.sqlite_groups import (
     COMMIT,
@@ -221,14 +221,15 @@ class SqliteLog:
             connection.execute(COMMIT, (group, offset, now_s))
 
     def put_aside(self, group: str, record: Record, problem: str, now_s: float) -> None:
-        """Keep what the receiver of a group will not take, and why; the first reason stays.
-
-        now_s: seconds since 1970 UTC.
-        """
+        """Keep what a receiver will not take, and why; the first stays. now_s: s since 1970."""
         body = (record.key, record.id, record.type, record.recorded_s, record.body)
         values = (group, record.offset, record.topic, *body, problem, now_s)
         with self._file.transaction() as connection:
             connection.execute(PUT_ASIDE, values)
+
+    def why_aside(self, group: str, offset: int) -> str | None:
+        """Say why a record stands aside; None where it does not."""
+        return next((str(why) for (why,) in self._file.rows(WHY_ASIDE, (group, offset))), None)
 
     def dropped_groups(self) -> list[str]:
         """Name the groups that pruning does not wait for, until they commit again."""

@@ -28,6 +28,10 @@ class ConsumedLog(Protocol):
         """Keep what the group's receiver will not take, and why."""
         ...
 
+    def why_aside(self, group: str, offset: int) -> str | None:
+        """Say why a record stands aside; None where it does not."""
+        ...
+
 
 class ForwardMeter(Protocol):
     """Counts what becomes of events."""

@@ -2,8 +2,9 @@
 
 Rule: at least once, and of one key in the order of the log; what is not taken yet is asked again
 until it is, and holds back the events of its own key alone. An event that the receiver refuses for
-what it is, time and again, is put aside: told, counted, and kept for a person to look at. While the
-log cannot be read or written, what is in memory goes on, and the log is asked again.
+what it is, time and again, is put aside, as is what a person puts there: told, counted, and kept
+for people to look at. While the log cannot be read or written, what is in memory goes on, and the
+log is asked again.
 """
 
 import asyncio
@@ -219,16 +220,16 @@ class Forwarder:
         key.is_busy = False
 
     async def _is_put_aside(self, key: _Key, answer: Answer) -> bool:
-        """Keep the first event of a key for a person to look at, where it was refused too often."""
-        if answer.meaning != "refused":
-            return False
-        key.n_refusals += 1
-        if key.n_refusals < MAX_REFUSALS:
-            return False
-        record, why = key.waiting[0], answer.what
-        now_s = self._clock.wall()
+        """Let the first event of a key stand aside if it was refused too often, or if it does."""
+        key.n_refusals += answer.meaning == "refused"
+        record, now_s = key.waiting[0], self._clock.wall()
         try:
-            await asyncio.to_thread(self._log.put_aside, self._group, record, why, now_s)
+            why = await asyncio.to_thread(self._log.why_aside, self._group, record.offset)
+            if why is None and key.n_refusals < MAX_REFUSALS:
+                return False
+            if why is None:
+                why = answer.what
+                await asyncio.to_thread(self._log.put_aside, self._group, record, why, now_s)
         except LogUnavailable as error:
             self._tell("write", error)
             return False

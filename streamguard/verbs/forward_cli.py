@@ -10,7 +10,7 @@ from streamguard.cli_parser import Verbs, add_verb
 
 def add_put_aside(verbs: Verbs) -> None:
     """Add `put-aside` and the verbs below it."""
-    aside = verbs.add_parser("put-aside", help="look after what the webhook refused for good")
+    aside = verbs.add_parser("put-aside", help="look after what the webhook does not take")
     inner = aside.add_subparsers(required=True, metavar="VERB")
     listed = add_verb(
         inner,
@@ -19,6 +19,15 @@ def add_put_aside(verbs: Verbs) -> None:
         "print each of them, with the reason, as JSON Lines",
         "streamguard put-aside list --config streamguard.toml",
     )
+    take = add_verb(
+        inner,
+        "take",
+        "verbs.put_aside_verbs.take_aside",
+        "put one aside that is tried for ever and never taken: its stream goes on without it",
+        "streamguard put-aside take ID --reason 'too large for them' --config streamguard.toml",
+    )
+    take.add_argument("id", metavar="ID", help="of the event, as the line event_not_taken says")
+    take.add_argument("--reason", required=True, help="goes on record with it")
     send = add_verb(
         inner,
         "send",
@@ -37,7 +46,7 @@ def add_put_aside(verbs: Verbs) -> None:
     which = drop.add_mutually_exclusive_group()
     which.add_argument("id", metavar="ID", nargs="*", default=[], help="of the event")
     which.add_argument("--all", action="store_true", help="all of them")
-    for verb in (listed, send, drop):
+    for verb in (listed, take, send, drop):
         verb.add_argument(
             "--config", type=Path, metavar="FILE", required=True, help="that of `forward`"
         )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from streamguard.adapters.put_aside import Aside, PutAside
+from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.adapters.webhook import Webhook
 from streamguard.core.errors import ConfigError
@@ -23,7 +24,7 @@ NOT_TAKEN = 3
 
 
 def list_aside(arguments: argparse.Namespace) -> int:
-    """Print what the webhook refused for good, and why, as JSON Lines."""
+    """Print what stands aside, and why, as JSON Lines."""
     with closing(_opened(load_settings(arguments.config))) as aside:
         for one in aside.all():
             row = {
@@ -34,6 +35,21 @@ def list_aside(arguments: argparse.Namespace) -> int:
                 "event": json.loads(one.record.body),
             }
             print(json.dumps(row, ensure_ascii=False))
+    return 0
+
+
+def take_aside(arguments: argparse.Namespace) -> int:
+    """Put an event aside that the webhook never takes, so that its stream goes on."""
+    settings = load_settings(arguments.config)
+    section = settings.webhook
+    with SqliteLog(settings.log.file, "write") as event_log:
+        record, place = event_log.event(arguments.id), event_log.position(section.group)
+        is_ahead = record is not None and place is not None and record.offset >= place
+        if record is None or not is_ahead or record.topic not in section.topics:
+            raise ConfigError(f"no event that waits for the webhook has the id {arguments.id}")
+        why = f"by hand: {arguments.reason}"
+        event_log.put_aside(section.group, record, why, SystemClock().wall())
+    print(f"{record.id} stands aside: `forward` goes on behind it at its next try")
     return 0
 
 

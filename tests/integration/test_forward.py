@@ -163,6 +163,35 @@ def test_what_is_refused_is_put_aside_and_can_be_listed_sent_and_dropped(
     assert (nothing.code, nothing.out) == (0, "")
 
 
+def test_what_is_never_taken_can_be_put_aside_by_hand_and_sent_later(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    file, first, *flags = config(tmp_path, receiver.url), *map(opened, range(3))
+    why = ("--reason", "too large for them")
+    receiver.status = 500
+    with SqliteLog(tmp_path / "log.db") as event_log:
+        event_log.append([first])
+        too_early = put_aside("take", file, first.id, *why)
+        with forwarding(file) as run:  # its first start: it begins at the end
+            event_log.append(flags)
+            run.wait_for(run.log, event="event_not_taken", event_id=flags[0].id)
+            unknown = put_aside("take", file, "nobody", *why)
+            behind = put_aside("take", file, first.id, *why)
+            taken = put_aside("take", file, flags[0].id, *why)
+            said = run.wait_for(run.log, event="event_put_aside", event_id=flags[0].id)
+            receiver.status = 204
+            until(lambda: numbers(receiver) == [2])
+            sent = put_aside("send", file)
+            run.stop(signal.SIGTERM)
+
+    for refused in (too_early, unknown, behind):
+        assert (refused.code, "no event that waits" in refused.problem) == (2, True)
+    assert (taken.code, taken.out.startswith(flags[0].id)) == (0, True)
+    assert said["why"] == "by hand: too large for them"
+    assert sent.code == 0
+    assert numbers(receiver) == [2, 1]
+
+
 def dry_run(file: Path, *more: str) -> Finished:
     return streamguard("forward", "--config", file, "--dry-run", *more, cwd=file.parent)
 

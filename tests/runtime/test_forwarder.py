@@ -202,6 +202,34 @@ def test_what_is_refused_once_less_is_not_put_aside(event_log: SqliteLog, tmp_pa
     assert kept_aside(tmp_path) == []
 
 
+@pytest.mark.parametrize("answer", [AGAIN, REFUSED])
+def test_what_a_person_puts_aside_is_let_go_at_its_next_try(
+    event_log: SqliteLog, tmp_path: Path, answer: Answer
+) -> None:
+    events = [opened(1), opened(2)]
+    event_log.append(events)
+    rig = Rig(event_log)
+    rig.receiver.scripts[events[0].id] = [answer] * 10_000
+    take = rig.receiver.take
+
+    async def at_the_third(record: Record) -> Answer:
+        if rig.receiver.came.count(record.id) == 2:
+            event_log.put_aside("webhook", record, "by hand: too large", 0.0)
+        return await take(record)
+
+    rig.receiver.take = at_the_third  # type: ignore[method-assign]
+
+    with capture_logs() as said:
+        rig.forward(lambda rig: len(rig.receiver.taken) == 1)
+
+    assert rig.receiver.came == [events[0].id] * 3 + [events[1].id]
+    assert rig.meter.n_aside == 1
+    assert kept_aside(tmp_path) == [(events[0].id, "by hand: too large")]
+    assert [line["why"] for line in said if line["event"] == "event_put_aside"] == [
+        "by hand: too large"
+    ]
+
+
 def test_nothing_is_let_go_that_could_not_be_put_aside(tmp_path: Path) -> None:
     """It is tried, and held back, until the log can be written."""
     events = [opened(1), opened(2)]
