@@ -39,6 +39,11 @@ NOT_IN_CORE = {
 MAY_CATCH_ALL = {
     "adapters/onnx_classifier.py",  # the library raises bare Exceptions of its own
     "adapters/outbox_values.py",  # a thread of `run`, as below
+    "enforce/actions.py",  # what breaks one action ends no other: else nothing is cut any more
+    "enforce/hold_rules.py",  # as above, of a flag or a round
+    "enforce/intake.py",  # as above, of a decision
+    "enforce/sweep.py",  # as above, of a look
+    "enforce/trying.py",  # as above, of a try
     "upkeep/checkpoints.py",  # as below
     "upkeep/evidence_follow.py",  # a thread of `run` that ends is not seen: it goes on
     "upkeep/evidence_purge.py",  # as above

@@ -41,7 +41,7 @@ FailureReason = Literal[
 ]
 """Why an action was not done. `session_replaced`: somebody else publishes there now, and was left
 alone; `session_unknown`: nothing says which publish it was; `no_control`: nobody told us how to act
-there; `not_supported`: what is there cannot do that; `refused`: the platform would not;
+there; `not_supported`: what is there, or we, cannot do that; `refused`: the platform would not;
 `not_allowed`: a rule decided what only a person may; `still_live`: media came after all that was
 tried; `not_seen`: a restored stream goes on where it was, but our reader saw nothing of it;
 `superseded`: a later decision came first; `expired`: the decision was too old to be carried
@@ -122,6 +122,8 @@ class ActionFailedData(Value):
     """Instant at which it was given up."""
     n_attempts: Count
     """How often it was tried."""
+    is_broken: bool = False
+    """An error that nobody foresaw stood in the way, each time; the reason is `not_supported`."""
 
 
 ActionData = ActionRequestedData | ActionVerifiedData | ActionFailedData

@@ -43,6 +43,8 @@ class Failed:
     """It was not done, and trying again would not help."""
 
     reason: FailureReason
+    is_broken: bool = False
+    """An error that nobody foresaw stood in the way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from streamguard.adapters.sqlite_actions import Kept
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.orders import Order
 from streamguard.enforce.acting import Done, Failed
+from streamguard.enforce.broken import Broken
 from streamguard.enforce.site import site_of
 from streamguard.enforce.trying import MAX_DELAY_S, ActionParts, Trying
 from streamguard.runtime.stop import Stop
@@ -32,6 +33,7 @@ class Actions:
         self._waiting: dict[Lane, deque[Kept]] = {}
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
         self._new = asyncio.Event()
+        self.broken = Broken()
 
     @property
     def n_open(self) -> int:
@@ -85,7 +87,13 @@ class Actions:
         """Carry out what waits in a lane."""
         waiting = self._waiting[lane]
         while waiting:
-            await self._perform(waiting[0])
+            order = waiting[0].order
+            try:
+                await self._perform(waiting[0])
+            except Exception as error:  # noqa: BLE001  # it stays on disk, and no other waits for it
+                about = {"action_id": order.action_id, "stream_id": order.stream_id}
+                self.broken.note("action_not_ended", error, **about)
+                self._count(order, "broke")
             waiting.popleft()
         del self._waiting[lane], self._lanes[lane]
 
@@ -93,16 +101,15 @@ class Actions:
         """See one action to its end."""
         order, parts = kept.order, self._parts
         site = site_of(parts.sites, order.stream_id)
-        trying = Trying(kept, site, parts)
+        trying = Trying(kept, site, parts, self.broken)
         outcome = await trying.run()
         name = site.name if site else None
         event = parts.telling.ended(order, outcome, trying.n_tries, name)
         await parts.telling.tell([event])
-        reason = outcome.reason if isinstance(outcome, Failed) else "done"
+        reason = _word_for(outcome)
         by_platform = isinstance(outcome, Done) and outcome.method == "answer"
         await self._finish(order, "answer" if by_platform else reason)
-        took_s = max(0.0, parts.clock.wall() - order.decided_s)
-        parts.meter.ended(order.act, reason, took_s)
+        took_s = self._count(order, reason)
         level = log.info if reason == "done" else log.warning
         level(
             "action_ended",
@@ -114,6 +121,12 @@ class Actions:
             took_s=round(took_s, 3),
         )
 
+    def _count(self, order: Order, reason: str) -> float:
+        """Count how an action ended; give how long that took since the decision, seconds."""
+        took_s = max(0.0, self._parts.clock.wall() - order.decided_s)
+        self._parts.meter.ended(order.act, reason, took_s)
+        return took_s
+
     async def _finish(self, order: Order, reason: str) -> None:
         """Keep that an action is over; while the disk takes nothing, again and again."""
         while True:
@@ -124,6 +137,13 @@ class Actions:
                 await asyncio.sleep(MAX_DELAY_S)
             else:
                 return
+
+
+def _word_for(outcome: Done | Failed) -> str:
+    """Say in a word how an action ended."""
+    if isinstance(outcome, Failed):
+        return "broke" if outcome.is_broken else outcome.reason
+    return "done"
 
 
 async def _either(stop: Stop, new: asyncio.Event) -> None:

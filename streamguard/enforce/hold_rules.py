@@ -24,6 +24,7 @@ from streamguard.core.holding import HoldRule, HoldTerms, hold_decision, lift_de
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.core.review_events import decision_event
+from streamguard.enforce.broken import Broken
 from streamguard.enforce.intake import AGAIN_S, NOTE_EVERY_S, POLL_S
 from streamguard.enforce.known import KnownCases
 from streamguard.runtime.stop import Stop
@@ -74,6 +75,7 @@ class HoldRules:
         self._parts = parts
         self._noted = (-1, 0.0)
         self._forgot_s: float | None = None
+        self.broken = Broken()
 
     async def hold(self, stop: Stop) -> None:
         """Decide on flags as they come, until `stop`; flags from before the first start, never."""
@@ -89,6 +91,10 @@ class HoldRules:
                 log.warning("flags_not_read", problem=str(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
+            except Exception as error:  # noqa: BLE001  # the next round may do, and all else goes on
+                self.broken.note("hold_rules_broke", error)
+                await asyncio.sleep(AGAIN_S)
+                continue
             if not is_new:
                 await asyncio.sleep(POLL_S)
 
@@ -99,6 +105,8 @@ class HoldRules:
                 await asyncio.to_thread(self._lift)
             except LogUnavailable as error:
                 log.warning("holds_not_lifted", problem=str(error))
+            except Exception as error:  # noqa: BLE001  # as above
+                self.broken.note("lifting_broke", error)
             await asyncio.sleep(LIFT_EVERY_S)
 
     def _read(self, offset: int) -> tuple[int, bool]:
@@ -107,7 +115,12 @@ class HoldRules:
         end = event_log.end_offset()
         records = event_log.read(offset, Topic.FLAGS)
         for record in records:
-            self._judge(record)
+            try:
+                self._judge(record)
+            except LogUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001  # people see the flag: rules go on to the next
+                self.broken.note("flag_not_judged", error, event_id=record.id)
         offset = records[-1].offset + 1 if records else max(offset, end)
         now_s = self._parts.clock.monotonic()
         if offset != self._noted[0] or now_s - self._noted[1] > NOTE_EVERY_S:
@@ -134,15 +147,24 @@ class HoldRules:
         """End what is over, wherever it was done: on a server of ours or by the platform."""
         store, now_s = self._parts.store, self._parts.clock.wall()
         for decision_id, body in store.over(now_s):
-            held = DecisionData.model_validate_json(body)
-            case = self._parts.cases.of_id(held.stream.stream_id, held.case_id)
-            decision = lift_decision(held, case, now_s)
-            if decision is None:
-                store.forget_ending(decision_id)
-            elif self._decide(decision):
-                log.warning("hold_over", stream_id=held.stream.stream_id, decision_id=decision_id)
-                store.forget_ending(decision_id)
+            try:
+                self._end(decision_id, DecisionData.model_validate_json(body), now_s)
+            except LogUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001  # tried again, and the others are lifted
+                self.broken.note("hold_not_lifted", error, decision_id=decision_id)
         self._forget(now_s)
+
+    def _end(self, decision_id: str, held: DecisionData, now_s: float) -> None:
+        """End what a decision did, unless a later one has done so."""
+        store, stream_id = self._parts.store, held.stream.stream_id
+        case = self._parts.cases.of_id(stream_id, held.case_id)
+        decision = lift_decision(held, case, now_s)
+        if decision is None:
+            store.forget_ending(decision_id)
+        elif self._decide(decision):
+            log.warning("hold_over", stream_id=stream_id, decision_id=decision_id)
+            store.forget_ending(decision_id)
 
     def _forget(self, now_s: float) -> None:
         """Once an hour let go what nobody will ask for again."""

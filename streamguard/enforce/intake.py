@@ -18,6 +18,7 @@ from streamguard.core.orders import Order, orders_of
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.enforce.actions import Actions
+from streamguard.enforce.broken import Broken
 from streamguard.runtime.stop import Stop
 
 POLL_S = 0.05
@@ -46,12 +47,24 @@ class Taking:
         self._publish_of = publish_of
         self._clock = clock
         self._max_age_s = max_age_s
+        self.broken = Broken()
 
     async def take(self, record: Record, *, is_old: bool) -> None:
         """Take up what a record orders; once this returns it is on disk.
 
+        One that breaks us is passed over, so that those behind it are taken up: the console misses
+        its `action.requested`.
+
         is_old: it was there before we ever read: where it has expired, it was never ours to do.
         """
+        try:
+            await self._take(record, is_old=is_old)
+        except LogUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # as above
+            self.broken.note("decision_not_taken", error, event_id=record.id)
+
+    async def _take(self, record: Record, *, is_old: bool) -> None:
         decision = decision_in(record)
         if decision is None:
             return

@@ -17,6 +17,7 @@ from streamguard.core.errors import DiscoveryUnavailable, LogUnavailable
 from streamguard.core.ports import Clock
 from streamguard.core.published import Published
 from streamguard.enforce.book import Book
+from streamguard.enforce.broken import Broken
 from streamguard.enforce.site import Site
 from streamguard.ingest.control import OrderRefused
 from streamguard.runtime.stop import Stop
@@ -39,6 +40,7 @@ class Sweep:
         self._is_busy = is_busy
         self._clock = clock
         self._hint = asyncio.Event()
+        self.broken = Broken()
         self.problem: str | None = None
         """What keeps it from looking; None while it works."""
         self.n_returned = 0
@@ -62,6 +64,9 @@ class Sweep:
                 if self.problem != str(error):
                     log.warning("sweep_failed", server=self.name, problem=str(error))
                 self.problem = str(error)
+            except Exception as error:  # noqa: BLE001  # the next look may do, and all else goes on
+                self.broken.note("sweep_broke", error, server=self.name)
+                self.problem = f"server {self.name}: the sweep broke"
             else:
                 self.problem = None
             await asyncio.sleep(HINT_SPACING_S)

@@ -75,6 +75,7 @@ class Telling:
                     requested_time=utc_text(order.taken_s),
                     failed_time=utc_text(self._clock.wall()),
                     n_attempts=n_tries,
+                    is_broken=outcome.is_broken,
                 )
             )
         until_s = outcome.denied_until_s

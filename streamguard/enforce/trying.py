@@ -19,6 +19,7 @@ from streamguard.core.errors import DiscoveryUnavailable, LogUnavailable
 from streamguard.core.ports import Clock
 from streamguard.enforce.acting import Acting, Done, Failed, Means
 from streamguard.enforce.brake import Brake
+from streamguard.enforce.broken import TRIES, Broken
 from streamguard.enforce.platform import Platform
 from streamguard.enforce.site import Site
 from streamguard.enforce.telling import Telling
@@ -34,7 +35,7 @@ class ActionMeter(Protocol):
     """Counts what becomes of actions."""
 
     def ended(self, act: Act, reason: str, took_s: float) -> None:
-        """Count an action that ended; `done` or why not; seconds from the decision to its end."""
+        """Count an action that ended; `done`, why not, or `broke`; seconds until then."""
         ...
 
 
@@ -58,9 +59,11 @@ class ActionParts:
 class Trying:
     """One action."""
 
-    def __init__(self, kept: Kept, site: Site | None, parts: ActionParts) -> None:
+    def __init__(self, kept: Kept, site: Site | None, parts: ActionParts, broken: Broken) -> None:
         self._order = kept.order
         self._parts = parts
+        self._broken = broken
+        self._n_broken = 0
         self._acting: Acting | None = None
         if site is not None and kept.order.scope == "live":
             self._acting = Acting(kept, site, parts.means)
@@ -86,6 +89,9 @@ class Trying:
                 last = "refused"
             except LogUnavailable as error:
                 log.warning("action_not_kept", problem=str(error))
+            except Exception as error:  # noqa: BLE001  # ends this action, and no other's
+                if self._gives_up(error):
+                    return Failed("not_supported", is_broken=True)
             else:
                 if outcome is not None:
                     return outcome
@@ -94,6 +100,14 @@ class Trying:
             await self._note_try()
             pause_s = min(MAX_DELAY_S, delay_s(n_failures, random.random()))  # noqa: S311  # spreads, hides nothing
             await asyncio.sleep(pause_s)
+
+    def _gives_up(self, error: Exception) -> bool:
+        """Note an error that nobody foresaw; say whether there were too many."""
+        self._n_broken += 1
+        order = self._order
+        about = {"action_id": order.action_id, "stream_id": order.stream_id}
+        self._broken.note("action_broke", error, **about)
+        return self._n_broken >= TRIES
 
     async def _end(self, last: FailureReason) -> FailureReason | None:
         """Say why it is not tried again, if so; last: what came of the last try."""

@@ -193,12 +193,13 @@ class EnforceMeter:
         self.registry = CollectorRegistry()
         self._actions = Counter(
             "streamguard_enforce_actions",
-            "Actions that ended, by what was done and how it ended: done, or why not.",
+            "Actions that ended, by what was done and how it ended: done, or why not;"
+            " broke where an error of our own stood in the way.",
             ["act", "outcome"],
             registry=self.registry,
         )
         for act in get_args(Act):
-            for outcome in ("done", *get_args(FailureReason)):
+            for outcome in ("done", "broke", *get_args(FailureReason)):
                 self._actions.labels(act, outcome)  # so that the first one is an increase
         self._took = Histogram(
             "streamguard_enforce_seconds",
@@ -215,7 +216,7 @@ class EnforceMeter:
         )
 
     def ended(self, act: Act, reason: str, took_s: float) -> None:
-        """Count an action that ended; `done` or why not; seconds from the decision to its end."""
+        """Count an action that ended; `done`, why not, or `broke`; seconds until then."""
         self._actions.labels(act, reason).inc()
         if reason == "done":
             self._took.labels(act).observe(took_s)

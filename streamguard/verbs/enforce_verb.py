@@ -22,6 +22,7 @@ from streamguard.enforce.actions import Actions
 from streamguard.enforce.admission_server import AdmissionServer
 from streamguard.enforce.book import Book
 from streamguard.enforce.brake import Brake, BrakeRule
+from streamguard.enforce.hold_rules import HoldRules
 from streamguard.enforce.intake import Intake, Taking
 from streamguard.enforce.reader import Readers
 from streamguard.enforce.site import Site
@@ -81,7 +82,11 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
         )
     )
     sweeps = [Sweep(site, book, actions.is_busy, clock) for site in sites]
+    taking = Taking(actions, files.publishes.publish_of, clock, section.max_age_s)
+    rules = rules_of(settings, files, clock)
     _show(meter, actions, book, sweeps)
+    broken = [actions.broken, taking.broken, rules.broken, *(one.broken for one in sweeps)]
+    meter.show("broke", "Errors that nobody foresaw.", lambda: sum(one.count for one in broken))
     told = partial(_heard, meter, {one.name: one for one in sweeps}, asyncio.get_running_loop())
     server = AdmissionServer(
         settings.http.host,
@@ -89,14 +94,13 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
         admission_of(settings, secret, book, clock, told),
     )
     try:
-        taking = Taking(actions, files.publishes.publish_of, clock, section.max_age_s)
         intake = Intake(files.event_log, taking, clock, section.group)
         ready = partial(_problem, [intake, *sweeps])
         with server, _status(settings, meter, ready) as status:
             actions.resume()
             await readers.fill()
             log.info("enforce_started", port=status.port, admission_port=server.port)
-            keepers = [*_keepers(settings, files, sweeps, stop), book.follow(stop)]
+            keepers = [*_keepers(settings, rules, sweeps, stop), book.follow(stop)]
             if section.kafka:
                 keepers.append(_from_kafka(settings, taking, stop))
             await _work([intake.run(stop), actions.run(stop)], keepers, stop)
@@ -110,10 +114,9 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
 
 
 def _keepers(
-    settings: Settings, files: Files, sweeps: list[Sweep], stop: Stop
+    settings: Settings, rules: HoldRules, sweeps: list[Sweep], stop: Stop
 ) -> list[Coroutine[Any, Any, None]]:
     """Give what keeps out, holds and lifts."""
-    rules = rules_of(settings, files, SystemClock())
     sweeping = [one.run(stop, settings.enforce.sweep_s) for one in sweeps]
     return [*sweeping, rules.hold(stop), rules.lift(stop)]
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamguard.adapters.sqlite_actions import ActionStore, Hold, Kept
-from streamguard.core.action_data import Act
+from streamguard.core.action_data import Act, ActionVerifiedData
 from streamguard.core.denials import Denial
 from streamguard.core.enforcing import Reading
 from streamguard.core.errors import DiscoveryUnavailable, LogUnavailable
@@ -50,18 +50,24 @@ class TickingClock:
 
 
 class FakeControl:
-    """Does as it is told to `provider`; `troubles` are raised first, one an order."""
+    """Does as it is told to `provider`; `troubles` are raised first, one an order.
+
+    An order to end `broken_for` breaks it.
+    """
 
     def __init__(self, provider: FakeProvider) -> None:
         self.provider = provider
         self.can_hold = True
         self.kicked: list[Published] = []
         self.troubles: list[Exception] = []
+        self.broken_for: Published | None = None
         self.after_kick: Callable[[], None] = lambda: None
 
     async def kick(self, one: Published) -> bool:
         if self.troubles:
             raise self.troubles.pop(0)
+        if one == self.broken_for:
+            raise ValueError("odd bytes")
         was_there = one in self.provider.listed
         self.provider.listed = [other for other in self.provider.listed if other != one]
         self.kicked.append(one)
@@ -109,12 +115,18 @@ class FakeReader:
 
 
 class Told:
-    """The log: `events` in order."""
+    """The log: `events` in order; it breaks at the end of an action about `broken_for`."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.broken_for: str | None = None
 
     def append(self, events: Iterable[Event]) -> None:
+        events = list(events)
+        for one in events:
+            data = one.data
+            if isinstance(data, ActionVerifiedData) and data.stream.stream_id == self.broken_for:
+                raise ValueError("odd bytes")
         known = {one.id for one in self.events}
         self.events += [one for one in events if one.id not in known]
 

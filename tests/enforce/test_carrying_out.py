@@ -11,6 +11,7 @@ from streamguard.core.denials import Denial
 from streamguard.core.orders import Order
 from streamguard.core.record import Record
 from streamguard.core.webhook import Answer
+from streamguard.enforce.broken import TRIES
 from streamguard.enforce.platform import Platform
 from streamguard.enforce.sweep import Sweep
 from streamguard.ingest.control import OrderRefused
@@ -86,6 +87,69 @@ def test_a_server_that_does_not_answer_is_asked_again(stage: Stage) -> None:
     last = stage.told.events[-1].data
     assert isinstance(last, ActionVerifiedData)
     assert last.n_attempts == 4
+
+
+def test_an_action_that_breaks_us_ends_and_another_streams_cut_goes_on(stage: Stage) -> None:
+    bad, good = stage.publish(), stage.publish("live/b")
+    stage.control.broken_for = bad
+
+    carried_out(
+        stage, stage.order(bad, "cut", "d-1"), stage.order(good, "cut", "d-2", case_id="c-2")
+    )
+
+    assert sorted(stage.ends) == ["broke", "done"]
+    assert (stage.control.kicked, stage.provider.listed) == ([good], [bad])
+    [failed] = [one.data for one in stage.told.events if isinstance(one.data, ActionFailedData)]
+    assert (failed.reason, failed.is_broken, failed.n_attempts) == ("not_supported", True, TRIES)
+    assert stage.actions.broken.count == TRIES
+    assert stage.store.open_actions() == []
+
+
+def test_an_action_that_broke_less_often_is_done(stage: Stage) -> None:
+    stage.control.troubles = [ValueError("odd bytes")] * (TRIES - 1)
+
+    carried_out(stage, stage.order(stage.publish()))
+
+    assert stage.ends == ["done"]
+
+
+def test_an_end_that_cannot_be_told_is_left_for_the_next_start_and_others_go_on(
+    stage: Stage,
+) -> None:
+    bad, good = stage.publish(), stage.publish("live/b")
+    stage.told.broken_for = stage.order(bad).stream_id
+
+    carried_out(
+        stage, stage.order(bad, "cut", "d-1"), stage.order(good, "cut", "d-2", case_id="c-2")
+    )
+
+    assert sorted(stage.ends) == ["broke", "done"]
+    assert [kept.order.decision_id for kept in stage.store.open_actions()] == ["d-1"]
+
+
+def test_a_look_that_breaks_is_told_and_the_next_one_is_made(stage: Stage) -> None:
+    carried_out(stage, stage.order(stage.publish()))
+    back = stage.publish("live/a", "7")
+    stage.control.troubles = [ValueError("odd bytes")]
+    sweep = Sweep(stage.site, stage.book, lambda _: False, stage.clock)
+    seen: list[str | None] = []
+
+    async def watched() -> None:
+        stop = Stop()
+
+        def kicked() -> None:
+            seen.append(sweep.problem)
+            stop.set()
+
+        stage.control.after_kick = kicked
+        async with asyncio.timeout(DEADLINE_S):
+            await sweep.run(stop, 0.01)
+
+    stage.runner.run(watched())
+
+    assert seen == ["server edge: the sweep broke"]
+    assert stage.control.kicked[-1] == back
+    assert (sweep.problem, sweep.broken.count) == (None, 1)
 
 
 def test_nobody_is_kicked_while_the_disk_is_full_and_all_is_done_afterwards(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """Rules over a real log and a real file; what they order is carried out in other tests."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,18 @@ def test_what_has_no_end_is_never_lifted(room: Room) -> None:
     room.rules._lift()
 
     assert len(room.told(Topic.DECISIONS)) == 1
+
+
+def test_a_hold_that_cannot_be_read_keeps_no_other_one_from_ending(room: Room) -> None:
+    held = decision(action="hold", scopes=["live"], expires_at=AT)
+    room.take(held)
+    odd = replace(orders_of(held, 0.0, 1e9)[0], action_id="odd", decision_id="odd")
+    room.store.take([odd], "odd bytes")
+    room.clock.now_s = END_S
+
+    room.rules._lift()
+
+    [_, lift] = room.told(Topic.DECISIONS)
+    assert isinstance(lift, DecisionData)
+    assert lift.action == "restore"
+    assert room.rules.broken.count == 1
