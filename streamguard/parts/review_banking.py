@@ -5,14 +5,15 @@ done is on record with its reason, and holds nothing else up. No picture reaches
 """
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from streamguard.adapters.bank_file import add_entries, remove_entry, revision_of
+from streamguard.adapters.bank_dir import has_bank
+from streamguard.adapters.bank_file import add_entries, apply_edit, remove_entry, revision_of
+from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.bank_lock import BankBusy, locked
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
@@ -22,10 +23,14 @@ from streamguard.core.audit import Deed
 from streamguard.core.cases import entry_of_case
 from streamguard.core.decision_data import BankOrder, DecisionData
 from streamguard.core.errors import BankError, LogUnavailable, StreamguardError
-from streamguard.core.events import Topic
-from streamguard.core.manifest import Item
+from streamguard.core.event_data import FlagData
+from streamguard.core.events import Event, EventType, Topic
 from streamguard.core.ports import Clock
+from streamguard.core.record import Record
 from streamguard.exchange.by_hand import keep_out
+from streamguard.parts.banking_edits import NothingToMatch, completing, put_clip
+from streamguard.parts.banking_evidence import newest_clip, read_clip, read_still
+from streamguard.parts.banking_orders import BankOrders
 from streamguard.parts.evidence_hash import entry_of
 from streamguard.review.trail import Trail
 from streamguard.sections.review_section import review_file
@@ -44,7 +49,12 @@ LOCK_SUFFIX = ".banking"
 NOTE_EVERY_S = 3600.0
 """How often the place in the log is noted where nothing came."""
 
+BATCH = 1_000
+"""Records of a topic that are looked at before the place is noted."""
+
 log = structlog.get_logger()
+
+Work = Callable[[DecisionData, BankOrder], None]
 
 
 class Banker:
@@ -55,6 +65,8 @@ class Banker:
         self._vault = vault
         self._banks = banks
         self._trail = trail
+        self.orders = BankOrders()
+        """What stands of what was decided."""
 
     def carry_out(self, decision: DecisionData) -> None:
         """Do what a decision says of banks, and have on record what came of it.
@@ -62,19 +74,34 @@ class Banker:
         Raises:
             LogUnavailable: that could not be put on record.
         """
-        if decision.banking is not None:
-            self._tried("bank.added", decision, decision.banking)
-        if decision.unbanking is not None:
-            self._tried("bank.removed", decision, decision.unbanking)
+        if (order := decision.banking) is not None:
+            self._tried("bank.added", decision, order, self._add)
+        if (order := decision.unbanking) is not None:
+            self._tried("bank.removed", decision, order, self._remove)
 
-    def _tried(self, action: str, decision: DecisionData, order: BankOrder) -> None:
+    def complete(self, flag: FlagData) -> None:
+        """Bank the clip of a flag that is closed once more: it grew on after the decision, maybe.
+
+        What was taken out meanwhile stays out.
+
+        Raises:
+            LogUnavailable: that could not be put on record.
+        """
+        decision = self.orders.standing(flag)
+        if decision is None or decision.banking is None:
+            return
+        try:
+            is_due = self._is_due(flag, decision, decision.banking)
+        except Exception:  # noqa: BLE001  # whatever is wrong is put on record by the banking
+            is_due = True
+        if is_due:
+            self._tried("bank.added", decision, decision.banking, self._add_again)
+
+    def _tried(self, action: str, decision: DecisionData, order: BankOrder, work: Work) -> None:
         details: dict[str, str | int] = {"bank": order.bank, "entry": order.entry}
         problem: str | None = None
         try:
-            if action == "bank.added":
-                self._add(decision, order)
-            else:
-                self._remove(decision, order)
+            work(decision, order)
         except LogUnavailable:
             raise
         except StreamguardError as error:
@@ -97,24 +124,47 @@ class Banker:
         self._trail.note(deed)
 
     def _add(self, decision: DecisionData, order: BankOrder) -> None:
-        """Put evidence into a bank: its keyframes at once, then all frames in their place.
-
-        To hash all of a long clip takes many seconds, and what it shows goes on meanwhile.
-        """
+        """Put evidence into a bank: the newest clip, as far as it has come, or else a still."""
         directory = self._directory(decision, order)
         since = revision_of(directory)  # what is taken out while we look stays out
-        flag_id, item = self._found(decision)
-        assert self._vault is not None  # noqa: S101  # something was found in it
-        purpose = f"bank {order.bank}, decision {decision.decision_id}"
-        content = self._vault.read(
-            flag_id, item.number, "copy", actor=decision.actor, purpose=purpose
-        )
-        whole = EntryPlan(order.entry, decision.policy.code)
-        if item.role == "clip":
-            with suppress(BankError):  # what is wrong with the clip is told of the whole of it
-                keyframes = entry_of(content, replace(whole, every_frame=False))
-                add_entries(directory, [keyframes], replace=True, since=since)
-        add_entries(directory, [entry_of(content, whole)], replace=True, since=since)
+        plan = EntryPlan(order.entry, decision.policy.code)
+        purpose = _purpose(decision, order)
+        vault = self._vault
+        problem = BankError("nothing is kept of the flags that could be put into a bank")
+        if vault is None:
+            raise problem
+        flag_id = newest_clip(vault, decision)
+        if flag_id and (clip := read_clip(vault, decision, flag_id, purpose)):
+            try:
+                put_clip(directory, clip, plan, since)
+            except NothingToMatch as error:
+                problem = error  # of a clip that has just begun there may be a still
+            else:
+                return
+        still = read_still(vault, decision, purpose)
+        if still is None:
+            raise problem
+        add_entries(directory, [entry_of(still, plan)], replace=True, since=since)
+
+    def _add_again(self, decision: DecisionData, order: BankOrder) -> None:
+        """Put all of the newest clip in the place of what there was of it at the decision."""
+        directory = self._directory(decision, order)
+        flag_id = newest_clip(self._vault, decision) if self._vault else None
+        if self._vault is None or flag_id is None:
+            raise BankError("its clip is gone")
+        clip = read_clip(self._vault, decision, flag_id, _purpose(decision, order))
+        entry = entry_of(clip, EntryPlan(order.entry, decision.policy.code))
+        apply_edit(directory, partial(completing, entry))
+
+    def _is_due(self, flag: FlagData, decision: DecisionData, order: BankOrder) -> bool:
+        """Say whether a flag has the clip that was banked, and nobody took that out since."""
+        directory = self._directory(decision, order)
+        if self._vault is None or newest_clip(self._vault, decision) != flag.flag_id:
+            return False
+        if not has_bank(directory):
+            return True
+        bank = open_bank(directory)
+        return bank.entry_of(order.entry) is not None or order.entry not in bank.memory.removed
 
     def _remove(self, decision: DecisionData, order: BankOrder) -> None:
         directory = self._directory(decision, order)
@@ -129,17 +179,9 @@ class Banker:
             raise BankError(f"there is no bank named {order.bank!r} here")
         return self._banks[order.bank]
 
-    def _found(self, decision: DecisionData) -> tuple[str, Item]:
-        """Give the evidence that says most: the clip of the last flag that has one, or a still."""
-        known = self._vault.standings_now(decision.flag_ids) if self._vault else {}
-        for role in ("clip", "still"):
-            for flag_id in reversed(decision.flag_ids):
-                standing = known.get(flag_id)
-                if self._vault and standing and standing.state == "kept":
-                    for item in reversed(self._vault.manifest_of(standing).items):
-                        if item.role == role:
-                            return flag_id, item
-        raise BankError("nothing is kept of the flags that could be put into a bank")
+
+def _purpose(decision: DecisionData, order: BankOrder) -> str:
+    return f"bank {order.bank}, decision {decision.decision_id}"
 
 
 async def keep_banked(settings: Settings, vault: Vault | None, trail: Trail) -> None:
@@ -184,10 +226,26 @@ def turn(
 
 
 def step(event_log: SqliteLog, banker: Banker, offset: int) -> int:
-    """Carry out what is new; give the offset to go on at."""
-    records = event_log.read(offset, Topic.DECISIONS)
-    for record in records:
-        event = event_of(record)
-        if event is not None and isinstance(event.data, DecisionData):
+    """Carry out what is new, decisions first; give the offset to go on at."""
+    end = event_log.end_offset()  # what is committed meanwhile may stand before what was read
+    decisions, flags = (
+        event_log.read(offset, topic, BATCH) for topic in (Topic.DECISIONS, Topic.FLAGS)
+    )
+    for records in (decisions, flags):
+        if len(records) == BATCH:
+            end = min(end, records[-1].offset + 1)
+    for event in _events(decisions, end):
+        if isinstance(event.data, DecisionData):
             banker.carry_out(event.data)
-    return records[-1].offset + 1 if records else offset
+    banker.orders.follow(event_log, end)
+    for event in _events([one for one in flags if one.type == EventType.FLAG_CLOSED], end):
+        if isinstance(event.data, FlagData):
+            banker.complete(event.data)
+    read = [one.offset for one in (*decisions, *flags) if one.offset < end]
+    return max(read, default=offset - 1) + 1
+
+
+def _events(records: Iterable[Record], end: int) -> Iterator[Event]:
+    """Read the events before an offset; those that cannot be read are passed over."""
+    found = (event_of(record) for record in records if record.offset < end)
+    return (event for event in found if event is not None)

@@ -7,6 +7,7 @@ another one than the one that writes.
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from streamguard.core.custody import Action
 from streamguard.core.errors import EvidenceUnavailable
 from streamguard.core.manifest import Item
 from streamguard.vault.growing import GrowingReader
@@ -20,8 +21,10 @@ SLICE_BYTES = 1 << 20
 class LiveClip:
     """One look at a clip; one thread at a time."""
 
-    def __init__(self, vault: Vault, evidence_id: str, *, actor: str, purpose: str) -> None:
-        """Put the look on record; who and what for, in the words of the custody.
+    def __init__(
+        self, vault: Vault, evidence_id: str, *, actor: str, purpose: str, action: Action = "view"
+    ) -> None:
+        """Put the look on record; what is done, by whom and what for, in the custody's words.
 
         Raises:
             ConfigError: there is no such evidence.
@@ -43,7 +46,7 @@ class LiveClip:
             raise EvidenceUnavailable("this evidence has no clip")
         with ExitStack() as undo:
             undo.callback(self.close)
-            vault.note(evidence_id, "view", {"items": (CLIP,)}, actor=actor, purpose=purpose)
+            vault.note(evidence_id, action, {"items": (CLIP,)}, actor=actor, purpose=purpose)
             undo.pop_all()
 
     def read(self) -> bytes | None:
@@ -113,6 +116,12 @@ def clip_items(vault: Vault, evidence_id: str) -> list[Item]:
     """Name the files of a clip that are complete, in their order."""
     manifest = vault.manifest_of(vault.standing_now(evidence_id))
     return [item for item in manifest.items if item.role == CLIP]
+
+
+def has_clip(vault: Vault, evidence_id: str) -> bool:
+    """Say whether an evidence that is kept has a clip, which may grow still."""
+    # in this order: what grows becomes an item, and no item grows again
+    return vault.folder.growing(evidence_id, 0).exists() or bool(clip_items(vault, evidence_id))
 
 
 def _without_head(content: bytes) -> bytes:
