@@ -7,6 +7,7 @@ and whatever goes wrong, it goes on.
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,14 @@ STOP_S = 5.0
 log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class _Standing:
+    """How following fares: whose evidence is damaged, and tries that failed since a good one."""
+
+    damaged: set[str] = field(default_factory=set)
+    n_failures: int = 0
+
+
 @contextmanager
 def following(
     vault: Vault | None, log_file: Path, meter: Exporter, banks: Sequence[Path] = ()
@@ -40,16 +49,21 @@ def following(
     if vault is None:
         yield
         return
-    damaged: set[str] = set()
+    standing = _Standing()
     meter.watch(
         "evidence_damaged",
         "Evidence with a damaged or missing manifest or key, met since the start.",
-        lambda: len(damaged),
+        lambda: len(standing.damaged),
+    )
+    meter.watch(
+        "evidence_follow_failures",
+        "Failed tries in a row, up to now, at bringing flags and decisions to evidence.",
+        lambda: standing.n_failures,
     )
     stop = threading.Event()
     thread = threading.Thread(
         target=_run,
-        args=(vault, log_file, damaged, partial(incident_of, banks), stop),
+        args=(vault, log_file, standing, partial(incident_of, banks), stop),
         name="evidence log",
         daemon=True,
     )
@@ -62,23 +76,22 @@ def following(
 
 
 def _run(
-    vault: Vault, log_file: Path, damaged: set[str], names: IncidentOf, stop: threading.Event
+    vault: Vault, log_file: Path, standing: _Standing, names: IncidentOf, stop: threading.Event
 ) -> None:
-    n_failures = 0
     while not stop.is_set():
         try:
             vault.standings_now(())  # reads all of the custody, before a flag waits for that
             with SqliteLog(log_file, "write") as event_log:
-                follower = Follower(vault, event_log, vault.clock, damaged, names)
+                follower = Follower(vault, event_log, vault.clock, standing.damaged, names)
                 while not stop.wait(0 if follower.step() else LOOK_EVERY_S):
-                    n_failures = 0
+                    standing.n_failures = 0
                 while follower.step():  # what was committed on the way out
                     pass
         except StreamguardError as error:
-            n_failures += 1
-            if n_failures == 1:
+            standing.n_failures += 1
+            if standing.n_failures == 1:
                 log.warning("evidence_log_not_followed", problem=str(error))
         except Exception:  # a thread that ends is never seen again: decisions would be lost
-            n_failures += 1
+            standing.n_failures += 1
             log.exception("evidence_log_not_followed")
-        stop.wait(max(LOOK_EVERY_S, delay_s(n_failures, 0.5)))
+        stop.wait(max(LOOK_EVERY_S, delay_s(standing.n_failures, 0.5)))

@@ -479,14 +479,19 @@ def test_a_custody_that_is_damaged_is_told_once_and_tried_again(
     sound = custody.read_bytes()
     custody.write_bytes(sound[:-1])
     event_log.append([told(closed(1))])
+    meter = PrometheusMeter()
+
+    def n_failures() -> float | None:
+        return meter.registry.get_sample_value("streamguard_evidence_follow_failures")
 
     with (
         capture_logs() as lines,
-        following(made_vault(vault.folder.root), tmp_path / "log.db", PrometheusMeter()),
+        following(made_vault(vault.folder.root), tmp_path / "log.db", meter),
     ):
-        until(lambda: bool(lines))
+        until(lambda: bool(lines) and n_failures() != 0)
         custody.write_bytes(sound)
         until(lambda: event_log.position(GROUP) == event_log.end_offset())
+        until(lambda: n_failures() == 0)
 
     assert [line["event"] for line in lines] == ["evidence_log_not_followed"]
     assert len(flag_parts(vault, 1)) == 1
