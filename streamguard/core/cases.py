@@ -32,7 +32,6 @@ nothing."""
 MAX_TOLD = 256
 """Flags and signals that a case names one by one: the last ones."""
 
-
 LEFT_ON_AIR: frozenset[FailureReason] = frozenset(
     (
         *("session_unknown", "no_control", "not_supported", "server_unavailable", "refused"),
@@ -85,8 +84,8 @@ class Case(msgspec.Struct, frozen=True):
     """All flags of one session and policy that are looked at together.
 
     severity:   the most urgent of its flags.
-    opened_s:   ingest instant of the first flag, seconds since 1970 UTC; waiting_s counts from
-                `stage_s`, the instant at which it began to wait for what it waits for.
+    opened_s:   ingest instant of the first flag, seconds since 1970 UTC, and later than that of the
+                case before it; waiting_s counts from `stage_s`, since when it waits as it does.
     n_flags:    flags that it has; n_repeats: those that came when it was decided, without news.
     flag_ids:   of them the last 256, oldest first.
     signals:    what found them, as `bank/entry` or `model/category`, each once.
@@ -94,6 +93,7 @@ class Case(msgspec.Struct, frozen=True):
     n_viewers:  who watched when that was last said; None where nobody says.
     not_done:   why what a person decided last could not be done to the stream; None where it was,
         or nothing is known yet.
+    earlier:    entries that may be made of the cases of the session before it; at most 256.
     """
 
     case_id: str
@@ -114,6 +114,7 @@ class Case(msgspec.Struct, frozen=True):
     most_viewers: int = 0
     rulings: tuple[Ruling, ...] = ()
     not_done: FailureReason | None = None
+    earlier: tuple[str, ...] = ()
 
     @property
     def is_left_on_air(self) -> bool:
@@ -162,7 +163,7 @@ def first_case(flag: FlagData, at_s: float, after: Case | None = None) -> Case:
         session_id=flag.stream.session_id,
         policy=flag.policy.code,
         severity=flag.policy.severity,
-        opened_s=at_s,
+        opened_s=max(at_s, after.opened_s + 1e-6) if after else at_s,  # 1e-6: floats tell it apart
         flagged_s=at_s,
         stage="open",
         stage_s=at_s,
@@ -171,6 +172,7 @@ def first_case(flag: FlagData, at_s: float, after: Case | None = None) -> Case:
         flag_ids=(flag.flag_id,),
         signals=_joined((), flag.signals),
         is_live=after is None or after.is_live,
+        earlier=(*after.earlier, entry_of_case(after.case_id))[-MAX_TOLD:] if after else (),
     )
 
 
@@ -271,9 +273,14 @@ def signal_name(signal: Signal) -> str:
 
 
 def is_news(case: Case, flag: FlagData) -> bool:
-    """Say whether a flag tells more than the case knows: it is more urgent, or found by another."""
-    more_urgent = flag.policy.severity < case.severity
-    return more_urgent or not {signal_name(one) for one in flag.signals} <= set(case.signals)
+    """Say whether a flag tells more than the case knows: it is more urgent, or found by another.
+
+    What was banked from its session finds it again at once: that tells nothing.
+    """
+    own = {*case.earlier, entry_of_case(case.case_id)}
+    told = (one for one in flag.signals if not (one.match and one.match.entry in own))
+    found = {signal_name(one) for one in told}
+    return bool(found) and (flag.policy.severity < case.severity or not found <= set(case.signals))
 
 
 def _stage_after(decision: DecisionData) -> Stage:

@@ -7,6 +7,7 @@ from streamguard.core.cases import (
     LEFT_ON_AIR,
     MAX_TOLD,
     Case,
+    entry_of_case,
     first_case,
     with_decision,
     with_failure,
@@ -68,6 +69,35 @@ def test_another_entry_after_a_decision_opens_the_next_case() -> None:
 
     assert following.case_id != case.case_id
     assert (following.stage, following.n_flags, following.rulings) == ("open", 1, ())
+
+
+def test_what_was_banked_from_a_session_is_no_news_of_it() -> None:
+    first = decided(first_case(flag(1, severity="P1"), 100.0))
+    own = entry_of_case(first.case_id)
+
+    again = with_flag(first, flag(2, entry=own, severity="P0"), 200.0)
+    second = decided(with_flag(again, flag(3, entry="other"), 201.0), "d-2")
+    third = with_flag(second, flag(4, entry=own), 202.0)
+
+    assert (again.case_id, again.n_repeats) == (first.case_id, 1)
+    assert second.case_id != first.case_id
+    assert (third.case_id, third.n_repeats) == (second.case_id, 1)
+
+
+def test_what_was_banked_from_another_case_is_news() -> None:
+    case = decided(first_case(flag(1), 100.0))
+    foreign = entry_of_case(first_case(flag(9), 100.0).case_id)
+
+    assert with_flag(case, flag(2, entry=foreign), 200.0).case_id != case.case_id
+
+
+def test_the_next_case_is_the_later_one_though_its_flag_began_before() -> None:
+    case = rejected(first_case(flag(1), 1_767_323_045.0))
+
+    following = with_flag(case, flag(2, entry="other"), 1_767_323_035.0)
+
+    assert following.opened_s > case.opened_s
+    assert (following.flagged_s, following.stage_s) == (1_767_323_035.0, 1_767_323_035.0)
 
 
 def test_the_flag_of_a_decided_case_that_becomes_more_urgent_opens_the_next_case() -> None:

@@ -1,8 +1,12 @@
 import threading
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.action_events import action_event
@@ -84,6 +88,24 @@ def test_a_decided_case_stays_decided_and_news_opens_another(bench: Bench) -> No
 
     assert (first.stage, first.n_flags, first.n_repeats) == ("decided", 1, 1)
     assert (second.stage, second.n_flags, second.signals) == ("open", 2, ("shared/new",))
+
+
+@given(
+    told=st.lists(
+        st.tuples(st.integers(1, 9), st.sampled_from("abc"), st.booleans()), min_size=2, max_size=9
+    )
+)
+def test_one_case_of_a_session_waits_whenever_its_flags_began(
+    told: list[tuple[int, str, bool]],
+) -> None:
+    with TemporaryDirectory() as folder, closing(Bench(Path(folder))) as bench:
+        for number, (at_s, entry, is_decided) in enumerate(told):
+            bench.log.append([flag_opened(flag(number, entry=entry), float(at_s))])
+            waiting = [one for one in bench.cases() if one.stage == "open"]
+            assert len(waiting) <= 1
+            for case in waiting if is_decided else []:
+                made = decision(decision_id=f"d-{number}", case_id=case.case_id, **REJECTED)
+                bench.log.append([decision_event(SOURCE, made, recorded_s=2.0)])
 
 
 def test_an_audience_moves_the_cases_of_its_session(bench: Bench) -> None:
