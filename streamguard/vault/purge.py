@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streamguard.adapters.failpoint import reach
-from streamguard.core.custody import Detail, Entry, Standing, instant
+from streamguard.core.custody import Detail, Entry, Ledger, Standing, instant
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.retention import Retention, is_due, plan_id
 from streamguard.vault.vault import Vault
@@ -50,8 +50,9 @@ def plan_purge(vault: Vault, rules: Retention) -> Plan:
         EvidenceDamaged: the custody is not what was written.
     """
     now_s = vault.clock.wall()
-    ledger, parts = vault.ledger(), dict[str, list[str]]()
-    for entry in vault.entries():
+    ledger, parts = Ledger(), dict[str, list[str]]()
+    for entry in vault.entries():  # once: it may be long, and grows meanwhile
+        ledger.take(entry)
         hashes = entry.detail.get("sha256")
         if entry.action == "collect" and isinstance(hashes, tuple):
             parts.setdefault(entry.evidence_id, []).extend(hashes)

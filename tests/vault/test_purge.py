@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
-from streamguard.core.custody import instant
+from streamguard.core.custody import Entry, instant
 from streamguard.core.errors import ConfigError, EvidenceUnavailable
 from streamguard.core.retention import DAY_S, Retention
 from streamguard.sections.evidence_section import EvidenceSection
@@ -95,6 +95,24 @@ def test_a_plan_erases_nothing(tmp_path: Path) -> None:
 
     assert len(plan.due[0].sha256) == 3
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_plan_reads_the_custody_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    vault = filled_vault(tmp_path / "evidence", clock)
+    clock.advance(MONTH_S)
+    reads: list[int] = []
+    really_read = Vault.entries
+
+    def counting(vault: Vault) -> list[Entry]:
+        found = really_read(vault)
+        reads.append(len(found))
+        return found
+
+    monkeypatch.setattr(Vault, "entries", counting)
+
+    assert due(vault) == [ONE, OTHER]
+    assert len(reads) == 1
 
 
 def test_what_is_erased_is_gone_and_proved_by_the_hashes_of_what_it_was(tmp_path: Path) -> None:
