@@ -80,7 +80,7 @@ def _add_sync(verbs: Verbs) -> None:
     follow = add_verb(
         verbs,
         "sync",
-        "exchange_sync.sync_bank",
+        "verbs.exchange_sync.sync_bank",
         "bring a bank up to the hash list of an exchange",
         "streamguard bank sync bank/ --exchange tat --config streamguard.toml",
     )
