@@ -26,6 +26,7 @@ ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 OF_OTHERS = {
     "streamguard_enforce_actions_total",
     "streamguard_enforce_open_actions",
+    "streamguard_review_untaken_actions",
     "streamguard_review_urgent_cases",
 }
 """Other processes export these; tests/integration/test_enforce.py and test_review_paging ask."""

@@ -51,6 +51,12 @@ class PagingMeter:
             ["how"],
             registry=self.registry,
         )
+        self._untaken = Gauge(
+            "streamguard_review_untaken_actions",
+            "Live streams that are to be held or cut since more than 10 s, which nobody has begun"
+            " to do.",
+            registry=self.registry,
+        )
         self._calls = Counter(
             "streamguard_review_calls",
             "Tries to call somebody by the webhook, by what came of them.",
@@ -67,6 +73,7 @@ class PagingMeter:
         self._unreviewed.inc(look.unreviewed_s)
         self._waiting.labels("alone").set(len(look.waiting.alone))
         self._waiting.labels("late").set(len(look.waiting.late))
+        self._untaken.set(len(look.waiting.untaken))
 
     def called(self, answer: Answer) -> None:
         """Count a try."""
@@ -115,7 +122,8 @@ async def _look(pager: Pager, webhook: Webhook | None, meter: PagingMeter) -> No
 async def _call(webhook: Webhook | None, look: Look, meter: PagingMeter) -> None:
     assert look.call is not None  # noqa: S101  # whoever calls us has looked
     n_alone, n_late = len(look.waiting.alone), len(look.waiting.late)
-    log.warning("urgent_case_unattended", n_alone=n_alone, n_late=n_late)
+    n_untaken = len(look.waiting.untaken)
+    log.warning("urgent_case_unattended", n_alone=n_alone, n_late=n_late, n_untaken=n_untaken)
     if webhook is None:
         return
     answer = await send(webhook, look.call)

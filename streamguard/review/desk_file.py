@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS decisions (
     decision_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, decided_s REAL NOT NULL, body TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS decisions_by_case ON decisions (case_id, decided_s);
+CREATE INDEX IF NOT EXISTS decisions_by_time ON decisions (decided_s);
 CREATE INDEX IF NOT EXISTS decisions_by_stream
 ON decisions (json_extract(body, '$.stream.stream_id'));
 CREATE TABLE IF NOT EXISTS actions (

@@ -1,5 +1,7 @@
 """Which urgent cases nobody looks after, when somebody is to be called, and how long that went on.
 
+What was decided and nobody begins to do is looked after like an urgent case.
+
 Rule: a case is looked after if somebody has it in hand, or is signed in who may judge it and has
 not passed it on. One call is for all that wait; it comes again until they are looked after.
 """
@@ -14,6 +16,7 @@ from streamguard.core.events import Event
 from streamguard.core.priority import priority
 from streamguard.core.review_events import audit_event
 from streamguard.review.desk import cases_where
+from streamguard.review.folding import read_case
 from streamguard.review.queue import has_somebody, skips
 from streamguard.review.service import Review
 
@@ -23,6 +26,19 @@ ACTOR = "rule:paging"
 URGENT = "stage <> 'decided' AND urgency = 0"
 """Cases for which somebody is called: P0, but no second looks by lot."""
 
+UNTAKEN_AFTER_S = 10.0
+"""An enforcer takes a decision up within a second; this is a long time for one (our choice)."""
+
+UNTAKEN_FOR_S = 86_400.0
+"""How long somebody is told of it: a decision that is a day old, nobody takes up any more."""
+
+_UNTAKEN = """
+SELECT decision_id, cases.body FROM decisions CROSS JOIN cases USING (case_id)
+WHERE decided_s > ? AND decided_s <= ?
+AND json_extract(decisions.body, '$.action') IN ('hold', 'cut', 'cut_and_suspend')
+AND NOT EXISTS (SELECT 1 FROM actions WHERE actions.decision_id = decisions.decision_id)
+"""
+
 _CALLED = "SELECT at_s FROM paged"
 
 
@@ -31,10 +47,17 @@ class Waiting:
     """The urgent cases that nobody has in hand.
 
     alone: those for which nobody is there; late: those that wait too long all the same.
+    untaken: cases of live streams that are to be held or cut, which nobody has begun to do.
     """
 
     alone: tuple[Case, ...]
     late: tuple[Case, ...]
+    untaken: tuple[Case, ...] = ()
+
+    @property
+    def all(self) -> tuple[Case, ...]:
+        """Give them all, those for which nobody is there first."""
+        return (*self.alone, *self.late, *self.untaken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +106,7 @@ class Pager:
         waiting = self._waiting(now_s)
         self._looked_s, self._n_alone = now_s, len(waiting.alone)
         self._unreviewed_s += unreviewed_s
-        if waiting.alone or waiting.late:
+        if waiting.all:
             return Look(waiting, unreviewed_s, self._call(waiting))
         self._end()
         return Look(waiting, unreviewed_s, None)
@@ -102,7 +125,15 @@ class Pager:
             for case in cases
             if case not in alone and now_s - self._waits_since_s[case.case_id] >= self._after_s
         ]
-        return Waiting(tuple(alone), tuple(late))
+        return Waiting(tuple(alone), tuple(late), tuple(self._untaken()))
+
+    def _untaken(self) -> list[Case]:
+        """Give the cases of which what is in force takes a live stream off, and is not begun."""
+        desk = self._review.desk
+        now_s = desk.wall()
+        window = (now_s - UNTAKEN_FOR_S, now_s - UNTAKEN_AFTER_S)
+        found = [(one, read_case(body)) for one, body in desk.file.rows(_UNTAKEN, window)]
+        return [case for decision_id, case in found if _is_to_end(case, decision_id)]
 
     def _call(self, waiting: Waiting) -> Event | None:
         """Have somebody called, unless they have been, by us or by another console."""
@@ -131,16 +162,30 @@ class Pager:
         self._unreviewed_s = 0.0
 
 
+def _is_to_end(case: Case, decision_id: str) -> bool:
+    """Say whether a live stream is to be off the air by a decision that is in force."""
+    acting = case.acting
+    if acting is None or acting.decision_id != decision_id:
+        return False
+    return case.is_live and "live" in acting.scopes
+
+
+def _why(waiting: Waiting) -> str:
+    if waiting.alone:
+        return "nobody_is_there"
+    return "nobody_takes_it" if waiting.late else "nobody_does_it"
+
+
 def _deed(waiting: Waiting, now_s: float) -> Deed:
     """Say of the most urgent case what somebody who is called has to know; nothing of content."""
-    cases = waiting.alone or waiting.late
+    cases = waiting.alone or waiting.late or waiting.untaken
     worst = max(cases, key=lambda case: priority(case, now_s).points)
     details: dict[str, str | int] = {
-        "why": "nobody_is_there" if waiting.alone else "nobody_takes_it",
+        "why": _why(waiting),
         "severity": worst.severity.value,
         "policy": worst.policy,
         "is_live": "yes" if worst.is_live else "no",
-        "n_cases": len(waiting.alone) + len(waiting.late),
+        "n_cases": len(waiting.all),
         "waits_s": max(0, round(now_s - worst.stage_s)),
     }
     return Deed(ACTOR, "paging.called", worst.case_id, details=details)

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamguard.core.action_events import action_event, action_id_of
 from streamguard.core.audit_data import AuditData
-from streamguard.review.paging import Look, Pager
+from streamguard.core.events import Event
+from streamguard.review.paging import UNTAKEN_AFTER_S, UNTAKEN_FOR_S, Look, Pager
 from streamguard.review.web_sessions import IDLE_S
-from tests.made_reviews import flag, flag_opened
-from tests.review.bench import Bench
+from tests.core_fakes import SOURCE
+from tests.made_actions import ACTION, requested
+from tests.made_reviews import flag, flag_opened, stream_ended
+from tests.review.bench import ANNA, CUT, SENIOR, Bench
 from tests.review.console import Console
 
 AFTER_S, AGAIN_S = 60.0, 300.0
@@ -143,6 +147,59 @@ def test_the_time_that_nobody_looked_is_counted_for_each_case(night: Night) -> N
     second, third = night.look(10), night.look(10)
 
     assert [one.unreviewed_s for one in (first, second, third)] == [0, 10, 20]
+
+
+def cut(night: Night) -> str:
+    """Have a stream cut by somebody who then leaves; give the decision."""
+    night.tell()
+    claimed = night.bench.claim(ANNA)
+    made = night.bench.rulings.decide(ANNA, claimed.case.case_id, claimed.lease.token, CUT)
+    return made.decision_id
+
+
+def begun(decision_id: str) -> Event:
+    action = ACTION | {"action_id": action_id_of(decision_id, "live"), "decision_id": decision_id}
+    return action_event(SOURCE, requested(action=action), recorded_s=2_000.0)
+
+
+def test_a_cut_that_nobody_begins_calls_somebody_after_ten_seconds(night: Night) -> None:
+    cut(night)
+
+    early, late = night.look(UNTAKEN_AFTER_S - 1), night.look(1)
+
+    assert (early.call, early.waiting.untaken) == (None, ())
+    assert late.call is not None
+    assert len(late.waiting.untaken) == 1
+    [said] = night.called()
+    assert (said["why"], said["n_cases"]) == ("nobody_does_it", "1")
+
+
+def test_a_cut_that_was_begun_calls_nobody(night: Night) -> None:
+    night.bench.tell(begun(cut(night)))
+
+    assert night.look(UNTAKEN_AFTER_S).call is None
+
+
+def test_a_cut_that_was_taken_back_calls_nobody_for_it(night: Night) -> None:
+    cut(night)
+    [case] = night.bench.cases()
+    night.bench.rulings.restore(SENIOR, case.case_id, "NOTHING.FOUND")
+
+    assert night.look(UNTAKEN_AFTER_S).waiting.untaken == ()
+
+
+def test_a_cut_of_a_stream_that_has_ended_calls_nobody(night: Night) -> None:
+    cut(night)
+    night.bench.tell(stream_ended("s-1"))
+
+    assert night.look(UNTAKEN_AFTER_S).waiting.untaken == ()
+
+
+def test_what_is_to_be_done_is_told_for_a_day(night: Night) -> None:
+    cut(night)
+
+    assert len(night.look(UNTAKEN_FOR_S - 1).waiting.untaken) == 1
+    assert night.look(1).waiting.untaken == ()
 
 
 def test_that_somebody_came_is_on_record_with_how_long_it_took(night: Night) -> None:
