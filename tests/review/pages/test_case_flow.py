@@ -55,6 +55,20 @@ def test_three_keys_cut_a_stream(site: Site, page: Page) -> None:
     assert made.exposure.stills_viewed == 1
 
 
+def test_a_decision_waits_for_no_account_of_what_was_seen(site: Site, page: Page) -> None:
+    expect(page.locator("#stage img")).to_be_visible()
+    page.route("**/exposure*", lambda _: None)  # it is never answered
+    given_up: list[str] = []
+    page.on("requestfailed", lambda request: given_up.append(request.url))
+
+    page.keyboard.press("e")
+    page.keyboard.press("u")
+
+    expect(page.get_by_role("status")).to_have_text(re.compile("^Decided: escalated"))
+    assert [one for one in given_up if "/exposure" in one] == []
+    assert [one.outcome for one in site.decisions()] == ["escalated"]
+
+
 def test_a_cut_wants_its_key_to_stay_pressed(site: Site, page: Page) -> None:
     expect(page.locator("#stage img")).to_be_visible()
 

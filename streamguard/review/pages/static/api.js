@@ -1,5 +1,7 @@
 // Asks the console's API, and tells what came of it. Nothing here touches evidence.
 
+const ANSWER_MS = 20000; // a third of a lease: whoever is not answered can try again under it
+
 let csrf = null;
 
 export class Refused extends Error {
@@ -29,7 +31,8 @@ export async function post(path, said = {}) {
   }
   const headers = { 'content-type': 'application/json', 'x-csrf-token': csrf ?? '' };
   const body = JSON.stringify(said);
-  return (await told(await fetch(path, { method: 'POST', headers, body }))).json();
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  return (await told(await fetch(path, { method: 'POST', headers, body, signal }))).json();
 }
 
 export function say(text) {

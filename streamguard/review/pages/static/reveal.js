@@ -7,6 +7,7 @@ const UNBLURRED_MS = 5000;
 const LOOP_S = 6;
 const LEAD_S = 1;
 const REPORT_MS = 5000;
+const CLOSE_MS = 500; // of the 2 s that a cut may take (our choice); afterwards the lease is gone
 const LEVELS = ['Facts only. Nothing is shown.', 'A blurred still.', 'A grey still.',
   'A silent loop of 6 seconds.'];
 
@@ -215,10 +216,12 @@ export class Reveal {
     this.onSpent?.();
   }
 
-  // Take all off the page, and tell what was seen; whether that is heard decides nothing.
+  // Take all off the page, and tell what was seen; whether that is heard decides nothing, and
+  // nobody waits for it long: a stream goes on meanwhile.
   async close() {
     this.hide();
-    await this.report().catch(tell);
+    const longest = new Promise((done) => { setTimeout(done, CLOSE_MS); });
+    await Promise.race([this.report().catch(tell), longest]);
   }
 
   stop() {
