@@ -472,7 +472,8 @@ def test_a_flag_stands_where_its_clip_does_not_fit_on_the_disk(
     logged = [json.loads(line) for line in done.err.splitlines()]
     assert done.code == 0
     assert closed["evidence"] == {"state": "unavailable"}
-    assert [each["event"] for each in logged] == ["clip_broken_off", "evidence_unavailable"]
+    told = ["evidence_waits", "clip_broken_off", "evidence_unavailable"]
+    assert [each["event"] for each in logged] == told
     assert {each["flag_id"] for each in logged} == {closed["flag_id"]}
     left = {path.name for path in (evidence / "objects").rglob("*") if path.is_file()}
     assert left <= {"key.json", "clip-0000.growing"}  # no whole part; the next start takes it up
