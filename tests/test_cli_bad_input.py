@@ -472,7 +472,7 @@ def test_a_flag_stands_where_its_clip_does_not_fit_on_the_disk(
     logged = [json.loads(line) for line in done.err.splitlines()]
     assert done.code == 0
     assert closed["evidence"] == {"state": "unavailable"}
-    told = ["evidence_waits", "clip_broken_off", "evidence_unavailable"]
+    told = ["evidence_waits", "evidence_cut_short", "evidence_unavailable"]
     assert [each["event"] for each in logged] == told
     assert {each["flag_id"] for each in logged} == {closed["flag_id"]}
     left = {path.name for path in (evidence / "objects").rglob("*") if path.is_file()}
