@@ -4,9 +4,10 @@ Rule: everything is made from seeded scenes in memory; the same recipe gives the
 """
 
 import io
+import os
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -93,7 +94,10 @@ def write_faststart_mp4(path: Path, recipe: Recipe) -> None:
 
 
 def _write(made: io.BytesIO | str, container: str, recipe: Recipe, options: dict[str, str]) -> None:
-    with av.open(made, "w", format=container, options=_REPRODUCIBLE | options) as muxer:
+    with (
+        _usual_priority(),
+        av.open(made, "w", format=container, options=_REPRODUCIBLE | options) as muxer,
+    ):
         stream = cast("VideoStream", muxer.add_stream(recipe.codec, rate=recipe.fps))
         stream.width, stream.height = recipe.size
         stream.pix_fmt = recipe.pix_fmt
@@ -114,6 +118,20 @@ def _write(made: io.BytesIO | str, container: str, recipe: Recipe, options: dict
             for at in range(0, int(recipe.audio_s * SAMPLE_RATE), 1024):
                 muxer.mux(sound.encode(_tone(at)))
             muxer.mux(sound.encode(None))
+
+
+@contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Take a priority back that was not asked for.
+
+    SVT-AV1, where root runs it, leaves whoever calls it scheduled in real time, before all others
+    and with all that it starts: a whole run of tests would starve the machine.
+    """
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
 
 
 def beside(container: str, *videos: bytes) -> bytes:

@@ -1,4 +1,5 @@
 import io
+import os
 import re
 from contextlib import suppress
 from dataclasses import replace
@@ -262,6 +263,14 @@ def test_clip_and_still_of_a_turned_video_stand_upright(turned: int) -> None:
     assert np.abs(rgb_of(jpeg) - expected).mean() < 4
     assert clip_codec == codec
     assert codec.quarter_turns == turned // 90
+
+
+def test_making_av1_leaves_the_tests_no_higher_priority_than_others() -> None:
+    before = os.sched_getscheduler(0)
+
+    video("mp4", replace(AV1, n_frames=2))
+
+    assert os.sched_getscheduler(0) == before
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
