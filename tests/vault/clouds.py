@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -31,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from loadtest.rtmp import free_port
 from streamguard.vault.object_store import ObjectStore
 from tests.processes import ROOT, until
 
@@ -53,12 +53,6 @@ class Cloud:
     def store(self, place: str) -> ObjectStore:
         """Give a place in it: BUCKET/PREFIX."""
         return ObjectStore(f"{self.scheme}://{place}", self.options)
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from loadtest.rtmp import free_port
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.checks.evidence_check import checked_evidence
 from streamguard.core.check import State
@@ -23,7 +24,7 @@ from streamguard.vault.spool import Waiting, upload, waiting
 from streamguard.vault.vault import Vault
 from tests.clock import FakeClock
 from tests.processes import until
-from tests.vault.clouds import Cloud, azure, free_port, google_in, s3, s3_at
+from tests.vault.clouds import Cloud, azure, google_in, s3, s3_at
 from tests.vault.made_vaults import CLIP, evidence_id, filled_vault, made_vault, part, subject
 
 CLOUDS = ("s3", "google", "azure")
