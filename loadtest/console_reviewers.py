@@ -21,7 +21,7 @@ from loadtest.console_truth import Arrived, Notes, Truth
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.audit import verify
 from streamguard.core.audit_data import AuditData
-from streamguard.core.cases import first_case
+from streamguard.core.case_changes import first_case
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, Topic

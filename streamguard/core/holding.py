@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from streamguard.core.cases import Case, first_case, with_decision, with_flag
+from streamguard.core.case_changes import first_case, with_decision, with_flag
+from streamguard.core.cases import Case
 from streamguard.core.decision_data import (
     AppealRight,
     Automation,

@@ -11,8 +11,7 @@ import msgspec
 from streamguard.core.action_data import ActionFailedData, ActionRequestedData, ActionVerifiedData
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit_data import AuditData
-from streamguard.core.cases import (
-    Case,
+from streamguard.core.case_changes import (
     first_case,
     is_news,
     with_decision,
@@ -20,6 +19,7 @@ from streamguard.core.cases import (
     with_flag,
     with_stream,
 )
+from streamguard.core.cases import Case
 from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_seconds

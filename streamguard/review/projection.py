@@ -12,7 +12,7 @@ from typing import Protocol
 import apsw
 
 from streamguard.adapters.told import event_of
-from streamguard.core.cases import with_stream
+from streamguard.core.case_changes import with_stream
 from streamguard.core.events import Topic
 from streamguard.core.record import Record
 from streamguard.review.desk_file import DeskFile

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamguard.core.cases import Case, first_case
+from streamguard.core.case_changes import first_case
+from streamguard.core.cases import Case
 from streamguard.core.priority import (
     FULL_AGE_S,
     LIVE,

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
-from streamguard.core.cases import Case, first_case, with_decision, with_stream
+from streamguard.core.case_changes import first_case, with_decision, with_stream
+from streamguard.core.cases import Case
 from streamguard.core.decision_data import DecisionData, Role
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.event_data import utc_text

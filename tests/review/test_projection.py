@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.action_events import action_event
 from streamguard.core.audit import Deed, Head, chained
-from streamguard.core.cases import Case, first_case
+from streamguard.core.case_changes import first_case
+from streamguard.core.cases import Case
 from streamguard.core.errors import DeskUnavailable
 from streamguard.core.record import Record
 from streamguard.core.review_events import appeal_event, audit_event, decision_event

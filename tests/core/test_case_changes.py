@@ -3,17 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamguard.core.action_data import ActionFailedData, FailureReason
-from streamguard.core.cases import (
-    LEFT_ON_AIR,
-    MAX_TOLD,
-    Case,
-    entry_of_case,
+from streamguard.core.case_changes import (
     first_case,
     with_decision,
     with_failure,
     with_flag,
     with_stream,
 )
+from streamguard.core.cases import LEFT_ON_AIR, MAX_TOLD, Case, entry_of_case
 from streamguard.core.decision_data import DecisionData
 from tests.made_actions import ACTION, failed
 from tests.made_reviews import AT, REVIEWER, decision, flag, flag_id

@@ -1,0 +1,159 @@
+"""How cases change by what the log says: flags, decisions, failed actions, the stream's end.
+
+Rule: pure, and the same events in the same order give the same cases. A case that is decided stays
+so; what is new after that (another entry or category, or more urgent) opens the next one, and what
+had been seen is only counted.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid5
+
+import msgspec
+
+from streamguard.core.action_data import ActionFailedData
+from streamguard.core.cases import (
+    LEFT_ON_AIR,
+    MAX_TOLD,
+    Case,
+    Ruling,
+    Stage,
+    entry_of_case,
+    signal_name,
+)
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.event_data import FlagData, Signal, utc_seconds
+
+
+def first_case(flag: FlagData, at_s: float, after: Case | None = None) -> Case:
+    """Open a case with a flag; its id follows from the flag's, and from the case before it."""
+    return Case(
+        case_id=str(uuid5(UUID(flag.flag_id), after.case_id if after else "case")),
+        stream_id=flag.stream.stream_id,
+        session_id=flag.stream.session_id,
+        policy=flag.policy.code,
+        severity=flag.policy.severity,
+        opened_s=max(at_s, after.opened_s + 1e-6) if after else at_s,  # 1e-6: floats tell it apart
+        flagged_s=at_s,
+        stage="open",
+        stage_s=at_s,
+        n_flags=1,
+        n_repeats=0,
+        flag_ids=(flag.flag_id,),
+        signals=_joined((), flag.signals),
+        is_live=after is None or after.is_live,
+        earlier=(*after.earlier, entry_of_case(after.case_id))[-MAX_TOLD:] if after else (),
+    )
+
+
+def with_flag(case: Case, flag: FlagData, at_s: float) -> Case:
+    """Take a flag, or news of one, into the case of its session and policy.
+
+    Returns:
+        The case as it now is; another one where this one is decided and the flag brings news.
+    """
+    is_forgotten = flag.state != "open" and case.n_flags > MAX_TOLD  # of the first of very many
+    is_known = is_forgotten or flag.flag_id in case.flag_ids
+    if case.stage in {"decided", "check"}:
+        if is_news(case, flag):
+            return first_case(flag, at_s, after=case)
+        n_repeats = case.n_repeats + (flag.state == "open" and not is_known)
+        return msgspec.structs.replace(
+            case, flagged_s=max(case.flagged_s, at_s), n_repeats=n_repeats
+        )
+    return msgspec.structs.replace(
+        case,
+        severity=min(case.severity, flag.policy.severity),
+        flagged_s=max(case.flagged_s, at_s),
+        n_flags=case.n_flags + (not is_known),
+        flag_ids=case.flag_ids if is_known else (*case.flag_ids, flag.flag_id)[-MAX_TOLD:],
+        signals=_joined(case.signals, flag.signals),
+    )
+
+
+def with_decision(case: Case, decision: DecisionData) -> Case:
+    """Take a decision; one that does not follow the latest changes nothing.
+
+    The log lets only one decision follow another, so that this is the order of all who read it.
+    """
+    latest = case.ruling.decision_id if case.ruling else None
+    if decision.case_id != case.case_id or decision.supersedes != latest:
+        return case
+    undo_until = decision.undo_until
+    ruling = Ruling(
+        decision_id=decision.decision_id,
+        actor=decision.actor,
+        outcome=decision.outcome,
+        action=decision.action,
+        proposed=decision.proposed,
+        scopes=decision.scopes,
+        role=decision.reviewer.role if decision.reviewer else None,
+        is_second=decision.reviewer is not None and decision.reviewer.is_second,
+        decided_s=utc_seconds(decision.decided_at),
+        undo_until_s=utc_seconds(undo_until) if undo_until else 0.0,
+        reason_code=decision.reason_code,
+        supersedes=decision.supersedes,
+        banked_in=decision.banking.bank if decision.banking else None,
+        is_unbanking=decision.unbanking is not None,
+    )
+    return msgspec.structs.replace(
+        case,
+        stage=_stage_after(decision),
+        stage_s=ruling.decided_s,
+        rulings=(*case.rulings, ruling),
+        not_done=None,
+    )
+
+
+def with_failure(case: Case, failed: ActionFailedData) -> Case:
+    """Take that something could not be done: who is not cut waits for a senior, and first of all.
+
+    That of a rule, which nobody has confirmed, moves nothing: its case waits for people already.
+    """
+    meant, action = case.acting, failed.action
+    is_latest = meant is not None and meant.decision_id == action.decision_id
+    is_off_air = action.scope == "live" and action.act in {"hold", "cut", "cut_and_suspend"}
+    if meant is None or not is_latest or meant.is_a_rules or not is_off_air or not case.is_live:
+        return case
+    if failed.reason not in LEFT_ON_AIR:
+        return case
+    is_settled = case.stage in {"decided", "check"}
+    return msgspec.structs.replace(
+        case,
+        stage="escalated" if is_settled else case.stage,
+        stage_s=utc_seconds(failed.failed_time) if is_settled else case.stage_s,
+        not_done=failed.reason,
+    )
+
+
+def with_stream(case: Case, *, is_live: bool, n_viewers: int | None = None) -> Case:
+    """Note that the stream goes on or has ended, and who watches where that is known."""
+    if n_viewers is None:
+        return msgspec.structs.replace(case, is_live=is_live)
+    most = max(case.most_viewers, n_viewers)
+    return msgspec.structs.replace(case, is_live=is_live, n_viewers=n_viewers, most_viewers=most)
+
+
+def is_news(case: Case, flag: FlagData) -> bool:
+    """Say whether a flag tells more than the case knows: it is more urgent, or found by another.
+
+    What was banked from its session finds it again at once: that tells nothing.
+    """
+    own = {*case.earlier, entry_of_case(case.case_id)}
+    told = (one for one in flag.signals if not (one.match and one.match.entry in own))
+    found = {signal_name(one) for one in told}
+    return bool(found) and (flag.policy.severity < case.severity or not found <= set(case.signals))
+
+
+def _stage_after(decision: DecisionData) -> Stage:
+    match decision.outcome:
+        case "needs_second":
+            return "second"
+        case "escalated":
+            return "escalated"
+        case "undone":
+            return "open"
+    return "check" if decision.drawn_for_check else "decided"
+
+
+def _joined(names: tuple[str, ...], signals: Sequence[Signal]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*names, *map(signal_name, signals))))[-MAX_TOLD:]
