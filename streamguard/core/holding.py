@@ -103,7 +103,7 @@ class HoldTerms:
     """
 
     hold_s: float = 900.0
-    appeal_days: float = 183.0
+    appeal_days: float = 184.0
 
 
 def hold_decision(

@@ -90,7 +90,7 @@ class Rules:
     two_person: frozenset[ActionKind] = frozenset({"cut_and_suspend"})
     check_share: float = 0.0
     undo_s: float = 10.0
-    appeal_days: float = 183.0
+    appeal_days: float = 184.0
     hold_s: float = DAY_S
     automation: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
 

@@ -48,9 +48,10 @@ class EvidenceSection(Section):
     """How long evidence is kept after somebody found no breach in it, days."""
     unreviewed_days: Days = 30.0
     """How long evidence is kept that nobody decided on, days from its collection."""
-    confirmed_days: Days = 180.0
+    confirmed_days: Days = 190.0
     """How long evidence is kept after somebody confirmed a breach, days; the EU asks for six months
-    of what was removed as terrorist content (Regulation 2021/784, article 6)."""
+    of what was removed as terrorist content (Regulation 2021/784, article 6). Longer than
+    `[review] appeal_days`, or who hears a late appeal has nothing to look at."""
     purge: Literal["tell", "erase"] = "tell"
     """Whether `run` erases what is past its time and on no hold, an hour after it was found so, or
     only tells of it, by `streamguard_evidence_overdue`, and leaves it to `evidence purge`."""

@@ -50,8 +50,9 @@ class ReviewSection(Section):
     exposure_budget_min: Annotated[float, Field(ge=0, le=720)] = 30.0
     """Minutes of evidence, weighted by severity, that somebody sees within twelve hours before they
     are asked to stop; 0 asks nobody. The figure is our choice: ask those who care for reviewers."""
-    appeal_days: Annotated[float, Field(gt=0, le=3_650)] = 183.0
-    """How long somebody may object to a decision, days; the EU asks for half a year (DSA, 20)."""
+    appeal_days: Annotated[float, Field(gt=0, le=3_650)] = 184.0
+    """How long somebody may object to a decision, days; the EU asks for six months (DSA, article
+    20), which are up to 184 days."""
     automated_decision: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
     """How a person's decision on what a machine found is declared (DSA, art. 17); ask counsel."""
     platform_token_file: Path | None = None

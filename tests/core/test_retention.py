@@ -1,9 +1,12 @@
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from streamguard.core.custody import EvidenceClass, Hold, Standing, instant
+from streamguard.core.holding import HoldTerms
 from streamguard.core.retention import DAY_S, Retention, holds_in_force, is_due, plan_id
+from streamguard.core.ruling import Rules
 
 COLLECTED_S = 1_700_000_000.0
 STANDING = Standing("00000000-0000-0000-0000-000000000001", instant(COLLECTED_S))
@@ -11,7 +14,7 @@ RULES = Retention()
 
 
 @pytest.mark.parametrize(
-    ("evidence_class", "days"), [("rejected", 7), ("unreviewed", 30), ("confirmed", 180)]
+    ("evidence_class", "days"), [("rejected", 7), ("unreviewed", 30), ("confirmed", 190)]
 )
 def test_each_class_is_due_after_its_days_and_not_before(
     evidence_class: EvidenceClass, days: int
@@ -21,6 +24,13 @@ def test_each_class_is_due_after_its_days_and_not_before(
 
     assert not is_due(standing, RULES, due_s - 0.001)
     assert is_due(standing, RULES, due_s)
+
+
+def test_what_was_confirmed_is_there_for_who_hears_the_latest_appeal() -> None:
+    longest_six_months_d = (date(2027, 1, 1) - date(2026, 7, 1)).days
+
+    assert longest_six_months_d <= Rules().appeal_days == HoldTerms().appeal_days
+    assert Rules().appeal_days < Retention().confirmed_d
 
 
 @pytest.mark.parametrize(("until_s", "is_held"), [(None, True), (1.0, True), (0.0, False)])

@@ -113,7 +113,7 @@ def test_there_is_nothing_to_object_to_where_nothing_was_done(
         appeals.receive("platform:api", "d-0", None, None)
 
 
-@pytest.mark.parametrize(("days", "is_late"), [(183, False), (183.001, True)])
+@pytest.mark.parametrize(("days", "is_late"), [(184, False), (184.001, True)])
 def test_an_appeal_comes_within_half_a_year(
     bench: Bench, appeals: Appeals, days: float, is_late: object
 ) -> None:

@@ -248,7 +248,7 @@ def test_the_manifest_says_which_case_decided_and_how_long_it_is_kept_now(
     assert (manifest.revision, manifest.case_id, len(manifest.items)) == (1, made.case_id, 1)
     assert manifest.retention is not None
     assert manifest.retention.retention_class == "confirmed"
-    assert wall_s(manifest.retention.delete_after) == since_s + 180 * DAY_S
+    assert wall_s(manifest.retention.delete_after) == since_s + 190 * DAY_S
     assert len(vault.folder.manifests()) == n_manifests
 
 
