@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamguard.core.errors import ModelError
-from streamguard.core.event_data import Name
+from streamguard.core.event_values import Name
 from streamguard.core.model import InputSpec, ModelSpec
 from streamguard.toml_file import problem_in, read_toml
 

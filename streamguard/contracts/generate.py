@@ -16,7 +16,7 @@ from pydantic_core import core_schema
 from streamguard.adapters.kafka_topics import topic_spec
 from streamguard.contracts import reference
 from streamguard.contracts.descriptions import describe
-from streamguard.core.event_data import Value
+from streamguard.core.event_values import Value
 from streamguard.core.events import KINDS, Event, EventType, Topic, schema_id
 from streamguard.core.record import REDUCED, REPLAYED
 from streamguard.sections.kafka_section import KafkaSection

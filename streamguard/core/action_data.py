@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from streamguard.core.decision_data import Actor, DecidedStream, DecisionId, Scope
-from streamguard.core.event_data import Count, UtcTime, Uuid, Value, Word
+from streamguard.core.event_values import Count, UtcTime, Uuid, Value, Word
 
 Act = Literal["limit_reach", "hold", "cut", "cut_and_suspend", "restore"]
 """What may be done to a stream, from the mildest to the harshest, and how it is taken back."""

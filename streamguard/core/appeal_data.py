@@ -15,7 +15,8 @@ from streamguard.core.decision_data import (
     ReasonCode,
     Reviewer,
 )
-from streamguard.core.event_data import FlagPolicy, Name, UtcTime, Uuid, Value
+from streamguard.core.event_data import FlagPolicy
+from streamguard.core.event_values import Name, UtcTime, Uuid, Value
 
 
 class AppealReceivedData(Value):

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from streamguard.core.decision_data import Actor
-from streamguard.core.event_data import Count, Name, UtcTime, Uuid, Value
+from streamguard.core.event_values import Count, Name, UtcTime, Uuid, Value
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 

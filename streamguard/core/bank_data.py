@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from streamguard.core.event_data import Count, Name, UtcTime, Value
+from streamguard.core.event_values import Count, Name, UtcTime, Value
 
 
 class EntryRef(Value):

@@ -21,7 +21,8 @@ from streamguard.core.cases import (
     signal_name,
 )
 from streamguard.core.decision_data import DecisionData
-from streamguard.core.event_data import FlagData, Signal, utc_seconds
+from streamguard.core.event_data import FlagData, utc_seconds
+from streamguard.core.signal_data import Signal
 
 
 def first_case(flag: FlagData, at_s: float, after: Case | None = None) -> Case:

@@ -9,7 +9,7 @@ import msgspec
 
 from streamguard.core.action_data import FailureReason
 from streamguard.core.decision_data import ActionKind, Actor, BankOrder, Outcome, Role, Scope
-from streamguard.core.event_data import Signal
+from streamguard.core.signal_data import Signal
 from streamguard.core.types import Severity
 
 Stage = Literal["open", "second", "escalated", "check", "decided"]

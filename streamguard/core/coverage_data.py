@@ -7,17 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from streamguard.core.event_data import (
-    Count,
-    Name,
-    PtsMs,
-    Span,
-    StreamRef,
-    UtcTime,
-    Value,
-    Word,
-    utc_seconds,
-)
+from streamguard.core.event_data import Span, StreamRef, utc_seconds
+from streamguard.core.event_values import Count, Name, PtsMs, UtcTime, Value, Word
 from streamguard.core.sampling import Sampling
 from streamguard.core.types import Detector, GapReason
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from streamguard.core.event_data import Count, FlagPolicy, Name, PtsMs, UtcTime, Uuid, Value, Word
+from streamguard.core.event_data import FlagPolicy
+from streamguard.core.event_values import Count, Name, PtsMs, UtcTime, Uuid, Value, Word
 
 MAX_FLAGS_TOLD = 256
 """Flags that a decision names: the last ones; 37 bytes each leave an event far below 64 KiB."""

@@ -1,47 +1,20 @@
-"""What an event says of a flag, and the values that all events are made of.
+"""What an event says of a flag.
 
 Rule: every text is bounded and on one line, so that no event reaches 64 KiB; none holds a bank
 hash, a source URL or a key. Media times are integer milliseconds of one epoch's unwrapped timeline.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from streamguard.core.event_values import Count, Name, PtsMs, UtcTime, Uuid, Value
 from streamguard.core.location import Protocol
-from streamguard.core.types import MAX_SIGNALS, CloseReason, Detector, Region, Severity
+from streamguard.core.signal_data import Signal
+from streamguard.core.types import MAX_SIGNALS, CloseReason, Severity
 
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
-
-Name = Annotated[str, Field(max_length=256, pattern="^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+$")]
-"""An id or a name that people gave: any script, no control character, no line break."""
-
-Uuid = Annotated[str, Field(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-"""A UUID as text, lower case."""
-
-Word = Annotated[str, Field(pattern="^[a-z0-9_]{1,32}$")]
-"""A word of a set that may grow: lower case, underscores."""
-
-UtcTime = Annotated[
-    str,
-    Field(
-        pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z$",
-        json_schema_extra={"format": "date-time"},
-    ),
-]
-"""An instant, RFC 3339 in UTC with milliseconds; `utc_text` writes it."""
-
-MAX_INT = 2**53 - 1
-"""The largest integer that every JSON reader keeps exactly."""
-
-PtsMs = Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
-Bits = Annotated[int, Field(ge=0, le=256)]
-Count = Annotated[int, Field(ge=0, le=MAX_INT)]
-
-
-MAX_TOLD = 8
-"""Samples that a signal tells of one by one: the last ones."""
 
 
 def utc_text(time_s: float) -> str:
@@ -63,23 +36,6 @@ def floor_ms(pts_us: int) -> int:
 def ceil_ms(pts_us: int) -> int:
     """Give the millisecond at or after a media time, so that no span is shorter than the truth."""
     return -(-pts_us // 1000)
-
-
-def _leave_open(schema: dict[str, Any]) -> None:
-    """Let consumers meet optional fields that a later version adds."""
-    schema.pop("additionalProperties", None)
-
-
-class Value(BaseModel):
-    """A frozen part of an event; an unknown field is refused when it is made."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-        json_schema_extra=_leave_open,
-    )
 
 
 class StreamRef(Value):
@@ -138,77 +94,6 @@ class FlagPolicy(Value):
     """Policy code of the bank entry."""
     severity: Severity
     """P0 is an attack in progress, P3 can wait for a shift."""
-
-
-class BankMatch(Value):
-    """The best match of one bank entry."""
-
-    algorithm: Literal["pdq"]
-    """The perceptual hash that was compared."""
-    distance_bits: Bits
-    """Bits in which the hashes differ, of 256."""
-    max_distance_bits: Bits
-    """Inclusive bound within which one sample alone is a match, bits; samples that agree on an
-    alignment may lie farther off."""
-    bank: Name
-    """Name of the bank."""
-    entry: Name
-    """Name of the entry; its hashes stay in the bank."""
-    region: Region
-    """Which part of the picture matched: all of it, or what lies between its bars."""
-    bank_offset_ms: Count
-    """Media time within the bank entry, milliseconds; 0 for a still image."""
-    votes: Count
-    """Samples that agree on one alignment of stream and entry; a picture that stands still has
-    one."""
-    is_certain: bool
-    """The votes suffice to rule out chance."""
-    variant: Name | None = None
-    """How the entry's picture was cut or turned before it was hashed: `whole` is not at all."""
-    entry_start_pts_ms: PtsMs | None = None
-    """Media time of the stream at which the entry begins, or would have begun, milliseconds."""
-    rate: Annotated[float, Field(gt=0, le=16)] | None = None
-    """Speed at which the entry is played: 1.25 is a quarter faster; absent until it can be told."""
-    distances_bits: Annotated[tuple[Bits, ...], Field(max_length=MAX_TOLD)] | None = None
-    """Distance of each of the last samples that voted, in the order of time."""
-    sample_pts_ms: Annotated[tuple[PtsMs, ...], Field(max_length=MAX_TOLD)] | None = None
-    """Media time of each of these samples, milliseconds."""
-
-
-class ModelScore(Value):
-    """The highest score that a model gave for one category."""
-
-    model: Name
-    """Name of the model pack."""
-    version: Name
-    """Version of the model pack."""
-    category: Name
-    """What the score is about, in the words of the policy."""
-    score: Annotated[float, Field(ge=0, le=1)]
-    """How sure the model is; it reached the threshold."""
-    threshold: Annotated[float, Field(ge=0, le=1)]
-    """Inclusive bound that was in force."""
-    votes: Count
-    """Samples among the last three that reached the threshold."""
-
-
-class Signal(Value):
-    """One reason for a flag."""
-
-    detector: Detector
-    """What found it: `hash` knows content of a bank, `classifier` judges what nobody has seen."""
-    match: BankMatch | None = None
-    """What a `hash` found."""
-    score: ModelScore | None = None
-    """What a `classifier` found."""
-
-    @model_validator(mode="after")
-    def _says_what_was_found(self) -> Self:
-        if (self.match is None) != (self.detector != "hash") or (self.score is None) != (
-            self.detector != "classifier"
-        ):
-            raise ValueError("a hash signal has a match, a classifier signal a score")
-        return self
 
 
 MAX_STILLS = 4

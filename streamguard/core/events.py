@@ -29,15 +29,8 @@ from streamguard.core.coverage_data import (
     StreamStartedData,
 )
 from streamguard.core.decision_data import DecisionData
-from streamguard.core.event_data import (
-    FlagData,
-    Name,
-    StreamRef,
-    UtcTime,
-    Uuid,
-    Value,
-    utc_text,
-)
+from streamguard.core.event_data import FlagData, StreamRef, utc_text
+from streamguard.core.event_values import Name, UtcTime, Uuid, Value
 
 StreamData = FlagData | GapData | StreamStartedData | StreamEndedData
 BankData = EntryQuarantinedData | EntryReleasedData

@@ -12,15 +12,12 @@ from uuid import UUID
 from streamguard.core.account import Account
 from streamguard.core.decision import Decision, ModelFinding
 from streamguard.core.event_data import (
-    BankMatch,
     Evidence,
     FlagClock,
     FlagData,
     FlagPolicy,
     Latency,
-    ModelScore,
     Safety,
-    Signal,
     StreamRef,
     Window,
     ceil_ms,
@@ -38,6 +35,7 @@ from streamguard.core.segments import (
     SegmentPeaked,
     SegmentStrengthened,
 )
+from streamguard.core.signal_data import BankMatch, ModelScore, Signal
 from streamguard.core.types import CloseReason, Detector, Match
 from streamguard.core.variants import variant_name
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from streamguard.core.errors import RecordRefused
-from streamguard.core.event_data import BankMatch, FlagData, utc_seconds
+from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event
+from streamguard.core.signal_data import BankMatch
 from streamguard.core.types import Severity
 
 REDUCED = "ce_reduced"

@@ -30,7 +30,8 @@ from streamguard.core.decision_data import (
     SignalVote,
 )
 from streamguard.core.errors import DecisionRefused
-from streamguard.core.event_data import Count, FlagPolicy, Name, PtsMs, Value, utc_text
+from streamguard.core.event_data import FlagPolicy, utc_text
+from streamguard.core.event_values import Count, Name, PtsMs, Value
 from streamguard.core.reasons import REASONS
 
 ALL_SCOPES: tuple[Scope, ...] = ("live", "recording", "clips")

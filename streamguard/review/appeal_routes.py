@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from starlette.responses import JSONResponse
 
 from streamguard.core.decision_data import DecisionId, Note
-from streamguard.core.event_data import Name
+from streamguard.core.event_values import Name
 from streamguard.review.appeals import Answer as AppealAnswer
 from streamguard.review.cards import card, lease_row
 from streamguard.review.guard import Answer, Call, Door, Refused, read_said

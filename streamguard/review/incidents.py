@@ -15,7 +15,7 @@ from pydantic import Field
 from streamguard.core.audit import Deed
 from streamguard.core.decision_data import Note
 from streamguard.core.errors import DecisionRefused
-from streamguard.core.event_data import Name, Value
+from streamguard.core.event_values import Name, Value
 from streamguard.core.people import Person
 from streamguard.review.desk import Desk
 

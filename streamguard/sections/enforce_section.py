@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from streamguard.core.event_data import Name
+from streamguard.core.event_values import Name
 from streamguard.core.published import LOOPBACK
 from streamguard.core.web_address import require_address
 from streamguard.sections.ingest_section import Address, ServerName

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from streamguard.core.coverage_data import MAX_BANKS
-from streamguard.core.event_data import Name
+from streamguard.core.event_values import Name
 from streamguard.core.published import LOOPBACK
 from streamguard.core.sampling import Sampling
 from streamguard.sections.section import Section, read_credential

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from streamguard.core.coverage_data import MAX_BANKS
 from streamguard.core.errors import ConfigError
-from streamguard.core.event_data import Name
+from streamguard.core.event_values import Name
 from streamguard.core.location import Location, parse_location
 from streamguard.core.sampling import Sampling
 from streamguard.sections.section import Section

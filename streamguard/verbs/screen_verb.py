@@ -17,7 +17,7 @@ from streamguard import app, process
 from streamguard.adapters.silent_meter import SilentMeter
 from streamguard.adapters.stdout_log import StdoutLog, when_reader_leaves
 from streamguard.core.errors import ConfigError
-from streamguard.core.event_data import Name
+from streamguard.core.event_values import Name
 from streamguard.core.location import Location, parse_location
 from streamguard.core.policy import Policy
 from streamguard.core.sampling import Sampling

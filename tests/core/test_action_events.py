@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from streamguard.core.action_events import action_event, action_id_of
-from streamguard.core.event_data import MAX_INT
+from streamguard.core.event_values import MAX_INT
 from streamguard.core.events import Event, Topic
 from tests.core.test_events import SOURCE
 from tests.made_actions import ACTION, failed, requested, verified

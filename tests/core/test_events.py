@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (
-    MAX_INT,
     FlagData,
     StreamRef,
     ceil_ms,
@@ -17,6 +16,7 @@ from streamguard.core.event_data import (
     utc_seconds,
     utc_text,
 )
+from streamguard.core.event_values import MAX_INT
 from streamguard.core.events import (
     KINDS,
     RETENTION_S,

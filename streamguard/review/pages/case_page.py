@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamguard.core.cases import Case
-from streamguard.core.event_data import FlagData, Signal, utc_seconds
+from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.people import Person
 from streamguard.core.ruling import in_force
+from streamguard.core.signal_data import Signal
 from streamguard.review.actions import actions_of
 from streamguard.review.cards import action_rows, card, decision_rows, is_blind, is_untaken
 from streamguard.review.history import audience_of, gaps_of

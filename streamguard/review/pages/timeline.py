@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streamguard.core.coverage_data import GapData
-from streamguard.core.event_data import FlagData, Signal, utc_seconds
+from streamguard.core.event_data import FlagData, utc_seconds
+from streamguard.core.signal_data import Signal
 
 WIDTH, HEIGHT = 600.0, 60.0
 """Of the part that is drawn in, in units of the drawing; the page stretches it."""
