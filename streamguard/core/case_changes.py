@@ -14,7 +14,9 @@ from streamguard.core.action_data import ActionFailedData
 from streamguard.core.cases import (
     LEFT_ON_AIR,
     MAX_TOLD,
+    OFF_AIR,
     Case,
+    NotDone,
     Ruling,
     Stage,
     entry_of_case,
@@ -112,17 +114,25 @@ def with_failure(case: Case, failed: ActionFailedData) -> Case:
     """
     meant, action = case.acting, failed.action
     is_latest = meant is not None and meant.decision_id == action.decision_id
-    is_off_air = action.scope == "live" and action.act in {"hold", "cut", "cut_and_suspend"}
+    is_off_air = action.scope == "live" and action.act in OFF_AIR
     if meant is None or not is_latest or meant.is_a_rules or not is_off_air or not case.is_live:
         return case
     if failed.reason not in LEFT_ON_AIR:
         return case
+    return came_back(case, failed.reason, utc_seconds(failed.failed_time))
+
+
+def came_back(case: Case, why: NotDone, at_s: float) -> Case:
+    """Have a case wait for a senior, or go on waiting, since what was decided is not done.
+
+    at_s: since when, seconds since 1970 UTC.
+    """
     is_settled = case.stage in {"decided", "check"}
     return msgspec.structs.replace(
         case,
         stage="escalated" if is_settled else case.stage,
-        stage_s=utc_seconds(failed.failed_time) if is_settled else case.stage_s,
-        not_done=failed.reason,
+        stage_s=at_s if is_settled else case.stage_s,
+        not_done=why,
     )
 
 

@@ -30,6 +30,13 @@ LEFT_ON_AIR: frozenset[FailureReason] = frozenset(
 publishes there, or a later decision came first."""
 
 
+OFF_AIR: frozenset[str] = frozenset(("hold", "cut", "cut_and_suspend"))
+"""Actions after which viewers see nothing of a live stream."""
+
+NotDone = FailureReason | Literal["not_begun"]
+"""Why what was decided is not done; `not_begun`: nobody has taken it up, and no event says so."""
+
+
 class Ruling(msgspec.Struct, frozen=True):
     """A decision about the case, as far as later ones depend on it.
 
@@ -101,7 +108,7 @@ class Case(msgspec.Struct, frozen=True):
     n_viewers: int | None = None
     most_viewers: int = 0
     rulings: tuple[Ruling, ...] = ()
-    not_done: FailureReason | None = None
+    not_done: NotDone | None = None
     earlier: tuple[str, ...] = ()
 
     @property

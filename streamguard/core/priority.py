@@ -40,6 +40,8 @@ _STAGES = {
     "escalated": "it was escalated to a senior",
     "check": "decided; a second look drawn by lot",
 }
+_ON_AIR = "it was to be off the air, and is not"
+_NOT_BEGUN = "it is to be off the air, and nobody has begun to carry that out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def priority(case: Case, now_s: float) -> Priority:
     base = (CLASSES - 1 - urgency_class(case)) * STEP
     terms = [Term("severity", base, f"{case.severity}: {_SAYS[case.severity]}")]
     if case.is_left_on_air:
-        terms.append(Term("action", 0.0, "it was to be off the air, and is not"))
+        terms.append(Term("action", 0.0, _NOT_BEGUN if case.not_done == "not_begun" else _ON_AIR))
     if case.stage in _STAGES:
         terms.append(Term("stage", 0.0, _STAGES[case.stage]))
     terms += [_live(case), _audience(case), _age(case, now_s)]

@@ -22,6 +22,7 @@ from streamguard.review.folding import read_case
 from streamguard.review.leases import Lease, drop, held, put, require
 from streamguard.review.projection import Projection, ReadLog
 from streamguard.review.trail import ClaimedLog, Trail
+from streamguard.review.untaken import as_it_waits
 
 LEASE_S = 60.0
 """How long a case stays in the hands of somebody who is not heard of, seconds: short, for a live
@@ -64,7 +65,7 @@ class Desk:
             yield connection
 
     def case(self, person: Person, case_id: str) -> Case:
-        """Give a case that somebody may know of.
+        """Give a case that somebody may know of, as it waits.
 
         Raises:
             NoSuchCase: there is none of this id for this person.
@@ -73,7 +74,7 @@ class Desk:
         case = read_case(rows[0][0]) if rows else None
         if case is None or not person.is_cleared(case.policy):
             raise NoSuchCase("there is no such case")
-        return case
+        return as_it_waits(self.file, case, self.wall())
 
     def flags(self, case_id: str) -> list[FlagData]:
         """Give the flags of a case as they are now, the oldest first; of very many the last."""

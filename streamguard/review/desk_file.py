@@ -58,6 +58,8 @@ CREATE TABLE IF NOT EXISTS decisions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS decisions_by_case ON decisions (case_id, decided_s);
 CREATE INDEX IF NOT EXISTS decisions_by_time ON decisions (decided_s);
+CREATE INDEX IF NOT EXISTS decisions_off_air ON decisions (decided_s)
+WHERE json_extract(body, '$.action') IN ('hold', 'cut', 'cut_and_suspend');
 CREATE INDEX IF NOT EXISTS decisions_by_stream
 ON decisions (json_extract(body, '$.stream.stream_id'));
 CREATE TABLE IF NOT EXISTS actions (

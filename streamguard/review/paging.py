@@ -16,28 +16,15 @@ from streamguard.core.events import Event
 from streamguard.core.priority import priority
 from streamguard.core.review_events import audit_event
 from streamguard.review.desk import cases_where
-from streamguard.review.folding import read_case
 from streamguard.review.queue import has_somebody, skips
 from streamguard.review.service import Review
+from streamguard.review.untaken import untaken_cases
 
 ACTOR = "rule:paging"
 """Who is on record for a call."""
 
 URGENT = "stage <> 'decided' AND urgency = 0"
 """Cases for which somebody is called: P0, but no second looks by lot."""
-
-UNTAKEN_AFTER_S = 10.0
-"""An enforcer takes a decision up within a second; this is a long time for one (our choice)."""
-
-UNTAKEN_FOR_S = 86_400.0
-"""How long somebody is told of it: a decision that is a day old, nobody takes up any more."""
-
-_UNTAKEN = """
-SELECT decision_id, cases.body FROM decisions CROSS JOIN cases USING (case_id)
-WHERE decided_s > ? AND decided_s <= ?
-AND json_extract(decisions.body, '$.action') IN ('hold', 'cut', 'cut_and_suspend')
-AND NOT EXISTS (SELECT 1 FROM actions WHERE actions.decision_id = decisions.decision_id)
-"""
 
 _CALLED = "SELECT at_s FROM paged"
 
@@ -125,15 +112,8 @@ class Pager:
             for case in cases
             if case not in alone and now_s - self._waits_since_s[case.case_id] >= self._after_s
         ]
-        return Waiting(tuple(alone), tuple(late), tuple(self._untaken()))
-
-    def _untaken(self) -> list[Case]:
-        """Give the cases of which what is in force takes a live stream off, and is not begun."""
-        desk = self._review.desk
-        now_s = desk.wall()
-        window = (now_s - UNTAKEN_FOR_S, now_s - UNTAKEN_AFTER_S)
-        found = [(one, read_case(body)) for one, body in desk.file.rows(_UNTAKEN, window)]
-        return [case for decision_id, case in found if _is_to_end(case, decision_id)]
+        untaken = untaken_cases(file, self._review.desk.wall())
+        return Waiting(tuple(alone), tuple(late), tuple(untaken.values()))
 
     def _call(self, waiting: Waiting) -> Event | None:
         """Have somebody called, unless they have been, by us or by another console."""
@@ -160,14 +140,6 @@ class Pager:
             connection.execute("DELETE FROM paged")
             desk.trail.note(Deed(ACTOR, "paging.answered", details=details))
         self._unreviewed_s = 0.0
-
-
-def _is_to_end(case: Case, decision_id: str) -> bool:
-    """Say whether a live stream is to be off the air by a decision that is in force."""
-    acting = case.acting
-    if acting is None or acting.decision_id != decision_id:
-        return False
-    return case.is_live and "live" in acting.scopes
 
 
 def _why(waiting: Waiting) -> str:

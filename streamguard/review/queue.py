@@ -15,6 +15,7 @@ from streamguard.core.priority import CLASSES, priority
 from streamguard.review.desk import Desk, cases_where
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.leases import Lease, drop, held, put, require
+from streamguard.review.untaken import as_it_waits, untaken_cases
 from streamguard.review.web_sessions import SHIFT_S
 
 SKIP_REASONS = ("enough", "conflict_of_interest", "language", "not_sure", "too_much")
@@ -124,9 +125,10 @@ class Queue:
         """Give the cases that wait and that this person may know of, the most urgent first."""
         desk = self._desk
         desk.projection.catch_up()
-        found = cases_where(desk.file, "stage <> 'decided'")
-        cases = [case for case in found if person.is_cleared(case.policy)]
         now_s = desk.wall()
+        found = {case.case_id: case for case in cases_where(desk.file, "stage <> 'decided'")}
+        found |= untaken_cases(desk.file, now_s)
+        cases = [case for case in found.values() if person.is_cleared(case.policy)]
         return sorted(cases, key=lambda case: -priority(case, now_s).points)
 
     def _let_go(self, person: Person, case_id: str, token: int, deed: Deed) -> None:
@@ -141,19 +143,22 @@ class Queue:
     def _mine(self, person: Person, leases: dict[str, Lease]) -> Claimed | None:
         for lease in leases.values():
             if lease.holder == person.account_id:
-                undecided = "case_id = ? AND stage <> 'decided'"
-                for case in cases_where(self._desk.file, undecided, (lease.thing_id,)):
+                for case in self._undecided(lease.thing_id):
                     return Claimed(case, lease)
         return None
 
     def _next(self, person: Person, leases: dict[str, Lease]) -> Case | None:
         """Give the most urgent case: of the first class that has any, the first by priority."""
         file, now_s = self._desk.file, self._desk.wall()
-        passed_on = skips(file, now_s)
+        passed_on, came_back = skips(file, now_s), untaken_cases(file, now_s)
         for urgency in range(CLASSES):
+            found = cases_where(file, "stage <> 'decided' AND urgency = ?", (urgency,))
+            waiting = [case for case in found if case.case_id not in came_back]
+            if urgency == 0:
+                waiting += came_back.values()
             cases = [
                 case
-                for case in cases_where(file, "stage <> 'decided' AND urgency = ?", (urgency,))
+                for case in waiting
                 if case.case_id not in leases
                 and (case.case_id, person.account_id) not in passed_on
                 and may_judge(person, case)
@@ -167,11 +172,17 @@ class Queue:
             raise CaseTaken("the most urgent case comes next: nobody picks")
         if case_id in leases:
             raise CaseTaken("somebody has this case in hand")
-        undecided = "case_id = ? AND stage <> 'decided'"
-        for case in cases_where(self._desk.file, undecided, (case_id,)):
+        for case in self._undecided(case_id):
             if may_judge(person, case):
                 return case
         raise CaseTaken("there is no such case for you to judge")
+
+    def _undecided(self, case_id: str) -> list[Case]:
+        """Give the case of an id, where it waits for somebody."""
+        file, now_s = self._desk.file, self._desk.wall()
+        found = cases_where(file, "case_id = ?", (case_id,))
+        cases = [as_it_waits(file, case, now_s) for case in found]
+        return [case for case in cases if case.stage != "decided"]
 
 
 def skips(file: DeskFile, now_s: float) -> set[tuple[str, str]]:

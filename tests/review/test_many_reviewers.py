@@ -21,7 +21,7 @@ from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case
 from tests.core_fakes import SOURCE
-from tests.made_reviews import flag, flag_opened
+from tests.made_reviews import flag, flag_opened, stream_ended
 from tests.review import simulated_console
 
 N_CASES = 2_000
@@ -124,6 +124,8 @@ def test_no_case_is_decided_twice_or_lost_or_served_before_a_more_urgent_one(
     flags = [flag(n, session=f"s-{n}", severity=severity_of(n)) for n in range(N_CASES)]
     with SqliteLog(tmp_path / "log.db") as log:
         log.append([flag_opened(data, 1_000.0) for data in flags])
+        # nobody carries out what is decided here, and of a live stream that would come back
+        log.append([stream_ended(f"s-{n}") for n in range(N_CASES)])
 
         n_killed = worked_through(tmp_path, log)
 

@@ -10,6 +10,7 @@ from streamguard.core.decision_data import DecisionData
 from streamguard.core.people import Person
 from streamguard.core.priority import priority, urgency_class
 from streamguard.review.queue import may_judge, skips
+from streamguard.review.untaken import as_it_waits
 from tests.core_fakes import SOURCE
 from tests.made_actions import failed
 from tests.made_reviews import flag, flag_opened, stream_ended
@@ -98,10 +99,11 @@ class Night:
     def _claimable(self, person: Person) -> list[Case]:
         """Give what this person could be given, by looking at each case."""
         held = self.bench.desk.held()
-        passed_on = skips(self.bench.file, self.bench.clock.wall())
+        file, now_s = self.bench.file, self.bench.clock.wall()
+        passed_on = skips(file, now_s)
         return [
             one
-            for one in self.bench.cases()
+            for one in (as_it_waits(file, case, now_s) for case in self.bench.cases())
             if one.stage != "decided"
             and one.case_id not in held
             and (one.case_id, person.account_id) not in passed_on

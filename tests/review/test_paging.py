@@ -7,7 +7,8 @@ import pytest
 from streamguard.core.action_events import action_event, action_id_of
 from streamguard.core.audit_data import AuditData
 from streamguard.core.events import Event
-from streamguard.review.paging import UNTAKEN_AFTER_S, UNTAKEN_FOR_S, Look, Pager
+from streamguard.core.untaken import UNTAKEN_AFTER_S, UNTAKEN_FOR_S
+from streamguard.review.paging import Look, Pager
 from streamguard.review.web_sessions import IDLE_S
 from tests.core_fakes import SOURCE
 from tests.made_actions import ACTION, requested
