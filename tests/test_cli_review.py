@@ -34,6 +34,7 @@ def account(config: Path, *arguments: str, password: str = PASSWORD) -> Finished
     """Run a verb of `account` with a password on standard input."""
     done = subprocess.run(
         command("account", *arguments, "--config", config),
+        cwd=config.parent,
         input=f"{password}\n",
         capture_output=True,
         text=True,

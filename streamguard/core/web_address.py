@@ -1,5 +1,7 @@
 """Where something may be sent by HTTP: by https, or no farther than this host or its network.
 
+It says as well how much of such an address may be shown.
+
 Rule: it is decided by the address as it is written; nobody is asked for a name.
 """
 
@@ -33,6 +35,20 @@ def require_address(name: str, url: str, *, may_be_plain: bool = False) -> None:
         raise ValueError(
             f"{name}: http shows all that is sent to whoever is on the way: give https"
         )
+
+
+def shown_address(url: str) -> str:
+    """Give as much of an address as may be shown: who knows the rest may often write there.
+
+    Args:
+        url: an address that `require_address` lets pass, or "".
+
+    Returns:
+        Its scheme, host and port; where there is more of it, `**********` for the rest.
+    """
+    parts = urlsplit(url)
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if url else ""
+    return where if url in {where, f"{where}/"} else f"{where}/**********"
 
 
 def _is_near(host: str) -> bool:

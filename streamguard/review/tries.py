@@ -2,7 +2,8 @@
 
 Rule: a try counts before it is looked at, so that many at once are no more than one after another.
 Strangers who guess lock nobody out: a browser in which somebody has signed in before has tries of
-its own, whatever others do under the same name or from the same address.
+its own, whatever others do under the same name or from the same address. No name is kept as it was
+typed: some type their password there.
 
 Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
 """
@@ -54,13 +55,14 @@ class Tries:
         limits = {f"{name} from {address}": MAX_TRIES}
         limits |= {f"name {name}": MAX_OF_NAME, f"from {address}": MAX_FROM}
         if account_id and self.is_known(account_id, browser):
-            limits = {f"browser {_hash(browser).hex()}": MAX_TRIES}
+            limits = {f"browser {browser}": MAX_TRIES}
         with self._file.transaction() as connection:
             connection.execute("DELETE FROM failures WHERE at_s <= ?", (now_s - WINDOW_S,))
             for who, limit in limits.items():
-                if connection.execute(_COUNT, (who,)).get >= limit:
+                if connection.execute(_COUNT, (_hash(who).hex(),)).get >= limit:
                     return None
-            return tuple(connection.execute(_PUT, (who, now_s)).get for who in limits)
+            put = [(_hash(who).hex(), now_s) for who in limits]
+            return tuple(connection.execute(_PUT, one).get for one in put)
 
     def forget(self, taken: tuple[int, ...]) -> None:
         """Forget a try that was right, and what was wrong before it in the same place."""

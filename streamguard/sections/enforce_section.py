@@ -13,7 +13,7 @@ from streamguard.core.event_values import Name
 from streamguard.core.published import LOOPBACK
 from streamguard.core.web_address import require_address
 from streamguard.sections.ingest_section import Address, ServerName
-from streamguard.sections.section import Section, read_credential
+from streamguard.sections.section import Section, WebhookAddress, read_credential
 
 ENFORCE_SUFFIX = ".enforce"
 """What the name of the enforcer's own file ends in; it begins as the event log's."""
@@ -92,7 +92,7 @@ class EnforceSection(Section):
     """Addresses whose viewers are never refused: those of who screens."""
     port: Port = 9111
     """Port of its own /metrics, on [http] host; 0 takes any free one."""
-    webhook: str = ""
+    webhook: WebhookAddress = ""
     """Has the platform act where no server can: https, or http within this host or network."""
     webhook_secret_file: Path | None = None
     """Holds what requests are signed with: 24 to 64 bytes in base64 (Standard Webhooks)."""

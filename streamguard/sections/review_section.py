@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from streamguard.core.decision_data import ActionKind
 from streamguard.core.web_address import require_address
-from streamguard.sections.section import Section
+from streamguard.sections.section import Section, WebhookAddress
 
 REVIEW_SUFFIX = ".review"
 """What the name of our own file ends in; it begins as the event log's, and lies beside it."""
@@ -59,7 +59,7 @@ class ReviewSection(Section):
     """Holds the token with which the platform hands in appeals; without it none are taken."""
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9114
     """Port of its own /metrics, on [http] host; 0 takes any free one."""
-    page_url: str = ""
+    page_url: WebhookAddress = ""
     """Is sent a signed POST when an urgent case (P0) has nobody; https, or http within this host or
     network. Without it that is counted alone."""
     page_secret_file: Path | None = None

@@ -4,10 +4,15 @@ Rule: an unknown key is an error, and no problem repeats a value: it may be a se
 """
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from streamguard.core.errors import ConfigError
+from streamguard.core.web_address import shown_address
+
+WebhookAddress = Annotated[str, PlainSerializer(shown_address, when_used="json")]
+"""Where events are sent; such an address is often a secret, and is shown as far as its host."""
 
 
 class Section(BaseModel):

@@ -10,13 +10,13 @@ from pydantic import Field, model_validator
 
 from streamguard.core.events import Topic
 from streamguard.core.web_address import require_address
-from streamguard.sections.section import Section
+from streamguard.sections.section import Section, WebhookAddress
 
 
 class WebhookSection(Section):
     """Where `forward` sends events by HTTP: a queue that is not ours."""
 
-    url: str = ""
+    url: WebhookAddress = ""
     """Takes each event in a POST of its own; https, or http within this host or network."""
     plain_http: bool = False
     """Whether http may lead anywhere else, for a way there that is encrypted otherwise."""

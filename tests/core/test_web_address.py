@@ -1,6 +1,6 @@
 import pytest
 
-from streamguard.core.web_address import require_address
+from streamguard.core.web_address import require_address, shown_address
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,18 @@ def test_what_is_no_address_by_http_is_refused(url: str) -> None:
 def test_what_cannot_be_read_is_refused_without_being_repeated() -> None:
     with pytest.raises(ValueError, match=r"^url is no URL$"):
         require_address("url", "http://[hidden")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("", ""),
+        ("https://hooks.example", "https://hooks.example"),
+        ("https://hooks.example:8443/", "https://hooks.example:8443"),
+        ("https://hooks.example/T0KEN", "https://hooks.example/**********"),
+        ("https://hooks.example?key=T0KEN", "https://hooks.example/**********"),
+        ("http://u:T0KEN@[::1]:7", "http://[::1]:7/**********"),
+    ],
+)
+def test_an_address_is_shown_as_far_as_its_host(url: str, shown: str) -> None:
+    assert shown_address(url) == shown
