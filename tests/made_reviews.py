@@ -10,6 +10,7 @@ from streamguard.core.coverage_data import GapData, StreamEndedData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, flag_event, stream_ended_event
+from streamguard.core.referral_data import ReferralData
 from tests.core_fakes import SOURCE
 
 AT = "2026-01-02T03:04:05.000Z"
@@ -42,6 +43,20 @@ def decision_fields(**changes: Any) -> dict[str, Any]:
 
 def decision(**changes: Any) -> DecisionData:
     return DecisionData.model_validate(decision_fields(**changes))
+
+
+def referral(**changes: Any) -> ReferralData:
+    fields = {
+        "referral_id": "5c1d2c3b-4e5f-4a6b-9c8d-0e1f2a3b4c5d",
+        "case_id": CASE_ID,
+        "stream": DECIDED_STREAM,
+        "policy": POLICY,
+        "told": {"authority": "the police of X", "means": "phone", "told_at": AT},
+        "made_at": AT,
+        "actor": "r-1",
+        "role": "reviewer",
+    }
+    return ReferralData.model_validate(fields | changes)
 
 
 def appeal(**changes: Any) -> AppealReceivedData:

@@ -21,7 +21,7 @@ from streamguard.core.events import KINDS, Event, EventType, Topic, schema_id
 from streamguard.core.record import REDUCED, REPLAYED
 from streamguard.sections.kafka_section import KafkaSection
 
-CONTRACT_VERSION = "1.1.0"
+CONTRACT_VERSION = "1.2.0"
 """Of the contracts, not of the package: a minor version adds types and optional fields."""
 
 CHANNELS = {
@@ -43,6 +43,7 @@ SUMMARIES = {
     EventType.BANK_QUARANTINED: "A bank entry matched too many streams and was set aside.",
     EventType.BANK_RELEASED: "A bank entry that was set aside matches again.",
     EventType.DECISION_MADE: "A case was decided, or a decision about it was changed.",
+    EventType.REFERRAL_MADE: "Somebody outside was told of an imminent threat.",
     EventType.APPEAL_RECEIVED: "Somebody objects to a decision.",
     EventType.APPEAL_RESOLVED: "Another reviewer looked again at a decision.",
     EventType.ACTION_REQUESTED: "A decision was taken up, and is being carried out.",

@@ -31,10 +31,11 @@ from streamguard.core.coverage_data import (
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, StreamRef, utc_text
 from streamguard.core.event_values import Name, UtcTime, Uuid, Value
+from streamguard.core.referral_data import ReferralData
 
 StreamData = FlagData | GapData | StreamStartedData | StreamEndedData
 BankData = EntryQuarantinedData | EntryReleasedData
-ReviewData = DecisionData | AppealReceivedData | AppealResolvedData | AuditData
+ReviewData = DecisionData | ReferralData | AppealReceivedData | AppealResolvedData | AuditData
 Data = StreamData | BankData | StreamExcludedData | ReviewData | ActionData
 """What an event may say."""
 
@@ -77,6 +78,7 @@ class EventType(StrEnum):
     BANK_QUARANTINED = "org.streamguard.bank.quarantined.v1"
     BANK_RELEASED = "org.streamguard.bank.released.v1"
     DECISION_MADE = "org.streamguard.decision.made.v1"
+    REFERRAL_MADE = "org.streamguard.referral.made.v1"
     APPEAL_RECEIVED = "org.streamguard.appeal.received.v1"
     APPEAL_RESOLVED = "org.streamguard.appeal.resolved.v1"
     ACTION_REQUESTED = "org.streamguard.action.requested.v1"
@@ -108,6 +110,7 @@ KINDS: Mapping[EventType, Kind] = {
     EventType.BANK_QUARANTINED: Kind(Topic.COVERAGE, EntryQuarantinedData),
     EventType.BANK_RELEASED: Kind(Topic.COVERAGE, EntryReleasedData),
     EventType.DECISION_MADE: Kind(Topic.DECISIONS, DecisionData),
+    EventType.REFERRAL_MADE: Kind(Topic.DECISIONS, ReferralData),
     EventType.APPEAL_RECEIVED: Kind(Topic.DECISIONS, AppealReceivedData),
     EventType.APPEAL_RESOLVED: Kind(Topic.DECISIONS, AppealResolvedData),
     EventType.ACTION_REQUESTED: Kind(Topic.ACTIONS, ActionRequestedData),

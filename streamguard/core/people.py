@@ -14,6 +14,7 @@ Right = Literal[
     "judge_escalated",
     "choose_case",
     "restore",
+    "refer_any",
     "judge_appeal",
     "see_queue",
     "see_case",
@@ -28,7 +29,8 @@ Right = Literal[
 ]
 """`see_team`: what all together were exposed to, never one of them;
 `judge`: take the next case, look at it and decide it; `choose_case`: take a certain one;
-`see_case`: read a case and its decisions, without its evidence."""
+`see_case`: read a case and its decisions, without its evidence;
+`refer_any`: put on record that a threat was referred, whoever has the case in hand."""
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     "reviewer": frozenset({"judge", "judge_appeal", "see_queue", "see_case"}),
@@ -38,6 +40,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             "judge_escalated",
             "choose_case",
             "restore",
+            "refer_any",
             "judge_appeal",
             "see_queue",
             "see_case",

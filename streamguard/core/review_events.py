@@ -1,4 +1,4 @@
-"""Makes the events of review: decisions, appeals, and the record of who saw and did what.
+"""Makes the events of review: decisions, referrals, appeals, and who saw and did what.
 
 Rule: the id of a decision's event follows from its case and its place among the decisions of that
 case, and the id of an audit record from its place in the chain: of two that claim the same place
@@ -13,6 +13,7 @@ from streamguard.core.audit_data import AuditData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import utc_text
 from streamguard.core.events import ID_NAMESPACE, Event, EventType, make_event
+from streamguard.core.referral_data import ReferralData
 
 
 def decision_event(source: str, data: DecisionData, *, recorded_s: float) -> Event:
@@ -36,6 +37,12 @@ def appeal_event(
     return _made(source, kind, data, [kind, data.appeal_id], recorded_s)
 
 
+def referral_event(source: str, data: ReferralData, *, recorded_s: float) -> Event:
+    """Make the event of a referral; what is said again has the same id."""
+    place = [EventType.REFERRAL_MADE, data.referral_id]
+    return _made(source, EventType.REFERRAL_MADE, data, place, recorded_s)
+
+
 def audit_event(source: str, data: AuditData) -> Event:
     """Make the event of an audit record."""
     event_id = uuid5(ID_NAMESPACE, json.dumps([EventType.AUDIT_RECORDED, data.seq]))
@@ -45,13 +52,15 @@ def audit_event(source: str, data: AuditData) -> Event:
 def _made(
     source: str,
     kind: EventType,
-    data: DecisionData | AppealReceivedData | AppealResolvedData,
+    data: DecisionData | ReferralData | AppealReceivedData | AppealResolvedData,
     place: list[str],
     recorded_s: float,
 ) -> Event:
     match data:
         case DecisionData():
             at = data.decided_at
+        case ReferralData():
+            at = data.made_at
         case AppealReceivedData():
             at = data.received_at
         case AppealResolvedData():

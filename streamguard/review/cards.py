@@ -15,6 +15,7 @@ from streamguard.core.people import Person
 from streamguard.core.priority import priority
 from streamguard.review.actions import Action
 from streamguard.review.leases import Lease
+from streamguard.review.referral_table import Referred
 
 AGAIN: frozenset[Stage] = frozenset({"second", "check"})
 """A case waits for somebody who judges it again, and is not to know what was chosen."""
@@ -82,6 +83,12 @@ def decision_rows(
 def action_rows(case: Case, person: Person, actions: list[Action]) -> list[dict[str, Any]]:
     """Give what became of what was decided, as far as this person may know it."""
     return [] if is_blind(case, person) else [asdict(one) for one in actions]
+
+
+def referral_row(one: Referred) -> dict[str, Any]:
+    """Say who outside was told of a threat, and whose record that is."""
+    said: dict[str, Any] = one.told.model_dump(mode="json", exclude_none=True, exclude={"note"})
+    return said | {"actor": one.actor} | ({"note": one.note} if one.note else {})
 
 
 def came_of(case: Case, person: Person, actions: list[Action]) -> str:

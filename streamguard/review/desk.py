@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 import apsw
 
+from streamguard.core.audit import Deed
 from streamguard.core.cases import MAX_TOLD, Case
 from streamguard.core.decision_data import DecisionData
-from streamguard.core.errors import CaseTaken, NoSuchCase
+from streamguard.core.errors import CaseTaken, DecisionRefused, NoSuchCase
 from streamguard.core.event_data import FlagData
 from streamguard.core.people import Person
 from streamguard.core.ruling import Rules
@@ -75,6 +76,19 @@ class Desk:
         if case is None or not person.is_cleared(case.policy):
             raise NoSuchCase("there is no such case")
         return as_it_waits(self.file, case, self.wall())
+
+    @contextmanager
+    def on_record(self, person: Person, action: str, case_id: str) -> Iterator[None]:
+        """Have on record what was refused as well."""
+        try:
+            yield
+        except (CaseTaken, DecisionRefused) as error:
+            known = self.file.rows("SELECT 1 FROM cases WHERE case_id = ?", (case_id,))
+            why = {"why": str(error)}
+            on = case_id if known else None
+            deed = Deed(person.account_id, action, on, details=why, is_refused=True)
+            self.trail.note(deed)
+            raise
 
     def flags(self, case_id: str) -> list[FlagData]:
         """Give the flags of a case as they are now, the oldest first; of very many the last."""

@@ -72,6 +72,10 @@ CREATE TABLE IF NOT EXISTS actions (
     at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS actions_by_decision ON actions (decision_id);
+CREATE TABLE IF NOT EXISTS referrals (
+    referral_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS referrals_by_case ON referrals (case_id);
 CREATE TABLE IF NOT EXISTS skips (
     case_id TEXT NOT NULL, account_id TEXT NOT NULL, at_s REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (case_id, account_id)

@@ -25,8 +25,10 @@ from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event
 from streamguard.core.priority import urgency_class
+from streamguard.core.referral_data import ReferralData
 from streamguard.review.actions import keep_action
 from streamguard.review.history import end_session, keep_gap
+from streamguard.review.referral_table import keep_referral
 
 _PUT = """
 INSERT INTO cases (case_id, session_id, policy, stage, urgency, opened_s, body)
@@ -110,12 +112,10 @@ def fold(connection: apsw.Connection, event: Event) -> None:
             _fold_decision(connection, event.data)
         case ActionRequestedData() | ActionVerifiedData() | ActionFailedData():
             _fold_action(connection, event.data)
-        case AppealReceivedData() as appeal:
-            of = (appeal.appeal_id, appeal.case_id, appeal.decision_id, appeal.policy.code)
-            values = (*of, utc_seconds(appeal.received_at), appeal.model_dump_json())
-            connection.execute(_PUT_APPEAL, values)
-        case AppealResolvedData() as appeal:
-            connection.execute(_RESOLVE, (appeal.model_dump_json(), appeal.appeal_id))
+        case ReferralData():
+            keep_referral(connection, event.data)
+        case AppealReceivedData() | AppealResolvedData():
+            _fold_appeal(connection, event.data)
         case AuditData(case_id=case_id, about=about, actor=actor, at=at, seq=seq):
             connection.execute(_PUT_SKIP, (about or case_id, actor, utc_seconds(at)))
             connection.execute(_END_LEASE, (about or case_id, actor, seq))
@@ -165,6 +165,17 @@ def _fold_decision(connection: apsw.Connection, decision: DecisionData) -> None:
     if decision.reviewer is not None:
         token = decision.reviewer.lease_token
         connection.execute(_END_LEASE, (decision.case_id, decision.actor, token + 1))
+
+
+def _fold_appeal(
+    connection: apsw.Connection, appeal: AppealReceivedData | AppealResolvedData
+) -> None:
+    if isinstance(appeal, AppealResolvedData):
+        connection.execute(_RESOLVE, (appeal.model_dump_json(), appeal.appeal_id))
+        return
+    of = (appeal.appeal_id, appeal.case_id, appeal.decision_id, appeal.policy.code)
+    values = (*of, utc_seconds(appeal.received_at), appeal.model_dump_json())
+    connection.execute(_PUT_APPEAL, values)
 
 
 def _fold_action(

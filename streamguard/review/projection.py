@@ -47,6 +47,7 @@ INSERT OR REPLACE INTO main.cases SELECT * FROM anew.cases;
 INSERT OR REPLACE INTO main.live_sessions SELECT * FROM anew.live_sessions;
 INSERT OR REPLACE INTO main.decisions SELECT * FROM anew.decisions;
 INSERT OR REPLACE INTO main.actions SELECT * FROM anew.actions;
+INSERT OR REPLACE INTO main.referrals SELECT * FROM anew.referrals;
 INSERT OR REPLACE INTO main.skips SELECT * FROM anew.skips;
 INSERT OR REPLACE INTO main.appeals SELECT * FROM anew.appeals;
 DELETE FROM main.gaps;

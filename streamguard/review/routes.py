@@ -12,9 +12,17 @@ from streamguard.core.decision_data import Exposure
 from streamguard.core.event_data import utc_text
 from streamguard.core.people import RIGHTS
 from streamguard.core.reasons import REASONS
+from streamguard.core.referral_data import Told
 from streamguard.core.ruling import Choice
 from streamguard.review.actions import actions_of
-from streamguard.review.cards import action_rows, card, decision_rows, flag_row, lease_row
+from streamguard.review.cards import (
+    action_rows,
+    card,
+    decision_rows,
+    flag_row,
+    lease_row,
+    referral_row,
+)
 from streamguard.review.guard import WHOLE_NUMBER, Answer, Call, Door, Refused, read_said
 from streamguard.review.looks import Held
 from streamguard.review.queue import SKIP_REASONS, Claimed, may_judge
@@ -86,6 +94,7 @@ def _case(call: Call) -> Answer:
     return shown | {
         "flags": [flag_row(one) for one in review.desk.flags(case.case_id)],
         "decisions": decision_rows(case, call.person, decisions),
+        "referrals": [referral_row(one) for one in review.referrals.of_case(call.person, case)],
         "actions": action_rows(case, call.person, actions_of(review.desk.file, case.case_id)),
     }
 
@@ -148,6 +157,15 @@ def _undo(call: Call) -> Answer:
 def _restore(call: Call) -> Answer:
     case_id, code = call.path["case_id"], call.text("reason_code")
     made = call.review.rulings.restore(call.person, case_id, code)
+    return made.model_dump(mode="json", exclude_none=True)
+
+
+def _refer(call: Call) -> Answer:
+    said = dict(call.said)
+    token = call.number("token") if "token" in said else None
+    said.pop("token", None)
+    told = read_said(lambda: Told.model_validate(said))
+    made = call.review.referrals.refer(call.person, call.path["case_id"], token, told)
     return made.model_dump(mode="json", exclude_none=True)
 
 
@@ -229,6 +247,7 @@ CASE_DOORS: Sequence[Door] = (
     Door("POST", f"{CASE}/decision", "judge", _decide),
     Door("POST", f"{CASE}/undo", "judge", _undo),
     Door("POST", f"{CASE}/restore", "restore", _restore),
+    Door("POST", f"{CASE}/referral", "judge", _refer),
     Door("GET", f"{CASE}/evidence", "judge", _evidence),
     Door("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}", "judge", _look),
     Door("GET", f"{CASE}/clip/{{flag_id}}", "judge", _clip),

@@ -4,8 +4,6 @@ Rule: without a lease that holds at this instant nothing is decided; of two deci
 the same one the log has only the first. What is refused is on record as well.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import uuid4
 
 from streamguard.core.audit import Deed
@@ -20,6 +18,7 @@ from streamguard.core.ruling import Choice, Decider, rule
 from streamguard.core.taking_back import restore, undo
 from streamguard.review.desk import Desk
 from streamguard.review.leases import drop, require
+from streamguard.review.referrals import referral_deed
 
 
 class Rulings:
@@ -36,7 +35,7 @@ class Rulings:
             DecisionRefused: the choice contradicts itself or is not this person's to make.
         """
         desk = self._desk
-        with self._on_record(person, "case.decided", case_id), desk.turn() as connection:
+        with desk.on_record(person, "case.decided", case_id), desk.turn() as connection:
             now_s = desk.wall()
             lease = require(connection, case_id, person.account_id, token, now_s)
             case = desk.case(person, case_id)
@@ -56,7 +55,7 @@ class Rulings:
             DecisionRefused: it is somebody else's, or too late.
         """
         desk = self._desk
-        with self._on_record(person, "case.undone", case_id), desk.turn():
+        with desk.on_record(person, "case.undone", case_id), desk.turn():
             case = desk.case(person, case_id)
             made = undo(case, self._as_then(person, case), desk.rules, self._now())
             self._publish(made, "case.undone", {})
@@ -71,7 +70,7 @@ class Rulings:
             DecisionRefused: nothing holds, or it is not this person's to restore.
         """
         desk = self._desk
-        with self._on_record(person, "case.restored", case_id), desk.turn():
+        with desk.on_record(person, "case.restored", case_id), desk.turn():
             case = desk.case(person, case_id)
             _require_restorable(person, reason_code)
             token = desk.trail.note(Deed(person.account_id, "case.claimed", case_id))
@@ -100,22 +99,12 @@ class Rulings:
         desk = self._desk
         said = details | {"outcome": made.outcome, "action": made.action}
         deed = Deed(made.actor, action, made.case_id, about=made.decision_id, details=said)
+        deeds = [deed]
+        if made.referral is not None:
+            deeds.append(referral_deed(made.actor, made.case_id, made.referral))
         event = decision_event(desk.source, made, recorded_s=desk.wall())
-        if not desk.trail.append([deed], [event]):
+        if not desk.trail.append(deeds, [event]):
             raise CaseTaken("somebody else has decided this case meanwhile")
-
-    @contextmanager
-    def _on_record(self, person: Person, action: str, case_id: str) -> Iterator[None]:
-        """Have on record what was refused as well."""
-        try:
-            yield
-        except (CaseTaken, DecisionRefused) as error:
-            known = self._desk.file.rows("SELECT 1 FROM cases WHERE case_id = ?", (case_id,))
-            why = {"why": str(error)}
-            on = case_id if known else None
-            deed = Deed(person.account_id, action, on, details=why, is_refused=True)
-            self._desk.trail.note(deed)
-            raise
 
     def _now(self) -> tuple[str, float]:
         return str(uuid4()), self._desk.wall()

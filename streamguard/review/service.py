@@ -15,6 +15,7 @@ from streamguard.review.desk import Desk
 from streamguard.review.incidents import Incidents
 from streamguard.review.looks import Looks
 from streamguard.review.queue import Queue
+from streamguard.review.referrals import Referrals
 from streamguard.review.rulings import Rulings
 from streamguard.review.shelf import Shelf
 from streamguard.review.web_sessions import WebSessions
@@ -28,6 +29,7 @@ class Review:
     desk: Desk
     queue: Queue
     rulings: Rulings
+    referrals: Referrals
     looks: Looks
     accounts: Accounts
     sessions: WebSessions
@@ -65,6 +67,7 @@ def make_review(
         desk,
         queue,
         rulings,
+        Referrals(desk),
         looks,
         known,
         sessions,

@@ -20,11 +20,11 @@ from streamguard.core.events import (
     stream_excluded_event,
     stream_started_event,
 )
-from streamguard.core.review_events import appeal_event, audit_event, decision_event
+from streamguard.core.review_events import appeal_event, audit_event, decision_event, referral_event
 from tests.core.test_bank_events import QUARANTINED, RELEASED
 from tests.core.test_events import SOURCE, ended, flag, gap, started
 from tests.made_actions import failed, requested, verified
-from tests.made_reviews import appeal, audit_records, decision, resolved
+from tests.made_reviews import appeal, audit_records, decision, referral, resolved
 
 TODAY = Path(contracts.__file__).parent
 LAST_RELEASE = Path(__file__).parent / "released"
@@ -56,6 +56,7 @@ EVENTS = {
         bank_event(SOURCE, QUARANTINED, recorded_s=2.0),
         bank_event(SOURCE, RELEASED, recorded_s=2.0),
         decision_event(SOURCE, decision(), recorded_s=2.0),
+        referral_event(SOURCE, referral(), recorded_s=2.0),
         appeal_event(SOURCE, appeal(), recorded_s=2.0),
         appeal_event(SOURCE, resolved(), recorded_s=2.0),
         action_event(SOURCE, requested(), recorded_s=2.0),

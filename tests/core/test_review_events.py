@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from streamguard.core.decision_data import MAX_FLAGS_TOLD
 from streamguard.core.events import Event, EventType, Topic
-from streamguard.core.review_events import appeal_event, audit_event, decision_event
+from streamguard.core.review_events import appeal_event, audit_event, decision_event, referral_event
 from tests.core_fakes import SOURCE
 from tests.made_reviews import (
     AT,
@@ -14,19 +14,22 @@ from tests.made_reviews import (
     appeal,
     audit_records,
     decision,
+    referral,
     resolved,
 )
 
 
-def test_decisions_and_appeals_go_to_the_topic_of_decisions_in_the_order_of_their_stream() -> None:
+def test_decisions_referrals_and_appeals_go_to_one_topic_in_the_order_of_their_stream() -> None:
     events = [
         decision_event(SOURCE, decision(), recorded_s=1.0),
+        referral_event(SOURCE, referral(), recorded_s=1.0),
         appeal_event(SOURCE, appeal(), recorded_s=1.0),
         appeal_event(SOURCE, resolved(), recorded_s=1.0),
     ]
 
     assert [event.type for event in events] == [
         EventType.DECISION_MADE,
+        EventType.REFERRAL_MADE,
         EventType.APPEAL_RECEIVED,
         EventType.APPEAL_RESOLVED,
     ]

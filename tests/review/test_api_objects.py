@@ -21,6 +21,7 @@ from tests.vault.made_vaults import made_vault
 CASE = "/api/v1/cases/{case_id}"
 APPEAL = "/api/v1/appeals/{appeal_id}"
 DECIDED = CUT.model_dump(mode="json", exclude_none=True)
+TOLD = {"authority": "police", "means": "phone", "told_at": "1970-01-01T00:00:00.000Z"}
 ANSWER = {"result": "upheld", "reason_code": "TVEC.ATTACK_LIVE"}
 HELD: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{CASE}/renew"): {},
@@ -28,6 +29,7 @@ HELD: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{CASE}/release"): {},
     ("POST", f"{CASE}/hand-off"): {},
     ("POST", f"{CASE}/decision"): DECIDED,
+    ("POST", f"{CASE}/referral"): TOLD,
     ("POST", f"{CASE}/exposure"): {"stills_viewed": 1},
     ("GET", f"{CASE}/evidence"): {},
     ("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}"): {},

@@ -34,6 +34,7 @@ WHO = {
     ("POST", f"{CASE}/decision"): "reviewer senior",
     ("POST", f"{CASE}/undo"): "reviewer senior",
     ("POST", f"{CASE}/restore"): "senior",
+    ("POST", f"{CASE}/referral"): "reviewer senior",
     ("GET", f"{CASE}/evidence"): "reviewer senior",
     ("GET", f"{CASE}/evidence/{{flag_id}}/{{number}}"): "reviewer senior",
     ("GET", f"{CASE}/clip/{{flag_id}}"): "reviewer senior",

@@ -15,7 +15,7 @@ from streamguard.core.case_changes import first_case
 from streamguard.core.cases import Case
 from streamguard.core.errors import DeskUnavailable
 from streamguard.core.record import Record
-from streamguard.core.review_events import appeal_event, audit_event, decision_event
+from streamguard.core.review_events import appeal_event, audit_event, decision_event, referral_event
 from streamguard.review import desk_file
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case
@@ -23,7 +23,16 @@ from streamguard.review.leases import Lease, held
 from streamguard.review.projection import GROUP, NOTE_IDLE_S, Projection, note_audience
 from tests.core_fakes import SOURCE
 from tests.made_actions import failed
-from tests.made_reviews import AT, appeal, decision, flag, flag_id, flag_opened, stream_ended
+from tests.made_reviews import (
+    AT,
+    appeal,
+    decision,
+    flag,
+    flag_id,
+    flag_opened,
+    referral,
+    stream_ended,
+)
 from tests.review.bench import Bench
 
 REJECTED = {
@@ -146,6 +155,7 @@ def test_cases_and_what_was_decided_outlive_their_events_in_the_log(
         decision_event(SOURCE, made, recorded_s=2.0),
         action_event(SOURCE, failed(), recorded_s=3.0),
         appeal_event(SOURCE, objected, recorded_s=4.0),
+        referral_event(SOURCE, referral(case_id=decided.case_id), recorded_s=5.0),
     )
     cases, tables = bench.cases(), rows_of(bench)
 
@@ -208,7 +218,7 @@ def test_others_go_on_while_the_tables_are_made_anew(bench: Bench, tmp_path: Pat
 
 def rows_of(bench: Bench) -> dict[str, list[Any]]:
     """Give what the tables hold beside cases and gaps."""
-    names = ("case_flags", "decisions", "actions", "appeals")
+    names = ("case_flags", "decisions", "actions", "referrals", "appeals")
     return {name: bench.file.rows(f"SELECT * FROM {name} ORDER BY 1") for name in names}  # noqa: S608  # names of ours
 
 

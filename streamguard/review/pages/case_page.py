@@ -12,12 +12,20 @@ from streamguard.core.people import Person
 from streamguard.core.ruling import in_force
 from streamguard.core.signal_data import Signal
 from streamguard.review.actions import actions_of
-from streamguard.review.cards import action_rows, card, decision_rows, is_blind, is_untaken
+from streamguard.review.cards import (
+    action_rows,
+    card,
+    decision_rows,
+    is_blind,
+    is_untaken,
+    referral_row,
+)
 from streamguard.review.history import audience_of, gaps_of
 from streamguard.review.leases import Lease
 from streamguard.review.pages.board import AGES_S, name_of, named
 from streamguard.review.pages.paper import fragment
 from streamguard.review.pages.timeline import HEIGHT, WIDTH, clock, timeline
+from streamguard.review.referrals import may_refer
 from streamguard.review.service import Review
 
 MAX_SIGNALS = 12
@@ -32,7 +40,8 @@ AND json_extract(body, '$.stream.stream_id') = ? AND json_extract(body, '$.outco
 _STATE = """
 SELECT body,
     (SELECT total(revision) + count(*) FROM case_flags WHERE case_id = cases.case_id),
-    (SELECT max(number) FROM gaps WHERE session_id = cases.session_id)
+    (SELECT max(number) FROM gaps WHERE session_id = cases.session_id),
+    (SELECT count(*) FROM referrals WHERE case_id = cases.case_id)
 FROM cases WHERE case_id = ?
 """
 
@@ -68,6 +77,10 @@ def facts(review: Review, person: Person, case: Case) -> str:
         width=WIDTH,
         height=HEIGHT,
         clock=clock,
+        referrals=[
+            referral_row(one) | {"by": _by(review, one.actor)}
+            for one in review.referrals.of_case(person, case)
+        ],
         actions=action_rows(case, person, actions),
         is_untaken=is_untaken(case, person, actions),
         decisions=[
@@ -97,6 +110,7 @@ def context(review: Review, person: Person, case: Case) -> dict[str, Any]:
         "token": _token(person, lease),
         "lease_s": review.desk.lease_s,
         "may_restore": _may_restore(person, case),
+        "may_refer": _token(person, lease) is not None or may_refer(person, case),
         "matched": _matched(review, case),
         "is_spent": review.budgets.standing(person).is_spent,
     }

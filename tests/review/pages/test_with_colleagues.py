@@ -51,33 +51,102 @@ def test_a_case_is_handed_to_a_colleague_who_is_told(site: Site, page: Page) -> 
     expect(ben.locator("#decide")).to_be_visible()
 
 
+def told(page: Page, *words: str) -> None:
+    """Say by keyboard who was told, and what they call it, from the first field on."""
+    page.keyboard.press("9")
+    expect(page.locator("#authority")).to_be_focused()
+    for text in words:
+        page.keyboard.type(text)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+    page.locator("#told").focus()
+    page.keyboard.press("Space")
+
+
 def test_a_note_and_a_referral_go_with_the_decision(site: Site, page: Page) -> None:
     page.keyboard.press("8")
     expect(page.locator("#note")).to_be_focused()
     page.keyboard.type("seen by <b>two</b>")
-    for text in ("shown elsewhere too", "the police of X"):
-        page.keyboard.press("Tab")
-        page.keyboard.type(text)
-    page.locator("#reference").focus()
-    page.keyboard.type("A-17")
     page.keyboard.press("Tab")
-    page.keyboard.press("Space")
-    expect(page.locator("#told-at")).to_contain_text("at 20")
+    page.keyboard.type("shown elsewhere too")
+    page.keyboard.press("Enter")  # keys do something again
+    told(page, "the police of X", "A-17")
+    expect(page.locator("#told-at")).to_have_value(re.compile("^[0-9]{2}:[0-9]{2}$"))
     assert Axe().run(page).response["violations"] == []
-    page.locator("#reference").focus()
-    page.keyboard.press("Enter")  # keys decide again
+    page.locator("#told-note").focus()
+    page.keyboard.type("they call back")
+    page.keyboard.press("Escape")  # keys decide again
     for key in ("h", "a"):
         page.keyboard.press(key)
 
     expect(page.get_by_role("status")).to_contain_text("Decided: confirmed")
     [made] = site.decisions()
-    assert (made.note, made.explanation_public) == ("seen by <b>two</b>", "shown elsewhere too")
+    assert made.note == "seen by <b>two</b>; they call back"
+    assert made.explanation_public == "shown elsewhere too"
     assert made.referral is not None
     assert (made.referral.authority, made.referral.means) == ("the police of X", "phone")
     assert made.referral.reference == "A-17"
     assert utc_seconds(made.referral.told_at) > 0
     assert made.undo_until is None  # who was told cannot be untold
     expect(page.locator("#facts")).to_contain_text("seen by <b>two</b>")
+    expect(page.locator("#referrals li")).to_have_count(1)
+    expect(page.locator("#authority")).to_have_value("")
+
+
+def test_a_referral_is_put_on_record_by_itself_before_the_decision_and_after(
+    site: Site, page: Page
+) -> None:
+    page.clock.set_fixed_time("2026-01-02T03:04:05Z")
+    told(page, "the police of <X>")
+    page.locator("#told-at").fill("03:01")
+    page.locator("#reference").focus()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status")).to_have_text("On record: the police of <X> was told.")
+    expect(page.locator("#referrals")).to_contain_text(
+        "Told: the police of <X> at 03:01 UTC on 2026-01-02 (phone), by anna"
+    )
+    assert site.decisions() == []
+    page.keyboard.press("2")  # keys decide again
+    page.keyboard.press("f")
+    expect(page.get_by_role("status")).to_contain_text("Decided: rejected")
+    told(page, "the embassy")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status")).to_have_text("On record: the embassy was told.")
+    expect(page.locator("#referrals li")).to_have_count(2)
+    [made] = site.decisions()
+    assert made.referral is None
+
+
+def test_a_senior_puts_a_referral_on_record_of_a_case_that_another_has_in_hand(
+    site: Site, page: Page
+) -> None:
+    site.account("sena", "senior")
+    sena = site.signed_in("sena")
+    sena.goto(page.url)
+    ready(sena, "Case: P0 tvec")
+    sena.clock.set_fixed_time("2026-01-02T03:04:05Z")
+    assert sena.locator("#decide").count() == 0
+
+    told(sena, "the police of X")
+    sena.keyboard.press("Enter")
+
+    expect(sena.get_by_role("status")).to_contain_text("the police of X was told")
+    expect(page.locator("#referrals")).to_contain_text("by sena")
+    assert Axe().run(page).response["violations"] == []
+
+
+def test_who_only_reads_a_case_is_offered_no_referral(site: Site, page: Page) -> None:
+    site.account("ben")
+    site.account("audrey", "auditor")
+    for name in ("ben", "audrey"):
+        reads = site.signed_in(name)
+        reads.goto(page.url)
+        ready(reads, "Case: P0 tvec")
+
+        assert reads.locator("#outside").count() == 0
+        reads.keyboard.press("9")
 
 
 def test_a_pointer_opens_and_closes_what_goes_in_words(page: Page) -> None:
@@ -91,14 +160,17 @@ def test_a_pointer_opens_and_closes_what_goes_in_words(page: Page) -> None:
 
 
 def test_half_a_referral_is_refused(site: Site, page: Page) -> None:
-    page.keyboard.press("8")
-    page.locator("#authority").focus()
+    page.keyboard.press("9")
     page.keyboard.type("the police of X")
     page.keyboard.press("Enter")
-    for key in ("h", "a"):
-        page.keyboard.press(key)
+    expect(page.locator("#problem")).to_contain_text("Say who was told")
+    page.keyboard.press("Escape")
+    page.keyboard.press("h")
+    expect(page.locator("#reasons")).to_be_visible()
+    page.keyboard.press("a")
 
     expect(page.locator("#problem")).to_contain_text("Say who was told")
+    expect(page.locator("#referrals")).to_have_count(0)
     assert site.decisions() == []
 
 

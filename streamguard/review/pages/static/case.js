@@ -5,6 +5,7 @@ import { Choosing, Holding, Twice } from './decide.js';
 import { Handing } from './handing.js';
 import { LeaseKeeper } from './lease.js';
 import { Marks } from './marks.js';
+import { Referral } from './referral.js';
 import { Reveal } from './reveal.js';
 import { askToStop, claim } from './spent.js';
 import { Words } from './words.js';
@@ -18,6 +19,7 @@ const help = document.getElementById('help');
 const after = document.getElementById('after');
 const banks = document.getElementById('bank-it');
 const undoing = document.getElementById('undo');
+const referral = document.getElementById('referral') && new Referral(path, token);
 let isMine = token !== null;
 let undoTimer = null;
 let cameOf = '';
@@ -55,8 +57,9 @@ async function decide(choice) {
   try {
     await reveal.close();
     const exposure = reveal.seen;
-    const said = { token, ...choice, ...marks.said(), ...words.said(), exposure, votes: votes(choice), ...banking(choice) };
+    const said = { token, ...choice, ...marks.said(), ...inWords(), exposure, votes: votes(choice), ...banking(choice) };
     const made = await post(`${path}/decision`, said);
+    if (said.referral) referral.clear();
     letGo();
     say(`Decided: ${made.outcome}, ${made.reason_code}, ${made.action}.`);
     if (made.undo_until) offerUndo(Date.parse(made.undo_until) - Date.parse(made.decided_at));
@@ -64,6 +67,12 @@ async function decide(choice) {
   } catch (error) {
     return failed(error);
   }
+}
+
+// Whom somebody told, where they ticked that they did, goes with the decision as it would alone.
+function inWords() {
+  const told = referral.said();
+  return told ? { ...words.said(referral.note()), referral: told } : words.said();
 }
 
 // The evidence goes into a bank only with a decision that confirms it.
@@ -162,7 +171,9 @@ const onCase = {
     choosing.clear();
   },
 };
-const always = { q: enough, '?': () => help.showModal(), u: undo, n: next };
+const always = {
+  q: enough, '?': () => help.showModal(), u: undo, n: next, 9: () => referral?.open(),
+};
 
 // The control that a key stands for now: of two the one that is offered for the choice at hand.
 function controlOf(key) {
@@ -182,11 +193,17 @@ function act(control, key) {
   } else Promise.resolve(((isMine && onCase[key]) || always[key])?.()).catch(tell);
 }
 
+// Hide all at once; whoever was writing goes back to the keys.
+function leave(target) {
+  reveal?.hide();
+  if (target.closest('#case, #outside') && target.matches('input, select')) document.getElementById('main').focus();
+}
+
 const holding = new Holding((control) => choosing.choose(control));
 const again = new Twice((control) => choosing.choose(control), say);
 
 document.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape') reveal?.hide();
+  if (event.key === 'Escape') leave(event.target);
   if (isTyped(event) || event.key === 'Escape') return;
   const onButton = event.target.closest('button, a, summary') !== null;
   const pressed = event.target.closest('[data-hold]');
