@@ -44,6 +44,9 @@ class Aligned:
 
 Finding: TypeAlias = Match | ModelFinding
 
+Key: TypeAlias = tuple[str, str]
+"""Of what was found: bank and entry, or model and category."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -72,7 +75,7 @@ class Decision:
         return self.votes >= CERTAIN_VOTES
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """Name what was found: decisions with the same key tell of the same thing."""
         match self.finding:
             case Match(bank, entry):

@@ -10,6 +10,7 @@ from typing import Literal, assert_never
 from uuid import UUID
 
 from streamguard.core.account import Account
+from streamguard.core.course import MAX_POINTS, Course
 from streamguard.core.decision import Decision, ModelFinding
 from streamguard.core.event_data import (
     Evidence,
@@ -34,8 +35,16 @@ from streamguard.core.segments import (
     SegmentOpened,
     SegmentPeaked,
     SegmentStrengthened,
+    SegmentWentOn,
 )
-from streamguard.core.signal_data import BankMatch, ModelScore, Signal
+from streamguard.core.signal_data import (
+    MAX_FLAG_POINTS,
+    BankMatch,
+    MatchCourse,
+    ModelScore,
+    ScoreCourse,
+    Signal,
+)
 from streamguard.core.types import CloseReason, Detector, Match
 from streamguard.core.variants import variant_name
 
@@ -120,7 +129,7 @@ class FlagBook:
                     segment, self._first, latency, is_collecting=self._collects
                 )
                 return [self._told(flag_id, "opened", now_s)]
-            case SegmentStrengthened(segment):
+            case SegmentStrengthened(segment) | SegmentWentOn(segment):
                 self._flags[flag_id] = replace(self._flags[flag_id], segment=segment)
                 return [self._told(flag_id, "updated", now_s)]
             case SegmentPeaked(segment):
@@ -204,23 +213,29 @@ class FlagBook:
             ),
             clock=FlagClock(basis="ingest"),
             policy=FlagPolicy(code=segment.category, severity=segment.severity),
-            signals=tuple(self._signal(signal) for signal in segment.signals),
+            signals=self._signals(segment),
             evidence=flag.evidence,
             latency_ms=flag.latency,
             safety=Safety(human_required=True),
             is_rescreened=flag.is_rescreened or None,
         )
 
-    def _signal(self, decision: Decision) -> Signal:
+    def _signals(self, segment: Segment) -> tuple[Signal, ...]:
+        n_points = min(MAX_POINTS, MAX_FLAG_POINTS // len(segment.signals))
+        courses = (course.within(n_points) for course in segment.courses)
+        return tuple(map(self._signal, segment.signals, courses))
+
+    def _signal(self, decision: Decision, course: Course) -> Signal:
         match decision.finding:
-            case Match():
-                return Signal(detector="hash", match=self._bank_match(decision, decision.finding))
-            case ModelFinding():
-                return Signal(detector="classifier", score=_model_score(decision.finding, decision))
+            case Match() as found:
+                return Signal(detector="hash", match=self._bank_match(decision, found, course))
+            case ModelFinding() as found:
+                score = _model_score(found, decision, course)
+                return Signal(detector="classifier", score=score)
             case _:
                 assert_never(decision.finding)
 
-    def _bank_match(self, decision: Decision, match: Match) -> BankMatch:
+    def _bank_match(self, decision: Decision, match: Match, course: Course) -> BankMatch:
         aligned = decision.aligned
         return BankMatch(
             algorithm="pdq",
@@ -237,10 +252,15 @@ class FlagBook:
             rate=round(aligned.rate, 3) if aligned and aligned.rate else None,
             distances_bits=aligned.distances_bits if aligned else None,
             sample_pts_ms=tuple(map(floor_ms, aligned.samples_us)) if aligned else None,
+            course=MatchCourse(
+                step_ms=floor_ms(course.step_us),
+                sample_pts_ms=_times_ms(course),
+                distances_bits=tuple(round(point.weakness) for point in course.points),
+            ),
         )
 
 
-def _model_score(finding: ModelFinding, decision: Decision) -> ModelScore:
+def _model_score(finding: ModelFinding, decision: Decision, course: Course) -> ModelScore:
     return ModelScore(
         model=finding.model,
         version=finding.version,
@@ -248,4 +268,13 @@ def _model_score(finding: ModelFinding, decision: Decision) -> ModelScore:
         score=round(finding.score, 6),
         threshold=finding.threshold,
         votes=decision.votes,
+        course=ScoreCourse(
+            step_ms=floor_ms(course.step_us),
+            sample_pts_ms=_times_ms(course),
+            scores=tuple(round(-point.weakness, 3) for point in course.points),
+        ),
     )
+
+
+def _times_ms(course: Course) -> tuple[int, ...]:
+    return tuple(floor_ms(point.pts_us) for point in course.points)

@@ -11,7 +11,7 @@ from typing import Any, Self
 from streamguard.core.errors import RecordRefused
 from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event
-from streamguard.core.signal_data import BankMatch
+from streamguard.core.signal_data import BankMatch, ModelScore
 from streamguard.core.types import Severity
 
 REDUCED = "ce_reduced"
@@ -188,9 +188,10 @@ def reduced(record: Record) -> Iterator[Record]:
 def _cut_to_a_stub(flag: dict[str, Any]) -> None:
     state = flag["evidence"]["state"]
     flag["evidence"] = {"state": "unavailable" if state == "ready" else state}
-    match = flag["signals"][0].get("match", {})
-    for name in [name for name in match if not BankMatch.model_fields[name].is_required()]:
-        del match[name]
+    for found, model in (("match", BankMatch), ("score", ModelScore)):
+        signal = flag["signals"][0].get(found, {})
+        for name in [name for name in signal if not model.model_fields[name].is_required()]:
+            del signal[name]
 
 
 def _compact(value: Any) -> str:

@@ -8,7 +8,7 @@ that cannot keep up still flags.
 from collections import deque
 from dataclasses import dataclass
 
-from streamguard.core.decision import Decision, ModelFinding
+from streamguard.core.decision import Decision, Key, ModelFinding
 from streamguard.core.model import ModelSpec, Scores
 from streamguard.core.policy import CategoryRule, Policy
 from streamguard.core.types import Severity
@@ -56,6 +56,11 @@ class ScoreJudge:
             if category.recent[-1] and votes >= NEEDED:
                 decisions.append(self._decision(category, scores, score, votes))
         return decisions
+
+    def weaknesses(self, scores: Scores) -> dict[Key, float]:
+        """Say how weak a sample is in each category, as Decision ranks findings."""
+        name = self._spec.name
+        return {(name, category): -score for category, score in scores.by_category.items()}
 
     def _decision(self, category: _Category, scores: Scores, score: float, votes: int) -> Decision:
         return Decision(

@@ -5,12 +5,13 @@ caller passes the time.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
 from uuid import UUID
 
-from streamguard.core.decision import Decision
+from streamguard.core.course import Course
+from streamguard.core.decision import Decision, Key
 from streamguard.core.types import MAX_SIGNALS, CloseReason, Match, Sample, Severity
 
 MIN_OPEN_US = 3_000_000
@@ -29,6 +30,10 @@ MAX_AHEAD_S = 15.0
 """...and how far at most they are believed to: segments of HLS are rarely longer, seconds."""
 
 
+AGAIN_US = 5_000_000
+"""So long a segment goes on without a word: whoever looks at it live sees how strong it is by no
+more than that late (our choice: one event in 5 s of what is positive, a kilobyte each)."""
+
 PEAK_BITS = 8
 """So much nearer a match is worth another still: twice the most by which our hashes of one picture
 and Meta's differ."""
@@ -44,6 +49,8 @@ class Segment:
     start_read_at_s: Clock.monotonic() when the first packet was read, seconds.
     end_read_at_s:   the same of the packet that was read last.
     signals: the best decision of each bank entry, strongest first.
+    courses: how strong each of them was over time, in the same order.
+    told_us: media time of the sample at which the world was last told of it.
     """
 
     flag_id: UUID
@@ -56,6 +63,8 @@ class Segment:
     end_read_at_s: float
     n_samples: int
     signals: tuple[Decision, ...]
+    courses: tuple[Course, ...]
+    told_us: int
 
     @property
     def is_certain(self) -> bool:
@@ -87,6 +96,13 @@ class SegmentPeaked:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentWentOn:
+    """It goes on, and for long nothing was said of how strong it is."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentClosed:
     """No more decisions will come for it."""
 
@@ -94,7 +110,7 @@ class SegmentClosed:
     reason: CloseReason
 
 
-SegmentEvent = SegmentOpened | SegmentStrengthened | SegmentPeaked | SegmentClosed
+SegmentEvent = SegmentOpened | SegmentStrengthened | SegmentPeaked | SegmentWentOn | SegmentClosed
 
 
 class SegmentBuilder:
@@ -128,6 +144,17 @@ class SegmentBuilder:
         limit_us = pts_us - self._open_for_us()
         return events + self._close_where("ended", lambda segment: segment.end_us < limit_us)
 
+    def read(self, pts_us: int, weaknesses: Mapping[Key, float]) -> None:
+        """Take how weak a sample was, positive or not: it is a point of what is open already."""
+        for segment in self._open.values():
+            courses = tuple(
+                course.and_of(pts_us, weaknesses[signal.key])
+                if signal.key in weaknesses
+                else course
+                for signal, course in zip(segment.signals, segment.courses, strict=True)
+            )
+            self._open[segment.category] = replace(segment, courses=courses)
+
     def feed(self, decision: Decision) -> list[SegmentEvent]:
         """Take a positive decision on the sample last noted; return what it changed."""
         segment = self._open.get(decision.category)
@@ -143,12 +170,15 @@ class SegmentBuilder:
                 end_read_at_s=decision.read_at_s,
                 n_samples=1,
                 signals=(decision,),
+                courses=(Course().and_of(decision.pts_us, decision.weakness),),
+                told_us=decision.pts_us,
             )
             self._open[decision.category] = segment
             return [SegmentOpened(segment)]
         signals = _with(segment.signals, decision)
         is_stronger = _strength(signals) > _strength(segment.signals)
         is_peak = _is_peak(segment.signals, decision)
+        is_due = decision.pts_us - segment.told_us >= AGAIN_US
         segment = replace(
             segment,
             # answers of a model may come out of order
@@ -157,11 +187,14 @@ class SegmentBuilder:
             end_read_at_s=max(segment.end_read_at_s, decision.read_at_s),
             n_samples=segment.n_samples + (decision.pts_us > segment.end_us),
             signals=signals,
+            courses=_courses(segment, signals, decision),
+            told_us=decision.pts_us if is_stronger or is_due else segment.told_us,
         )
         self._open[decision.category] = segment
         if is_stronger:
             return [SegmentStrengthened(segment, decision)]
-        return [SegmentPeaked(segment, decision)] if is_peak else []
+        peak: list[SegmentEvent] = [SegmentPeaked(segment, decision)] if is_peak else []
+        return [*peak, SegmentWentOn(segment)] if is_due else peak
 
     def idle(self, now_s: float) -> list[SegmentEvent]:
         """Close what an idle stream left open: no sample came, so the clock decides."""
@@ -215,6 +248,17 @@ def _with(signals: tuple[Decision, ...], decision: Decision) -> tuple[Decision, 
     best[key] = replace(nearer, votes=longer.votes, aligned=longer.aligned)
     ranked = sorted(best.values(), key=lambda s: (-s.votes, s.weakness))
     return tuple(ranked[:MAX_SIGNALS])
+
+
+def _courses(
+    before: Segment, signals: tuple[Decision, ...], decision: Decision
+) -> tuple[Course, ...]:
+    """Give the course of each signal, of one of them longer by a decision."""
+    held = {
+        signal.key: course for signal, course in zip(before.signals, before.courses, strict=True)
+    }
+    longer = held.get(decision.key, Course()).and_of(decision.pts_us, decision.weakness)
+    return tuple(longer if one.key == decision.key else held[one.key] for one in signals)
 
 
 def _is_peak(signals: tuple[Decision, ...], decision: Decision) -> bool:

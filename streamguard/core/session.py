@@ -179,7 +179,8 @@ class Session:
             return Judgement([], [], is_judged=False)
         (track, judge), pts_us = self._scoring[scores.epoch], scores.pts_us
         track.was_read(pts_us, scores.read_at_s)
-        changes = track.judged(scores.epoch, pts_us, judge.judge(scores), now_s)
+        found, weaknesses = judge.judge(scores), judge.weaknesses(scores)
+        changes = track.judged(scores.epoch, pts_us, found, now_s, weaknesses)
         events, requests = self._tell(track, changes, now_s), self._requests(changes)
         return Judgement(events, requests, is_judged=True)
 

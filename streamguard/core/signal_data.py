@@ -8,11 +8,53 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from streamguard.core.event_values import Bits, Count, Name, PtsMs, Value
+from streamguard.core.course import MAX_POINTS
+from streamguard.core.event_values import MAX_INT, Bits, Count, Name, PtsMs, Value
 from streamguard.core.types import Detector, Region
 
 MAX_TOLD = 8
 """Samples that a signal tells of one by one: the last ones."""
+
+MAX_FLAG_POINTS = 128
+"""Points that a flag tells in the courses of all its signals, shared out evenly: with 24 bytes each
+at most they are 3 KiB of an event."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Course(Value):
+    """How strong a signal was over time: its points in the order of time, evenly thinned."""
+
+    step_ms: Annotated[int, Field(ge=1, le=MAX_INT)]
+    """Of the samples within each stretch of so many milliseconds the strongest one is told."""
+    sample_pts_ms: Annotated[tuple[PtsMs, ...], Field(min_length=1, max_length=MAX_POINTS)]
+    """Media time of each of these samples, milliseconds."""
+
+
+class MatchCourse(Course):
+    """How near an entry was from sample to sample that matched."""
+
+    distances_bits: Annotated[tuple[Bits, ...], Field(min_length=1, max_length=MAX_POINTS)]
+    """Distance of each of these samples, bits."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if len(self.distances_bits) != len(self.sample_pts_ms):
+            raise ValueError("each sample has a distance")
+        return self
+
+
+class ScoreCourse(Course):
+    """What a model said from sample to sample, also where that was below the threshold."""
+
+    scores: Annotated[tuple[Share, ...], Field(min_length=1, max_length=MAX_POINTS)]
+    """Score of each of these samples, to three digits."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if len(self.scores) != len(self.sample_pts_ms):
+            raise ValueError("each sample has a score")
+        return self
 
 
 class BankMatch(Value):
@@ -48,6 +90,8 @@ class BankMatch(Value):
     """Distance of each of the last samples that voted, in the order of time."""
     sample_pts_ms: Annotated[tuple[PtsMs, ...], Field(max_length=MAX_TOLD)] | None = None
     """Media time of each of these samples, milliseconds."""
+    course: MatchCourse | None = None
+    """How near it was while the flag lasts; told anew every few seconds."""
 
 
 class ModelScore(Value):
@@ -59,12 +103,14 @@ class ModelScore(Value):
     """Version of the model pack."""
     category: Name
     """What the score is about, in the words of the policy."""
-    score: Annotated[float, Field(ge=0, le=1)]
+    score: Share
     """How sure the model is; it reached the threshold."""
-    threshold: Annotated[float, Field(ge=0, le=1)]
+    threshold: Share
     """Inclusive bound that was in force."""
     votes: Count
     """Samples among the last three that reached the threshold."""
+    course: ScoreCourse | None = None
+    """What it said while the flag lasts; told anew every few seconds."""
 
 
 class Signal(Value):

@@ -4,11 +4,11 @@ Rule: detectors do not wait for each other, so each has a watermark, segments an
 and what it tells of a timeline after that has ended is reckoned by that timeline's clock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
 from streamguard.core.coverage import Coverage, Gap, LossLedger
-from streamguard.core.decision import Decision
+from streamguard.core.decision import Decision, Key
 from streamguard.core.segments import SegmentBuilder, SegmentEvent
 from streamguard.core.types import CloseReason, Detector, GapReason
 
@@ -72,12 +72,21 @@ class Track:
         return since_s, self._told_s
 
     def judged(
-        self, epoch: int, pts_us: int, decisions: Iterable[Decision], now_s: float
+        self,
+        epoch: int,
+        pts_us: int,
+        decisions: Iterable[Decision],
+        now_s: float,
+        weaknesses: Mapping[Key, float] | None = None,
     ) -> Changes:
-        """Take the verdict on a sample: its positive decisions, or none."""
+        """Take the verdict on a sample: its positive decisions, or none.
+
+        weaknesses: how weak it was for all that it was asked about, as Decision ranks findings.
+        """
         self._n_samples += 1
         self.watermark_us = pts_us
         changes = self._segments.sampled(epoch, pts_us, now_s)
+        self._segments.read(pts_us, weaknesses or {})
         for decision in decisions:
             changes += self._segments.feed(decision)
         return changes, self.coverage.verdict(epoch, pts_us)

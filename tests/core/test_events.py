@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.event_data import (
+    MAX_STILLS,
     FlagData,
     StreamRef,
     ceil_ms,
@@ -29,6 +30,7 @@ from streamguard.core.events import (
     stream_started_event,
 )
 from streamguard.core.sampling import Sampling
+from streamguard.core.signal_data import MAX_FLAG_POINTS, MAX_TOLD
 from streamguard.core.types import MAX_SIGNALS, GapReason
 
 SOURCE = "/streamguard/test"
@@ -319,6 +321,16 @@ def test_the_largest_flag_is_less_than_64_kib() -> None:
         "entry": name,
         "bank_offset_ms": MAX_INT,
         "votes": MAX_INT,
+        "entry_start_pts_ms": -MAX_INT,
+        "rate": 15.999,
+        "distances_bits": [256] * MAX_TOLD,
+        "sample_pts_ms": [-MAX_INT] * MAX_TOLD,
+        "variant": "content-crop-10-10-10-10-upper-half-mirror",
+        "course": {
+            "step_ms": MAX_INT,
+            "sample_pts_ms": [-MAX_INT] * (MAX_FLAG_POINTS // MAX_SIGNALS),
+            "distances_bits": [256] * (MAX_FLAG_POINTS // MAX_SIGNALS),
+        },
     }
     window = flag_fields()["window"] | {"start_pts_ms": -MAX_INT, "end_pts_ms": -MAX_INT}
     data = flag(
@@ -334,13 +346,15 @@ def test_the_largest_flag_is_less_than_64_kib() -> None:
             "clip": artifact,
             "still": artifact,
             "blurhash": '"' * 166,
+            "other_stills": [artifact] * (MAX_STILLS - 1),
+            "manifest": artifact,
         },
         latency_ms={"ingest_to_decision": 1.2345678901234567e-300},
     )
 
     event = flag_event(f"/streamguard/{'d' * 64}", "closed", data, time_s=1.0, recorded_s=1.0)
 
-    assert 30_000 < len(event.to_json().encode()) < 65_536
+    assert 50_000 < len(event.to_json().encode()) < 65_536
 
 
 def test_an_instant_is_rounded_to_the_nearest_millisecond() -> None:

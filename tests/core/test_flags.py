@@ -9,7 +9,8 @@ from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
 from streamguard.core.policy import HashRule, Policy
 from streamguard.core.segments import SegmentBuilder, SegmentEvent, segments_of
-from streamguard.core.types import CloseReason, Limits, Match
+from streamguard.core.signal_data import MatchCourse
+from streamguard.core.types import MAX_SIGNALS, CloseReason, Limits, Match
 from tests.core_fakes import context, decision, minting, sample, wall_of
 
 READY = Evidence(state="ready", clip=Artifact(uri="file:/clip", sha256="0" * 64, size_bytes=9))
@@ -87,6 +88,11 @@ def test_an_opened_flag_says_who_what_when_and_why() -> None:
                     "votes": 3,
                     "is_certain": True,
                     "variant": "whole",
+                    "course": {
+                        "step_ms": 100,
+                        "sample_pts_ms": [1_234],
+                        "distances_bits": [12],
+                    },
                 },
             }
         ],
@@ -182,8 +188,40 @@ def test_a_flag_of_a_model_says_what_scored_how_high() -> None:
             "score": 0.912_346,
             "threshold": 0.8,
             "votes": 2,
+            "course": {"step_ms": 100, "sample_pts_ms": (0,), "scores": (0.912,)},
         },
     }
+
+
+def test_a_flag_that_goes_on_tells_how_strong_each_entry_was_meanwhile() -> None:
+    story = Story(book())
+    told = [story.see(n * 1_000_000, distance_bits=20 + n) for n in range(6)]
+
+    assert [said(events) for events in told] == [[("open", 0)], [], [], [], [], [("updated", 1)]]
+    match = flag(told[5][0]).signals[0].match
+    assert match is not None
+    assert match.course == MatchCourse(
+        step_ms=100,
+        sample_pts_ms=(0, 1_000, 2_000, 3_000, 4_000, 5_000),
+        distances_bits=(20, 21, 22, 23, 24, 25),
+    )
+
+
+@pytest.mark.parametrize(("n_entries", "n_points"), [(1, 64), (2, 64), (3, 32), (MAX_SIGNALS, 16)])
+def test_the_signals_of_a_flag_share_the_points_that_it_tells(
+    n_entries: int, n_points: int
+) -> None:
+    story = Story(book())
+    for n in range(64):
+        for entry in range(n_entries):
+            story.see(n * 100_000, entry=str(entry))
+
+    events = story.close("ended")
+
+    (closed,) = [*events, *story.flags.attach(UUID(int=1), UNAVAILABLE, 61.0)][-1:]
+    courses = [one.match.course for one in flag(closed).signals if one.match and one.match.course]
+    assert len(courses) == n_entries
+    assert {len(one.sample_pts_ms) for one in courses} == {n_points}
 
 
 def test_an_updated_flag_says_when_its_newest_sample_was_read() -> None:

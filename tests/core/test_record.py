@@ -100,7 +100,9 @@ def test_what_is_left_in_the_end_is_a_stub_of_what_no_flag_may_lack() -> None:
     body = json.loads(event.to_json())
     artifact = {"uri": "file:///e/clip.mp4", "sha256": "0" * 64, "size_bytes": 1}
     body["data"]["evidence"] = {"state": "ready", "clip": artifact}
-    body["data"]["signals"][0]["match"] |= {"variant": "whole", "distances_bits": [12, 14]}
+    course = {"step_ms": 100, "sample_pts_ms": [0], "distances_bits": [12]}
+    match = {"variant": "whole", "distances_bits": [12, 14], "course": course}
+    body["data"]["signals"][0]["match"] |= match
 
     *_, stub = reduced(kept(Event.model_validate(body)))
 

@@ -2,8 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamguard.core.course import Course
 from streamguard.core.decision import Decision, ModelFinding
 from streamguard.core.segments import (
+    AGAIN_US,
     IDLE_S,
     MAX_AHEAD_S,
     MIN_OPEN_US,
@@ -14,6 +16,7 @@ from streamguard.core.segments import (
     SegmentOpened,
     SegmentPeaked,
     SegmentStrengthened,
+    SegmentWentOn,
     segments_of,
 )
 from streamguard.core.types import MAX_SIGNALS, CloseReason, Match, Severity
@@ -81,6 +84,50 @@ def test_further_decisions_extend_the_segment_without_a_word() -> None:
     assert show(segments, decision(SECOND)) == []
     assert (only(segments).start_us, only(segments).end_us) == (0, SECOND)
     assert (only(segments).end_read_at_s, only(segments).n_samples) == (1.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("pts_us", "told"), [(AGAIN_US - 1, []), (AGAIN_US, [SegmentWentOn])], ids=["before", "after"]
+)
+def test_a_segment_that_goes_on_for_long_says_so(pts_us: int, told: list[type]) -> None:
+    segments = builder()
+    show(segments, decision(0, distance_bits=12))
+    show(segments, decision(2 * SECOND, distance_bits=14))
+
+    assert kinds(show(segments, decision(pts_us, distance_bits=13))) == told
+
+
+def test_whoever_was_told_that_it_grew_stronger_waits_as_long_again() -> None:
+    segments = builder()
+    show(segments, decision(0))
+    show(segments, decision(2 * SECOND, entry="other"))
+
+    assert show(segments, decision(AGAIN_US)) == []
+    assert kinds(show(segments, decision(AGAIN_US + 2 * SECOND))) == [SegmentWentOn]
+
+
+def test_a_segment_keeps_how_strong_each_entry_was_over_time() -> None:
+    segments = builder()
+    show(segments, decision(0, distance_bits=12), decision(0, entry="other", distance_bits=30))
+    show(segments, decision(SECOND, entry="other", distance_bits=8))
+
+    segment = only(segments)
+    courses = dict(zip([one.key[1] for one in segment.signals], segment.courses, strict=True))
+    assert courses == {
+        "film": Course().and_of(0, 12.0),
+        "other": Course().and_of(0, 30.0).and_of(SECOND, 8.0),
+    }
+
+
+def test_a_sample_that_is_not_positive_is_a_point_of_what_is_open() -> None:
+    segments = builder()
+    segments.read(0, {("pack", "weapon"): -0.2})
+    show(segments, decision(SECOND, category="weapon", finding=score(0.9)))
+
+    segments.read(2 * SECOND, {("pack", "weapon"): -0.1, ("pack", "symbol"): -0.7})
+
+    assert only(segments).courses == (Course().and_of(SECOND, -0.9).and_of(2 * SECOND, -0.1),)
+    assert only(segments).end_us == SECOND
 
 
 def test_two_decisions_on_one_sample_are_one_sample() -> None:

@@ -19,6 +19,7 @@ from streamguard.core.policy import Policy
 from streamguard.core.sampling import Sampling
 from streamguard.core.scores import ScoreJudge
 from streamguard.core.session import Session
+from streamguard.core.signal_data import ScoreCourse
 from streamguard.core.types import Codec, GapReason
 from tests.core_fakes import context, minting, picture, sample
 from tests.fake_classifier import CATEGORY, SPEC
@@ -100,9 +101,27 @@ def test_high_scores_open_a_flag_that_says_what_the_model_found() -> None:
         "score": 0.75,
         "threshold": 0.6,
         "votes": 2,
+        "course": {"step_ms": 100, "sample_pts_ms": (2_000,), "scores": (0.75,)},
     }
     assert flag.latency_ms.ingest_to_decision == 250
     assert judgement.requests == [EvidenceRequest(UUID(flag.flag_id), 0, 2 * SECOND, 0.75)]
+
+
+def test_a_flag_tells_what_the_model_said_over_time_also_below_the_threshold() -> None:
+    held = begun()
+    told: list[Event] = []
+    for second, value in enumerate((HIGH, HIGH, LOW, HIGH, LOW, HIGH, HIGH)):
+        told += score(held, second, value).events
+
+    opened, updated = of(FlagData, told)
+    assert (opened.state, updated.state) == ("open", "updated")
+    said = updated.signals[0].score
+    assert said is not None
+    assert said.course == ScoreCourse(
+        step_ms=100,
+        sample_pts_ms=(1_000, 2_000, 3_000, 4_000, 5_000, 6_000),
+        scores=(HIGH, LOW, HIGH, LOW, HIGH, HIGH),
+    )
 
 
 def test_a_sample_that_is_not_scored_lies_in_a_gap_of_the_classifier_alone() -> None:

@@ -137,7 +137,7 @@ def test_what_the_model_sees_is_flagged_from_its_second_keyframe_to_its_last(
 
 def test_its_signal_says_which_model_and_how_sure(screened: Finished) -> None:
     (signal,) = flags_of(screened)[0]["data"]["signals"]
-    score = signal["score"].pop("score")
+    score, course = signal["score"].pop("score"), signal["score"].pop("course")
 
     assert signal == {
         "detector": "classifier",
@@ -150,6 +150,7 @@ def test_its_signal_says_which_model_and_how_sure(screened: Finished) -> None:
         },
     }
     assert 0.6 <= score <= 0.8
+    assert course == {"step_ms": 100, "sample_pts_ms": [7000], "scores": [round(score, 3)]}
 
 
 def test_its_clip_and_still_are_there(screened: Finished) -> None:

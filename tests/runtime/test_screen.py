@@ -87,7 +87,7 @@ def test_a_file_is_screened_whole_however_fast_it_is_read() -> None:
 def test_known_content_is_flagged_and_the_flag_closes_with_the_stream() -> None:
     stage = Stage(banks=known_picture())
 
-    screen(stage, FakeSource(keyframes(4)))
+    screen(stage, FakeSource(keyframes(3)))
 
     assert stage.kinds == [
         "stream.started",
@@ -99,8 +99,18 @@ def test_known_content_is_flagged_and_the_flag_closes_with_the_stream() -> None:
     assert opened.evidence.state == "off"
     assert opened.signals[0].match.entry == "film"
     assert closed.close_reason == "stream_ended"
-    assert closed.window.n_samples == 4
+    assert closed.window.n_samples == 3
     assert stage.value("flags_total", severity="P1") == 1
+
+
+def test_a_flag_that_goes_on_tells_how_near_each_sample_was() -> None:
+    stage = Stage(banks=known_picture())
+
+    screen(stage, FakeSource(keyframes(4)))
+
+    [updated] = stage.told(EventType.FLAG_UPDATED)
+    course = updated.signals[0].match.course
+    assert (course.sample_pts_ms, course.distances_bits) == ((0, 2_000, 4_000, 6_000), (0,) * 4)
 
 
 def test_a_match_in_shadow_is_logged_and_counted_once_and_never_flagged() -> None:
