@@ -77,7 +77,7 @@ async def run(settings: Settings, stop: Stop) -> None:
             "Streams not to be screened.",
             lambda: n_excluded + len(registry.excluded()),
         )
-        watch_groups(event_log, meter)
+        watch_groups(event_log, meter, settings.enforce.group)
         folder = settings.log.file.absolute().parent
         shedder = Shedder(event_log, partial(room, folder), clock, meter.shed)
         health = Health(stop, lambda: shedder.problem() or banks.problem())

@@ -216,7 +216,14 @@ def test_services_find_each_other() -> None:
     assert [(s.api, s.pull) for s in settings.servers] == [
         ("http://ingest:8080/stat", "rtmp://ingest:1935")
     ]
-    assert targets == [{"targets": [f"streamguard:{settings.http.port}"]}]
+    acting = load_settings(DOCKER / "enforce.toml")
+    scraped = {
+        "streamguard": settings.http.port,
+        "enforcer": acting.enforce.port,
+        "review": settings.review.metrics_port,
+    }
+    assert targets == [{"targets": [f"{name}:{port}" for name, port in scraped.items()]}]
+    assert set(scraped) <= set(SERVICES)
     assert SERVICES["grafana"]["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
     assert {"ingest", "kafka", "prometheus", "streamguard"} <= set(SERVICES)
 

@@ -46,6 +46,9 @@ HAS_TO_SHOW = {
     "streamguard_forward_oldest_seconds",
     "streamguard_enforce_actions_total",
     "streamguard_enforce_seconds_bucket",
+    "streamguard_enforce_breaker_open",
+    "streamguard_enforcer_unread_seconds",
+    "streamguard_review_untaken_actions",
 }
 
 

@@ -25,6 +25,7 @@ RULES = [
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 OF_OTHERS = {
     "streamguard_enforce_actions_total",
+    "streamguard_enforce_breaker_open",
     "streamguard_enforce_open_actions",
     "streamguard_review_untaken_actions",
     "streamguard_review_urgent_cases",
@@ -44,7 +45,7 @@ def checked(programs: Programs, *arguments: str, stdin: str | None = None) -> st
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stdout

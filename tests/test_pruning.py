@@ -4,14 +4,16 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from loadtest.made_events import opened
+from loadtest.made_events import SOURCE, opened
 from streamguard.adapters import sqlite_log
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.adapters.sqlite_log import SILENT_GROUP_S, SqliteLog
 from streamguard.adapters.sqlite_outbox import SqliteOutbox
 from streamguard.core.events import RETENTION_S, Topic
 from streamguard.core.record import Position
+from streamguard.core.review_events import decision_event
 from streamguard.upkeep.pruning import _prune, watch_groups
+from tests.made_reviews import decision
 
 OLD_S = RETENTION_S[Topic.FLAGS] + 3600
 
@@ -78,7 +80,7 @@ def test_a_group_that_is_dropped_is_shown_until_it_comes_back(file: Path) -> Non
     meter = PrometheusMeter()
     name = "streamguard_consumer_groups_dropped"
     with SqliteLog(file, "write") as log:
-        watch_groups(log, meter)
+        watch_groups(log, meter, "enforcer")
         log.commit("gone", 1, time.time() - SILENT_GROUP_S - 60)
         log.commit("here", 1, time.time())
         before = meter.registry.get_sample_value(name)
@@ -89,6 +91,29 @@ def test_a_group_that_is_dropped_is_shown_until_it_comes_back(file: Path) -> Non
 
         assert (before, after) == (0, 1)
         assert meter.registry.get_sample_value(name) == 0
+
+
+def test_a_decision_that_the_enforcer_does_not_read_is_shown_until_it_does(file: Path) -> None:
+    meter = PrometheusMeter()
+
+    def shown() -> float | None:
+        return meter.registry.get_sample_value("streamguard_enforcer_unread_seconds")
+
+    with SqliteLog(file, "write") as log:
+        watch_groups(log, meter, "enforcer")
+        made = decision_event(SOURCE, decision(), recorded_s=time.time() - 60)
+        log.append([made])
+        never_started = shown()
+        log.commit("enforcer", 1, time.time())
+        unread = shown()
+        log.commit("enforcer", log.end_offset(), time.time())
+        read = shown()
+        log.append([opened(3, time_s=time.time() - 60)])
+
+        assert unread is not None
+        assert unread >= 60
+        assert (never_started, read) == (0, 0)
+        assert shown() == 0  # a flag is nothing for it to carry out
 
 
 def test_a_log_that_cannot_be_pruned_now_is_no_reason_to_end(file: Path) -> None:

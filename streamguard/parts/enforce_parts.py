@@ -3,6 +3,7 @@
 Rule: only here are the credentials of control read.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from streamguard.adapters.webhook import Webhook, read_secret
 from streamguard.core.action_data import Act, FailureReason
 from streamguard.core.denials import DenyList
 from streamguard.core.enforcing import Reading
+from streamguard.core.errors import LogUnavailable
 from streamguard.core.holding import HoldRule, HoldTerms
 from streamguard.core.ports import Clock
 from streamguard.core.published import RenditionRule
 from streamguard.discovery import provider_of
 from streamguard.enforce.admission import ALLOWED, DENIED, Admission, Gate
 from streamguard.enforce.book import Book
+from streamguard.enforce.brake import Brake
 from streamguard.enforce.hold_rules import HoldRuleParts, HoldRules
 from streamguard.enforce.known import KnownCases
 from streamguard.enforce.platform import Platform
@@ -184,6 +187,14 @@ def webhook_of(section: EnforceSection, clock: Clock) -> Webhook | None:
 def platform_of(webhook: Webhook | None, clock: Clock) -> Platform | None:
     """Make what has the platform act; None where it has no webhook."""
     return None if webhook is None else Platform(webhook.send, clock)
+
+
+def breaker(brake: Brake, clock: Clock) -> float:
+    """Give 1 while no rule may hold anything, else 0; no number while that cannot be known."""
+    try:
+        return float(brake.is_open(clock.wall()))
+    except LogUnavailable:
+        return math.nan
 
 
 class EnforceMeter:

@@ -13,7 +13,7 @@ import structlog
 
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.errors import LogUnavailable
-from streamguard.core.events import RETENTION_S
+from streamguard.core.events import RETENTION_S, Topic
 from streamguard.core.ports import Exporter
 
 PRUNE_EVERY_S = 3600.0
@@ -24,8 +24,11 @@ PAUSE_S = 0.05
 log = structlog.get_logger()
 
 
-def watch_groups(event_log: SqliteLog, meter: Exporter) -> None:
-    """Show how many consumer groups pruning does not wait for: what they need may go."""
+def watch_groups(event_log: SqliteLog, meter: Exporter, enforcer: str) -> None:
+    """Show how many consumer groups pruning does not wait for: what they need may go.
+
+    And how long the enforcer, the group of that name, has left a decision unread.
+    """
 
     def n_dropped() -> float:
         try:
@@ -37,6 +40,21 @@ def watch_groups(event_log: SqliteLog, meter: Exporter) -> None:
         "consumer_groups_dropped",
         "Consumer groups that were silent for a day: pruning waits for them no longer.",
         n_dropped,
+    )
+
+    def unread_s() -> float:
+        try:
+            place = event_log.position(enforcer)
+            unread = [] if place is None else event_log.read(place, Topic.DECISIONS, 1)
+        except LogUnavailable:
+            return math.nan
+        return max(0.0, time.time() - unread[0].recorded_s) if unread else 0.0
+
+    meter.watch(
+        "enforcer_unread_seconds",
+        "Seconds that the oldest decision waits which the enforcer has not read; 0 where there is"
+        " none, and where no enforcer has read this log yet.",
+        unread_s,
     )
 
 

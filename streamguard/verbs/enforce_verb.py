@@ -33,6 +33,7 @@ from streamguard.parts.enforce_parts import (
     EnforceMeter,
     Files,
     admission_of,
+    breaker,
     opened,
     platform_of,
     rules_of,
@@ -68,6 +69,7 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
     sites = sites_of(settings, secret, clock)
     readers = Readers(clock)
     section = settings.enforce
+    brake = Brake(BrakeRule(section.holds_per_minute), files.store)
     means = Means(book, clock, readers.open, section.cut_s, section.admission == "enforce")
     actions = Actions(
         ActionParts(
@@ -77,7 +79,7 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
             Telling(f"/streamguard/{settings.deployment.name}", files.event_log, clock),
             clock,
             meter,
-            Brake(BrakeRule(section.holds_per_minute), files.store),
+            brake,
             platform_of(webhook, clock),
         )
     )
@@ -85,6 +87,8 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
     taking = Taking(actions, files.publishes.publish_of, clock, section.max_age_s)
     rules = rules_of(settings, files, clock)
     _show(meter, actions, book, sweeps)
+    opened_breaker = "1 while no rule may hold anything: too many asked, or people took holds back."
+    meter.show("breaker_open", opened_breaker, partial(breaker, brake, clock))
     broken = [actions.broken, taking.broken, rules.broken, *(one.broken for one in sweeps)]
     meter.show("broke", "Errors that nobody foresaw.", lambda: sum(one.count for one in broken))
     told = partial(_heard, meter, {one.name: one for one in sweeps}, asyncio.get_running_loop())

@@ -151,6 +151,7 @@ def test_the_enforcer_says_how_it_does(tmp_path: Path, rtmp: RtmpServer, clip: P
     assert 'streamguard_enforce_actions_total{act="cut",outcome="done"} 1.0' in metrics
     assert 'streamguard_enforce_actions_total{act="hold",outcome="still_live"} 0.0' in metrics
     assert "streamguard_enforce_open_actions 0.0" in metrics
+    assert "streamguard_enforce_breaker_open 0.0" in metrics
     assert "streamguard_enforce_denied 1.0" in metrics
     assert ready.status_code == 200
 
