@@ -27,10 +27,12 @@ OF_OTHERS = {
     "streamguard_enforce_actions_total",
     "streamguard_enforce_breaker_open",
     "streamguard_enforce_open_actions",
+    "streamguard_review_bankings_total",
     "streamguard_review_untaken_actions",
     "streamguard_review_urgent_cases",
 }
-"""Other processes export these; tests/integration/test_enforce.py and test_review_paging ask."""
+"""Other processes export these; tests/integration/test_enforce.py, test_review_paging and
+test_review_banking ask."""
 
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 TESTS = (PROMETHEUS_CONFIGS / "rules_test.yml").read_text()

@@ -20,6 +20,7 @@ from streamguard.core.events import flag_event
 from streamguard.core.kept import Part, Subject
 from streamguard.core.record import row_of
 from streamguard.core.review_events import decision_event
+from streamguard.parts.banking_meter import BankingMeter
 from streamguard.parts.evidence_hash import entry_of
 from streamguard.parts.review_banking import GROUP, LOCK_SUFFIX, Banker, step, turn
 from streamguard.review.trail import Trail
@@ -146,6 +147,30 @@ def test_without_a_store_nothing_can_be_banked(bench: Bench) -> None:
     Banker(None, {"own": bench.bank}, bench.trail).carry_out(banked())
 
     assert [one.is_refused for one in bench.trail.records()] == [True]
+
+
+def test_how_many_hashes_were_banked_is_on_record(bench: Bench) -> None:
+    bench.banker.carry_out(banked())
+
+    [record] = bench.trail.records()
+    said = {one.name: one.value for one in record.details}
+    assert said["n_hashes"] == str(open_bank(bench.bank).n_hashes)
+
+
+def test_what_became_of_each_banking_is_counted(bench: Bench) -> None:
+    meter = BankingMeter()
+    banker = Banker(bench.vault, {"own": bench.bank}, bench.trail, meter.tried)
+
+    banker.carry_out(banked())
+    banker.carry_out(banked(flag_ids=[], supersedes="d-1", decision_id="d-2"))
+    banker.carry_out(banked(banking=None, unbanking=ORDER.model_dump()))
+
+    def count(act: str, outcome: str) -> float | None:
+        labels = {"act": act, "outcome": outcome}
+        return meter.registry.get_sample_value("streamguard_review_bankings_total", labels)
+
+    acts, outcomes = ("bank.added", "bank.removed"), ("done", "failed")
+    assert [count(act, one) for act in acts for one in outcomes] == [1.0, 1.0, 1.0, 0.0]
 
 
 def test_a_decision_that_says_nothing_of_banks_does_nothing_to_them(bench: Bench) -> None:

@@ -30,6 +30,7 @@ from streamguard.core.record import Record
 from streamguard.exchange.by_hand import keep_out
 from streamguard.parts.banking_edits import NothingToMatch, completing, put_clip
 from streamguard.parts.banking_evidence import newest_clip, read_clip, read_still
+from streamguard.parts.banking_meter import BankingMeter
 from streamguard.parts.banking_orders import BankOrders
 from streamguard.parts.evidence_hash import entry_of
 from streamguard.review.trail import Trail
@@ -54,17 +55,29 @@ BATCH = 1_000
 
 log = structlog.get_logger()
 
-Work = Callable[[DecisionData, BankOrder], None]
+Work = Callable[[DecisionData, BankOrder], int | None]
+"""Gives how many hashes are in the bank after it; None where it took them out."""
 
 
 class Banker:
     """The banks of one deployment, by name, and what is to go into them."""
 
-    def __init__(self, vault: Vault | None, banks: Mapping[str, Path], trail: Trail) -> None:
-        """vault: None where no evidence is kept, and nothing can be banked."""
+    def __init__(
+        self,
+        vault: Vault | None,
+        banks: Mapping[str, Path],
+        trail: Trail,
+        told: Callable[[str, bool], None] = lambda _action, _is_done: None,
+    ) -> None:
+        """Make it.
+
+        vault: None where no evidence is kept, and nothing can be banked.
+        told:  hears of each try: what was tried, and whether it was done.
+        """
         self._vault = vault
         self._banks = banks
         self._trail = trail
+        self._told = told
         self.orders = BankOrders()
         """What stands of what was decided."""
 
@@ -101,7 +114,9 @@ class Banker:
         details: dict[str, str | int] = {"bank": order.bank, "entry": order.entry}
         problem: str | None = None
         try:
-            work(decision, order)
+            n_hashes = work(decision, order)
+            if n_hashes is not None:
+                details["n_hashes"] = n_hashes
         except LogUnavailable:
             raise
         except StreamguardError as error:
@@ -122,8 +137,9 @@ class Banker:
             is_refused=problem is not None,
         )
         self._trail.note(deed)
+        self._told(action, problem is None)
 
-    def _add(self, decision: DecisionData, order: BankOrder) -> None:
+    def _add(self, decision: DecisionData, order: BankOrder) -> int:
         """Put evidence into a bank: the newest clip, as far as it has come, or else a still."""
         directory = self._directory(decision, order)
         since = revision_of(directory)  # what is taken out while we look stays out
@@ -140,13 +156,14 @@ class Banker:
             except NothingToMatch as error:
                 problem = error  # of a clip that has just begun there may be a still
             else:
-                return
+                return _n_hashes(directory, order)
         still = read_still(vault, decision, purpose)
         if still is None:
             raise problem
         add_entries(directory, [entry_of(still, plan)], replace=True, since=since)
+        return _n_hashes(directory, order)
 
-    def _add_again(self, decision: DecisionData, order: BankOrder) -> None:
+    def _add_again(self, decision: DecisionData, order: BankOrder) -> int:
         """Put all of the newest clip in the place of what there was of it at the decision."""
         directory = self._directory(decision, order)
         flag_id = newest_clip(self._vault, decision) if self._vault else None
@@ -155,6 +172,7 @@ class Banker:
         clip = read_clip(self._vault, decision, flag_id, _purpose(decision, order))
         entry = entry_of(clip, EntryPlan(order.entry, decision.policy.code))
         apply_edit(directory, partial(completing, entry))
+        return _n_hashes(directory, order)
 
     def _is_due(self, flag: FlagData, decision: DecisionData, order: BankOrder) -> bool:
         """Say whether a flag has the clip that was banked, and nobody took that out since."""
@@ -180,14 +198,21 @@ class Banker:
         return self._banks[order.bank]
 
 
+def _n_hashes(directory: Path, order: BankOrder) -> int:
+    facts = open_bank(directory).entry_of(order.entry)
+    return facts.n_hashes if facts else 0  # somebody took it out since
+
+
 def _purpose(decision: DecisionData, order: BankOrder) -> str:
     return f"bank {order.bank}, decision {decision.decision_id}"
 
 
-async def keep_banked(settings: Settings, vault: Vault | None, trail: Trail) -> None:
+async def keep_banked(
+    settings: Settings, vault: Vault | None, trail: Trail, meter: BankingMeter
+) -> None:
     """Carry decisions out as they come, from where the last process stopped."""
     banks = {path.resolve().name: path for path in settings.bank.paths}
-    banker, clock = Banker(vault, banks, trail), SystemClock()
+    banker, clock = Banker(vault, banks, trail, meter.tried), SystemClock()
     file = review_file(settings.review, settings.log.file).absolute()
     noted_s = clock.monotonic() - NOTE_EVERY_S
     with SqliteLog(settings.log.file) as event_log:

@@ -95,6 +95,17 @@ CREATE TABLE IF NOT EXISTS appeals (
     resolved TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS appeals_waiting ON appeals (received_s) WHERE resolved IS NULL;
+CREATE TABLE IF NOT EXISTS bankings (
+    case_id TEXT PRIMARY KEY,
+    decision_id TEXT NOT NULL,
+    act TEXT NOT NULL,
+    bank TEXT NOT NULL,
+    n_hashes INTEGER,
+    why TEXT,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS bankings_by_decision ON bankings (decision_id);
+CREATE INDEX IF NOT EXISTS bankings_by_outcome ON bankings (why IS NULL, at DESC);
 """
 """What `projection` keeps."""
 

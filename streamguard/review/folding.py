@@ -67,6 +67,16 @@ INSERT INTO appeals (appeal_id, case_id, decision_id, policy, received_s, body)
 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (appeal_id) DO NOTHING
 """
 _RESOLVE = "UPDATE appeals SET resolved = ? WHERE appeal_id = ?"
+_PUT_BANKING = """
+INSERT INTO bankings (case_id, decision_id, act, bank, n_hashes, why, at)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_id) DO UPDATE SET
+n_hashes = CASE
+    WHEN excluded.why IS NOT NULL AND (excluded.decision_id, excluded.act) = (decision_id, act)
+    THEN n_hashes ELSE excluded.n_hashes
+END,
+decision_id = excluded.decision_id, act = excluded.act, bank = excluded.bank,
+why = excluded.why, at = excluded.at
+"""
 _END_LEASE = "DELETE FROM leases WHERE thing_id = ? AND holder = ? AND token < ?"
 """With what was done under it, also where the console ended in between; a later one has a higher
 token, and stays."""
@@ -116,9 +126,8 @@ def fold(connection: apsw.Connection, event: Event) -> None:
             keep_referral(connection, event.data)
         case AppealReceivedData() | AppealResolvedData():
             _fold_appeal(connection, event.data)
-        case AuditData(case_id=case_id, about=about, actor=actor, at=at, seq=seq):
-            connection.execute(_PUT_SKIP, (about or case_id, actor, utc_seconds(at)))
-            connection.execute(_END_LEASE, (about or case_id, actor, seq))
+        case AuditData():
+            _fold_audit(connection, event.data)
 
 
 def _fold_flag(connection: apsw.Connection, flag: FlagData, at_s: float) -> None:
@@ -185,3 +194,23 @@ def _fold_action(
     if isinstance(data, ActionFailedData):
         for case in cases_by(connection, _CASE_OF_DECISION, (data.action.decision_id,)):
             put_case(connection, with_failure(case, data))
+
+
+def _fold_audit(connection: apsw.Connection, record: AuditData) -> None:
+    if record.action in {"bank.added", "bank.removed"}:
+        _fold_banking(connection, record)
+        return
+    thing_id = record.about or record.case_id
+    connection.execute(_PUT_SKIP, (thing_id, record.actor, utc_seconds(record.at)))
+    connection.execute(_END_LEASE, (thing_id, record.actor, record.seq))
+
+
+def _fold_banking(connection: apsw.Connection, record: AuditData) -> None:
+    """Keep what became of a banking; what is in stays in where only more of it failed."""
+    said = {one.name: one.value for one in record.details}
+    act = record.action.removeprefix("bank.")
+    n_hashes = int(said["n_hashes"]) if said.get("n_hashes", "").isdecimal() else None
+    why = said.get("why", "") or "nobody says why" if record.is_refused else None
+    of = (record.case_id, record.about, act, said.get("bank", ""))
+    if record.case_id is not None and record.about is not None:
+        connection.execute(_PUT_BANKING, (*of, n_hashes, why, record.at))

@@ -28,7 +28,10 @@ NOTE_EVERY_S = 60.0
 NOTE_IDLE_S = 3_600.0
 """How often where nothing came: who is silent for a day is waited for no longer."""
 
-SKIPPED = ('"action":"case.skipped"', '"action":"appeal.skipped"')
+TELLING = (
+    *('"action":"case.skipped"', '"action":"appeal.skipped"'),
+    *('"action":"bank.added"', '"action":"bank.removed"'),
+)
 """Mark the only audit records that say something of cases that no decision says."""
 
 _WAITING_OF = "SELECT body FROM cases WHERE session_id = ? AND stage <> 'decided'"
@@ -50,6 +53,7 @@ INSERT OR REPLACE INTO main.actions SELECT * FROM anew.actions;
 INSERT OR REPLACE INTO main.referrals SELECT * FROM anew.referrals;
 INSERT OR REPLACE INTO main.skips SELECT * FROM anew.skips;
 INSERT OR REPLACE INTO main.appeals SELECT * FROM anew.appeals;
+INSERT OR REPLACE INTO main.bankings SELECT * FROM anew.bankings;
 DELETE FROM main.gaps;
 INSERT INTO main.gaps SELECT * FROM anew.gaps;
 DELETE FROM main.place;
@@ -122,7 +126,7 @@ class Projection:
         place = self.place()
         new = [record for record in records if record.offset >= place]
         for record in new:
-            if record.topic != Topic.AUDIT or any(one in record.body for one in SKIPPED):
+            if record.topic != Topic.AUDIT or any(one in record.body for one in TELLING):
                 event = event_of(record)
                 if event is not None:
                     fold(connection, event)

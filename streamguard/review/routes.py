@@ -4,6 +4,7 @@ Rule: a handler reads what was said, asks the service, and says what came of it;
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from streamguard.core.reasons import REASONS
 from streamguard.core.referral_data import Told
 from streamguard.core.ruling import Choice
 from streamguard.review.actions import actions_of
+from streamguard.review.bankings import banking_of
 from streamguard.review.cards import (
     action_rows,
     card,
@@ -89,13 +91,16 @@ def _case(call: Call) -> Answer:
     review.desk.projection.catch_up()
     case = review.desk.case(call.person, call.path["case_id"])
     lease = review.desk.held().get(case.case_id)
-    shown = card(case, call.person, review.desk.wall(), lease)
+    now_s = review.desk.wall()
+    shown = card(case, call.person, now_s, lease)
+    banking = banking_of(review.desk.file, case, call.person, now_s)
     decisions = review.rulings.of_case(call.person, case.case_id)
     return shown | {
         "flags": [flag_row(one) for one in review.desk.flags(case.case_id)],
         "decisions": decision_rows(case, call.person, decisions),
         "referrals": [referral_row(one) for one in review.referrals.of_case(call.person, case)],
         "actions": action_rows(case, call.person, actions_of(review.desk.file, case.case_id)),
+        "banking": asdict(banking) if banking else None,
     }
 
 

@@ -14,8 +14,10 @@ from streamguard.adapters.bank_file import amend_entry
 from streamguard.adapters.bank_live import open_bank
 from streamguard.core.audit import Deed
 from streamguard.core.bank_values import EntryFacts, check_reason
+from streamguard.core.cases import Case
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.people import Person
+from streamguard.review.bankings import Banking, latest_bankings
 from streamguard.review.desk import Desk
 
 MAX_SHOWN = 100
@@ -77,6 +79,10 @@ class Shelf:
             n_agreed, n_votes = votes.get(name, (0, 0))
             listed.append(Listed(name, facts, n_agreed, n_votes - n_agreed))
         return listed
+
+    def bankings(self, person: Person) -> list[tuple[Case, Banking]]:
+        """Give what became of the latest evidence that was to go into a bank, of any of them."""
+        return latest_bankings(self._desk.file, person, self._desk.wall())
 
     def set_aside(self, person: Person, bank: str, entry: str, reason: str) -> None:
         """Have an entry match nothing from now on, for a reason.

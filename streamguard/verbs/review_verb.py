@@ -18,6 +18,7 @@ from streamguard.adapters.http_status import HttpStatus
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.admin.token import is_allowed, read_token
 from streamguard.core.errors import StreamguardError
+from streamguard.parts.banking_meter import BankingMeter
 from streamguard.parts.review_audience import keep_audience
 from streamguard.parts.review_banking import keep_banked
 from streamguard.parts.review_paging import PagingMeter, keep_paged, try_call, webhook_of
@@ -67,7 +68,7 @@ async def _tested(parts: Review, section: ReviewSection) -> int:
 
 
 async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
-    section, meter = settings.review, PagingMeter()
+    section, meter, banking = settings.review, PagingMeter(), BankingMeter()
     webhook_of(section)  # what is wrong with it is said before anything begins
     listening = listen(section.host, section.port, "[review] port")
     app = make_app(
@@ -79,7 +80,8 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
     server = HttpServer(app, grace_s=GRACE_S, proxies=section.trusted_proxies)
     port = listening.getsockname()[1]
     shown = PrometheusMeter()
-    shown.registry.register(meter.registry)
+    for one in (meter, banking):
+        shown.registry.register(one.registry)
     async with AsyncExitStack() as stack:
         status = stack.enter_context(_status(settings, shown.registry))
         on_news = None
@@ -92,7 +94,9 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
                 tasks.create_task(_follow(parts, on_news)),
                 tasks.create_task(asyncio.to_thread(parts.looks.get_ready)),
                 tasks.create_task(keep_audience(settings, parts.desk.file)),
-                tasks.create_task(keep_banked(settings, parts.looks.vault, parts.desk.trail)),
+                tasks.create_task(
+                    keep_banked(settings, parts.looks.vault, parts.desk.trail, banking)
+                ),
                 tasks.create_task(keep_paged(parts, section, meter)),
             ]
             await stop.wait()

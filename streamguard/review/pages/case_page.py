@@ -12,6 +12,7 @@ from streamguard.core.people import Person
 from streamguard.core.ruling import in_force
 from streamguard.core.signal_data import Signal
 from streamguard.review.actions import actions_of
+from streamguard.review.bankings import banking_of
 from streamguard.review.cards import (
     action_rows,
     card,
@@ -41,7 +42,8 @@ _STATE = """
 SELECT body,
     (SELECT total(revision) + count(*) FROM case_flags WHERE case_id = cases.case_id),
     (SELECT max(number) FROM gaps WHERE session_id = cases.session_id),
-    (SELECT count(*) FROM referrals WHERE case_id = cases.case_id)
+    (SELECT count(*) FROM referrals WHERE case_id = cases.case_id),
+    (SELECT decision_id || act || at FROM bankings WHERE case_id = cases.case_id)
 FROM cases WHERE case_id = ?
 """
 
@@ -83,6 +85,7 @@ def facts(review: Review, person: Person, case: Case) -> str:
         ],
         actions=action_rows(case, person, actions),
         is_untaken=is_untaken(case, person, actions),
+        banking=banking_of(desk.file, case, person, desk.wall()),
         decisions=[
             row | {"by": _by(review, row["actor"]), "held_s": held_s(decisions[:at], row)}
             for at, row in enumerate(decisions)

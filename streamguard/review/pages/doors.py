@@ -136,12 +136,14 @@ def _accounts(call: Call) -> Answer:
 
 
 def _banks(call: Call) -> Answer:
-    """Show one bank: the first, unless another is asked for."""
+    """Show one bank: the first, unless another is asked for; and what became of bankings."""
+    call.review.desk.projection.catch_up()
     shelf = call.review.shelf
     bank, part = call.asked.get("bank") or next(iter(shelf.names), ""), call.asked.get("part", "")
     entries = shelf.entries(call.person, bank, part) if bank else []
     said = {"bank": bank, "part": part, "banks": shelf.names, "most": MAX_SHOWN}
-    return framed(call, "banks.html", entries=entries, **said)
+    bankings = shelf.bankings(call.person)
+    return framed(call, "banks.html", entries=entries, bankings=bankings, **said)
 
 
 def _password(call: Call) -> Answer:

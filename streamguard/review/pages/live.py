@@ -16,6 +16,7 @@ from starlette.responses import StreamingResponse
 
 from streamguard.core.errors import StreamguardError
 from streamguard.review.actions import actions_of
+from streamguard.review.bankings import banking_of
 from streamguard.review.cards import came_of
 from streamguard.review.guard import Call, Refused, require
 from streamguard.review.pages.board import Board
@@ -129,9 +130,14 @@ def _queue(board: Board, call: Call) -> str:
 def _case(call: Call, case_id: str) -> str:
     case = call.review.desk.case(call.person, case_id)
     html = facts(call.review, call.person, case)
-    actions = actions_of(call.review.desk.file, case_id)
+    desk = call.review.desk
+    banking = banking_of(desk.file, case, call.person, desk.wall())
+    came = (
+        came_of(case, call.person, actions_of(desk.file, case_id)),
+        banking.text if banking else "",
+    )
     said = {"html": html, "is_live": case.is_live, "n_flags": case.n_flags}
-    said |= {"came_of": came_of(case, call.person, actions), "incidents": incidents(call.review)}
+    said |= {"came_of": " ".join(filter(None, came)), "incidents": incidents(call.review)}
     return _message("case", said)
 
 

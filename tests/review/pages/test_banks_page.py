@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from streamguard.adapters.bank_file import add_entries
 from streamguard.adapters.bank_live import open_bank
+from streamguard.core.audit import Deed
 from tests.made_banks import entry
 from tests.made_reviews import flag, flag_opened
 from tests.review.bench import CUT
@@ -68,3 +69,31 @@ def test_entries_of_other_policies_are_not_there(site: Site) -> None:
     facts = open_bank(site.bank).entry_of("a clip")
     assert facts is not None
     assert not facts.is_quarantined
+
+
+def test_what_became_of_a_banking_is_shown_as_it_comes_on_the_case_and_among_the_banks(
+    site: Site,
+) -> None:
+    site.account("sena", "senior")
+    anna = site.account("anna").person
+    site.tell(flag_opened(flag(1)))
+    claimed = site.bench.claim(anna)
+    choice = CUT.model_validate(CUT.model_dump() | {"bank": "own"})
+    case_id = claimed.case.case_id
+    made = site.review.rulings.decide(anna, case_id, claimed.lease.token, choice)
+    page = site.signed_in("sena")
+    page.goto(f"/cases/{case_id}")
+    banking = page.locator("#banking")
+    expect(banking).to_have_text("Under way: bank own")
+
+    said = {"bank": "own", "entry": "an entry", "why": "its <b>clip</b> is gone"}
+    deed = Deed("anna", "bank.added", case_id, made.decision_id, said, is_refused=True)
+    site.bench.desk.trail.note(deed)
+
+    expect(banking.locator("strong")).to_have_text("NOT banked in own: its <b>clip</b> is gone")
+    page.get_by_role("link", name="Bank entries").click()
+    ready(page, "Bank entries")
+    expect(page.locator("#bankings li")).to_contain_text("NOT banked in own")
+    assert Axe().run(page).response["violations"] == []
+    page.locator("#bankings a").click()
+    expect(banking).to_be_visible()
