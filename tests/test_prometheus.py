@@ -31,8 +31,7 @@ OF_OTHERS = {
     "streamguard_review_untaken_actions",
     "streamguard_review_urgent_cases",
 }
-"""Other processes export these; tests/integration/test_enforce.py, test_review_paging and
-test_review_banking ask."""
+"""Other processes export these; tests/integration/test_enforce.py and test_review_paging ask."""
 
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 TESTS = (PROMETHEUS_CONFIGS / "rules_test.yml").read_text()

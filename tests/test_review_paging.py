@@ -51,6 +51,7 @@ def test_an_urgent_case_with_nobody_calls_somebody_and_is_counted(
     assert 'streamguard_review_urgent_cases{how="alone"} 1.0' in metrics
     assert "streamguard_review_unreviewed_seconds_total" in metrics
     assert "streamguard_review_untaken_actions 0.0" in metrics
+    assert 'streamguard_review_bankings_total{act="bank.added",outcome="failed"} 0.0' in metrics
     assert "hidden" not in f"{console.log}"  # the address of the webhook
 
 
