@@ -165,7 +165,7 @@ class EnforceStage:
 
     def _keys(self) -> list[Any]:
         async def asked() -> list[Any]:
-            service = Service(SERVER, self.rtmp.stat_url)
+            service = Service(SERVER, self.rtmp.stat_url, timeout_s=DEADLINE_S)
             provider = NginxRtmp(service, f"rtmp://{HOST}:{self.rtmp.port}", SystemClock())
             try:
                 return list(await provider.snapshot())
