@@ -78,6 +78,8 @@ class Reviewer(Value):
     """Instant at which evidence was first shown; absent where none was."""
     lease_token: Count
     """The fencing token of the lease under which it was decided."""
+    clearance: Name | None = None
+    """What let them see it: `*` for all content, else the policy that they are cleared for."""
 
 
 class Exposure(Value):
@@ -133,6 +135,8 @@ class Automation(Value):
     """A machine found it."""
     decision: Literal["NOT_AUTOMATED", "PARTIALLY", "FULLY"]
     """`PARTIALLY`: a person decided on what a machine had found; `FULLY`: a rule decided."""
+    rule_id: Name | None = None
+    """Name of the rule that decided; absent where a person did."""
 
 
 class AppealRight(Value):
@@ -142,6 +146,34 @@ class AppealRight(Value):
     """There is something to object to."""
     window_ends_at: UtcTime | None = None
     """Instant until which it may be handed in."""
+    supersedes: DecisionId | None = None
+    """The decision that an appeal was about, where this one follows from the appeal."""
+    overturned: Literal[True] | None = None
+    """The appeal was right: that decision was wrong."""
+
+
+class Notice(Value):
+    """Whether whoever is affected must be told, and when."""
+
+    required: bool
+    """Something is done to their stream: they are owed the reasons (DSA, art. 17)."""
+    delayed_until: UtcTime | None = None
+    """Instant before which nobody tells them; absent where they are told at once."""
+    delay_reason: Word | None = None
+    """Why not at once: `authority_asked`, `investigation`, `threat_to_life`."""
+
+
+class ThresholdHint(Value):
+    """What bound would have kept out what was found by mistake; nobody need follow it."""
+
+    source: Name
+    """Name of the bank, or of the model pack."""
+    name: Name
+    """Name of the entry, or of the category."""
+    kind: Literal["distance_bits", "score"]
+    """What the bound is of."""
+    found: Annotated[float, Field(ge=0, le=256)]
+    """The distance, or the score, of the best hit: a bound that is tighter keeps it out."""
 
 
 class DecisionData(Value):
@@ -160,6 +192,9 @@ class DecisionData(Value):
     """What came of it."""
     reason_code: ReasonCode
     """Also where nothing was found."""
+    policy_version: Name | None = None
+    """Which text of the policy it was decided by: the operator's name for it, else one that follows
+    from the list of reason codes."""
     context: tuple[Context, ...] = ()
     """Exceptions that were weighed, each once."""
     action: ActionKind
@@ -206,7 +241,12 @@ class DecisionData(Value):
     """What had gone into a bank is to be taken out again."""
     votes: Annotated[tuple[SignalVote, ...], Field(max_length=8)] = ()
     """What the reviewer says of the entries that matched."""
+    threshold_hint: ThresholdHint | None = None
+    """Where the match or the model was wrong."""
     appeal: AppealRight | None = None
+    notify_user: Notice | None = None
+    incident_id: Uuid | None = None
+    """The incident that went on; of several the one that was declared last."""
     drawn_for_check: Literal[True] | None = None
     """Chosen by lot for a blind second look; what was decided holds meanwhile."""
     appeal_id: Uuid | None = None

@@ -10,16 +10,19 @@ from uuid import UUID, uuid5
 
 from streamguard.core.case_changes import first_case, with_decision, with_flag
 from streamguard.core.cases import Case
+from streamguard.core.choosing import DAY_S
 from streamguard.core.decision_data import (
     AppealRight,
     Automation,
     DecidedStream,
     DecisionData,
+    Notice,
     Outcome,
 )
 from streamguard.core.event_data import FlagData, utc_seconds, utc_text
 from streamguard.core.events import ID_NAMESPACE, Event
-from streamguard.core.ruling import DAY_S, in_force
+from streamguard.core.reasons import REASONS_VERSION
+from streamguard.core.ruling import in_force
 
 EXACT, OVER = "RULE.EXACT_MATCH", "RULE.HOLD_OVER"
 """Reason codes: why a rule holds, and why a hold ends by itself."""
@@ -100,10 +103,12 @@ class HoldTerms:
 
     hold_s:      after which the hold is lifted if nobody has reviewed it, seconds.
     appeal_days: how long whoever is affected may object, days.
+    policy_version: which text of the policy is in force.
     """
 
     hold_s: float = 900.0
     appeal_days: float = 184.0
+    policy_version: str = REASONS_VERSION
 
 
 def hold_decision(
@@ -129,7 +134,9 @@ def hold_decision(
         expires_at=utc_text(now_s + terms.hold_s),
         decided_at=utc_text(now_s),
         actor=f"rule:{rule.name}",
-        automation=Automation(detection_automated=True, decision="FULLY"),
+        automation=_by(rule.name),
+        policy_version=terms.policy_version,
+        notify_user=Notice(required=True),
         appeal=AppealRight(
             eligible=True, window_ends_at=utc_text(now_s + terms.appeal_days * DAY_S)
         ),
@@ -159,5 +166,11 @@ def lift_decision(held: DecisionData, case: Case | None, now_s: float) -> Decisi
         decided_at=utc_text(now_s),
         actor=LIFTED_BY,
         supersedes=latest.decision_id if latest else held.decision_id,
-        automation=Automation(detection_automated=True, decision="FULLY"),
+        automation=_by(LIFTED_BY.removeprefix("rule:")),
+        policy_version=held.policy_version,
+        notify_user=Notice(required=False),
     )
+
+
+def _by(rule: str) -> Automation:
+    return Automation(detection_automated=True, decision="FULLY", rule_id=rule)

@@ -5,9 +5,11 @@ which outcomes it may be given. Source of the codes of content: the cross-walk o
 platforms, GIFCT and the DSA name.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from streamguard.core.canonical import canonical
 from streamguard.core.decision_data import Context, Outcome
 
 
@@ -54,6 +56,15 @@ REASONS: Mapping[str, Reason] = {
         "the stream ended and nothing is left to judge by", frozenset({"no_decision_stream_ended"})
     ),
 }
+
+
+def version_of(reasons: Mapping[str, Reason]) -> str:
+    """Name a list of reasons: one that says anything else has another name."""
+    told = [[code, one.text, sorted(one.outcomes), one.context] for code, one in reasons.items()]
+    return f"reasons-{hashlib.sha256(canonical(told)).hexdigest()[:16]}"
+
+
+REASONS_VERSION = version_of(REASONS)
 
 
 def reasons_for(outcome: Outcome) -> Mapping[str, Reason]:

@@ -5,12 +5,10 @@ stream is held meanwhile. A person who judges second is not told what the first 
 """
 
 import hashlib
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from streamguard.core.cases import Case, Ruling, entry_of_case
+from streamguard.core.choosing import DAY_S, MADE_ANEW, Choice, Decider, Rules
 from streamguard.core.decision_data import (
     ActionKind,
     AppealRight,
@@ -19,103 +17,18 @@ from streamguard.core.decision_data import (
     Context,
     DecidedStream,
     DecisionData,
-    Exposure,
-    Note,
+    Notice,
     Outcome,
-    ReasonCode,
-    Referral,
-    Reviewer,
-    Role,
-    Scope,
-    SignalVote,
 )
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.event_data import FlagPolicy, utc_text
-from streamguard.core.event_values import Count, Name, PtsMs, Value
 from streamguard.core.reasons import REASONS
-
-ALL_SCOPES: tuple[Scope, ...] = ("live", "recording", "clips")
-"""Most harm is the replay: what is said to be cut is cut everywhere."""
 
 REVERSIBLE = frozenset({"none", "limit_reach", "hold"})
 """What can be taken back as if it had not been; a cut broadcast can be restored, not undone."""
 
 ONLY_CONFIRMED = frozenset({"cut", "cut_and_suspend"})
 """What is done to nobody on whom nothing was found."""
-
-DAY_S = 86_400.0
-
-Decided = Literal[
-    "confirmed", "rejected", "not_tvec_other_policy", "escalated", "no_decision_stream_ended"
-]
-
-
-class Choice(Value):
-    """What a reviewer chooses."""
-
-    outcome: Decided
-    reason_code: ReasonCode
-    context: tuple[Context, ...] = ()
-    action: ActionKind = "none"
-    scopes: tuple[Scope, ...] = ALL_SCOPES
-    """Passed over where nothing is done."""
-    hold_s: Annotated[int, Field(gt=0, le=30 * 86_400)] | None = None
-    """How long a hold or limit lasts, seconds; without it as long as the operator's rules say."""
-    onset_epoch: Count | None = None
-    onset_pts_ms: PtsMs | None = None
-    end_pts_ms: PtsMs | None = None
-    ground: Literal["illegal", "terms"] | None = None
-    legal_ref: Name | None = None
-    explanation_public: Note | None = None
-    note: Note | None = None
-    referral: Referral | None = None
-    bank: Name | None = None
-    """Put the evidence into the bank of this name; what its entry is called nobody chooses."""
-    votes: Annotated[tuple[SignalVote, ...], Field(max_length=8)] = ()
-    exposure: Exposure | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the operator set.
-
-    two_person:  what two people must agree on.
-    check_share: share of decisions that get a second look by lot, 0 to 1.
-    undo_s:      how long what is reversible can be undone, seconds.
-    appeal_days: how long an appeal may be handed in, days.
-    hold_s:      how long a hold or a limit lasts where nobody says for how long, seconds: it is
-                 about a publish, and would else be upon all later ones for ever.
-    automation:  how a person's decision on a machine's flag is declared under the DSA.
-    """
-
-    two_person: frozenset[ActionKind] = frozenset({"cut_and_suspend"})
-    check_share: float = 0.0
-    undo_s: float = 10.0
-    appeal_days: float = 184.0
-    hold_s: float = DAY_S
-    automation: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
-
-
-@dataclass(frozen=True, slots=True)
-class Decider:
-    """Who decides, and under which lease; times in seconds since 1970 UTC."""
-
-    account_id: str
-    role: Role
-    token: int
-    claimed_s: float
-    first_view_s: float | None = None
-
-    def reviewer(self, *, is_second: bool) -> Reviewer:
-        """Give what goes on record."""
-        seen = self.first_view_s
-        return Reviewer(
-            role=self.role,
-            is_second=is_second,
-            claimed_at=utc_text(self.claimed_s),
-            first_view_at=None if seen is None else utc_text(seen),
-            lease_token=self.token,
-        )
 
 
 def rule(
@@ -136,9 +49,7 @@ def rule(
     drawn = case.stage == "open" and outcome in {"confirmed", "rejected"}
     ends_s = now_s + (choice.hold_s or rules.hold_s) if action in {"hold", "limit_reach"} else None
     undoable = action in REVERSIBLE and choice.referral is None and choice.bank is None
-    fields: dict[str, Any] = choice.model_dump(
-        exclude={"outcome", "action", "scopes", "hold_s", "context", "bank"}
-    )
+    fields: dict[str, Any] = choice.model_dump(exclude=MADE_ANEW)
     return DecisionData(
         **fields,
         decision_id=decision_id,
@@ -155,7 +66,8 @@ def rule(
         actor=decider.account_id,
         reviewer=decider.reviewer(is_second=is_second),
         undo_until=utc_text(now_s + rules.undo_s) if undoable else None,
-        automation=Automation(detection_automated=True, decision=rules.automation),
+        notify_user=_notice(action, choice, now_s),
+        **circumstances(decider, rules),
         appeal=_appeal_right(action, now_s, rules),
         drawn_for_check=True if drawn and _drawn(decision_id, rules.check_share) else None,
     )
@@ -187,6 +99,8 @@ def _require_fit(case: Case, choice: Choice) -> None:
     onset, end = choice.onset_pts_ms, choice.end_pts_ms
     if onset is not None and end is not None and end < onset:
         raise DecisionRefused("what was marked ends before it begins")
+    if (choice.notice_delay_s is None) != (choice.notice_delay_reason is None):
+        raise DecisionRefused("say for how long nobody is told, and why; or neither")
     if choice.action in ONLY_CONFIRMED and choice.outcome != "confirmed":
         raise DecisionRefused("a stream is cut only where something was confirmed")
     if choice.bank is not None and choice.outcome != "confirmed":
@@ -243,6 +157,26 @@ def of_case(case: Case) -> dict[str, Any]:
         "policy": FlagPolicy(code=case.policy, severity=case.severity),
         "supersedes": latest.decision_id if latest else None,
     }
+
+
+def circumstances(decider: Decider, rules: Rules) -> dict[str, Any]:
+    """Give what every decision of a person says of when and by which rules it was made."""
+    return {
+        "automation": Automation(detection_automated=True, decision=rules.automation),
+        "policy_version": rules.policy_version,
+        "incident_id": decider.incident_id,
+    }
+
+
+def _notice(action: ActionKind, choice: Choice, now_s: float) -> Notice:
+    if action in {"none", "restore"}:
+        return Notice(required=False)
+    delay_s = choice.notice_delay_s
+    return Notice(
+        required=True,
+        delayed_until=None if delay_s is None else utc_text(now_s + delay_s),
+        delay_reason=choice.notice_delay_reason,
+    )
 
 
 def _context_of(choice: Choice) -> tuple[Context, ...]:

@@ -5,10 +5,11 @@ was no case, what was banked of it.
 """
 
 from streamguard.core.cases import Case, Ruling
-from streamguard.core.decision_data import Automation, DecisionData, Outcome
+from streamguard.core.choosing import Decider, Rules
+from streamguard.core.decision_data import DecisionData, Notice, Outcome
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.event_data import utc_text
-from streamguard.core.ruling import Decider, Rules, in_force, of_case
+from streamguard.core.ruling import circumstances, in_force, of_case
 
 
 def undo(case: Case, decider: Decider, rules: Rules, at: tuple[str, float]) -> DecisionData:
@@ -66,5 +67,6 @@ def _following(
         decided_at=utc_text(at[1]),
         actor=decider.account_id,
         reviewer=decider.reviewer(is_second=False),
-        automation=Automation(detection_automated=True, decision=rules.automation),
+        notify_user=Notice(required=False),
+        **circumstances(decider, rules),
     )

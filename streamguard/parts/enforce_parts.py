@@ -25,6 +25,7 @@ from streamguard.core.errors import LogUnavailable
 from streamguard.core.holding import HoldRule, HoldTerms
 from streamguard.core.ports import Clock
 from streamguard.core.published import RenditionRule
+from streamguard.core.reasons import REASONS_VERSION
 from streamguard.discovery import provider_of
 from streamguard.enforce.admission import ALLOWED, DENIED, Admission, Gate
 from streamguard.enforce.book import Book
@@ -169,7 +170,9 @@ def rules_of(settings: Settings, files: Files, clock: Clock) -> HoldRules:
         source,
         group,
     )
-    return HoldRules(rules, HoldTerms(section.hold_s, settings.review.appeal_days), parts)
+    policy_version = settings.review.policy_version or REASONS_VERSION
+    terms = HoldTerms(section.hold_s, settings.review.appeal_days, policy_version)
+    return HoldRules(rules, terms, parts)
 
 
 def webhook_of(section: EnforceSection, clock: Clock) -> Webhook | None:

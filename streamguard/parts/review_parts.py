@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.admin.token import read_token
+from streamguard.core.choosing import Rules
 from streamguard.core.errors import ConfigError
-from streamguard.core.ruling import Rules
+from streamguard.core.reasons import REASONS_VERSION
 from streamguard.parts.evidence_parts import open_vault
 from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
@@ -30,6 +31,7 @@ def rules_of(section: ReviewSection) -> Rules:
         appeal_days=section.appeal_days,
         hold_s=section.hold_s,
         automation=section.automated_decision,
+        policy_version=section.policy_version or REASONS_VERSION,
     )
 
 

@@ -10,15 +10,16 @@ from uuid import uuid4, uuid5
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit import Deed
 from streamguard.core.cases import Case
-from streamguard.core.decision_data import DecisionData, SignalVote
+from streamguard.core.choosing import Decider
+from streamguard.core.decision_data import AppealRight, DecisionData, SignalVote
 from streamguard.core.errors import CaseTaken, DecisionRefused, NoSuchCase
 from streamguard.core.event_data import utc_seconds, utc_text
 from streamguard.core.events import ID_NAMESPACE
 from streamguard.core.people import Person
 from streamguard.core.reasons import REASONS, reasons_for
 from streamguard.core.review_events import appeal_event, decision_event
-from streamguard.core.ruling import Decider
 from streamguard.core.taking_back import overturn
+from streamguard.review.deciders import decider_of
 from streamguard.review.desk import Desk, cases_where
 from streamguard.review.leases import Lease, drop, held, put, require
 from streamguard.review.queue import SKIP_REASONS, skips
@@ -177,9 +178,7 @@ class Appeals:
             appeal = self._open(appeal_id)
             case = self._case(appeal)
             _require_fit(person, case, answer)
-            decider = Decider(
-                person.account_id, person.role, token, lease.claimed_s, lease.first_view_s
-            )
+            decider = decider_of(desk, person, case, (token, lease.claimed_s), lease.first_view_s)
             made = self._taken_back(case, decider, answer, appeal) if answer.is_overturned else None
             resolved = self._resolved(appeal, decider, answer, made)
             self._publish(resolved, made)
@@ -197,6 +196,7 @@ class Appeals:
             "appeal_id": appeal.appeal_id,
             "votes": self._votes_against(case),
             "explanation_public": answer.explanation,
+            "appeal": AppealRight(eligible=False, supersedes=appeal.decision_id, overturned=True),
         }
         return made.model_copy(update=changes)
 

@@ -13,11 +13,11 @@ import apsw
 
 from streamguard.core.audit import Deed
 from streamguard.core.cases import MAX_TOLD, Case
+from streamguard.core.choosing import Rules
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import CaseTaken, DecisionRefused, NoSuchCase
 from streamguard.core.event_data import FlagData
 from streamguard.core.people import Person
-from streamguard.core.ruling import Rules
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case
 from streamguard.review.leases import Lease, drop, held, put, require

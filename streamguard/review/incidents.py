@@ -64,6 +64,11 @@ class Incidents:
         """Give those that go on, the oldest first."""
         return [Incident(*row) for row in self._desk.file.rows(_ACTIVE, (self._desk.wall(),))]
 
+    def in_force(self) -> str | None:
+        """Give the id of the one that was declared last of those that go on."""
+        active = self.active()
+        return active[-1].incident_id if active else None
+
     def declare(self, person: Person, said: Declared) -> Incident:
         """Begin one.
 

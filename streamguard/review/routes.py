@@ -9,12 +9,12 @@ from typing import Any
 
 from starlette.responses import Response
 
+from streamguard.core.choosing import Choice
 from streamguard.core.decision_data import Exposure
 from streamguard.core.event_data import utc_text
 from streamguard.core.people import RIGHTS
 from streamguard.core.reasons import REASONS
 from streamguard.core.referral_data import Told
-from streamguard.core.ruling import Choice
 from streamguard.review.actions import actions_of
 from streamguard.review.bankings import banking_of
 from streamguard.review.cards import (

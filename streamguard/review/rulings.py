@@ -8,14 +8,17 @@ from uuid import uuid4
 
 from streamguard.core.audit import Deed
 from streamguard.core.cases import Case
+from streamguard.core.choosing import Choice, Decider
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import CaseTaken, DecisionRefused
 from streamguard.core.event_data import utc_seconds
+from streamguard.core.hints import hint_of
 from streamguard.core.people import Person
 from streamguard.core.reasons import reasons_for
 from streamguard.core.review_events import decision_event
-from streamguard.core.ruling import Choice, Decider, rule
+from streamguard.core.ruling import rule
 from streamguard.core.taking_back import restore, undo
+from streamguard.review.deciders import decider_of
 from streamguard.review.desk import Desk
 from streamguard.review.leases import drop, require
 from streamguard.review.referrals import referral_deed
@@ -39,9 +42,10 @@ class Rulings:
             now_s = desk.wall()
             lease = require(connection, case_id, person.account_id, token, now_s)
             case = desk.case(person, case_id)
-            seen_s = lease.first_view_s
-            decider = Decider(person.account_id, person.role, token, lease.claimed_s, seen_s)
+            decider = decider_of(desk, person, case, (token, lease.claimed_s), lease.first_view_s)
             made = rule(case, choice, decider, desk.rules, (str(uuid4()), now_s))
+            hint = hint_of(made.reason_code, desk.flags(case_id))
+            made = made.model_copy(update={"threshold_hint": hint})
             self._publish(made, "case.decided", {"token": token})
             drop(connection, case_id)
             desk.projection.catch_up()
@@ -74,7 +78,7 @@ class Rulings:
             case = desk.case(person, case_id)
             _require_restorable(person, reason_code)
             token = desk.trail.note(Deed(person.account_id, "case.claimed", case_id))
-            decider = Decider(person.account_id, person.role, token, desk.wall())
+            decider = decider_of(desk, person, case, (token, desk.wall()))
             made = restore(case, decider, desk.rules, self._now(), reason_code)
             self._publish(made, "case.restored", {})
             desk.projection.catch_up()
@@ -116,9 +120,8 @@ class Rulings:
         then = made.reviewer if made is not None else None
         if then is None:
             raise DecisionRefused("only the latest decision can be undone, by whoever made it")
-        return Decider(
-            person.account_id, person.role, then.lease_token, utc_seconds(then.claimed_at)
-        )
+        lease = then.lease_token, utc_seconds(then.claimed_at)
+        return decider_of(self._desk, person, case, lease)
 
 
 def _require_restorable(person: Person, reason_code: str) -> None:

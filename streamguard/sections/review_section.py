@@ -55,6 +55,12 @@ class ReviewSection(Section):
     20), which are up to 184 days."""
     automated_decision: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
     """How a person's decision on what a machine found is declared (DSA, art. 17); ask counsel."""
+    policy_version: (
+        Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
+        | None
+    ) = None
+    """What you call the text of the policy that people decide by: every decision says it. Without
+    it decisions name the list of reason codes of this version of streamguard."""
     platform_token_file: Path | None = None
     """Holds the token with which the platform hands in appeals; without it none are taken."""
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 9114

@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 
 from streamguard.core.cases import Case
+from streamguard.core.choosing import Choice, Decider, Rules
+from streamguard.core.decision_data import Notice
 from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event, flag_event
 from streamguard.core.holding import (
@@ -14,7 +16,7 @@ from streamguard.core.holding import (
     rule_for,
 )
 from streamguard.core.review_events import decision_event
-from streamguard.core.ruling import Choice, Decider, Rules, rule
+from streamguard.core.ruling import rule
 from tests.core.test_events import SOURCE, flag, flag_fields
 from tests.made_reviews import AT, decision
 
@@ -104,6 +106,20 @@ def held_case() -> tuple[Any, list[Event]]:
     held = hold_decision(case_with(data), data, RULE, 100.0, TERMS)
     assert held is not None
     return held, [told(data), decision_event(SOURCE, held, recorded_s=1.0)]
+
+
+def test_a_rules_decisions_name_it_and_the_policy_and_say_who_is_owed_the_reasons() -> None:
+    data, terms = matched(), HoldTerms(policy_version="our terms of 2026")
+    held = hold_decision(case_with(data), data, RULE, 100.0, terms)
+    assert held is not None
+
+    lift = lift_decision(held, None, 1000.0)
+
+    assert lift is not None
+    made = [held, lift]
+    assert [one.automation.rule_id for one in made] == [RULE.name, "hold-over"]
+    assert [one.notify_user for one in made] == [Notice(required=True), Notice(required=False)]
+    assert {one.policy_version for one in made} == {"our terms of 2026"}
 
 
 def test_a_hold_that_nobody_reviewed_is_lifted_and_its_case_open_again() -> None:

@@ -3,10 +3,10 @@ from datetime import date
 
 import pytest
 
+from streamguard.core.choosing import Rules
 from streamguard.core.custody import EvidenceClass, Hold, Standing, instant
 from streamguard.core.holding import HoldTerms
 from streamguard.core.retention import DAY_S, Retention, holds_in_force, is_due, plan_id
-from streamguard.core.ruling import Rules
 
 COLLECTED_S = 1_700_000_000.0
 STANDING = Standing("00000000-0000-0000-0000-000000000001", instant(COLLECTED_S))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -6,15 +7,17 @@ from pydantic import ValidationError
 
 from streamguard.core.case_changes import first_case, with_decision, with_stream
 from streamguard.core.cases import Case
-from streamguard.core.decision_data import DecisionData, Role
+from streamguard.core.choosing import Choice, Decider, Rules
+from streamguard.core.decision_data import DecisionData, Notice, Role
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.event_data import utc_text
-from streamguard.core.reasons import REASONS, reasons_for
-from streamguard.core.ruling import Choice, Decider, Rules, in_force, rule
+from streamguard.core.reasons import REASONS, REASONS_VERSION, reasons_for
+from streamguard.core.ruling import in_force, rule
 from streamguard.core.taking_back import overturn, restore, undo
 from tests.made_reviews import AT, flag
 
 NOW_S = 1_000.0
+AN_INCIDENT = "1a1d2c3b-4e5f-4a6b-9c8d-0e1f2a3b4c5d"
 RULES = Rules()
 CUT = {"outcome": "confirmed", "reason_code": "TVEC.ATTACK_LIVE", "action": "cut"}
 SUSPEND = CUT | {"action": "cut_and_suspend"}
@@ -74,6 +77,60 @@ def test_what_waits_for_a_second_person_goes_into_no_bank_yet() -> None:
     assert waits.banking is None
     assert done.banking is not None
     assert (done.banking.bank, done.banking.entry) == ("ours", f"reviewed-{case().case_id}")
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_owed"),
+    [(CUT, True), (HOLD, True), (SUSPEND, True), (REJECT, False), (ESCALATE, False)],
+    ids=str,
+)
+def test_whoever_something_is_done_to_is_owed_the_reasons(
+    choice: dict[str, Any], *, is_owed: bool
+) -> None:
+    made = ruled(case(), somebody(), **choice)
+
+    assert made.notify_user == Notice(required=is_owed)
+
+
+def test_the_notice_waits_for_so_long_and_for_a_reason() -> None:
+    delay = {"notice_delay_s": 3_600, "notice_delay_reason": "investigation"}
+
+    made, nothing = (
+        ruled(case(), somebody(), **CUT, **delay),
+        ruled(case(), somebody(), **REJECT, **delay),
+    )
+
+    assert made.notify_user == Notice(
+        required=True, delayed_until=utc_text(NOW_S + 3_600), delay_reason="investigation"
+    )
+    assert nothing.notify_user == Notice(required=False)
+
+
+@pytest.mark.parametrize("half", [{"notice_delay_s": 60}, {"notice_delay_reason": "investigation"}])
+def test_a_delay_without_a_reason_or_a_reason_without_a_delay_is_refused(
+    half: dict[str, Any],
+) -> None:
+    with pytest.raises(DecisionRefused, match="or neither"):
+        ruled(case(), somebody(), **CUT, **half)
+
+
+def test_a_decision_says_by_which_policy_it_was_made_and_what_went_on() -> None:
+    who = replace(somebody(), clearance="*", incident_id=AN_INCIDENT)
+    rules = Rules(policy_version="our terms of 2026")
+    banned = after(case(), who, rules, **HOLD)
+
+    made = [
+        ruled(case(), who, rules, **CUT),
+        undo(banned, who, rules, ("d-2", NOW_S)),
+        restore(banned, who, rules, ("d-2", NOW_S), "CONTEXT.NEWS"),
+    ]
+
+    assert {one.policy_version for one in made} == {"our terms of 2026"}
+    assert {one.incident_id for one in made} == {AN_INCIDENT}
+    assert {one.reviewer.clearance for one in made if one.reviewer} == {"*"}
+    assert [one.notify_user for one in made[1:]] == [Notice(required=False)] * 2
+    plain = ruled(case(), somebody(), **CUT)
+    assert (plain.policy_version, plain.incident_id) == (REASONS_VERSION, None)
 
 
 @pytest.mark.parametrize("entry", ["christchurch-1", "reviewed-1"])

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.cases import Case
+from streamguard.core.choosing import Choice, Rules
 from streamguard.core.events import Event
 from streamguard.core.people import Person
-from streamguard.core.ruling import Choice, Rules
 from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case

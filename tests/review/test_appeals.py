@@ -1,9 +1,10 @@
 import pytest
 
+from streamguard.core.choosing import Choice
+from streamguard.core.decision_data import AppealRight
 from streamguard.core.errors import CaseTaken, DecisionRefused, NoSuchCase
 from streamguard.core.events import Event, Topic
 from streamguard.core.people import Person
-from streamguard.core.ruling import Choice
 from streamguard.review.appeals import Answer, Appeals, Heard
 from streamguard.review.desk import LEASE_S
 from tests.made_reviews import flag, flag_opened
@@ -65,6 +66,9 @@ def test_what_is_overturned_is_restored_in_the_same_breath(bench: Bench, appeals
     )
     assert restored.decision_id == resolved.new_decision_id
     assert restored.appeal_id == resolved.appeal_id
+    assert restored.appeal == AppealRight(
+        eligible=False, supersedes=first.decision_id, overturned=True
+    )
     assert [(one.entry, one.agrees) for one in restored.votes] == [("clip", False)]
     assert restored.unbanking == first.banking
     assert resolved.wrongful_ms == 30_000

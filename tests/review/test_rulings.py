@@ -2,11 +2,14 @@ from pathlib import Path
 
 import pytest
 
+from streamguard.core.choosing import Choice, Rules
+from streamguard.core.decision_data import ThresholdHint
 from streamguard.core.errors import CaseTaken, DecisionRefused
 from streamguard.core.events import Topic
+from streamguard.core.people import Person
 from streamguard.core.review_events import decision_event
-from streamguard.core.ruling import Rules
 from streamguard.review.desk import LEASE_S
+from streamguard.review.incidents import Declared, Incidents
 from tests.core_fakes import SOURCE
 from tests.made_reviews import decision, flag, flag_opened
 from tests.review.bench import (
@@ -204,3 +207,38 @@ def test_a_second_look_by_lot_waits_behind_all_else(tmp_path: Path) -> None:
     assert (after.case.case_id, after.case.stage) == (first.case.case_id, "check")
     assert (made.action, made.reviewer is not None and made.reviewer.is_second) == ("none", True)
     assert stages[after.case.case_id] == "decided"
+
+
+def test_what_let_somebody_see_the_case_and_what_went_on_is_on_record(bench: Bench) -> None:
+    incidents = Incidents(bench.desk)
+    for hours in (2, 1):
+        said = Declared(name=f"for {hours} h", differs="cut first", hours=hours)
+        declared = incidents.declare(SENIOR, said)
+    narrow = Person("nora", "reviewer", frozenset({"music", "tvec"}))
+    claimed = bench.claim(narrow)
+    case_id = claimed.case.case_id
+
+    held = bench.rulings.decide(narrow, case_id, claimed.lease.token, HOLD)
+    undone = bench.rulings.undo(narrow, case_id)
+    incidents.end(SENIOR, declared.incident_id)
+    again = bench.claim(ANNA)
+    cut = bench.rulings.decide(ANNA, case_id, again.lease.token, CUT)
+    restored = bench.rulings.restore(SENIOR, case_id, "CONTEXT.NEWS")
+
+    made = [held, undone, cut, restored]
+    assert [one.reviewer.clearance for one in made if one.reviewer] == ["tvec", "tvec", "*", "*"]
+    [still] = incidents.active()
+    last, first = declared.incident_id, still.incident_id
+    assert [one.incident_id for one in made] == [last, last, first, first]
+    assert bench.rulings.of_case(AUDITOR, case_id) == made
+
+
+def test_a_match_that_was_wrong_says_which_bound_would_have_kept_it_out(bench: Bench) -> None:
+    wrong = Choice(outcome="rejected", reason_code="ERROR.WRONG_MATCH")
+    claimed = bench.claim(ANNA)
+
+    made = bench.rulings.decide(ANNA, claimed.case.case_id, claimed.lease.token, wrong)
+
+    hint = ThresholdHint(source="shared", name="clip", kind="distance_bits", found=12)
+    assert made.threshold_hint == hint
+    assert bench.rulings.of_case(AUDITOR, claimed.case.case_id) == [made]

@@ -14,10 +14,10 @@ import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
 from streamguard.adapters.evidence_maker import EvidenceMaker
+from streamguard.core.choosing import Rules
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.events import Event, Topic
 from streamguard.core.kept import Part, Subject
-from streamguard.core.ruling import Rules
 from streamguard.review.accounts import Account, Accounts
 from streamguard.review.service import make_review
 from streamguard.review.web import make_app
