@@ -1,4 +1,4 @@
-"""Tells what the event log knows of one stream: which publish a session was, flags, decisions.
+"""Tells what the event log knows of one stream: which publish a session was, and its cases.
 
 Rule: it only reads.
 """
@@ -6,7 +6,7 @@ Rule: it only reads.
 from pathlib import Path
 
 from streamguard.adapters.sqlite_file import LogFile
-from streamguard.core.events import Topic
+from streamguard.core.events import EventType, Topic
 from streamguard.core.record import Record
 
 _PUBLISH = """
@@ -18,7 +18,8 @@ ORDER BY offset DESC LIMIT 1
 
 _TOLD = """
 SELECT offset, topic, key, id, type, recorded_s, body FROM events INDEXED BY events_by_key
-WHERE topic IN (?, ?) AND key = ? AND offset >= ? ORDER BY offset
+WHERE topic IN (?, ?, ?, ?) AND key = ? AND offset >= ?
+AND type <> ? ORDER BY offset
 """
 
 
@@ -37,8 +38,9 @@ class SqlitePublishes:
         return None
 
     def told_of(self, stream_id: str, offset: int) -> list[Record]:
-        """Give the flags and decisions of a stream from an offset on, in order."""
-        values = (Topic.FLAGS, Topic.DECISIONS, stream_id, offset)
+        """Give what is told of a stream that its cases follow from, from an offset on, in order."""
+        topics = (Topic.FLAGS, Topic.DECISIONS, Topic.COVERAGE, Topic.ACTIONS)
+        values = (*topics, stream_id, offset, EventType.COVERAGE_GAP)
         return [Record(*row) for row in self._file.rows(_TOLD, values)]
 
     def close(self) -> None:

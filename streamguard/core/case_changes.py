@@ -44,20 +44,21 @@ def first_case(flag: FlagData, at_s: float, after: Case | None = None) -> Case:
         flag_ids=(flag.flag_id,),
         signals=_joined((), flag.signals),
         is_live=after is None or after.is_live,
-        earlier=(*after.earlier, entry_of_case(after.case_id))[-MAX_TOLD:] if after else (),
     )
 
 
-def with_flag(case: Case, flag: FlagData, at_s: float) -> Case:
+def with_flag(case: Case, flag: FlagData, at_s: float, own: frozenset[str] = frozenset()) -> Case:
     """Take a flag, or news of one, into the case of its session and policy.
+
+    own: entries that may be made of the cases of its session.
 
     Returns:
         The case as it now is; another one where this one is decided and the flag brings news.
     """
     is_forgotten = flag.state != "open" and case.n_flags > MAX_TOLD  # of the first of very many
     is_known = is_forgotten or flag.flag_id in case.flag_ids
-    if case.stage in {"decided", "check"}:
-        if is_news(case, flag):
+    if case.is_settled:
+        if is_news(case, flag, own):
             return first_case(flag, at_s, after=case)
         n_repeats = case.n_repeats + (flag.state == "open" and not is_known)
         return msgspec.structs.replace(
@@ -100,7 +101,7 @@ def with_decision(case: Case, decision: DecisionData) -> Case:
     )
     return msgspec.structs.replace(
         case,
-        stage=_stage_after(decision),
+        stage="decided" if case.into else _stage_after(decision),
         stage_s=ruling.decided_s,
         rulings=(*case.rulings, ruling),
         not_done=None,
@@ -127,11 +128,10 @@ def came_back(case: Case, why: NotDone, at_s: float) -> Case:
 
     at_s: since when, seconds since 1970 UTC.
     """
-    is_settled = case.stage in {"decided", "check"}
     return msgspec.structs.replace(
         case,
-        stage="escalated" if is_settled else case.stage,
-        stage_s=at_s if is_settled else case.stage_s,
+        stage="escalated" if case.is_settled else case.stage,
+        stage_s=at_s if case.is_settled else case.stage_s,
         not_done=why,
     )
 
@@ -144,15 +144,47 @@ def with_stream(case: Case, *, is_live: bool, n_viewers: int | None = None) -> C
     return msgspec.structs.replace(case, is_live=is_live, n_viewers=n_viewers, most_viewers=most)
 
 
-def is_news(case: Case, flag: FlagData) -> bool:
+def taken_in(older: Case, newer: Case) -> tuple[Case, Case]:
+    """Let one case take another of its session and policy in: both wait, and one is enough.
+
+    What was decided about the newer one stays with it; its flags are looked at with the older's.
+
+    Returns:
+        The older, which waits for both, and the newer, which waits for nobody.
+    """
+    told = tuple(dict.fromkeys((*older.flag_ids, *newer.flag_ids)))
+    both = msgspec.structs.replace(
+        older,
+        severity=min(older.severity, newer.severity),
+        flagged_s=max(older.flagged_s, newer.flagged_s),
+        stage="escalated" if newer.stage == "escalated" else older.stage,
+        stage_s=min(older.stage_s, newer.stage_s),
+        n_flags=older.n_flags + newer.n_flags,
+        n_repeats=older.n_repeats + newer.n_repeats,
+        flag_ids=told[-MAX_TOLD:],
+        signals=tuple(dict.fromkeys((*older.signals, *newer.signals)))[-MAX_TOLD:],
+        n_viewers=older.n_viewers if newer.n_viewers is None else newer.n_viewers,
+        most_viewers=max(older.most_viewers, newer.most_viewers),
+        not_done=older.not_done or newer.not_done,
+        also=(*older.also, newer.case_id, *newer.also),
+    )
+    gone = msgspec.structs.replace(newer, stage="decided", not_done=None, into=older.case_id)
+    return both, gone
+
+
+def is_news(case: Case, flag: FlagData, own: frozenset[str] = frozenset()) -> bool:
     """Say whether a flag tells more than the case knows: it is more urgent, or found by another.
 
     What was banked from its session finds it again at once: that tells nothing.
     """
-    own = {*case.earlier, entry_of_case(case.case_id)}
-    told = (one for one in flag.signals if not (one.match and one.match.entry in own))
-    found = {signal_name(one) for one in told}
+    found = told_by_others(flag, own | {entry_of_case(case.case_id)})
     return bool(found) and (flag.policy.severity < case.severity or not found <= set(case.signals))
+
+
+def told_by_others(flag: FlagData, own: frozenset[str]) -> frozenset[str]:
+    """Name what found a flag, but for these entries."""
+    told = (one for one in flag.signals if not (one.match and one.match.entry in own))
+    return frozenset(map(signal_name, told))
 
 
 def _stage_after(decision: DecisionData) -> Stage:

@@ -88,7 +88,8 @@ class Case(msgspec.Struct, frozen=True):
     n_viewers:  who watched when that was last said; None where nobody says.
     not_done:   why what a person decided last could not be done to the stream; None where it was,
         or nothing is known yet.
-    earlier:    entries that may be made of the cases of the session before it; at most 256.
+    into:       the case that it was taken into: this one waits for nobody any more.
+    also:       cases whose flags are looked at with its own, since it took them in or follows them.
     """
 
     case_id: str
@@ -109,7 +110,13 @@ class Case(msgspec.Struct, frozen=True):
     most_viewers: int = 0
     rulings: tuple[Ruling, ...] = ()
     not_done: NotDone | None = None
-    earlier: tuple[str, ...] = ()
+    into: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether it was judged; a second look by lot may still come."""
+        return self.stage in {"decided", "check"}
 
     @property
     def is_left_on_air(self) -> bool:

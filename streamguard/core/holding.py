@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from streamguard.core.case_changes import first_case, with_decision, with_flag
+from streamguard.core.case_book import MemoryBook
+from streamguard.core.case_fold import fold_case, last_of
 from streamguard.core.cases import Case
 from streamguard.core.choosing import DAY_S
 from streamguard.core.decision_data import (
@@ -19,7 +20,7 @@ from streamguard.core.decision_data import (
     Notice,
     Outcome,
 )
-from streamguard.core.event_data import FlagData, utc_seconds, utc_text
+from streamguard.core.event_data import FlagData, utc_text
 from streamguard.core.events import ID_NAMESPACE, Event
 from streamguard.core.reasons import REASONS_VERSION
 from streamguard.core.ruling import in_force
@@ -69,32 +70,23 @@ class Cases:
     """The cases of one stream, folded from what is told of it, in order."""
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
-        self._by_id: dict[str, Case] = {}
-        self._current: dict[tuple[str, str], str] = {}
+        self._book = MemoryBook()
         for event in events:
             self.add(event)
 
     @property
     def by_id(self) -> Mapping[str, Case]:
         """Give all, the latest last."""
-        return self._by_id
+        return self._book.by_id
 
     def add(self, event: Event) -> None:
         """Take the next event; what tells nothing of a case is passed over."""
-        cases = self._by_id
-        match event.data:
-            case FlagData() as flag:
-                place = (flag.stream.session_id, flag.policy.code)
-                at_s = utc_seconds(event.time)
-                before = cases.get(self._current.get(place, ""))
-                case = with_flag(before, flag, at_s) if before else first_case(flag, at_s)
-                cases[case.case_id], self._current[place] = case, case.case_id
-            case DecisionData() as decision if decision.case_id in cases:
-                cases[decision.case_id] = with_decision(cases[decision.case_id], decision)
+        fold_case(self._book, event)
 
     def of_flag(self, flag_id: str) -> Case | None:
-        """Give the case that a flag belongs to."""
-        return next((one for one in self._by_id.values() if flag_id in one.flag_ids), None)
+        """Give the case in which a flag is judged."""
+        case = self._book.of_flag(flag_id)
+        return last_of(self._book, case) if case else None
 
 
 @dataclass(frozen=True, slots=True)

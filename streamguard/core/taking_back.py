@@ -46,6 +46,31 @@ def overturn(
     return _following(case, decider, rules, at, ("rejected", reason_code), in_force(case))
 
 
+def with_the_other(other: Case, made: DecisionData, decision_id: str) -> DecisionData | None:
+    """Make the decision that goes with one that rejects a case which took another one in.
+
+    Returns:
+        What rejects the other one as well; None where nothing came of that.
+    """
+    holds = in_force(other)
+    if holds is None and other.banked is None:
+        return None
+    return DecisionData(
+        decision_id=decision_id,
+        **of_case(other),
+        unbanking=other.banked,
+        outcome="rejected",
+        reason_code=made.reason_code,
+        action="restore" if holds else "none",
+        scopes=holds.scopes if holds else (),
+        decided_at=made.decided_at,
+        actor=made.actor,
+        reviewer=made.reviewer,
+        automation=made.automation,
+        appeal_id=made.appeal_id,
+    )
+
+
 def _following(
     case: Case,
     decider: Decider,

@@ -22,6 +22,8 @@ def is_to_end(case: Case, now_s: float) -> bool:
     acting = case.acting
     if acting is None or acting.action not in OFF_AIR or "live" not in acting.scopes:
         return False
+    if case.into is not None:
+        return False  # whoever judges the case that took it in sees to it
     return case.is_live and UNTAKEN_AFTER_S <= now_s - acting.decided_s < UNTAKEN_FOR_S
 
 

@@ -22,6 +22,7 @@ from streamguard.core.taking_back import overturn
 from streamguard.review.deciders import decider_of
 from streamguard.review.desk import Desk, cases_where
 from streamguard.review.leases import Lease, drop, held, put, require
+from streamguard.review.others import decided_with
 from streamguard.review.queue import SKIP_REASONS, skips
 
 MAX_VOTES = 8
@@ -231,8 +232,10 @@ class Appeals:
         desk = self._desk
         now_s = desk.wall()
         events = [appeal_event(desk.source, resolved, recorded_s=now_s)]
+        deeds: list[Deed] = []
         if made is not None:
-            events.append(decision_event(desk.source, made, recorded_s=now_s))
+            deeds, others = decided_with(desk, made)
+            events += [decision_event(desk.source, made, recorded_s=now_s), *others]
         deed = Deed(
             resolved.actor,
             "appeal.resolved",
@@ -240,7 +243,7 @@ class Appeals:
             about=resolved.appeal_id,
             details={"result": resolved.result},
         )
-        if not desk.trail.append([deed], events):
+        if not desk.trail.append([deed, *deeds], events):
             raise CaseTaken("somebody else has answered it, or decided the case, meanwhile")
 
     def _votes_against(self, case: Case) -> tuple[SignalVote, ...]:

@@ -40,6 +40,7 @@ def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[
         "signals": list(case.signals),
         "is_live": case.is_live,
         "not_done": case.not_done,
+        "into": case.into,
         "n_viewers": case.n_viewers,
         "most_viewers": case.most_viewers,
         "priority": urgency.points,

@@ -19,7 +19,7 @@ from streamguard.core.errors import CaseTaken, DecisionRefused, NoSuchCase
 from streamguard.core.event_data import FlagData
 from streamguard.core.people import Person
 from streamguard.review.desk_file import DeskFile
-from streamguard.review.folding import read_case
+from streamguard.review.folding import FLAGS_OF_CASE, read_case
 from streamguard.review.leases import Lease, drop, held, put, require
 from streamguard.review.projection import Projection, ReadLog
 from streamguard.review.trail import ClaimedLog, Trail
@@ -30,10 +30,9 @@ LEASE_S = 60.0
 stream waits meanwhile, and renewed by a heartbeat while somebody looks."""
 
 
-_FLAGS = """
-SELECT body FROM case_flags WHERE case_id = ?
-ORDER BY json_extract(body, '$.window.start_time') DESC LIMIT ?
-"""
+_FLAGS = f"""
+SELECT body FROM {FLAGS_OF_CASE} ORDER BY json_extract(body, '$.window.start_time') DESC LIMIT ?2
+"""  # noqa: S608  # text of ours
 
 
 class DeskLog(ReadLog, ClaimedLog, Protocol):
@@ -91,7 +90,10 @@ class Desk:
             raise
 
     def flags(self, case_id: str) -> list[FlagData]:
-        """Give the flags of a case as they are now, the oldest first; of very many the last."""
+        """Give the flags that are looked at with a case, as they are now; of very many the last.
+
+        They are those of the case and of what it took in or follows, the oldest first.
+        """
         rows = self.file.rows(_FLAGS, (case_id, MAX_TOLD))
         flags = [FlagData.model_validate_json(body) for (body,) in rows]
         return sorted(flags, key=lambda flag: (flag.window.start_time, flag.flag_id))

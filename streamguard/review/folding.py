@@ -11,16 +11,9 @@ import msgspec
 from streamguard.core.action_data import ActionFailedData, ActionRequestedData, ActionVerifiedData
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit_data import AuditData
-from streamguard.core.case_changes import (
-    first_case,
-    is_news,
-    with_decision,
-    with_failure,
-    with_flag,
-    with_stream,
-)
+from streamguard.core.case_fold import fold_case
 from streamguard.core.cases import Case
-from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
+from streamguard.core.coverage_data import GapData, StreamEndedData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event
@@ -35,10 +28,7 @@ INSERT INTO cases (case_id, session_id, policy, stage, urgency, opened_s, body)
 VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_id) DO UPDATE SET
 stage = excluded.stage, urgency = excluded.urgency, body = excluded.body
 """
-_LATEST = """
-SELECT body FROM cases WHERE session_id = ? AND policy = ? ORDER BY opened_s DESC, case_id LIMIT 1
-"""
-_OF_SESSION = "SELECT body FROM cases WHERE session_id = ?"
+_OF_SESSION = "SELECT body FROM cases WHERE session_id = ? ORDER BY opened_s, case_id"
 _CASE = "SELECT body FROM cases WHERE case_id = ?"
 _CASE_OF_FLAG = """
 SELECT cases.body FROM cases JOIN case_flags USING (case_id) WHERE flag_id = ?
@@ -57,7 +47,15 @@ _PUT_SESSION = """
 INSERT INTO live_sessions (session_id, is_live) VALUES (?, ?)
 ON CONFLICT (session_id) DO UPDATE SET is_live = excluded.is_live
 """
-_DECISIONS_OF = "SELECT body FROM decisions WHERE case_id = ? ORDER BY decided_s"
+FLAGS_OF_CASE = """
+case_flags WHERE case_id IN (
+    SELECT ?1 UNION ALL
+    SELECT value FROM cases, json_each(CAST(cases.body AS TEXT), '$.also') WHERE cases.case_id = ?1
+)
+"""
+"""The flags of a case, and of what is looked at with it; the parameter is its id."""
+
+_DECISIONS_OF = "SELECT body FROM decisions WHERE case_id = ? ORDER BY decided_s, decision_id"
 _PUT_DECISION = """
 INSERT INTO decisions (decision_id, case_id, decided_s, body) VALUES (?, ?, ?, ?)
 ON CONFLICT (decision_id) DO NOTHING
@@ -77,6 +75,7 @@ END,
 decision_id = excluded.decision_id, act = excluded.act, bank = excluded.bank,
 why = excluded.why, at = excluded.at
 """
+_DROP_LEASE = "DELETE FROM leases WHERE thing_id = ?"
 _END_LEASE = "DELETE FROM leases WHERE thing_id = ? AND holder = ? AND token < ?"
 """With what was done under it, also where the console ended in between; a later one has a higher
 token, and stays."""
@@ -106,74 +105,84 @@ def put_case(connection: apsw.Connection, case: Case) -> None:
     connection.execute(_PUT, (*of, case.opened_s, _encode(case)))
 
 
+class SqlBook:
+    """The tables as a `CaseBook`, within a transaction."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def case(self, case_id: str) -> Case | None:
+        """Give a case by its id."""
+        return self._one(_CASE, case_id)
+
+    def of_flag(self, flag_id: str) -> Case | None:
+        """Give the case under which a flag is kept."""
+        return self._one(_CASE_OF_FLAG, flag_id)
+
+    def of_decision(self, decision_id: str) -> Case | None:
+        """Give the case that a decision is about."""
+        return self._one(_CASE_OF_DECISION, decision_id)
+
+    def of_session(self, session_id: str) -> list[Case]:
+        """Give all cases of a session, the oldest first."""
+        return cases_by(self._connection, _OF_SESSION, (session_id,))
+
+    def decisions(self, case_id: str) -> list[DecisionData]:
+        """Give the decisions about a case, also where they came before it."""
+        rows: list[Any] = self._connection.execute(_DECISIONS_OF, (case_id,)).fetchall()
+        return [DecisionData.model_validate_json(body) for (body,) in rows]
+
+    def has_ended(self, session_id: str) -> bool:
+        """Say whether a session is known to be over."""
+        return bool(self._connection.execute(_ENDED, (session_id,)).fetchall())
+
+    def put(self, case: Case) -> None:
+        """Keep a case, over what was there."""
+        put_case(self._connection, case)
+
+    def put_flag(self, flag: FlagData, case_id: str) -> None:
+        """Keep a flag under a case; what is older than what is there changes nothing."""
+        values = (flag.flag_id, case_id, flag.revision, flag.model_dump_json(exclude_none=True))
+        self._connection.execute(_PUT_FLAG, values)
+
+    def put_decision(self, decision: DecisionData) -> None:
+        """Keep a decision, and that it ends the lease under which it was made."""
+        body = decision.model_dump_json(exclude_none=True)
+        decided_s = utc_seconds(decision.decided_at)
+        values = (decision.decision_id, decision.case_id, decided_s, body)
+        self._connection.execute(_PUT_DECISION, values)
+        if decision.reviewer is not None:
+            token = decision.reviewer.lease_token
+            self._connection.execute(_END_LEASE, (decision.case_id, decision.actor, token + 1))
+
+    def put_session(self, session_id: str, *, is_live: bool) -> None:
+        """Keep whether a session goes on."""
+        self._connection.execute(_PUT_SESSION, (session_id, is_live))
+
+    def drop_lease(self, case_id: str) -> None:
+        """Take a case out of the hands that it is in, where it is in any."""
+        self._connection.execute(_DROP_LEASE, (case_id,))
+
+    def _one(self, statement: str, value: str) -> Case | None:
+        return next(iter(cases_by(self._connection, statement, (value,))), None)
+
+
 def fold(connection: apsw.Connection, event: Event) -> None:
     """Take an event into the tables."""
+    fold_case(SqlBook(connection), event)
     match event.data:
-        case FlagData():
-            _fold_flag(connection, event.data, utc_seconds(event.time))
-        case StreamStartedData():
-            _fold_stream(connection, event.data.stream.session_id, is_live=True)
         case StreamEndedData():
-            _fold_stream(connection, event.data.stream.session_id, is_live=False)
             end_session(connection, event.data.stream.session_id)
         case GapData():
             keep_gap(connection, event.data)
-        case DecisionData():
-            _fold_decision(connection, event.data)
         case ActionRequestedData() | ActionVerifiedData() | ActionFailedData():
-            _fold_action(connection, event.data)
+            keep_action(connection, event.data)
         case ReferralData():
             keep_referral(connection, event.data)
         case AppealReceivedData() | AppealResolvedData():
             _fold_appeal(connection, event.data)
         case AuditData():
             _fold_audit(connection, event.data)
-
-
-def _fold_flag(connection: apsw.Connection, flag: FlagData, at_s: float) -> None:
-    session_id = flag.stream.session_id
-    home = _home_of(connection, flag)
-    case = with_flag(home, flag, at_s) if home else _begun(connection, flag, at_s)
-    has_ended = bool(connection.execute(_ENDED, (session_id,)).fetchall())
-    put_case(connection, with_stream(case, is_live=not has_ended))
-    values = (flag.flag_id, case.case_id, flag.revision, flag.model_dump_json(exclude_none=True))
-    connection.execute(_PUT_FLAG, values)
-
-
-def _begun(connection: apsw.Connection, flag: FlagData, at_s: float) -> Case:
-    """Open a case; by another way than this log its decisions may have come before it."""
-    case = first_case(flag, at_s)
-    for (body,) in connection.execute(_DECISIONS_OF, (case.case_id,)).fetchall():
-        case = with_decision(case, DecisionData.model_validate_json(str(body)))
-    return case
-
-
-def _home_of(connection: apsw.Connection, flag: FlagData) -> Case | None:
-    """Give the case that a flag belongs to: its own, but where it brings news, the newest one."""
-    own = cases_by(connection, _CASE_OF_FLAG, (flag.flag_id,))
-    if own and not (own[0].stage in {"decided", "check"} and is_news(own[0], flag)):
-        return own[0]
-    latest = cases_by(connection, _LATEST, (flag.stream.session_id, flag.policy.code))
-    return latest[0] if latest else None
-
-
-def _fold_stream(connection: apsw.Connection, session_id: str, *, is_live: bool) -> None:
-    """Note it with all cases of the session: also who hears an appeal wants to know."""
-    connection.execute(_PUT_SESSION, (session_id, is_live))
-    for case in cases_by(connection, _OF_SESSION, (session_id,)):
-        put_case(connection, with_stream(case, is_live=is_live))
-
-
-def _fold_decision(connection: apsw.Connection, decision: DecisionData) -> None:
-    decided_s = utc_seconds(decision.decided_at)
-    body = decision.model_dump_json(exclude_none=True)
-    values = (decision.decision_id, decision.case_id, decided_s, body)
-    connection.execute(_PUT_DECISION, values)
-    for case in cases_by(connection, _CASE, (decision.case_id,)):
-        put_case(connection, with_decision(case, decision))
-    if decision.reviewer is not None:
-        token = decision.reviewer.lease_token
-        connection.execute(_END_LEASE, (decision.case_id, decision.actor, token + 1))
 
 
 def _fold_appeal(
@@ -185,15 +194,6 @@ def _fold_appeal(
     of = (appeal.appeal_id, appeal.case_id, appeal.decision_id, appeal.policy.code)
     values = (*of, utc_seconds(appeal.received_at), appeal.model_dump_json())
     connection.execute(_PUT_APPEAL, values)
-
-
-def _fold_action(
-    connection: apsw.Connection, data: ActionRequestedData | ActionVerifiedData | ActionFailedData
-) -> None:
-    keep_action(connection, data)
-    if isinstance(data, ActionFailedData):
-        for case in cases_by(connection, _CASE_OF_DECISION, (data.action.decision_id,)):
-            put_case(connection, with_failure(case, data))
 
 
 def _fold_audit(connection: apsw.Connection, record: AuditData) -> None:

@@ -17,6 +17,7 @@ from streamguard.core.manifest import Item, Manifest
 from streamguard.core.people import Person
 from streamguard.review.budgets import note_strain
 from streamguard.review.desk import Desk
+from streamguard.review.folding import FLAGS_OF_CASE
 from streamguard.review.leases import require
 from streamguard.vault.live_clip import LiveClip
 from streamguard.vault.vault import Vault
@@ -33,6 +34,7 @@ WHERE account_id = ? AND at_s > ?
 """
 
 
+_FLAGS = f"SELECT flag_id FROM {FLAGS_OF_CASE} ORDER BY flag_id"  # noqa: S608  # text of ours
 _IS_OF = "SELECT 1 FROM appeals WHERE appeal_id = ? AND case_id = ?"
 
 
@@ -180,9 +182,7 @@ class Looks:
         self._seen(held)
 
     def _flags(self, case_id: str) -> list[str]:
-        rows: list[Any] = self._desk.file.rows(
-            "SELECT flag_id FROM case_flags WHERE case_id = ? ORDER BY flag_id", (case_id,)
-        )
+        rows: list[Any] = self._desk.file.rows(_FLAGS, (case_id,))
         return [flag_id for (flag_id,) in rows]
 
     def _require(self, held: Held) -> None:

@@ -21,6 +21,7 @@ from streamguard.core.taking_back import restore, undo
 from streamguard.review.deciders import decider_of
 from streamguard.review.desk import Desk
 from streamguard.review.leases import drop, require
+from streamguard.review.others import decided_with
 from streamguard.review.referrals import referral_deed
 
 
@@ -107,7 +108,8 @@ class Rulings:
         if made.referral is not None:
             deeds.append(referral_deed(made.actor, made.case_id, made.referral))
         event = decision_event(desk.source, made, recorded_s=desk.wall())
-        if not desk.trail.append(deeds, [event]):
+        others, events = decided_with(desk, made)
+        if not desk.trail.append([*deeds, *others], [event, *events]):
             raise CaseTaken("somebody else has decided this case meanwhile")
 
     def _now(self) -> tuple[str, float]:

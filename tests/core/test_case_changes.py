@@ -71,10 +71,11 @@ def test_another_entry_after_a_decision_opens_the_next_case() -> None:
 def test_what_was_banked_from_a_session_is_no_news_of_it() -> None:
     first = decided(first_case(flag(1, severity="P1"), 100.0))
     own = entry_of_case(first.case_id)
+    session = frozenset({own})
 
     again = with_flag(first, flag(2, entry=own, severity="P0"), 200.0)
     second = decided(with_flag(again, flag(3, entry="other"), 201.0), "d-2")
-    third = with_flag(second, flag(4, entry=own), 202.0)
+    third = with_flag(second, flag(4, entry=own), 202.0, session)
 
     assert (again.case_id, again.n_repeats) == (first.case_id, 1)
     assert second.case_id != first.case_id

@@ -1,0 +1,181 @@
+"""Which case an event of the log is about, and what becomes of that case by it.
+
+Rule: pure but for the book, and the same for all who keep one: whoever reads the same events in the
+same order has the same cases. Of one session and policy one case waits at most.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from streamguard.core.action_data import ActionFailedData
+from streamguard.core.case_changes import (
+    first_case,
+    is_news,
+    taken_in,
+    told_by_others,
+    with_decision,
+    with_failure,
+    with_flag,
+    with_stream,
+)
+from streamguard.core.cases import Case, entry_of_case
+from streamguard.core.coverage_data import StreamEndedData, StreamStartedData
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.event_data import FlagData, utc_seconds
+from streamguard.core.events import Event
+
+
+class CaseBook(Protocol):
+    """Where cases are kept, and by what they are found again."""
+
+    def case(self, case_id: str) -> Case | None:
+        """Give a case by its id."""
+        ...
+
+    def of_flag(self, flag_id: str) -> Case | None:
+        """Give the case under which a flag is kept."""
+        ...
+
+    def of_decision(self, decision_id: str) -> Case | None:
+        """Give the case that a decision is about."""
+        ...
+
+    def of_session(self, session_id: str) -> list[Case]:
+        """Give all cases of a session."""
+        ...
+
+    def decisions(self, case_id: str) -> list[DecisionData]:
+        """Give the decisions about a case, also where they came before it."""
+        ...
+
+    def has_ended(self, session_id: str) -> bool:
+        """Say whether a session is known to be over."""
+        ...
+
+    def put(self, case: Case) -> None:
+        """Keep a case, over what was there."""
+        ...
+
+    def put_flag(self, flag: FlagData, case_id: str) -> None:
+        """Keep a flag under a case."""
+        ...
+
+    def put_decision(self, decision: DecisionData) -> None:
+        """Keep a decision; the same one may come again."""
+        ...
+
+    def put_session(self, session_id: str, *, is_live: bool) -> None:
+        """Keep whether a session goes on."""
+        ...
+
+    def drop_lease(self, case_id: str) -> None:
+        """Take a case out of the hands that it is in, where it is in any."""
+        ...
+
+
+def fold_case(book: CaseBook, event: Event) -> None:
+    """Take what an event says of cases into the book; what says nothing of them is passed over."""
+    match event.data:
+        case FlagData():
+            _fold_flag(book, event.data, utc_seconds(event.time))
+        case StreamStartedData():
+            _fold_stream(book, event.data.stream.session_id, is_live=True)
+        case StreamEndedData():
+            _fold_stream(book, event.data.stream.session_id, is_live=False)
+        case DecisionData():
+            _fold_decision(book, event.data)
+        case ActionFailedData():
+            _fold_failure(book, event.data)
+
+
+def _fold_flag(book: CaseBook, flag: FlagData, at_s: float) -> None:
+    """Put a flag into its own case, where that brings no news, else into the one that waits."""
+    cases = book.of_session(flag.stream.session_id)
+    own = frozenset(entry_of_case(one.case_id) for one in cases)
+    under = book.of_flag(flag.flag_id)
+    home = last_of(book, under) if under else None
+    if home is None or (_is_judged(home, flag) and is_news(home, flag, own)):
+        under, home = None, _home_of(cases, flag, own)
+    case = with_flag(home, flag, at_s, own) if home else first_case(flag, at_s)
+    if home is None or case.case_id != home.case_id:
+        case = _begun(book, case)
+    book.put(with_stream(case, is_live=not book.has_ended(case.session_id)))
+    book.put_flag(flag, under.case_id if under else case.case_id)
+
+
+def _is_judged(case: Case, flag: FlagData) -> bool:
+    """Say whether a case has no place for what is new in a flag that was put into it."""
+    return case.is_settled or case.policy != flag.policy.code
+
+
+def _home_of(cases: list[Case], flag: FlagData, own: frozenset[str]) -> Case | None:
+    """Give the case of a session that waits for what was flagged, or else the latest of its policy.
+
+    What only entries made of this very session found was judged, under whatever policy it is told.
+    """
+    same = [one for one in cases if one.policy == flag.policy.code and one.into is None]
+    waiting = [one for one in same if not one.is_settled]
+    if waiting:
+        return waiting[0]
+    if same:
+        return max(same, key=lambda one: one.opened_s)
+    if told_by_others(flag, own):
+        return None
+    found_by = {one.match.entry for one in flag.signals if one.match}
+    return next((one for one in cases if entry_of_case(one.case_id) in found_by), None)
+
+
+def last_of(book: CaseBook, case: Case) -> Case:
+    """Give the case that a case went into, in the end."""
+    while case.into and (after := book.case(case.into)):
+        case = after
+    return case
+
+
+def _begun(book: CaseBook, case: Case) -> Case:
+    """Open a case; by another way than this log its decisions may have come before it."""
+    told = list(book.decisions(case.case_id))
+    while following := [one for one in told if with_decision(case, one) is not case]:
+        case = with_decision(case, following[0])
+    return case
+
+
+def _fold_stream(book: CaseBook, session_id: str, *, is_live: bool) -> None:
+    """Note it with all cases of the session: also who hears an appeal wants to know."""
+    book.put_session(session_id, is_live=is_live)
+    for case in book.of_session(session_id):
+        book.put(with_stream(case, is_live=is_live))
+
+
+def _fold_decision(book: CaseBook, decision: DecisionData) -> None:
+    book.put_decision(decision)
+    case = book.case(decision.case_id)
+    if case is not None:
+        _put_alone(book, with_decision(case, decision))
+
+
+def _fold_failure(book: CaseBook, failed: ActionFailedData) -> None:
+    """Note it with the case that waits for what was decided on."""
+    case = book.of_decision(failed.action.decision_id)
+    if case is None:
+        return
+    left = with_failure(case, failed)
+    if case.into is None:
+        _put_alone(book, left)
+        return
+    last = last_of(book, case)
+    if left.is_left_on_air and not last.is_settled:
+        book.put(msgspec.structs.replace(last, not_done=left.not_done))
+
+
+def _put_alone(book: CaseBook, case: Case) -> None:
+    """Keep a case; where another of its session and policy waits as it does, the older is both."""
+    others = () if case.is_settled else book.of_session(case.session_id)
+    for other in others:
+        if other.case_id != case.case_id and other.policy == case.policy and not other.is_settled:
+            older, newer = sorted((case, other), key=lambda one: (one.opened_s, one.case_id))
+            case, gone = taken_in(older, newer)
+            book.put(gone)
+            book.drop_lease(gone.case_id)
+    book.put(case)

@@ -1,0 +1,232 @@
+"""Cases as they follow from events; `tests/review/test_folding.py` asks the tables for the same."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from streamguard.core.action_events import action_event
+from streamguard.core.case_book import MemoryBook
+from streamguard.core.case_fold import fold_case
+from streamguard.core.cases import Case, entry_of_case
+from streamguard.core.event_data import FlagData
+from streamguard.core.events import Event, flag_event
+from streamguard.core.review_events import decision_event
+from tests.core_fakes import SOURCE
+from tests.made_actions import ACTION, failed
+from tests.made_cases import Story, Told, stories
+from tests.made_reviews import REVIEWER, decision, flag, flag_opened, stream_ended
+
+REJECTED = {"outcome": "rejected", "reason_code": "NOTHING.FOUND", "action": "none", "scopes": []}
+
+
+class Teller:
+    """Tells a book what happens, and gives how its cases are then."""
+
+    def __init__(self) -> None:
+        self.book = MemoryBook()
+        self._n_decisions = 0
+
+    def tell(self, *events: Event) -> list[Case]:
+        for event in events:
+            fold_case(self.book, event)
+        return list(self.book.by_id.values())
+
+    def decide(self, case: Case, **changes: Any) -> str:
+        """Decide on a case as it is now; give the decision's id."""
+        now = self.book.by_id[case.case_id]
+        self._n_decisions += 1
+        made = decision(
+            decision_id=f"d-{self._n_decisions}",
+            case_id=case.case_id,
+            supersedes=now.ruling.decision_id if now.ruling else None,
+            **changes,
+        )
+        self.tell(decision_event(SOURCE, made, recorded_s=2.0))
+        return made.decision_id
+
+    def fail(self, decision_id: str, reason: str = "still_live") -> None:
+        action = {**ACTION, "decision_id": decision_id}
+        self.tell(action_event(SOURCE, failed(reason=reason, action=action), recorded_s=3.0))
+
+
+@pytest.fixture
+def teller() -> Teller:
+    return Teller()
+
+
+def two_cases(teller: Teller) -> tuple[Case, Case, str]:
+    """Have one that is decided, and the next one, which waits; give the decision as well."""
+    [first] = teller.tell(flag_opened(flag(1), 1.0))
+    made = teller.decide(first, undo_until="2026-01-02T03:04:15.000Z")
+    _, second = teller.tell(flag_opened(flag(2, entry="new", severity="P0"), 2.0))
+    return first, second, made
+
+
+def waiting(cases: list[Case]) -> list[str]:
+    return [one.case_id for one in cases if not one.is_settled]
+
+
+def test_a_decision_that_is_undone_after_the_next_case_was_opened_leaves_one_case(
+    teller: Teller,
+) -> None:
+    first, second, _ = two_cases(teller)
+
+    teller.decide(first, outcome="undone", action="none", scopes=[])
+
+    both, gone = teller.tell()
+    assert (both.case_id, both.stage, both.severity) == (first.case_id, "open", "P0")
+    assert (gone.case_id, gone.stage, gone.into) == (second.case_id, "decided", first.case_id)
+    assert both.flag_ids == (*first.flag_ids, *second.flag_ids)
+    assert (both.n_flags, both.also) == (2, (second.case_id,))
+    assert both.signals == ("shared/clip", "shared/new")
+
+
+def test_a_cut_that_failed_after_the_next_case_was_opened_leaves_one_case(teller: Teller) -> None:
+    first, second, made = two_cases(teller)
+
+    teller.fail(made)
+
+    both, gone = teller.tell()
+    assert (both.stage, both.not_done, both.is_left_on_air) == ("escalated", "still_live", True)
+    assert (gone.case_id, gone.into) == (second.case_id, first.case_id)
+
+
+def test_what_comes_later_of_a_flag_goes_where_its_case_went(teller: Teller) -> None:
+    first, second, _ = two_cases(teller)
+    teller.decide(first, outcome="undone", action="none", scopes=[])
+
+    worse = flag(2, entry="third", severity="P0", state="updated", revision=1)
+    cases = teller.tell(flag_event(SOURCE, "updated", worse, time_s=3.0, recorded_s=3.0))
+
+    assert waiting(cases) == [first.case_id]
+    assert cases[0].signals == ("shared/clip", "shared/new", "shared/third")
+    assert cases[0].n_flags == 2
+    kept = teller.book.of_flag(worse.flag_id)
+    assert kept is not None
+    assert kept.case_id == second.case_id  # an appeal against what was decided there finds it
+
+
+def test_news_after_a_case_was_opened_again_joins_it_though_a_later_one_was_decided(
+    teller: Teller,
+) -> None:
+    first, second, made = two_cases(teller)
+    teller.decide(second, **REJECTED)
+    teller.fail(made)
+
+    cases = teller.tell(flag_opened(flag(3, entry="third"), 3.0))
+
+    assert waiting(cases) == [first.case_id]
+    assert len(cases) == 2
+
+
+def test_a_case_that_was_taken_in_waits_for_nobody_whatever_is_said_of_it(teller: Teller) -> None:
+    first, second, made = two_cases(teller)
+    hold = {"outcome": "needs_second", "action": "hold", "proposed": "cut_and_suspend"}
+    held = teller.decide(second, **hold)
+    teller.fail(made)
+
+    teller.decide(second, outcome="undone", action="restore", reviewer=REVIEWER)
+
+    _, gone = teller.tell()
+    assert (gone.stage, gone.into) == ("decided", first.case_id)
+    assert gone.rulings[0].decision_id == held
+
+
+def test_what_could_not_be_done_for_a_case_is_told_with_the_one_that_took_it_in(
+    teller: Teller,
+) -> None:
+    first, second, _ = two_cases(teller)
+    hold = {"outcome": "needs_second", "action": "hold", "proposed": "cut_and_suspend"}
+    held = teller.decide(second, **hold)
+    teller.decide(first, outcome="undone", action="none", scopes=[])
+
+    teller.fail(held, "refused")
+
+    both, gone = teller.tell()
+    assert (both.stage, both.not_done, gone.not_done) == ("open", "refused", None)
+
+
+@pytest.mark.parametrize("code", ["tvec", "other"])
+def test_an_entry_made_of_a_case_opens_no_other_under_whatever_policy(
+    teller: Teller, code: str
+) -> None:
+    [case] = teller.tell(flag_opened(flag(1), 1.0))
+    teller.decide(case)
+
+    own = flag(2, entry=entry_of_case(case.case_id), code=code, severity="P0")
+    cases = teller.tell(flag_opened(own, 2.0))
+
+    assert [(one.case_id, one.stage, one.n_repeats) for one in cases] == [
+        (case.case_id, "decided", 1)
+    ]
+
+
+def test_an_entry_made_of_another_session_opens_a_case(teller: Teller) -> None:
+    [case] = teller.tell(flag_opened(flag(1, session="s-2"), 1.0))
+    teller.decide(case)
+
+    foreign = flag(2, entry=entry_of_case(case.case_id), code="other")
+    cases = teller.tell(flag_opened(foreign, 2.0))
+
+    assert waiting(cases) == [cases[1].case_id]
+
+
+def test_what_else_is_found_in_a_flag_of_an_own_entry_opens_a_case_of_its_policy(
+    teller: Teller,
+) -> None:
+    [case] = teller.tell(flag_opened(flag(1), 1.0))
+    teller.decide(case)
+    own = flag(2, entry=entry_of_case(case.case_id), code="other")
+    teller.tell(flag_opened(own, 2.0))
+
+    more = flag(2, entry="else", code="other", state="updated", revision=1)
+    cases = teller.tell(flag_event(SOURCE, "updated", more, time_s=3.0, recorded_s=3.0))
+
+    assert [(one.policy, one.stage) for one in cases] == [("tvec", "decided"), ("other", "open")]
+
+
+def test_decisions_that_came_before_their_case_are_taken_in_whichever_order(
+    teller: Teller,
+) -> None:
+    [known] = Teller().tell(flag_opened(flag(1), 1.0))
+    first = decision(decision_id="d-1", case_id=known.case_id)
+    undone = {"outcome": "undone", "action": "restore", "supersedes": "d-1"}
+    second = decision(decision_id="d-2", case_id=known.case_id, **undone)
+    early = [decision_event(SOURCE, one, recorded_s=1.0) for one in (second, first)]
+
+    [case] = teller.tell(*early, flag_opened(flag(1), 1.0))
+
+    assert [one.decision_id for one in case.rulings] == ["d-1", "d-2"]
+
+
+def test_the_end_of_a_session_is_known_to_the_cases_that_come_after_it(teller: Teller) -> None:
+    [case] = teller.tell(stream_ended("s-1"), flag_opened(flag(1), 1.0))
+
+    assert not case.is_live
+
+
+@given(stories())
+def test_one_case_of_a_session_and_policy_waits_at_most_whatever_happens(story: Story) -> None:
+    told = Told()
+
+    for step in story:
+        told.take(step)
+        cases = told.cases.by_id.values()
+        places = [(one.session_id, one.policy) for one in cases if not one.is_settled]
+        assert len(places) == len(set(places))
+
+
+@given(stories())
+def test_no_flag_is_lost_on_the_way_to_the_case_that_is_judged(story: Story) -> None:
+    told = Told()
+
+    for step in story:
+        told.take(step)
+
+    for event in told.events:
+        if isinstance(event.data, FlagData):
+            case = told.cases.of_flag(event.data.flag_id)
+            assert case is not None
+            assert case.into is None
+            assert case.session_id == event.data.stream.session_id
