@@ -155,6 +155,40 @@ def flag_opened(data: FlagData, at_s: float = 1_000.0) -> Event:
     return flag_event(SOURCE, "opened", data, time_s=at_s, recorded_s=at_s)
 
 
+def flag_updated(data: FlagData, at_s: float = 1_000.0) -> Event:
+    return flag_event(SOURCE, "updated", data, time_s=at_s, recorded_s=at_s)
+
+
+def match_signal(points: dict[int, int], **changes: Any) -> dict[str, Any]:
+    """Give a match that tells the distances of samples, by their media times in milliseconds."""
+    [signal] = flag().model_dump(mode="json", exclude_none=True)["signals"]
+    course = {
+        "step_ms": 100,
+        "sample_pts_ms": [*points],
+        "distances_bits": [*points.values()],
+    }
+    best = {"distance_bits": min(points.values()), "course": course}
+    return {"detector": "hash", "match": signal["match"] | best | changes}
+
+
+def score_signal(points: dict[int, float], **changes: Any) -> dict[str, Any]:
+    """Give a model's finding that tells the scores of samples, by their media times."""
+    fields = {
+        "model": "pack",
+        "version": "1",
+        "category": "weapon",
+        "score": max(points.values()),
+        "threshold": 0.8,
+        "votes": 2,
+        "course": {
+            "step_ms": 100,
+            "sample_pts_ms": [*points],
+            "scores": [*points.values()],
+        },
+    }
+    return {"detector": "classifier", "score": fields | changes}
+
+
 def gap(number: int, session: str = "s-1") -> GapData:
     """Give the gap of half a second that begins so many seconds into a session."""
     return GapData.model_validate(

@@ -25,7 +25,14 @@ from streamguard.review.history import audience_of, gaps_of
 from streamguard.review.leases import Lease
 from streamguard.review.pages.board import AGES_S, name_of, named
 from streamguard.review.pages.paper import fragment
-from streamguard.review.pages.timeline import HEIGHT, WIDTH, clock, timeline
+from streamguard.review.pages.strengths import clock
+from streamguard.review.pages.timeline import (
+    HEIGHT,
+    TRACK_HEIGHT,
+    TRACK_TOP,
+    WIDTH,
+    timeline,
+)
 from streamguard.review.referrals import may_refer
 from streamguard.review.service import Review
 
@@ -78,6 +85,7 @@ def facts(review: Review, person: Person, case: Case) -> str:
         line=line,
         width=WIDTH,
         height=HEIGHT,
+        track_bottom=TRACK_TOP + TRACK_HEIGHT,
         clock=clock,
         referrals=[
             referral_row(one) | {"by": _by(review, one.actor)}

@@ -4,15 +4,20 @@ Rule: pure: events in, lengths out, in the units of the drawing. Media times of 
 be compared, so that the latest epoch is drawn and the others are counted.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from streamguard.core.coverage_data import GapData
 from streamguard.core.event_data import FlagData, utc_seconds
-from streamguard.core.signal_data import Signal
+from streamguard.review.pages.strengths import Strength, clock, strengths
 
 WIDTH, HEIGHT = 600.0, 60.0
 """Of the part that is drawn in, in units of the drawing; the page stretches it."""
+
+TRACK_TOP, TRACK_HEIGHT = 84.0, 44.0
+"""Of the track of strengths below it and its clock."""
 
 SHORTEST_MS = 10_000
 """What is shorter is drawn within so much, so that a moment looks like one."""
@@ -39,6 +44,22 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """How strong one thing was over time.
+
+    lines:   corners of its lines, `x,y x,y`, one for each flag.
+    bound_y: where it begins to count, units.
+    name, text: what it is, and the curve in words.
+    """
+
+    lines: tuple[str, ...]
+    bound_y: float
+    is_score: bool
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """What is drawn; times in milliseconds of the epoch.
 
@@ -52,6 +73,7 @@ class Timeline:
     flags: tuple[Bar, ...]
     hits: tuple[Hit, ...]
     gaps: tuple[Bar, ...]
+    curves: tuple[Curve, ...]
     audience: str
     summary: str
 
@@ -71,7 +93,9 @@ def timeline(
     shown = [one for one in flags if one.stream.epoch == epoch]
     start = min(one.window.start_pts_ms for one in shown)
     watched = _in_media_time(shown, audience)
+    found = strengths(shown)
     ends = [one.window.end_pts_ms for one in shown] + [at_ms for at_ms, _ in watched]
+    ends += [one.points[-1][0] for one in found]
     end = max(start + SHORTEST_MS, *ends)
     unseen = [
         one
@@ -88,7 +112,8 @@ def timeline(
     holes = tuple(
         bar(one.start_pts_ms, one.end_pts_ms, f"not screened: {one.reason}") for one in unseen
     )
-    hits = tuple(hit for one in shown for hit in _hits(one, start, end))
+    hits = tuple(hit for one in found for hit in _hits(one, start, end))
+    curves = tuple(_curve(one, start, end) for one in found)
     left_out = len(flags) - len(shown)
     summary = (
         f"{_counted(len(shown), 'flag')} from {clock(start)} to {clock(end)},"
@@ -98,28 +123,7 @@ def timeline(
     line = _line_of(watched, start, end)
     if line:
         summary += f", at most {max(n_viewers for _, n_viewers in watched)} watched"
-    return Timeline(epoch, start, end, bars, hits, holes, line, summary)
-
-
-def clock(ms: int) -> str:
-    """Say a media time: 1:02:03.4 or 2:03.4."""
-    minutes, rest_ms = divmod(ms, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    seconds = f"{rest_ms / 1000:04.1f}"
-    return f"{hours}:{minutes:02}:{seconds}" if hours else f"{minutes}:{seconds}"
-
-
-def strength(signal: Signal) -> float:
-    """Say how strong a signal is, 0 to 1: a score as it is, a distance by the bits that agree."""
-    if signal.score is not None:
-        return signal.score.score
-    assert signal.match is not None  # noqa: S101  # a signal has one of the two
-    return _agreeing(signal.match.distance_bits)
-
-
-def _agreeing(distance_bits: int) -> float:
-    """Give 1 for the same hash, 0 for one that is as far as chance."""
-    return max(0.0, 1 - distance_bits / 128)
+    return Timeline(epoch, start, end, bars, hits, holes, curves, line, summary)
 
 
 def _in_media_time(
@@ -148,15 +152,29 @@ def _line_of(watched: Sequence[tuple[int, int]], start: int, end: int) -> str:
     return " ".join(f"{x},{y}" for x, y in corners)
 
 
-def _hits(flag: FlagData, start: int, end: int) -> Iterator[Hit]:
-    """Place the samples that are told one by one; else the middle of the window."""
-    middle_ms = (flag.window.start_pts_ms + flag.window.end_pts_ms) // 2
-    for signal in flag.signals:
-        match = signal.match
-        told = zip(match.sample_pts_ms or (), match.distances_bits or ()) if match else ()  # noqa: B905  # both or neither, of one length
-        found = [(at, _agreeing(bits)) for at, bits in told if start <= at <= end]
-        for at_ms, strong in found or [(middle_ms, strength(signal))]:
-            yield Hit(_x(at_ms, start, end), round(HEIGHT * (1 - strong), 1))
+def _hits(found: Strength, start: int, end: int) -> Iterator[Hit]:
+    """Place the samples in which something was found."""
+    for at_ms, value in found.points:
+        if found.is_hit(value):
+            yield Hit(_x(at_ms, start, end), round(HEIGHT * (1 - found.share(value)), 1))
+
+
+def _curve(found: Strength, start: int, end: int) -> Curve:
+    """Draw a line for each flag; one point alone is drawn as a short one."""
+    lines = []
+    for _, points in groupby(found.points, lambda one: bisect_right(found.starts_ms, one[0])):
+        corners = [(_x(at_ms, start, end), _y(found.share(value))) for at_ms, value in points]
+        if len(corners) == 1:
+            ((x, y),) = corners
+            left = min(x, WIDTH - LEAST_WIDTH)
+            corners = [(left, y), (round(left + LEAST_WIDTH, 1), y)]
+        lines.append(" ".join(f"{x},{y}" for x, y in corners))
+    bound_y = _y(found.share(found.bound))
+    return Curve(tuple(lines), bound_y, found.is_score, found.name, found.text)
+
+
+def _y(share: float) -> float:
+    return round(TRACK_TOP + TRACK_HEIGHT * (1 - share), 1)
 
 
 def _x(at_ms: int, start: int, end: int) -> float:

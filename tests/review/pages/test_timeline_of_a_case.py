@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from streamguard.core.coverage_data import GapData
 from streamguard.core.event_data import FlagData, utc_seconds
-from streamguard.review.pages.timeline import HEIGHT, WIDTH, clock, timeline
+from streamguard.review.pages.strengths import clock
+from streamguard.review.pages.timeline import HEIGHT, WIDTH, timeline
 from tests.made_reviews import AT, flag
 
 
