@@ -8,8 +8,11 @@ from streamguard.core.action_data import (
     ActionRequestedData,
     ActionVerifiedData,
 )
-from streamguard.core.action_events import action_id_of
+from streamguard.core.action_events import action_event, action_id_of
+from streamguard.core.decision_data import DecisionData
+from streamguard.core.events import Event
 from streamguard.core.orders import Order
+from tests.core_fakes import SOURCE
 from tests.made_reviews import AT, DECIDED_STREAM
 
 ACTION = {
@@ -73,3 +76,10 @@ def order(decision_id: str = "d-1", **changes: Any) -> Order:
     )
     made = replace(made, **changes)
     return replace(made, action_id=action_id_of(made.decision_id, made.scope))
+
+
+def taken_up(made: DecisionData) -> Event:
+    """Tell that an enforcer has begun to do what was decided to the live stream."""
+    of = {"action_id": action_id_of(made.decision_id, "live"), "decision_id": made.decision_id}
+    action = ACTION | of | {"act": made.action, "actor": made.actor}
+    return action_event(SOURCE, requested(action=action), recorded_s=2_000.0)

@@ -98,6 +98,7 @@ def with_decision(case: Case, decision: DecisionData) -> Case:
         supersedes=decision.supersedes,
         banked_in=decision.banking.bank if decision.banking else None,
         is_unbanking=decision.unbanking is not None,
+        until_s=utc_seconds(decision.expires_at) if decision.expires_at else 0.0,
     )
     return msgspec.structs.replace(
         case,

@@ -43,6 +43,7 @@ class Ruling(msgspec.Struct, frozen=True):
     decided_s, undo_until_s: seconds since 1970 UTC; undo_until_s is 0 where it cannot be undone.
     banked_in:               the bank that the evidence went into by it.
     is_unbanking:            it takes out again what had gone into a bank.
+    until_s:                 when what it does ends by itself; 0 where it does not.
     """
 
     decision_id: str
@@ -59,6 +60,7 @@ class Ruling(msgspec.Struct, frozen=True):
     supersedes: str | None
     banked_in: str | None = None
     is_unbanking: bool = False
+    until_s: float = 0.0
 
     @property
     def is_a_rules(self) -> bool:
@@ -90,6 +92,7 @@ class Case(msgspec.Struct, frozen=True):
         or nothing is known yet.
     into:       the case that it was taken into: this one waits for nobody any more.
     also:       cases whose flags are looked at with its own, since it took them in or follows them.
+    is_ending:  what holds ends soon, and nobody has said what comes then; by the clock, never kept.
     """
 
     case_id: str
@@ -112,6 +115,7 @@ class Case(msgspec.Struct, frozen=True):
     not_done: NotDone | None = None
     into: str | None = None
     also: tuple[str, ...] = ()
+    is_ending: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -127,6 +131,14 @@ class Case(msgspec.Struct, frozen=True):
     def acting(self) -> Ruling | None:
         """Give the latest decision that did something to the stream, or took that back."""
         return next((one for one in reversed(self.rulings) if one.action != "none"), None)
+
+    @property
+    def held_until_s(self) -> float | None:
+        """Give when what holds ends by itself, seconds since 1970 UTC; None where it does not."""
+        acting = self.acting
+        if acting is None or acting.action == "restore" or self.not_done is not None:
+            return None
+        return acting.until_s or None
 
     @property
     def banked(self) -> BankOrder | None:

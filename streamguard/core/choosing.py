@@ -80,6 +80,8 @@ class Rules:
     appeal_days: how long an appeal may be handed in, days.
     hold_s:      how long a hold or a limit lasts where nobody says for how long, seconds: it is
                  about a publish, and would else be upon all later ones for ever.
+    hold_notice_s: how long before its end, seconds, a hold comes up for somebody to look, at most
+                 a quarter of it; 0 for never.
     automation:  how a person's decision on a machine's flag is declared under the DSA.
     policy_version: which text of the policy people decide by.
     """
@@ -89,6 +91,7 @@ class Rules:
     undo_s: float = 10.0
     appeal_days: float = 184.0
     hold_s: float = DAY_S
+    hold_notice_s: float = 3_600.0
     automation: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
     policy_version: str = REASONS_VERSION
 

@@ -41,6 +41,7 @@ _STAGES = {
     "check": "decided; a second look drawn by lot",
 }
 _ON_AIR = "it was to be off the air, and is not"
+_ENDING = "what holds ends soon: without a new decision the stream is restored"
 _NOT_BEGUN = "it is to be off the air, and nobody has begun to carry that out"
 
 
@@ -48,7 +49,7 @@ _NOT_BEGUN = "it is to be off the air, and nobody has begun to carry that out"
 class Term:
     """One reason why a case comes where it comes.
 
-    name: `severity`, `action`, `live`, `audience`, `age` or `stage`.
+    name: `severity`, `action`, `hold`, `live`, `audience`, `age` or `stage`.
     """
 
     name: str
@@ -70,6 +71,8 @@ def priority(case: Case, now_s: float) -> Priority:
     terms = [Term("severity", base, f"{case.severity}: {_SAYS[case.severity]}")]
     if case.is_left_on_air:
         terms.append(Term("action", 0.0, _NOT_BEGUN if case.not_done == "not_begun" else _ON_AIR))
+    if case.is_ending:
+        terms.append(Term("hold", 0.0, _ENDING))
     if case.stage in _STAGES:
         terms.append(Term("stage", 0.0, _STAGES[case.stage]))
     terms += [_live(case), _audience(case), _age(case, now_s)]

@@ -30,6 +30,7 @@ def rules_of(section: ReviewSection) -> Rules:
         undo_s=section.undo_s,
         appeal_days=section.appeal_days,
         hold_s=section.hold_s,
+        hold_notice_s=section.hold_notice_s,
         automation=section.automated_decision,
         policy_version=section.policy_version or REASONS_VERSION,
     )

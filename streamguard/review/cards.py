@@ -25,7 +25,7 @@ def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[
     """Say how it is with a case, and why it comes where it comes."""
     if is_blind(case, person):
         case = without_outcome(case)
-    urgency = priority(case, now_s)
+    urgency, held_until = priority(case, now_s), _held_until(case)
     return {
         "case_id": case.case_id,
         "stream_id": case.stream_id,
@@ -41,6 +41,9 @@ def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[
         "is_live": case.is_live,
         "not_done": case.not_done,
         "into": case.into,
+        "held_until": held_until,
+        "is_limited": held_until is not None and _is_limited(case),
+        "is_ending": case.is_ending,
         "n_viewers": case.n_viewers,
         "most_viewers": case.most_viewers,
         "priority": urgency.points,
@@ -51,6 +54,19 @@ def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[
         "lease": lease_row(lease) if lease else None,
         "is_blind": is_blind(case, person),
     }
+
+
+def _held_until(case: Case) -> str | None:
+    """Say when what holds ends; of what only waits for a lot to be judged by, nobody is told.
+
+    That a stream is held is plain of all that waits for a second person: nothing else waits so.
+    """
+    until_s = case.held_until_s
+    return None if until_s is None or case.stage == "check" else utc_text(until_s)
+
+
+def _is_limited(case: Case) -> bool:
+    return case.acting is not None and case.acting.action == "limit_reach"
 
 
 def lease_row(lease: Lease) -> dict[str, Any]:

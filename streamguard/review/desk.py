@@ -18,12 +18,12 @@ from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import CaseTaken, DecisionRefused, NoSuchCase
 from streamguard.core.event_data import FlagData
 from streamguard.core.people import Person
+from streamguard.review.by_clock import as_it_waits
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import FLAGS_OF_CASE, read_case
 from streamguard.review.leases import Lease, drop, held, put, require
 from streamguard.review.projection import Projection, ReadLog
 from streamguard.review.trail import ClaimedLog, Trail
-from streamguard.review.untaken import as_it_waits
 
 LEASE_S = 60.0
 """How long a case stays in the hands of somebody who is not heard of, seconds: short, for a live
@@ -74,7 +74,7 @@ class Desk:
         case = read_case(rows[0][0]) if rows else None
         if case is None or not person.is_cleared(case.policy):
             raise NoSuchCase("there is no such case")
-        return as_it_waits(self.file, case, self.wall())
+        return as_it_waits(self.file, case, self.wall(), self.rules.hold_notice_s)
 
     @contextmanager
     def on_record(self, person: Person, action: str, case_id: str) -> Iterator[None]:

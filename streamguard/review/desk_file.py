@@ -62,6 +62,7 @@ CREATE INDEX IF NOT EXISTS decisions_off_air ON decisions (decided_s)
 WHERE json_extract(body, '$.action') IN ('hold', 'cut', 'cut_and_suspend');
 CREATE INDEX IF NOT EXISTS decisions_by_stream
 ON decisions (json_extract(body, '$.stream.stream_id'));
+CREATE INDEX IF NOT EXISTS decisions_by_end ON decisions (json_extract(body, '$.expires_at'));
 CREATE TABLE IF NOT EXISTS actions (
     action_id TEXT PRIMARY KEY,
     decision_id TEXT NOT NULL,

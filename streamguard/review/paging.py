@@ -15,6 +15,7 @@ from streamguard.core.cases import Case
 from streamguard.core.events import Event
 from streamguard.core.priority import priority
 from streamguard.core.review_events import audit_event
+from streamguard.review.by_clock import ending_cases
 from streamguard.review.desk import cases_where
 from streamguard.review.queue import has_somebody, skips
 from streamguard.review.service import Review
@@ -100,7 +101,11 @@ class Pager:
 
     def _waiting(self, now_s: float) -> Waiting:
         file, held = self._review.desk.file, self._review.desk.held()
-        cases = [one for one in cases_where(file, URGENT) if one.case_id not in held]
+        desk = self._review.desk
+        ending = ending_cases(file, desk.wall(), desk.rules.hold_notice_s)
+        urgent = {one.case_id: one for one in cases_where(file, URGENT)}
+        urgent |= {case_id: one for case_id, one in ending.items() if one.is_live}
+        cases = [one for one in urgent.values() if one.case_id not in held]
         self._waits_since_s = {
             one.case_id: self._waits_since_s.get(one.case_id, now_s) for one in cases
         }

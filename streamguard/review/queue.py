@@ -11,11 +11,11 @@ from streamguard.core.audit import Deed
 from streamguard.core.cases import Case
 from streamguard.core.errors import CaseTaken, DecisionRefused
 from streamguard.core.people import Person
-from streamguard.core.priority import CLASSES, priority
+from streamguard.core.priority import CLASSES, priority, urgency_class
+from streamguard.review.by_clock import as_it_waits, came_back
 from streamguard.review.desk import Desk, cases_where
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.leases import Lease, drop, held, put, require
-from streamguard.review.untaken import as_it_waits, untaken_cases
 from streamguard.review.web_sessions import SHIFT_S
 
 SKIP_REASONS = ("enough", "conflict_of_interest", "language", "not_sure", "too_much")
@@ -127,7 +127,7 @@ class Queue:
         desk.projection.catch_up()
         now_s = desk.wall()
         found = {case.case_id: case for case in cases_where(desk.file, "stage <> 'decided'")}
-        found |= untaken_cases(desk.file, now_s)
+        found |= came_back(desk.file, now_s, desk.rules.hold_notice_s)
         cases = [case for case in found.values() if person.is_cleared(case.policy)]
         return sorted(cases, key=lambda case: -priority(case, now_s).points)
 
@@ -150,12 +150,12 @@ class Queue:
     def _next(self, person: Person, leases: dict[str, Lease]) -> Case | None:
         """Give the most urgent case: of the first class that has any, the first by priority."""
         file, now_s = self._desk.file, self._desk.wall()
-        passed_on, came_back = skips(file, now_s), untaken_cases(file, now_s)
+        passed_on = skips(file, now_s)
+        back = came_back(file, now_s, self._desk.rules.hold_notice_s)
         for urgency in range(CLASSES):
             found = cases_where(file, "stage <> 'decided' AND urgency = ?", (urgency,))
-            waiting = [case for case in found if case.case_id not in came_back]
-            if urgency == 0:
-                waiting += came_back.values()
+            waiting = [case for case in found if case.case_id not in back]
+            waiting += [case for case in back.values() if urgency_class(case) == urgency]
             cases = [
                 case
                 for case in waiting
@@ -181,7 +181,8 @@ class Queue:
         """Give the case of an id, where it waits for somebody."""
         file, now_s = self._desk.file, self._desk.wall()
         found = cases_where(file, "case_id = ?", (case_id,))
-        cases = [as_it_waits(file, case, now_s) for case in found]
+        notice_s = self._desk.rules.hold_notice_s
+        cases = [as_it_waits(file, case, now_s, notice_s) for case in found]
         return [case for case in cases if case.stage != "decided"]
 
 

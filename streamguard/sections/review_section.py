@@ -43,6 +43,9 @@ class ReviewSection(Section):
     hold_s: Annotated[float, Field(ge=60, le=2_592_000)] = 86_400.0
     """How long a hold or a limit lasts where nobody says for how long, also one that waits for a
     second person, seconds; then it is lifted, and a case that nobody decided is open again."""
+    hold_notice_s: Annotated[float, Field(ge=0, le=86_400)] = 3_600.0
+    """How long before its end the case of a hold or a limit that a person decided waits for a
+    senior, seconds, at most a quarter of the hold; 0 has it end unseen."""
     two_person: tuple[ActionKind, ...] = ("cut_and_suspend",)
     """What is done only once a second person agrees, who does not know what the first one chose."""
     check_share: Annotated[float, Field(ge=0, le=1)] = 0.05

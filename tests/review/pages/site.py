@@ -74,15 +74,16 @@ class Site:
     def account(self, name: str, role: str = "reviewer", *clearance: str) -> Account:
         return self.accounts.add(name, role, frozenset(clearance or ("*",)), PASSWORD)
 
-    def page(self) -> Page:
+    def page(self, timezone: str | None = None) -> Page:
         """Open a browser in which nobody is signed in."""
-        page = self.browser.new_context(base_url=self.url).new_page()
+        context = self.browser.new_context(base_url=self.url, timezone_id=timezone)
+        page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
         return page
 
-    def signed_in(self, name: str) -> Page:
+    def signed_in(self, name: str, timezone: str | None = None) -> Page:
         """Sign somebody in, by keyboard."""
-        page = self.page()
+        page = self.page(timezone)
         page.goto("/sign-in")
         expect(page.locator("input[autofocus]")).to_be_focused()  # a frame after it was loaded
         page.keyboard.type(name)

@@ -4,7 +4,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.made_actions import taken_up
 from tests.made_reviews import flag, flag_opened, stream_ended
+from tests.review.bench import SUSPEND
 from tests.review.pages.site import PATIENCE_MS, Site, ready
 
 pytestmark = pytest.mark.integration
@@ -128,3 +130,30 @@ def test_at_twice_the_size_nothing_has_to_be_moved_sideways(site: Site) -> None:
         page.goto(path)
         page.locator("h1").wait_for()
         assert page.evaluate(overflow) == 0, path
+
+
+def test_a_hold_says_until_when_as_clocks_there_do_and_that_it_ends_soon(site: Site) -> None:
+    site.account("sena", "senior")
+    anna = site.account("anna").person
+    site.tell(flag_opened(flag(1)))
+    claimed = site.bench.claim(anna)
+    case_id = claimed.case.case_id
+    made = site.review.rulings.decide(anna, case_id, claimed.lease.token, SUSPEND)
+    site.tell(taken_up(made))
+    assert made.expires_at is not None
+    site.bench.clock.advance(86_400 - 60)
+    page = site.signed_in("sena", "Asia/Kolkata")  # half an hour beside UTC
+    there = page.evaluate(
+        "at => new Date(at).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit'})",
+        made.expires_at,
+    )
+
+    row = page.locator("#rows .held-until")
+    expect(row).to_contain_text("held until")
+    expect(row).to_contain_text(there)
+    expect(page.locator("#rows")).to_contain_text("what holds ends soon")
+    page.goto(f"/cases/{case_id}")
+
+    expect(page.locator("#ending")).to_contain_text(there)
+    expect(page.locator("#held")).to_contain_text(there)
+    assert Axe().run(page).response["violations"] == []

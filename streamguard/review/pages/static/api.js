@@ -65,11 +65,23 @@ export function isTyped(event) {
     || event.target.closest('input, select, textarea') !== null;
 }
 
+// Tell times of day as clocks here do; the console writes them in UTC.
+export function tellHere(root) {
+  for (const one of root.querySelectorAll('time.local')) {
+    const at = new Date(one.dateTime);
+    const isToday = at.toDateString() === new Date().toDateString();
+    const day = isToday ? {} : { weekday: 'short', day: 'numeric', month: 'short' };
+    one.textContent = at.toLocaleString([], { ...day, hour: '2-digit', minute: '2-digit' });
+    one.title = one.dateTime;
+  }
+}
+
 // Put what the console rendered in the place of what was there; what has the focus keeps it.
 export function show(element, html) {
   const focused = document.activeElement?.id;
   const made = document.createElement('template');
   made.innerHTML = html;
+  tellHere(made.content);
   element.replaceChildren(made.content);
   if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
 }
@@ -92,4 +104,5 @@ export function follow(path, handlers) {
   return source;
 }
 
+tellHere(document);
 document.getElementById('sign-out')?.addEventListener('click', () => signOut().catch(tell));
