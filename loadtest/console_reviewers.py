@@ -20,15 +20,13 @@ from loadtest.console_stage import ConsoleStage, flag
 from loadtest.console_truth import Arrived, Notes, Truth
 from loadtest.made_events import SOURCE
 from streamguard.adapters.sqlite_log import SqliteLog
-from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.audit import verify
 from streamguard.core.audit_data import AuditData
 from streamguard.core.case_changes import first_case
+from streamguard.core.coverage_data import StreamEndedData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData
-from streamguard.core.events import Event, Topic
-from streamguard.core.orders import orders_of
-from streamguard.enforce.telling import Telling
+from streamguard.core.events import Event, Topic, stream_ended_event
 
 LEASE_S = 10.0
 """The shortest that can be configured: leases end now and then."""
@@ -100,7 +98,6 @@ class _Run:
         self._plan = plan
         self._chance = random.Random(3)
         self._seen = Truth(LEASE_S, Notes())
-        self._telling = Telling(SOURCE, stage.log, SystemClock())
         self._offset = 1
         self.arrived: dict[str, Arrived] = {}
         self.n_killed = 0
@@ -120,17 +117,10 @@ class _Run:
                     time.sleep(LOOK_S)
 
     def _look(self) -> bool:
-        """Read what is new, and take it up; say whether there is anything left to do."""
+        """Read what is new; say whether there is anything left to do."""
         events, self._offset = _read(self._stage.log, self._offset)
         self._seen.take(events)
-        self._stage.log.append(self._taken_up(events))
         return bool(self._seen.undecided) or len(self.arrived) < self._plan.n_cases
-
-    def _taken_up(self, events: Sequence[Any]) -> list[Event]:
-        """Tell what an enforcer would: that it has begun. What nobody begins would come back."""
-        decisions = [one for one in events if isinstance(one, DecisionData)]
-        orders = [one for made in decisions for one in orders_of(made, time.time(), PATIENCE_S)]
-        return [self._telling.requested(order) for order in orders]
 
     def _feed(self) -> None:
         """Let cases arrive, of any severity, until as many wait as are to."""
@@ -140,8 +130,8 @@ class _Run:
         ):
             severity = self._chance.choice(SEVERITIES)
             event = flag(f"case-{len(self.arrived)}", severity)
-            told_s = self._stage.tell(event)
             assert isinstance(event.data, FlagData)  # noqa: S101  # what was made
+            told_s = self._stage.tell(event, _ended(event.data))
             case_id = first_case(event.data, told_s).case_id
             new = {case_id: Arrived(int(severity[1]), told_s)}
             self.arrived |= new
@@ -157,6 +147,15 @@ class _Run:
         left = len(self._seen.undecided)
         print(f"console killed, {left} cases wait", file=sys.stderr)
         console.start()
+
+
+def _ended(flag: FlagData) -> Event:
+    """Tell that the stream of a flag has ended: else what nobody carries out here comes back."""
+    nothing = dict.fromkeys(
+        ("n_packets", "n_samples", "n_flags", "screened_ms", "gap_ms", "n_dropped"), 0
+    )
+    data = StreamEndedData(stream=flag.stream, reason="source_unavailable", **nothing)
+    return stream_ended_event(SOURCE, data, time_s=time.time(), recorded_s=time.time())
 
 
 def _read(log: SqliteLog, offset: int) -> tuple[list[Any], int]:

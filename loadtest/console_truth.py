@@ -120,10 +120,12 @@ class Truth:
         if place in self._places:
             self.decided_twice.append(decision.decision_id)
         self._places.add(place)
-        case.waiting_s = utc_seconds(decision.decided_at)
-        if decision.outcome == "undone":
+        decided_s = utc_seconds(decision.decided_at)
+        if decision.outcome == "undone":  # who has taken it meanwhile keeps it
+            case.waiting_s = max(case.waiting_s, decided_s)
             case.deciders.discard(decision.actor)
         else:
+            case.waiting_s = decided_s
             case.deciders.add(decision.actor)
         case.stage = _stage_after(decision)
 

@@ -134,6 +134,20 @@ def test_what_was_judged_once_waits_for_whoever_may_judge_it(
     assert truth.out_of_order == passed_over
 
 
+@pytest.mark.parametrize(("sent_s", "passed_over"), [(212.0, []), (212.1, [9])])
+def test_what_is_taken_back_while_another_has_it_in_hand_waits_for_no_third(
+    sent_s: float, passed_over: list[int]
+) -> None:
+    made = decided(URGENT, 201.0, outcome="escalated")
+    undone = decided(URGENT, 203.0, outcome="undone", decision_id="d-2", supersedes="d-1")
+    notes = Notes(frozenset({"r-2"}), sent_s={8: 201.5, 9: sent_s})
+    events = (made, claimed(URGENT, 202.0, seq=8, by="r-2"), undone)
+
+    truth = truth_of(*events, claimed(OTHER, 213.0, seq=9, by="r-3"), notes=notes)
+
+    assert truth.out_of_order == passed_over
+
+
 def test_a_second_look_by_lot_comes_after_all_others() -> None:
     drawn = decided(URGENT, 150.0, drawn_for_check=True)
     notes = Notes(sent_s={7: 200.0, 9: 202.0})
