@@ -41,7 +41,7 @@ class Choice(Value):
     reason_code: ReasonCode
     context: tuple[Context, ...] = ()
     action: ActionKind = "none"
-    scopes: tuple[Scope, ...] = ALL_SCOPES
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = ALL_SCOPES
     """Passed over where nothing is done."""
     hold_s: Annotated[int, Field(gt=0, le=30 * 86_400)] | None = None
     """How long a hold or limit lasts, seconds; without it as long as the operator's rules say."""

@@ -19,6 +19,7 @@ from streamguard.core.decision_data import (
     DecisionData,
     Notice,
     Outcome,
+    Scope,
 )
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.event_data import FlagPolicy, utc_text
@@ -60,7 +61,7 @@ def rule(
         context=_context_of(choice),
         action=action,
         proposed=proposed,
-        scopes=choice.scopes if action != "none" else (),
+        scopes=_scopes(case, choice, action),
         expires_at=utc_text(ends_s) if ends_s else None,
         decided_at=utc_text(now_s),
         actor=decider.account_id,
@@ -126,6 +127,16 @@ def _effect(
     if choice.action in rules.two_person and not _seconded(case, choice, decider):
         return "needs_second", "hold", choice.action
     return choice.outcome, choice.action, None
+
+
+def _scopes(case: Case, choice: Choice, action: ActionKind) -> tuple[Scope, ...]:
+    """Give what it is done to; where nothing was found, all that was done is taken back."""
+    if action == "none":
+        return ()
+    holds = in_force(case)
+    if choice.outcome == "rejected" and holds is not None:
+        return holds.scopes
+    return choice.scopes
 
 
 def _seconded(case: Case, choice: Choice, decider: Decider) -> bool:

@@ -199,6 +199,20 @@ def test_what_others_were_told_cannot_be_undone(also: dict[str, Any]) -> None:
     assert ruled(case(), somebody(), **HOLD, **also).undo_until is None
 
 
+def test_what_is_rejected_is_taken_back_wherever_it_was_done() -> None:
+    held = after(case(), somebody(), **HOLD, scopes=["live", "clips"])
+    again = msgspec.structs.replace(held, stage="escalated")
+
+    made = ruled(again, somebody("s-1", "senior"), **REJECT, scopes=["live"])
+
+    assert (made.action, made.scopes) == ("restore", ("live", "clips"))
+
+
+def test_an_action_is_done_to_something() -> None:
+    with pytest.raises(ValidationError):
+        Choice.model_validate(HOLD | {"scopes": []})
+
+
 def test_a_hold_ends_when_it_was_to_end() -> None:
     made = ruled(case(), somebody(), **HOLD, hold_s=60)
 

@@ -20,7 +20,7 @@ from streamguard.review.guard import HEADERS, Answer, Call, Door, Guard
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.case_page import context, facts
 from streamguard.review.pages.frame import framed
-from streamguard.review.pages.keys import choosable
+from streamguard.review.pages.keys import choosable, weighed
 from streamguard.review.pages.live import events
 from streamguard.review.pages.paper import instead_of, page, static_files
 from streamguard.review.queue import SKIP_REASONS
@@ -109,6 +109,7 @@ def _case(call: Call) -> Answer:
         policy=case.policy,
         severity=case.severity.value,
         reasons=choosable(),
+        contexts=weighed(),
         banks=review.shelf.names,
         skips=[(str(at), code, SKIPS[code]) for at, code in enumerate(SKIP_REASONS, 1)],
         **context(review, person, case),

@@ -43,6 +43,24 @@ class Choosable:
     is_context: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A context as it stands on its control, for whatever outcome."""
+
+    name: str
+    text: str
+    key: str
+
+
+def weighed() -> list[Weighed]:
+    """Give all contexts: each has the key of the reason that it is, with Shift."""
+    return [
+        Weighed(one.context, one.text, LETTERS[code].upper())
+        for code, one in REASONS.items()
+        if one.context is not None
+    ]
+
+
 def choosable() -> list[Choosable]:
     """Give all reasons, with their keys."""
     return [

@@ -1,18 +1,20 @@
 """The pages without a browser: who gets which, what they allow, and what each key means."""
 
+import re
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from starlette.responses import Response
 
-from streamguard.core.decision_data import Role
+from streamguard.core.decision_data import Context, Role
 from streamguard.core.reasons import REASONS
 from streamguard.review import pages
 from streamguard.review.guard import HEADERS, Call, Handler
 from streamguard.review.pages.board import Board
 from streamguard.review.pages.doors import SKIPS, page_doors
-from streamguard.review.pages.keys import LETTERS
+from streamguard.review.pages.keys import LETTERS, weighed
 from streamguard.review.pages.paper import PAGE_POLICY, static_files
 from streamguard.review.queue import SKIP_REASONS
 from tests.made_reviews import flag, flag_opened
@@ -183,3 +185,20 @@ def test_the_board_tells_ages_anew_every_few_seconds(bench: Bench) -> None:
 
     assert before == first
     assert board.version() == first + 1
+
+
+def test_each_context_has_a_key_of_its_own_beside_those_of_the_page(bench: Bench) -> None:
+    bench.tell(flag_opened(flag(1)))
+    console = Console(bench)
+    console.account("reviewer")
+    client = console.signed_in("reviewer")
+    case_id = client.post("/api/v1/claim", json={}).json()["case"]["case_id"]
+
+    text = client.get(f"/cases/{case_id}").text
+
+    assert {one.name for one in weighed()} == set(get_args(Context))
+    with_shift = re.findall("<kbd>⇧(.)</kbd>", text)
+    assert {one.key for one in weighed()} < set(with_shift)
+    assert len(with_shift) == len(set(with_shift))
+    fixed = re.findall('data-key="([^"]+)" (?!data-reason|data-skip)', text)
+    assert not [one for one, n_controls in Counter(fixed).items() if n_controls > 1]

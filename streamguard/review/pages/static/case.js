@@ -2,6 +2,7 @@
 
 import { areKeysOn, follow, isTyped, post, say, setKeys, show, signOut, tell } from './api.js';
 import { Choosing, Holding, Twice } from './decide.js';
+import { Details } from './details.js';
 import { Handing } from './handing.js';
 import { LeaseKeeper } from './lease.js';
 import { Marks } from './marks.js';
@@ -23,7 +24,7 @@ const referral = document.getElementById('referral') && new Referral(path, token
 let isMine = token !== null;
 let undoTimer = null;
 let cameOf = '';
-let reveal; let choosing; let keeper; let marks; let words; let handing;
+let reveal; let choosing; let keeper; let marks; let words; let handing; let details;
 
 function letGo() {
   isMine = false;
@@ -57,7 +58,7 @@ async function decide(choice) {
   try {
     await reveal.close();
     const exposure = reveal.seen;
-    const said = { token, ...choice, ...marks.said(), ...inWords(), exposure, votes: votes(choice), ...banking(choice) };
+    const said = { token, ...choice, ...marks.said(), ...inWords(), ...details.said(), exposure, votes: votes(choice), ...banking(choice) };
     const made = await post(`${path}/decision`, said);
     if (said.referral) referral.clear();
     letGo();
@@ -166,9 +167,16 @@ const onCase = {
   s: askWhy,
   7: () => handing.offer(),
   8: () => words.open(),
+  G: () => details.turn('ground'),
+  R: () => details.write(),
+  H: () => details.turn('hold-s'),
+  T: () => details.turn('delay'),
+  W: () => details.turn('delay-why'),
+  6: () => { document.getElementById('more').open = true; },
   Backspace: () => {
     for (const id of ['skips', 'colleagues']) document.getElementById(id).hidden = true;
     choosing.clear();
+    details.clear();
   },
 };
 const always = {
@@ -188,22 +196,26 @@ function controlOf(key) {
 function act(control, key) {
   if (control?.dataset.skip) skip(control.dataset.skip);
   else if (control?.dataset.to) handOver(control);
+  else if (control?.dataset.context || control?.dataset.scope) details.toggle(control);
   else if (control && (control.dataset.outcome || control.dataset.action || control.dataset.reason)) {
     choosing.choose(control);
   } else Promise.resolve(((isMine && onCase[key]) || always[key])?.()).catch(tell);
 }
 
-// Hide all at once; whoever was writing goes back to the keys.
+// Whoever was writing goes back to the keys.
 function leave(target) {
-  reveal?.hide();
-  if (target.closest('#case, #outside') && target.matches('input, select')) document.getElementById('main').focus();
+  if (target.matches(':is(#case, #outside) :is(input, select)')) document.getElementById('main').focus();
 }
 
 const holding = new Holding((control) => choosing.choose(control));
 const again = new Twice((control) => choosing.choose(control), say);
 
 document.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape') leave(event.target);
+  if (event.key === 'Escape') {
+    reveal?.hide(); // all at once
+    leave(event.target);
+  }
+  if (event.key === 'Enter' && event.target.matches('#case input')) leave(event.target);
   if (isTyped(event) || event.key === 'Escape') return;
   const onButton = event.target.closest('button, a, summary') !== null;
   const pressed = event.target.closest('[data-hold]');
@@ -253,6 +265,7 @@ if (isMine) {
   const stage = document.getElementById('stage');
   reveal = new Reveal(caseId, token, stage, document.getElementById('where'));
   words = new Words();
+  details = new Details(document.getElementById('decide'));
   handing = new Handing(document.getElementById('colleagues'), path, token);
   marks = new Marks(document.getElementById('marks'));
   choosing = new Choosing(document.getElementById('decide'), decide);

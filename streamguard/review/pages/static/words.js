@@ -3,14 +3,6 @@
 const field = (id) => document.getElementById(id);
 
 export class Words {
-  constructor() {
-    field('words').addEventListener('keydown', (event) => {
-      if (event.key !== 'Enter' || event.target.tagName !== 'INPUT') return;
-      event.preventDefault();
-      field('main').focus(); // keys decide again
-    });
-  }
-
   open() {
     field('words').open = true;
     field('note').focus();
