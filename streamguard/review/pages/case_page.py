@@ -23,6 +23,7 @@ from streamguard.review.cards import (
 )
 from streamguard.review.history import audience_of, gaps_of
 from streamguard.review.leases import Lease
+from streamguard.review.pages.besides import began, elsewhere
 from streamguard.review.pages.board import AGES_S, name_of, named
 from streamguard.review.pages.paper import fragment
 from streamguard.review.pages.strengths import clock
@@ -38,12 +39,6 @@ from streamguard.review.service import Review
 
 MAX_SIGNALS = 12
 """Signals that are told one by one, the latest: more than that nobody compares."""
-
-_CONFIRMED = """
-SELECT count(*) FROM decisions WHERE case_id <> ?
-AND json_extract(body, '$.stream.stream_id') = ? AND json_extract(body, '$.outcome') = 'confirmed'
-"""
-
 
 _STATE = """
 SELECT body,
@@ -74,14 +69,16 @@ def facts(review: Review, person: Person, case: Case) -> str:
     flags = flags_of(review, case)
     session = case.session_id
     line = timeline(flags, gaps_of(desk.file, session), audience_of(desk.file, session))
-    decisions = decision_rows(case, person, review.rulings.of_case(person, case.case_id))
+    made = review.rulings.of_case(person, case.case_id)
+    decisions = decision_rows(case, person, made)
     actions = actions_of(desk.file, case.case_id)
     return fragment(
         "facts.html",
         case=named(card(case, person, desk.wall(), lease), review),
         found=[_told(one, flag) for flag in flags for one in flag.signals][-MAX_SIGNALS:],
         n_samples=sum(flag.window.n_samples for flag in flags),
-        n_confirmed=_n_confirmed(review, case),
+        elsewhere=elsewhere(desk.file, case),
+        began=began(flags, [] if is_blind(case, person) else made),
         line=line,
         width=WIDTH,
         height=HEIGHT,
@@ -120,6 +117,7 @@ def context(review: Review, person: Person, case: Case) -> dict[str, Any]:
         "case_id": case.case_id,
         "token": _token(person, lease),
         "lease_s": review.desk.lease_s,
+        "now_s": review.desk.wall(),
         "may_restore": _may_restore(person, case),
         "may_refer": _token(person, lease) is not None or may_refer(person, case),
         "matched": _matched(review, case),
@@ -169,11 +167,6 @@ def _matched(review: Review, case: Case) -> list[str]:
         if one.match is not None
     )
     return list(dict.fromkeys(found))[:8]
-
-
-def _n_confirmed(review: Review, case: Case) -> int:
-    ((count,),) = review.desk.file.rows(_CONFIRMED, (case.case_id, case.stream_id))
-    return int(count)
 
 
 def held_s(before: list[dict[str, Any]], row: dict[str, Any]) -> float | None:

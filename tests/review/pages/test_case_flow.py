@@ -397,7 +397,7 @@ def test_the_page_says_why_in_numbers(page: Page) -> None:
         "2 samples agree, certain",
         "2 samples in 1 flag",
         "nobody says how many watch",
-        "0 other decisions confirmed something on this stream",
+        "no other case of this stream was confirmed",
         "P0: an attack in progress",
         "waiting for",
     ):

@@ -1,6 +1,7 @@
 // The page of a case: keys, and what they do.
 
 import { areKeysOn, follow, isTyped, post, say, setKeys, show, signOut, tell } from './api.js';
+import { Began } from './began.js';
 import { Choosing, Holding, Twice } from './decide.js';
 import { Details } from './details.js';
 import { Handing } from './handing.js';
@@ -20,6 +21,7 @@ const help = document.getElementById('help');
 const after = document.getElementById('after');
 const banks = document.getElementById('bank-it');
 const undoing = document.getElementById('undo');
+const began = new Began(Number(root.dataset.nowS));
 const referral = document.getElementById('referral') && new Referral(path, token);
 let isMine = token !== null;
 let undoTimer = null;
@@ -155,14 +157,19 @@ function askWhy() {
   if (!skips.hidden) say('Say why you skip.');
 }
 
+function mark(name) {
+  marks.mark(name, reveal.position());
+  began.since(marks.start);
+}
+
 const onCase = {
   ' ': () => reveal.more(),
   Escape: () => reveal.hide(),
   j: () => reveal.step(1),
   k: () => reveal.step(-1),
   '.': () => reveal.sound(),
-  '[': () => marks.mark('start', reveal.position()),
-  ']': () => marks.mark('end', reveal.position()),
+  '[': () => mark('start'),
+  ']': () => mark('end'),
   b: () => banks?.setAttribute('aria-pressed', banks.getAttribute('aria-pressed') !== 'true'),
   s: askWhy,
   7: () => handing.offer(),
@@ -281,6 +288,7 @@ follow(`/events?case=${encodeURIComponent(caseId)}`, {
     if (now && now !== cameOf) say(now);
     cameOf = now;
     marks?.draw();
+    began.draw();
     if (isMine) reveal.load().catch(tell);
   },
 });
