@@ -11,6 +11,8 @@ from streamguard.core.event_data import FlagData
 from streamguard.core.signal_data import BankMatch, ModelScore
 
 WRONG_MATCH, WRONG_SCORE = "ERROR.WRONG_MATCH", "ERROR.WRONG_SCORE"
+
+BLAMED = frozenset({WRONG_MATCH, WRONG_SCORE})
 """Reason codes that blame a bound."""
 
 

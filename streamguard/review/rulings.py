@@ -12,7 +12,7 @@ from streamguard.core.choosing import Choice, Decider
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import CaseTaken, DecisionRefused
 from streamguard.core.event_data import utc_seconds
-from streamguard.core.hints import hint_of
+from streamguard.core.hints import BLAMED, hint_of
 from streamguard.core.people import Person
 from streamguard.core.reasons import reasons_for
 from streamguard.core.review_events import decision_event
@@ -45,8 +45,9 @@ class Rulings:
             case = desk.case(person, case_id)
             decider = decider_of(desk, person, case, (token, lease.claimed_s), lease.first_view_s)
             made = rule(case, choice, decider, desk.rules, (str(uuid4()), now_s))
-            hint = hint_of(made.reason_code, desk.flags(case_id))
-            made = made.model_copy(update={"threshold_hint": hint})
+            if made.reason_code in BLAMED:
+                hint = hint_of(made.reason_code, desk.flags(case_id))
+                made = made.model_copy(update={"threshold_hint": hint})
             self._publish(made, "case.decided", {"token": token})
             drop(connection, case_id)
             desk.projection.catch_up()

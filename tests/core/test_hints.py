@@ -4,7 +4,7 @@ import pytest
 
 from streamguard.core.decision_data import ThresholdHint
 from streamguard.core.event_data import FlagData
-from streamguard.core.hints import WRONG_MATCH, WRONG_SCORE, hint_of
+from streamguard.core.hints import BLAMED, WRONG_MATCH, WRONG_SCORE, hint_of
 from streamguard.core.reasons import REASONS
 from tests.made_reviews import flag
 
@@ -37,13 +37,13 @@ def test_the_highest_score_is_told_where_a_model_was_wrong() -> None:
     assert hint == ThresholdHint(source="m", name="c0.9", kind="score", found=0.9)
 
 
-@pytest.mark.parametrize("code", sorted(set(REASONS) - {WRONG_MATCH, WRONG_SCORE}))
+@pytest.mark.parametrize("code", sorted(set(REASONS) - BLAMED))
 def test_no_other_reason_blames_a_bound(code: str) -> None:
     assert hint_of(code, [matched(3, "near"), scored(0.9)]) is None
 
 
 def test_what_is_blamed_and_found_nothing_gives_no_hint() -> None:
-    assert {WRONG_MATCH, WRONG_SCORE} <= set(REASONS)
+    assert set(REASONS) >= BLAMED == {WRONG_MATCH, WRONG_SCORE}
     assert hint_of(WRONG_MATCH, [scored(0.9)]) is None
     assert hint_of(WRONG_SCORE, [matched(3, "near")]) is None
     assert hint_of(WRONG_SCORE, []) is None

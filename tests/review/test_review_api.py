@@ -15,7 +15,7 @@ from streamguard.review.rates import BURST
 from streamguard.vault.folder import Folder
 from streamguard.vault.keys import KeyFiles, Keys
 from streamguard.vault.vault import Collector, Vault
-from tests.made_reviews import flag, flag_id, flag_opened
+from tests.made_reviews import AT, flag, flag_id, flag_opened
 from tests.review.bench import Bench
 from tests.review.console import PASSWORD, Console
 from tests.vault.made_vaults import made_vault
@@ -149,6 +149,8 @@ def test_whoever_judges_second_is_not_told_what_the_first_one_chose(console: Con
         (CUT | {"token": 1, "outcome": "undone"}, 400),
         (CUT | {"token": 1, "unknown": 1}, 400),
         (CUT | {"token": 1, "note": "two\nlines"}, 400),
+        (CUT | {"token": 1, "scopes": []}, 400),
+        (CUT | {"token": 1, "notice_delay_s": 0, "notice_delay_reason": "investigation"}, 400),
     ],
 )
 def test_a_choice_that_is_none_is_refused(
@@ -158,6 +160,66 @@ def test_a_choice_that_is_none_is_refused(
     path, _ = claimed(client)
 
     assert client.post(f"{path}/decision", json=said).status_code == status
+
+
+def test_a_choice_says_whatever_a_decision_can_say(console: Console) -> None:
+    client = console.signed_in("reviewer")
+    path, token = claimed(client)
+    also = {
+        "context": ["newsworthy"],
+        "ground": "illegal",
+        "legal_ref": "a law",
+        "scopes": ["live"],
+        "hold_s": 60,
+        "notice_delay_s": 3_600,
+        "notice_delay_reason": "investigation",
+    }
+
+    half = client.post(f"{path}/decision", json=HOLD | {"token": token, "notice_delay_s": 60})
+    made = client.post(f"{path}/decision", json=HOLD | also | {"token": token}).json()
+
+    assert half.status_code == 422
+    assert {name: made[name] for name in ("context", "ground", "legal_ref", "scopes")} == {
+        name: also[name] for name in ("context", "ground", "legal_ref", "scopes")
+    }
+    assert made["notify_user"]["delay_reason"] == "investigation"
+    assert made["reviewer"]["clearance"] == "*"
+
+
+def test_a_referral_is_told_to_whoever_reads_the_case(console: Console) -> None:
+    client, auditor = console.signed_in("reviewer"), console.signed_in("auditor")
+    path, token = claimed(client)
+    told = {"authority": "the police of X", "means": "phone", "told_at": AT, "reference": "A-17"}
+
+    without = client.post(f"{path}/referral", json=told)
+    made = client.post(f"{path}/referral", json=told | {"note": "they call back", "token": token})
+
+    assert (without.status_code, made.status_code) == (409, 200)
+    mine = client.get("/api/v1/me").json()["account_id"]
+    shown = told | {"note": "they call back", "actor": mine}
+    assert auditor.get(path).json()["referrals"] == [shown]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"authority": ""},
+        {"authority": None},
+        {"means": "By Phone"},
+        {"told_at": "yesterday"},
+        {"note": "two\nlines"},
+        {"unknown": 1},
+        {"token": "7"},
+    ],
+    ids=str,
+)
+def test_a_referral_that_is_none_is_refused(console: Console, change: dict[str, Any]) -> None:
+    client = console.signed_in("reviewer")
+    path, token = claimed(client)
+    told = {"authority": "the police of X", "means": "phone", "told_at": AT, "token": token}
+
+    assert client.post(f"{path}/referral", json=told | change).status_code == 400
+    assert client.get(path).json()["referrals"] == []
 
 
 @pytest.mark.parametrize(

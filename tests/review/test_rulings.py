@@ -214,6 +214,7 @@ def test_what_let_somebody_see_the_case_and_what_went_on_is_on_record(bench: Ben
     for hours in (2, 1):
         said = Declared(name=f"for {hours} h", differs="cut first", hours=hours)
         declared = incidents.declare(SENIOR, said)
+        bench.clock.advance(1)
     narrow = Person("nora", "reviewer", frozenset({"music", "tvec"}))
     claimed = bench.claim(narrow)
     case_id = claimed.case.case_id
