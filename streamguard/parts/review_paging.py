@@ -40,8 +40,8 @@ class PagingMeter:
         self.registry = CollectorRegistry()
         self._unreviewed = Counter(
             "streamguard_review_unreviewed_seconds",
-            "Seconds during which an urgent case waited and nobody was there to judge it, of all"
-            " such cases together.",
+            "Seconds during which an urgent case waited and nobody was there to judge it, or nobody"
+            " took it for longer than page_after_s, of all such cases together.",
             registry=self.registry,
         )
         self._waiting = Gauge(

@@ -79,8 +79,8 @@ class Pager:
         self._again_s = again_s
         self._waits_since_s: dict[str, float] = {}
         self._looked_s: float | None = None
-        self._n_alone = 0
-        self._unreviewed_s = 0.0  # since somebody was last there
+        self._n_unreviewed = 0
+        self._unreviewed_s = 0.0  # since somebody last looked after them all
 
     def look(self) -> Look:
         """Look once; what was found and done is on record.
@@ -90,9 +90,10 @@ class Pager:
         """
         now_s = self._monotonic()
         since_s = now_s - self._looked_s if self._looked_s is not None else 0.0
-        unreviewed_s = self._n_alone * since_s
+        unreviewed_s = self._n_unreviewed * since_s
         waiting = self._waiting(now_s)
-        self._looked_s, self._n_alone = now_s, len(waiting.alone)
+        self._looked_s = now_s
+        self._n_unreviewed = len(waiting.alone) + len(waiting.late)
         self._unreviewed_s += unreviewed_s
         if waiting.all:
             return Look(waiting, unreviewed_s, self._call(waiting))

@@ -39,7 +39,7 @@ class Review:
     shelf: Shelf
 
     def at_work(self) -> list[Person]:
-        """Give who is signed in and was heard of within the idle time."""
+        """Give who is signed in and was heard of lately."""
         found = [self.accounts.get(one) for one in self.sessions.present()]
         return [one.person for one in found if one is not None and one.is_active]
 

@@ -20,6 +20,13 @@ that is written down; half an hour is what NIST SP 800-63B-4 names for AAL2, les
 SHIFT_S = 43_200.0
 """So long at most. Source: NIST SP 800-63B, 4.2.3: 12 hours at AAL2."""
 
+HEARD_S = 90.0
+"""Who was heard of within so long is there: it is six renewals of a lease, and three times what may
+pass until an open page is noted (our choice). A session goes on for longer."""
+
+NOTED_S = 30.0
+"""How often it is written down that somebody was heard of: a third of that."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebSession:
@@ -46,8 +53,8 @@ class WebSessions:
         now_s = self._wall()
         with self._file.transaction() as connection:
             connection.execute("DELETE FROM web_sessions WHERE made_s < ?", (now_s - SHIFT_S,))
-            values = (_hash(token), account.account_id, csrf, now_s, now_s)
-            connection.execute("INSERT INTO web_sessions VALUES (?, ?, ?, ?, ?)", values)
+            values = (_hash(token), account.account_id, csrf, now_s, now_s, now_s)
+            connection.execute("INSERT INTO web_sessions VALUES (?, ?, ?, ?, ?, ?)", values)
         return token, csrf
 
     def find(self, token: str) -> WebSession | None:
@@ -61,10 +68,10 @@ class WebSessions:
         account = self._accounts.get(rows[0][0]) if rows else None
         if account is None or not account.is_active:
             return None
-        if now_s - rows[0][2] > IDLE_S / 30:
+        if now_s - rows[0][2] > NOTED_S:
             with self._file.transaction() as connection:
                 connection.execute(
-                    "UPDATE web_sessions SET seen_s = ? WHERE token_sha256 = ?",
+                    "UPDATE web_sessions SET seen_s = ?1, heard_s = ?1 WHERE token_sha256 = ?2",
                     (now_s, _hash(token)),
                 )
         return WebSession(account, rows[0][1])
@@ -79,16 +86,28 @@ class WebSessions:
             )
         )
 
+    def hear(self, token: str) -> None:
+        """Note that a page of a session is still open; the session does not go on for that."""
+        now_s, of = self._wall(), _hash(token)
+        late = "SELECT 1 FROM web_sessions WHERE token_sha256 = ? AND heard_s < ?"
+        if self._file.rows(late, (of, now_s - NOTED_S)):
+            with self._file.transaction() as connection:
+                connection.execute(
+                    "UPDATE web_sessions SET heard_s = ? WHERE token_sha256 = ?", (now_s, of)
+                )
+
     def end(self, token: str) -> None:
         """End a session."""
         with self._file.transaction() as connection:
             connection.execute("DELETE FROM web_sessions WHERE token_sha256 = ?", (_hash(token),))
 
     def present(self) -> list[str]:
-        """Give the accounts that were heard of within the idle time."""
+        """Give the accounts that are signed in and were heard of lately."""
+        now_s = self._wall()
         rows = self._file.rows(
-            "SELECT DISTINCT account_id FROM web_sessions WHERE seen_s > ? AND made_s > ?",
-            (self._wall() - IDLE_S, self._wall() - SHIFT_S),
+            "SELECT DISTINCT account_id FROM web_sessions"
+            " WHERE heard_s > ? AND seen_s > ? AND made_s > ?",
+            (now_s - HEARD_S, now_s - IDLE_S, now_s - SHIFT_S),
         )
         return [account_id for (account_id,) in rows]
 

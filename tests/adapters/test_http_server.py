@@ -1,4 +1,6 @@
 import asyncio
+import socket
+from contextlib import closing
 
 import httpx
 import pytest
@@ -7,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from streamguard.adapters.http_server import HttpServer, listen
+from streamguard.adapters.http_server import GONE_S, HttpServer, listen
 
 
 async def _who(request: Request) -> Response:
@@ -40,3 +42,14 @@ def test_for_whom_somebody_asks_is_believed_of_configured_proxies_alone(
     proxies: tuple[str, ...], who: str
 ) -> None:
     assert asyncio.run(told(proxies)) == who
+
+
+def test_a_connection_at_whose_other_end_nobody_is_ends_within_a_minute() -> None:
+    with (
+        closing(listen("127.0.0.1", 0, "port")) as listening,
+        socket.create_connection(listening.getsockname()),
+        closing(listening.accept()[0]) as accepted,
+    ):
+        waits_ms = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+    assert waits_ms == GONE_S * 1000 == 60_000

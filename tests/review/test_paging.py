@@ -9,7 +9,7 @@ from streamguard.core.audit_data import AuditData
 from streamguard.core.events import Event
 from streamguard.core.untaken import UNTAKEN_AFTER_S, UNTAKEN_FOR_S
 from streamguard.review.paging import Look, Pager
-from streamguard.review.web_sessions import IDLE_S
+from streamguard.review.web_sessions import HEARD_S
 from tests.core_fakes import SOURCE
 from tests.made_actions import ACTION, requested
 from tests.made_reviews import flag, flag_opened, stream_ended
@@ -92,13 +92,16 @@ def test_two_consoles_call_once(night: Night) -> None:
     assert len(night.called()) == 1
 
 
-def test_who_is_signed_in_is_there(night: Night) -> None:
+@pytest.mark.parametrize(("silent_s", "is_called"), [(HEARD_S - 1, False), (HEARD_S, True)])
+def test_who_was_heard_of_lately_is_there(
+    night: Night, silent_s: float, *, is_called: bool
+) -> None:
     night.console.account("reviewer", "anna")
     night.console.signed_in("anna")
+    night.bench.clock.advance(silent_s)
     night.tell()
 
-    assert night.look().call is None
-    assert night.look(IDLE_S).call is not None  # nothing was heard of her
+    assert (night.look().call is not None) == is_called
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_what_nobody_takes_calls_somebody_after_a_while(
     look = night.look(waited_s)
 
     assert (look.call is not None) == is_called
-    assert look.unreviewed_s == 0  # somebody is there
+    assert look.unreviewed_s == 0  # until then somebody may have been about to take it
     assert [one["why"] for one in night.called()] == ["nobody_takes_it"] * is_called
 
 
@@ -148,6 +151,22 @@ def test_the_time_that_nobody_looked_is_counted_for_each_case(night: Night) -> N
     second, third = night.look(10), night.look(10)
 
     assert [one.unreviewed_s for one in (first, second, third)] == [0, 10, 20]
+
+
+def test_the_time_that_nobody_took_what_somebody_could_is_counted_once_it_is_late(
+    night: Night,
+) -> None:
+    night.console.account("reviewer", "anna")
+    anna = night.console.signed_in("anna")
+    night.tell()
+    night.look()
+    anna.get("/api/v1/me")
+
+    late = night.look(AFTER_S)
+    later, again = night.look(10), night.look(5)
+
+    assert [len(one.waiting.late) for one in (late, later, again)] == [1, 1, 1]
+    assert [one.unreviewed_s for one in (late, later, again)] == [0, 10, 5]
 
 
 def cut(night: Night) -> str:
@@ -216,5 +235,5 @@ def test_that_somebody_came_is_on_record_with_how_long_it_took(night: Night) -> 
     [said] = [one for one in night.bench.desk.trail.records() if one.action == "paging.answered"]
     assert [(one.name, one.value) for one in said.details] == [("unreviewed_s", "25")]
     assert again.unreviewed_s == 0
-    night.bench.clock.advance(IDLE_S)
+    night.bench.clock.advance(HEARD_S)
     assert night.look().call is not None  # a new call, although the last was not long ago

@@ -294,6 +294,8 @@ def test_a_file_of_the_first_version_is_taken_on(tmp_path: Path) -> None:
         DROP INDEX skips_by_time;
         ALTER TABLE skips DROP COLUMN at_s;
         ALTER TABLE leases DROP COLUMN active_s;
+        ALTER TABLE web_sessions DROP COLUMN heard_s;
+        ALTER TABLE live_sessions DROP COLUMN at_s;
         INSERT INTO skips VALUES ('case', 'anna');
         INSERT INTO leases VALUES ('case', 'ben', 7, 1.0, 2.0, NULL);
         PRAGMA user_version = 1;

@@ -28,7 +28,7 @@ LOOK_EVERY_S = 0.2
 be seen, a fifth."""
 
 CHECK_EVERY_S = 2.0
-"""How often it is looked whether the account is still signed in."""
+"""How often it is looked whether the account is still signed in, and noted that it is there."""
 
 MOST_FOLLOWED = 16
 """Pages that one account follows at once: each asks for a thread five times a second, of 40."""
@@ -92,7 +92,7 @@ async def _messages(board: Board, call: Call, shown: Shown) -> AsyncGenerator[st
             new = await run_in_threadpool(_changed, board, shown, seen)
             if since_checked_s >= CHECK_EVERY_S:
                 since_checked_s = 0.0
-                if not await run_in_threadpool(call.review.sessions.is_open, call.token):
+                if not await run_in_threadpool(_is_there, call):
                     yield "event: over\ndata: {}\n\n"
                     return
         except StreamguardError:
@@ -107,6 +107,12 @@ async def _messages(board: Board, call: Call, shown: Shown) -> AsyncGenerator[st
         await asyncio.sleep(LOOK_EVERY_S)
         since_checked_s += LOOK_EVERY_S
         since_sent_s += LOOK_EVERY_S
+
+
+def _is_there(call: Call) -> bool:
+    """Say whether the session goes on; whoever has a page open is there."""
+    call.review.sessions.hear(call.token)
+    return call.review.sessions.is_open(call.token)
 
 
 def _changed(board: Board, shown: Shown, seen: Seen) -> Seen:

@@ -6,7 +6,7 @@ Rule: whoever uses it waits for what the page shows, never for a time.
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Site:
             self.bench.desk, self.vault, self.accounts, budget_s=budget_s, banks={"own": self.bank}
         )
         self.url = ""
+        self.n_followed: Callable[[], int] = lambda: 0
+        """How many pages are told what is new."""
 
     @classmethod
     @contextmanager
@@ -54,6 +56,8 @@ class Site:
         site = cls(folder, browser, budget_s=budget_s)
         listening = socket.create_server(("127.0.0.1", 0))
         app = make_app(site.review, is_secure=False, monotonic=time.monotonic)
+        followers = app.state.board.followers
+        site.n_followed = lambda: sum(followers.values())
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )

@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from streamguard.review.web_sessions import IDLE_S
+from streamguard.review.web_sessions import HEARD_S, IDLE_S
 from tests.made_reviews import flag, flag_opened
+from tests.processes import until
 from tests.review.pages.site import PATIENCE_MS, Site
 
 pytestmark = pytest.mark.integration
@@ -67,4 +68,18 @@ def test_whoever_only_watches_is_asked_before_being_signed_out(site: Site, page:
 
     expect(page.locator("#problem")).to_have_text("")
     site.bench.clock.advance(IDLE_S - 1)
-    assert site.review.sessions.present() != []
+    until(lambda: site.review.sessions.present() != [])  # by its open page
+
+
+def test_whoever_has_the_queue_open_is_there_and_gone_soon_after_it_is_closed(
+    site: Site, page: Page
+) -> None:
+    sessions = site.review.sessions
+    site.bench.clock.advance(HEARD_S)
+
+    until(lambda: sessions.present() != [])  # nothing but the open page speaks
+    page.goto("about:blank")
+    until(lambda: site.n_followed() == 0)
+    site.bench.clock.advance(HEARD_S)
+
+    assert sessions.present() == []
