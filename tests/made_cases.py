@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from streamguard.core.action_events import action_event
 from streamguard.core.cases import Case, entry_of_case
+from streamguard.core.event_data import utc_text
 from streamguard.core.events import Event, flag_event
 from streamguard.core.holding import Cases
 from streamguard.core.review_events import decision_event
 from tests.core_fakes import SOURCE
 from tests.made_actions import ACTION, failed
-from tests.made_reviews import decision, flag, stream_ended
+from tests.made_reviews import decision, flag, stream_ended, stream_started
 
 Step = tuple[str, int, int, int]
 """What happens, and three numbers that say to what."""
@@ -32,7 +33,7 @@ CHOICES: tuple[dict[str, Any], ...] = (
     {"outcome": "undone", "action": "restore"},
     {"outcome": "needs_second", "proposed": "hold", **HOLD, "actor": "rule:r", "reviewer": None},
 )
-KINDS = ("flag", "update", "decide", "decide", "fail", "end")
+KINDS = ("flag", "update", "decide", "decide", "fail", "start", "end")
 
 
 def stories() -> st.SearchStrategy[Story]:
@@ -66,6 +67,7 @@ class Told:
         entries = ["clip", "new", *(entry_of_case(one.case_id) for one in self._known())]
         fields = {
             "session": SESSIONS[which % 2],
+            "stream_id": "lobby",
             "code": POLICIES[which // 2 % 2],
             "entry": entries[how % len(entries)],
             "severity": SEVERITIES[how // 3 % 2],
@@ -106,8 +108,12 @@ class Told:
         case, ruling = rulings[which % len(rulings)]
         action = {**ACTION, "decision_id": ruling.decision_id, "action_id": case.case_id}
         where = {"stream_id": case.stream_id, "session_id": case.session_id}
-        data = failed(reason=REASONS[how % len(REASONS)], action=action, stream=where)
+        changes = {"action": action, "stream": where, "failed_time": utc_text(10.0 * which)}
+        data = failed(reason=REASONS[how % len(REASONS)], **changes)
         return action_event(SOURCE, data, recorded_s=3.0)
+
+    def _start(self, which: int, _: int, at_s: float) -> Event:
+        return stream_started(SESSIONS[which % 2], 10.0 * at_s)
 
     def _end(self, which: int, _: int, at_s: float) -> Event:
         return stream_ended(SESSIONS[which % 2], at_s)

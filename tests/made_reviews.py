@@ -6,11 +6,12 @@ from uuid import UUID
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit import Deed, Head, chained
 from streamguard.core.audit_data import AuditData
-from streamguard.core.coverage_data import GapData, StreamEndedData
+from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.decision_data import DecisionData
-from streamguard.core.event_data import FlagData
-from streamguard.core.events import Event, flag_event, stream_ended_event
+from streamguard.core.event_data import FlagData, utc_text
+from streamguard.core.events import Event, flag_event, stream_ended_event, stream_started_event
 from streamguard.core.referral_data import ReferralData
+from streamguard.core.sampling import Sampling
 from tests.core_fakes import SOURCE
 
 AT = "2026-01-02T03:04:05.000Z"
@@ -110,7 +111,7 @@ def flag_id(number: int) -> str:
 def flag(number: int = 0, **changes: Any) -> FlagData:
     """Give a flag of its own id.
 
-    changes: `session`, `entry`, `severity`, `code`; all else are fields of the flag.
+    changes: `session`, `stream_id`, `entry`, `severity`, `code`; all else are fields of the flag.
     """
     match = {
         "algorithm": "pdq",
@@ -129,7 +130,7 @@ def flag(number: int = 0, **changes: Any) -> FlagData:
         "revision": 0,
         "state": "open",
         "stream": {
-            "stream_id": f"stream of {session}",
+            "stream_id": changes.pop("stream_id", f"stream of {session}"),
             "session_id": session,
             "epoch": 0,
             "protocol": "rtmp",
@@ -201,6 +202,19 @@ def gap(number: int, session: str = "s-1") -> GapData:
             "end_time": AT,
         }
     )
+
+
+def stream_started(session: str, at_s: float, stream_id: str = "lobby") -> Event:
+    data = StreamStartedData(
+        stream=flag(session=session, stream_id=stream_id).stream,
+        codec="h264",
+        width=16,
+        height=16,
+        sampling=Sampling.AUTO,
+        start_pts_ms=0,
+        start_time=utc_text(at_s),
+    )
+    return stream_started_event(SOURCE, data, recorded_s=at_s)
 
 
 def stream_ended(session: str, at_s: float = 2_000.0) -> Event:

@@ -19,6 +19,7 @@ class MemoryBook:
         self._case_of_decision: dict[str, str] = {}
         self._decisions: dict[str, list[DecisionData]] = {}
         self._ended: set[str] = set()
+        self._publishes: dict[str, tuple[float, str]] = {}
 
     @property
     def by_id(self) -> Mapping[str, Case]:
@@ -69,6 +70,22 @@ class MemoryBook:
     def put_session(self, session_id: str, *, is_live: bool) -> None:
         """Keep whether a session goes on."""
         (self._ended.discard if is_live else self._ended.add)(session_id)
+
+    def put_publish(self, stream_id: str, session_id: str, started_s: float) -> None:
+        """Keep which session of a stream began last, and when, seconds since 1970 UTC."""
+        before_s, _ = self._publishes.get(stream_id, (started_s, ""))
+        if started_s >= before_s:
+            self._publishes[stream_id] = started_s, session_id
+
+    def on_air(self, stream_id: str) -> str | None:
+        """Give the session of a stream that began last, where it is not over."""
+        _, session_id = self._publishes.get(stream_id, (0.0, ""))
+        return None if not session_id or session_id in self._ended else session_id
+
+    def missed(self, stream_id: str) -> list[Case]:
+        """Give the cases of a stream whose action found the publish gone."""
+        cases = self._cases.values()
+        return [one for one in cases if one.stream_id == stream_id and one.missed_s is not None]
 
     def drop_lease(self, case_id: str) -> None:
         """Do nothing: who has a case in hand is the console's to know."""

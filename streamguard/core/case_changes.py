@@ -14,6 +14,7 @@ from streamguard.core.action_data import ActionFailedData
 from streamguard.core.cases import (
     LEFT_ON_AIR,
     MAX_TOLD,
+    MISSED,
     OFF_AIR,
     Case,
     NotDone,
@@ -106,6 +107,7 @@ def with_decision(case: Case, decision: DecisionData) -> Case:
         stage_s=ruling.decided_s,
         rulings=(*case.rulings, ruling),
         not_done=None,
+        missed_s=None,
     )
 
 
@@ -117,11 +119,14 @@ def with_failure(case: Case, failed: ActionFailedData) -> Case:
     meant, action = case.acting, failed.action
     is_latest = meant is not None and meant.decision_id == action.decision_id
     is_off_air = action.scope == "live" and action.act in OFF_AIR
-    if meant is None or not is_latest or meant.is_a_rules or not is_off_air or not case.is_live:
+    if meant is None or not is_latest or meant.is_a_rules or not is_off_air:
         return case
-    if failed.reason not in LEFT_ON_AIR:
+    failed_s = utc_seconds(failed.failed_time)
+    if failed.reason in MISSED:
+        return msgspec.structs.replace(case, missed_s=failed_s)
+    if failed.reason not in LEFT_ON_AIR or not case.is_live:
         return case
-    return came_back(case, failed.reason, utc_seconds(failed.failed_time))
+    return came_back(case, failed.reason, failed_s)
 
 
 def came_back(case: Case, why: NotDone, at_s: float) -> Case:
@@ -143,6 +148,41 @@ def with_stream(case: Case, *, is_live: bool, n_viewers: int | None = None) -> C
         return msgspec.structs.replace(case, is_live=is_live)
     most = max(case.most_viewers, n_viewers)
     return msgspec.structs.replace(case, is_live=is_live, n_viewers=n_viewers, most_viewers=most)
+
+
+def following_case(before: Case, session_id: str, at_s: float) -> Case:
+    """Open a case for the publish that came after one whose action missed, as urgent as that.
+
+    It has no flag of its own yet: nothing was found in that publish, or not until now.
+    """
+    opened = Case(
+        case_id=str(uuid5(UUID(before.case_id), session_id)),
+        stream_id=before.stream_id,
+        session_id=session_id,
+        policy=before.policy,
+        severity=before.severity,
+        opened_s=at_s,
+        flagged_s=at_s,
+        stage="open",
+        stage_s=at_s,
+        n_flags=0,
+        n_repeats=0,
+        flag_ids=(),
+        signals=(),
+    )
+    return with_follows(opened, before)
+
+
+def with_follows(case: Case, before: Case) -> Case:
+    """Have a case follow that of the publish before it: as urgent, and looked at with it."""
+    acting = before.acting
+    return msgspec.structs.replace(
+        case,
+        severity=min(case.severity, before.severity),
+        also=(*case.also, before.case_id, *before.also),
+        follows=before.case_id,
+        is_after_confirmed=acting is not None and acting.outcome == "confirmed",
+    )
 
 
 def taken_in(older: Case, newer: Case) -> tuple[Case, Case]:

@@ -1,7 +1,8 @@
 """Which case an event of the log is about, and what becomes of that case by it.
 
 Rule: pure but for the book, and the same for all who keep one: whoever reads the same events in the
-same order has the same cases. Of one session and policy one case waits at most.
+same order has the same cases. Of one session and policy one case waits at most. Where the publisher
+came back before a stream was off the air, a case for the new publish follows.
 """
 
 from typing import Protocol
@@ -11,19 +12,25 @@ import msgspec
 from streamguard.core.action_data import ActionFailedData
 from streamguard.core.case_changes import (
     first_case,
+    following_case,
     is_news,
     taken_in,
     told_by_others,
     with_decision,
     with_failure,
     with_flag,
+    with_follows,
     with_stream,
 )
-from streamguard.core.cases import Case, entry_of_case
+from streamguard.core.cases import OFF_AIR, Case, entry_of_case
 from streamguard.core.coverage_data import StreamEndedData, StreamStartedData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event
+
+RETURN_S = 900.0
+"""Who comes back within so long after an action missed, seconds, is taken for the same publisher
+(our choice: as long as an action is tried, and a rule's hold lasts)."""
 
 
 class CaseBook(Protocol):
@@ -69,6 +76,18 @@ class CaseBook(Protocol):
         """Keep whether a session goes on."""
         ...
 
+    def put_publish(self, stream_id: str, session_id: str, started_s: float) -> None:
+        """Keep which session of a stream began last, and when, seconds since 1970 UTC."""
+        ...
+
+    def on_air(self, stream_id: str) -> str | None:
+        """Give the session of a stream that began last, where it is not over."""
+        ...
+
+    def missed(self, stream_id: str) -> list[Case]:
+        """Give the cases of a stream whose action found the publish gone."""
+        ...
+
     def drop_lease(self, case_id: str) -> None:
         """Take a case out of the hands that it is in, where it is in any."""
         ...
@@ -80,7 +99,7 @@ def fold_case(book: CaseBook, event: Event) -> None:
         case FlagData():
             _fold_flag(book, event.data, utc_seconds(event.time))
         case StreamStartedData():
-            _fold_stream(book, event.data.stream.session_id, is_live=True)
+            _fold_start(book, event.data)
         case StreamEndedData():
             _fold_stream(book, event.data.stream.session_id, is_live=False)
         case DecisionData():
@@ -123,7 +142,8 @@ def _home_of(cases: list[Case], flag: FlagData, own: frozenset[str]) -> Case | N
     if told_by_others(flag, own):
         return None
     found_by = {one.match.entry for one in flag.signals if one.match}
-    return next((one for one in cases if entry_of_case(one.case_id) in found_by), None)
+    judged = [one for one in cases if entry_of_case(one.case_id) in found_by]
+    return max(judged, key=lambda one: (one.opened_s, one.case_id), default=None)
 
 
 def last_of(book: CaseBook, case: Case) -> Case:
@@ -148,6 +168,35 @@ def _fold_stream(book: CaseBook, session_id: str, *, is_live: bool) -> None:
         book.put(with_stream(case, is_live=is_live))
 
 
+def _fold_start(book: CaseBook, started: StreamStartedData) -> None:
+    """Note it, and that a publisher is back who was to be off the air."""
+    stream_id, session_id = started.stream.stream_id, started.stream.session_id
+    started_s = utc_seconds(started.start_time)
+    _fold_stream(book, session_id, is_live=True)
+    book.put_publish(stream_id, session_id, started_s)
+    for case in sorted(book.missed(stream_id), key=lambda one: (-one.opened_s, one.case_id)):
+        missed_s = case.missed_s or 0.0
+        if case.opened_s < started_s <= missed_s + RETURN_S:
+            _follow(book, case, session_id, max(missed_s, started_s))
+
+
+def _follow(book: CaseBook, before: Case, session_id: str, at_s: float) -> None:
+    """Have a case for a later publish follow; the one that waits for it, where one does."""
+    opened = following_case(before, session_id, at_s)
+    if session_id == before.session_id or book.case(opened.case_id):
+        return
+    cases = [one for one in book.of_session(session_id) if one.policy == before.policy]
+    for case in cases:
+        if not case.is_settled:
+            book.put(case if case.follows else with_follows(case, before))
+            return
+    if any(_is_off_air(case) for case in cases):
+        return  # people saw to it already
+    later_s = max((one.opened_s for one in cases), default=0.0) + 1e-6  # floats tell it apart
+    opened = msgspec.structs.replace(opened, opened_s=max(at_s, later_s))
+    book.put(with_stream(_begun(book, opened), is_live=not book.has_ended(session_id)))
+
+
 def _fold_decision(book: CaseBook, decision: DecisionData) -> None:
     book.put_decision(decision)
     case = book.case(decision.case_id)
@@ -163,6 +212,9 @@ def _fold_failure(book: CaseBook, failed: ActionFailedData) -> None:
     left = with_failure(case, failed)
     if case.into is None:
         _put_alone(book, left)
+        session_id = book.on_air(case.stream_id)
+        if left.missed_s is not None and session_id is not None:
+            _follow(book, left, session_id, left.missed_s)
         return
     last = last_of(book, case)
     if left.is_left_on_air and not last.is_settled:
@@ -179,3 +231,9 @@ def _put_alone(book: CaseBook, case: Case) -> None:
             book.put(gone)
             book.drop_lease(gone.case_id)
     book.put(case)
+
+
+def _is_off_air(case: Case) -> bool:
+    """Say whether a person decided that viewers are not to see the stream."""
+    acting = case.acting
+    return acting is not None and acting.action in OFF_AIR and not acting.is_a_rules

@@ -30,6 +30,9 @@ LEFT_ON_AIR: frozenset[FailureReason] = frozenset(
 publishes there, or a later decision came first."""
 
 
+MISSED: frozenset[FailureReason] = frozenset(("session_replaced", "session_ended"))
+"""Failures after which nothing was done since the publish that was decided on was gone."""
+
 OFF_AIR: frozenset[str] = frozenset(("hold", "cut", "cut_and_suspend"))
 """Actions after which viewers see nothing of a live stream."""
 
@@ -93,6 +96,9 @@ class Case(msgspec.Struct, frozen=True):
     into:       the case that it was taken into: this one waits for nobody any more.
     also:       cases whose flags are looked at with its own, since it took them in or follows them.
     is_ending:  what holds ends soon, and nobody has said what comes then; by the clock, never kept.
+    missed_s:   when what a person decided last found the publish gone; seconds since 1970 UTC.
+    follows:    the case of the publish before, whose action missed; is_after_confirmed: that had
+        confirmed something.
     """
 
     case_id: str
@@ -116,6 +122,9 @@ class Case(msgspec.Struct, frozen=True):
     into: str | None = None
     also: tuple[str, ...] = ()
     is_ending: bool = False
+    missed_s: float | None = None
+    follows: str | None = None
+    is_after_confirmed: bool = False
 
     @property
     def is_settled(self) -> bool:

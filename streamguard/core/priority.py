@@ -43,13 +43,17 @@ _STAGES = {
 _ON_AIR = "it was to be off the air, and is not"
 _ENDING = "what holds ends soon: without a new decision the stream is restored"
 _NOT_BEGUN = "it is to be off the air, and nobody has begun to carry that out"
+_AFTER = {
+    True: "it follows a confirmed case: the publisher came back before the cut",
+    False: "it follows another case: the publisher came back before that was settled",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """One reason why a case comes where it comes.
 
-    name: `severity`, `action`, `hold`, `live`, `audience`, `age` or `stage`.
+    name: `severity`, `action`, `hold`, `follows`, `live`, `audience`, `age` or `stage`.
     """
 
     name: str
@@ -73,6 +77,8 @@ def priority(case: Case, now_s: float) -> Priority:
         terms.append(Term("action", 0.0, _NOT_BEGUN if case.not_done == "not_begun" else _ON_AIR))
     if case.is_ending:
         terms.append(Term("hold", 0.0, _ENDING))
+    if case.follows is not None:
+        terms.append(Term("follows", 0.0, _AFTER[case.is_after_confirmed]))
     if case.stage in _STAGES:
         terms.append(Term("stage", 0.0, _STAGES[case.stage]))
     terms += [_live(case), _audience(case), _age(case, now_s)]

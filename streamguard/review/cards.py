@@ -44,6 +44,7 @@ def card(case: Case, person: Person, now_s: float, lease: Lease | None) -> dict[
         "held_until": held_until,
         "is_limited": held_until is not None and _is_limited(case),
         "is_ending": case.is_ending,
+        "follows": case.follows,
         "n_viewers": case.n_viewers,
         "most_viewers": case.most_viewers,
         "priority": urgency.points,

@@ -43,6 +43,23 @@ ON CONFLICT (flag_id) DO UPDATE
 SET case_id = excluded.case_id, revision = excluded.revision, body = excluded.body
 WHERE excluded.revision >= revision
 """
+_PUT_PUBLISH = """
+INSERT INTO publishes (stream_id, session_id, started_s) VALUES (?, ?, ?)
+ON CONFLICT (stream_id) DO UPDATE
+SET session_id = excluded.session_id, started_s = excluded.started_s
+WHERE excluded.started_s >= started_s
+"""
+_ON_AIR = """
+SELECT session_id FROM publishes WHERE stream_id = ?
+AND NOT EXISTS (
+    SELECT 1 FROM live_sessions WHERE session_id = publishes.session_id AND NOT is_live
+)
+"""
+_MISSED = """
+SELECT body FROM cases WHERE case_id IN (
+    SELECT case_id FROM decisions WHERE json_extract(body, '$.stream.stream_id') = ?
+) AND json_extract(CAST(body AS TEXT), '$.missed_s') IS NOT NULL ORDER BY opened_s, case_id
+"""
 _PUT_SESSION = """
 INSERT INTO live_sessions (session_id, is_live) VALUES (?, ?)
 ON CONFLICT (session_id) DO UPDATE SET is_live = excluded.is_live
@@ -158,6 +175,19 @@ class SqlBook:
     def put_session(self, session_id: str, *, is_live: bool) -> None:
         """Keep whether a session goes on."""
         self._connection.execute(_PUT_SESSION, (session_id, is_live))
+
+    def put_publish(self, stream_id: str, session_id: str, started_s: float) -> None:
+        """Keep which session of a stream began last, and when, seconds since 1970 UTC."""
+        self._connection.execute(_PUT_PUBLISH, (stream_id, session_id, started_s))
+
+    def on_air(self, stream_id: str) -> str | None:
+        """Give the session of a stream that began last, where it is not over."""
+        rows: list[Any] = self._connection.execute(_ON_AIR, (stream_id,)).fetchall()
+        return str(rows[0][0]) if rows else None
+
+    def missed(self, stream_id: str) -> list[Case]:
+        """Give the cases of a stream whose action found the publish gone."""
+        return cases_by(self._connection, _MISSED, (stream_id,))
 
     def drop_lease(self, case_id: str) -> None:
         """Take a case out of the hands that it is in, where it is in any."""

@@ -48,6 +48,7 @@ INSERT OR REPLACE INTO main.case_flags SELECT * FROM anew.case_flags
 WHERE case_id IN (SELECT case_id FROM anew.cases);
 INSERT OR REPLACE INTO main.cases SELECT * FROM anew.cases;
 INSERT OR REPLACE INTO main.live_sessions SELECT * FROM anew.live_sessions;
+INSERT OR REPLACE INTO main.publishes SELECT * FROM anew.publishes;
 INSERT OR REPLACE INTO main.decisions SELECT * FROM anew.decisions;
 INSERT OR REPLACE INTO main.actions SELECT * FROM anew.actions;
 INSERT OR REPLACE INTO main.referrals SELECT * FROM anew.referrals;

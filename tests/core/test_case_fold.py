@@ -7,15 +7,15 @@ from hypothesis import given
 
 from streamguard.core.action_events import action_event
 from streamguard.core.case_book import MemoryBook
-from streamguard.core.case_fold import fold_case
+from streamguard.core.case_fold import RETURN_S, fold_case
 from streamguard.core.cases import Case, entry_of_case
-from streamguard.core.event_data import FlagData
+from streamguard.core.event_data import FlagData, utc_text
 from streamguard.core.events import Event, flag_event
 from streamguard.core.review_events import decision_event
 from tests.core_fakes import SOURCE
 from tests.made_actions import ACTION, failed
 from tests.made_cases import Story, Told, stories
-from tests.made_reviews import REVIEWER, decision, flag, flag_opened, stream_ended
+from tests.made_reviews import REVIEWER, decision, flag, flag_opened, stream_ended, stream_started
 
 REJECTED = {"outcome": "rejected", "reason_code": "NOTHING.FOUND", "action": "none", "scopes": []}
 
@@ -45,9 +45,11 @@ class Teller:
         self.tell(decision_event(SOURCE, made, recorded_s=2.0))
         return made.decision_id
 
-    def fail(self, decision_id: str, reason: str = "still_live") -> None:
-        action = {**ACTION, "decision_id": decision_id}
-        self.tell(action_event(SOURCE, failed(reason=reason, action=action), recorded_s=3.0))
+    def fail(self, decision_id: str, reason: str = "still_live", **changes: Any) -> None:
+        ruling = next(r for c in self.tell() for r in c.rulings if r.decision_id == decision_id)
+        action = {**ACTION, "decision_id": decision_id, "act": ruling.action}
+        data = failed(reason=reason, action=action, **changes)
+        self.tell(action_event(SOURCE, data, recorded_s=3.0))
 
 
 @pytest.fixture
@@ -204,6 +206,138 @@ def test_the_end_of_a_session_is_known_to_the_cases_that_come_after_it(teller: T
     [case] = teller.tell(stream_ended("s-1"), flag_opened(flag(1), 1.0))
 
     assert not case.is_live
+
+
+S1, S2 = {"session": "s-1", "stream_id": "lobby"}, {"session": "s-2", "stream_id": "lobby"}
+BACK_S = 500.0
+"""When the action finds the publish gone."""
+
+
+def missing(teller: Teller, reason: str = "session_replaced", **changes: Any) -> Case:
+    """Have a case whose action finds the publish gone."""
+    [*_, case] = teller.tell(flag_opened(flag(1, **S1), 1.0))
+    teller.fail(teller.decide(case, **changes), reason, failed_time=utc_text(BACK_S))
+    return case
+
+
+@pytest.mark.parametrize("reason", ["session_replaced", "session_ended"])
+def test_a_publisher_who_came_back_before_the_cut_is_followed_by_a_case(
+    teller: Teller, reason: str
+) -> None:
+    teller.tell(stream_started("s-1", 0.5), stream_ended("s-1", 20.0), stream_started("s-2", 22.0))
+
+    before = missing(teller, reason)
+
+    decided, follows = teller.tell()
+    assert (decided.case_id, decided.stage, decided.not_done) == (before.case_id, "decided", None)
+    assert (follows.session_id, follows.stage, follows.is_live) == ("s-2", "open", True)
+    assert (follows.severity, follows.policy) == (before.severity, before.policy)
+    assert (follows.follows, follows.is_after_confirmed) == (before.case_id, True)
+    assert (follows.also, follows.flag_ids) == ((before.case_id,), ())
+    assert follows.stage_s == BACK_S
+
+
+@pytest.mark.parametrize(("after_s", "is_followed"), [(RETURN_S, True), (RETURN_S + 0.001, False)])
+def test_who_comes_back_within_a_quarter_of_an_hour_is_taken_for_the_same_publisher(
+    teller: Teller,
+    after_s: float,
+    is_followed: bool,  # noqa: FBT001  # an expectation
+) -> None:
+    missing(teller, "session_ended")
+
+    cases = teller.tell(stream_started("s-2", BACK_S + after_s))
+
+    assert [one.session_id for one in cases] == (["s-1", "s-2"] if is_followed else ["s-1"])
+
+
+def test_a_publish_from_before_the_case_is_not_taken_for_one_that_came_back(
+    teller: Teller,
+) -> None:
+    missing(teller)
+
+    assert len(teller.tell(stream_started("s-0", 0.5))) == 1
+
+
+def test_a_publish_that_is_over_again_is_followed_by_no_case_until_the_next(
+    teller: Teller,
+) -> None:
+    teller.tell(stream_started("s-2", 22.0), stream_ended("s-2", 30.0))
+    missing(teller)
+    assert len(teller.tell()) == 1
+
+    _, follows = teller.tell(stream_started("s-3", BACK_S + 1.0))
+
+    assert (follows.session_id, follows.stage_s) == ("s-3", BACK_S + 1.0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("superseded", {}),
+        ("session_replaced", {"action": "limit_reach"}),
+        (
+            "session_replaced",
+            {
+                "actor": "rule:r",
+                "reviewer": None,
+                "outcome": "needs_second",
+                "action": "hold",
+                "proposed": "hold",
+            },
+        ),
+    ],
+    ids=["a later decision", "a milder one", "a rule's"],
+)
+def test_after_what_else_was_not_done_no_case_follows(
+    teller: Teller, reason: str, changes: dict[str, Any]
+) -> None:
+    teller.tell(stream_started("s-2", 22.0))
+
+    missing(teller, reason, **changes)
+
+    assert len(teller.tell()) == 1
+
+
+def test_no_case_follows_once_it_was_decided_otherwise(teller: Teller) -> None:
+    case = missing(teller)
+    teller.decide(case, **REJECTED)
+
+    assert len(teller.tell(stream_started("s-2", BACK_S + 1.0))) == 1
+
+
+def test_the_case_that_waits_for_the_later_publish_is_the_one_that_follows(
+    teller: Teller,
+) -> None:
+    teller.tell(stream_started("s-2", 22.0), flag_opened(flag(2, severity="P3", **S2), 30.0))
+
+    before = missing(teller)
+
+    found, decided = teller.tell()
+    assert (found.follows, found.severity, found.n_flags) == (before.case_id, "P1", 1)
+    assert decided.case_id == before.case_id
+
+
+@pytest.mark.parametrize(("action", "n_cases"), [("cut", 2), ("none", 3)])
+def test_who_was_cut_in_the_later_publish_already_is_followed_by_no_case(
+    teller: Teller, action: str, n_cases: int
+) -> None:
+    [found] = teller.tell(flag_opened(flag(2, **S2), 30.0))
+    teller.decide(found, action=action, scopes=[] if action == "none" else ["live"])
+    teller.tell(stream_started("s-2", 22.0))
+    [_, case] = teller.tell(flag_opened(flag(1, **S1), 1.0))
+
+    teller.fail(teller.decide(case), "session_replaced")
+
+    assert len(teller.tell()) == n_cases
+
+
+def test_a_flag_of_the_later_publish_joins_the_case_that_follows(teller: Teller) -> None:
+    teller.tell(stream_started("s-2", 22.0))
+    missing(teller)
+
+    cases = teller.tell(flag_opened(flag(2, **S2), 600.0), stream_started("s-2", 700.0))
+
+    assert [(one.session_id, one.n_flags) for one in cases] == [("s-1", 1), ("s-2", 1)]
 
 
 @given(stories())

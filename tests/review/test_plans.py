@@ -18,7 +18,7 @@ from tests.review.console import TOKEN, Console
 from tests.review.test_history import gap_told
 from tests.vault.made_vaults import made_vault
 
-INNER = ("CONSTANT", "said", "json_each")
+INNER = ("CONSTANT", "said", "json_each", "(subquery-1)")
 """Within one statement, or one row: no tables."""
 
 SMALL = (

@@ -68,7 +68,8 @@ def facts(review: Review, person: Person, case: Case) -> str:
     lease = desk.held().get(case.case_id)
     flags = flags_of(review, case)
     session = case.session_id
-    line = timeline(flags, gaps_of(desk.file, session), audience_of(desk.file, session))
+    own = [one for one in flags if one.stream.session_id == session]
+    line = timeline(own, gaps_of(desk.file, session), audience_of(desk.file, session))
     made = review.rulings.of_case(person, case.case_id)
     decisions = decision_rows(case, person, made)
     actions = actions_of(desk.file, case.case_id)
@@ -76,9 +77,9 @@ def facts(review: Review, person: Person, case: Case) -> str:
         "facts.html",
         case=named(card(case, person, desk.wall(), lease), review),
         found=[_told(one, flag) for flag in flags for one in flag.signals][-MAX_SIGNALS:],
-        n_samples=sum(flag.window.n_samples for flag in flags),
+        n_samples=sum(flag.window.n_samples for flag in own),
         elsewhere=elsewhere(desk.file, case),
-        began=began(flags, [] if is_blind(case, person) else made),
+        began=began(own or flags, [] if is_blind(case, person) else made),
         line=line,
         width=WIDTH,
         height=HEIGHT,
