@@ -58,12 +58,7 @@ class Watched:
                 continue
             for detail in plan_of(self._connection, statement):
                 words = detail.split()
-                is_scan = words[0] == "SCAN" and words[1] not in {
-                    *SMALL,
-                    "CONSTANT",
-                    "said",
-                    "json_each",
-                }
+                is_scan = words[0] == "SCAN" and words[1] not in {*SMALL, *INNER}
                 if is_scan and not any(one in words for one in OF_WHAT_WAITS):
                     found.append((statement.strip(), detail))
         return found
