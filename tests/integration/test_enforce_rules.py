@@ -32,11 +32,14 @@ def clip(real_clips: dict[str, Path]) -> Path:
     return real_clips["bikes"]
 
 
-def flagged(made: EnforceStage, stream: DecidedStream, distance_bits: int) -> None:
+def flagged(
+    made: EnforceStage, stream: DecidedStream, distance_bits: int, severity: str = "P1"
+) -> None:
     """Put a flag on record, as screening does."""
     signal = {"detector": "hash", "match": MATCH | {"distance_bits": distance_bits}}
     where = {**stream.model_dump(), "epoch": 0, "protocol": "rtmp"}
-    fields = flag_fields(flag_id=str(uuid4()), stream=where, signals=[signal])
+    policy = {"code": "tvec", "severity": severity}
+    fields = flag_fields(flag_id=str(uuid4()), stream=where, signals=[signal], policy=policy)
     now_s = time.time()
     data = FlagData.model_validate(fields)
     made.log.append([flag_event(SOURCE, "opened", data, time_s=now_s, recorded_s=now_s)])

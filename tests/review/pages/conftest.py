@@ -2,21 +2,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.review.pages.site import Site
+from tests.review.pages.site import Site, browsing
 
 
 @pytest.fixture(scope="module")
 def chromium(requires_chromium: Path) -> Iterator[Browser]:
     """Start a browser without a window; it ends with the module, and its event loop with it."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=requires_chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-        )
+    with browsing(requires_chromium) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import uvicorn
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from streamguard.adapters.evidence_maker import EvidenceMaker
 from streamguard.core.choosing import Rules
@@ -80,22 +80,11 @@ class Site:
 
     def page(self, timezone: str | None = None) -> Page:
         """Open a browser in which nobody is signed in."""
-        context = self.browser.new_context(base_url=self.url, timezone_id=timezone)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        return page
+        return opened(self.browser, self.url, timezone)
 
     def signed_in(self, name: str, timezone: str | None = None) -> Page:
         """Sign somebody in, by keyboard."""
-        page = self.page(timezone)
-        page.goto("/sign-in")
-        expect(page.locator("input[autofocus]")).to_be_focused()  # a frame after it was loaded
-        page.keyboard.type(name)
-        page.keyboard.press("Tab")
-        page.keyboard.type(PASSWORD)
-        page.keyboard.press("Enter")
-        ready(page, "Queue")
-        return page
+        return sign_in(self.page(timezone), name)
 
     def tell(self, *events: Event) -> None:
         self.bench.tell(*events)
@@ -126,6 +115,37 @@ class Site:
         records = self.bench.log.read(1, Topic.DECISIONS)
         found = (Event.model_validate_json(one.body).data for one in records)
         return [one for one in found if isinstance(one, DecisionData)]
+
+
+@contextmanager
+def browsing(program: Path) -> Iterator[Browser]:
+    """Start a browser without a window; while it runs, no other event loop can in this thread."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        yield browser
+        browser.close()
+
+
+def opened(browser: Browser, url: str, timezone: str | None = None) -> Page:
+    """Open a browser for a console, in which nobody is signed in."""
+    page = browser.new_context(base_url=url, timezone_id=timezone).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    return page
+
+
+def sign_in(page: Page, name: str) -> Page:
+    """Sign somebody in, by keyboard."""
+    page.goto("/sign-in")
+    expect(page.locator("input[autofocus]")).to_be_focused()  # a frame after it was loaded
+    page.keyboard.type(name)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    ready(page, "Queue")
+    return page
 
 
 def ready(page: Page, heading: str) -> None:
