@@ -90,7 +90,9 @@ def judged(browser: Browser, url: str) -> int:
     for key in ("h", "a"):
         page.keyboard.press(key)
     expect(page.get_by_role("status")).to_contain_text("Decided: confirmed")
-    expect(page.locator("#facts")).to_contain_text("hold, by rule:exact")
+    expect(page.locator("#facts")).to_contain_text(
+        re.compile("RULE.EXACT_MATCH, hold .*by rule:exact")
+    )
     expect(page.locator("#actions")).to_contain_text("hold, live: verified by no_media")
     until(lambda: "paging.answered" in audit_of(auditor), PATIENCE_S)
     [said] = re.findall(r"unreviewed_s: (\d+)", auditor.locator("tbody").inner_text())
