@@ -155,6 +155,9 @@ def _batcher(plan: Plan, meter: Exporter) -> Batcher:
     meter.watch("model_healthy", "1 while the model answers.", batcher.is_healthy)
     for name in sorted(plan.policy.categories.keys() - spec.thresholds.keys()):
         log.warning("category_unknown", category=name, model=spec.name)  # its rule never applies
+    for name, rule in sorted(plan.policy.categories.items()):
+        for label in sorted(set(rule.exonerating) - set(spec.labels)):
+            log.warning("label_unknown", category=name, label=label, model=spec.name)
     log.info("model_loaded", model=spec.name, version=spec.version, provider=classifier.provider)
     return batcher
 

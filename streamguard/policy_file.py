@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from streamguard.core.bank_values import check_policy
 from streamguard.core.errors import BankError, ConfigError
 from streamguard.core.policy import CategoryRule, HashRule, Policy
+from streamguard.core.signal_data import MAX_AGAINST
 from streamguard.core.types import MATCH_DISTANCE_BITS, MIN_QUALITY, Severity
 from streamguard.toml_file import problem_in, read_toml
 
@@ -52,6 +53,9 @@ class CategoryTable(_Table):
     """P0 is an attack in progress, P3 can wait for a shift."""
     threshold: Annotated[float, Field(gt=0, le=1)] | None = None
     """Inclusive score that makes a decision positive; without one the model pack's own."""
+    exonerating: Annotated[tuple[str, ...], Field(max_length=MAX_AGAINST)] = ()
+    """Labels of the model that speak against it, such as one for games: reviewers are told how sure
+    the model is of them, and they change nothing else."""
 
 
 class PolicyTables(_Table):

@@ -35,6 +35,7 @@ def test_a_code_gets_its_rule_and_any_other_the_default(file: Path) -> None:
         [categories.weapon]
         severity = "P1"
         threshold = 0.9
+        exonerating = ["gameplay", "film"]
     """)
 
     policy = load_policy(file)
@@ -42,7 +43,7 @@ def test_a_code_gets_its_rule_and_any_other_the_default(file: Path) -> None:
     assert policy.version == "2026-11"
     assert policy.hash_rule("TVEC-ATTACK-FOOTAGE") == HashRule(Severity.P0, 24, 60, 2)
     assert policy.hash_rule("ANY-OTHER") == HashRule(severity=Severity.P3)
-    assert policy.categories == {"weapon": CategoryRule(Severity.P1, 0.9)}
+    assert policy.categories == {"weapon": CategoryRule(Severity.P1, 0.9, ("gameplay", "film"))}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,10 @@ def test_a_code_gets_its_rule_and_any_other_the_default(file: Path) -> None:
         ),
         ('version = "1"\n[categories.x]\nthreshold = 0', ":3: categories.x.threshold: "),
         ('version = "1"\n[categories.x]\nthreshold = 1.01', ":3: categories.x.threshold: "),
+        (
+            'version = "1"\n[categories.x]\nexonerating = ["a", "b", "c", "d", "e"]',
+            ":3: categories.x.exonerating: ",
+        ),
         ("version = \n", " is not valid TOML: Invalid value (at line 1, column 11)"),
     ],
 )

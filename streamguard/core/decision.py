@@ -17,6 +17,7 @@ class ModelFinding:
     """A model's score of one category.
 
     score, threshold: 0..1; the score reached the threshold.
+    against: what it says on the same sample of labels that speak against the category, 0..1.
     """
 
     model: str
@@ -24,6 +25,7 @@ class ModelFinding:
     category: str
     score: float
     threshold: float
+    against: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Decision:
         match self.finding:
             case Match(bank, entry):
                 return (bank, entry)
-            case ModelFinding(model, _, category):
+            case ModelFinding(model=model, category=category):
                 return (model, category)
 
     @property

@@ -40,6 +40,7 @@ from streamguard.core.segments import (
 from streamguard.core.signal_data import (
     MAX_FLAG_POINTS,
     BankMatch,
+    LabelScore,
     MatchCourse,
     ModelScore,
     ScoreCourse,
@@ -273,6 +274,10 @@ def _model_score(finding: ModelFinding, decision: Decision, course: Course) -> M
             sample_pts_ms=_times_ms(course),
             scores=tuple(round(-point.weakness, 3) for point in course.points),
         ),
+        against=tuple(
+            LabelScore(label=label, score=round(score, 6)) for label, score in finding.against
+        )
+        or None,
     )
 
 

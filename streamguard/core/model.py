@@ -4,7 +4,7 @@ Rule: values only. A model says how sure it is of each label; the policy says wh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -68,9 +68,11 @@ class Scores:
     """What a model said of one sample.
 
     by_category: score of each category, 0..1.
+    by_label:    score of each label that is no category, 0..1.
     """
 
     epoch: int
     pts_us: int
     read_at_s: float
     by_category: Mapping[str, float]
+    by_label: Mapping[str, float] = field(default_factory=dict)

@@ -41,11 +41,13 @@ class HashRule:
 class CategoryRule:
     """When a model's score of one category becomes a flag.
 
-    threshold: inclusive, 0..1; None takes the model pack's own.
+    threshold:   inclusive, 0..1; None takes the model pack's own.
+    exonerating: labels of the model that speak against the category: a reviewer is told of them.
     """
 
     severity: Severity = Severity.P2
     threshold: float | None = None
+    exonerating: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

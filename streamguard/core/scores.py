@@ -25,6 +25,7 @@ class _Category:
     name: str
     severity: Severity
     threshold: float
+    exonerating: tuple[str, ...]
     recent: deque[bool]
 
 
@@ -39,8 +40,9 @@ class ScoreJudge:
         for name, threshold in spec.thresholds.items():
             rule = policy.categories.get(name, CategoryRule())
             wanted = threshold if rule.threshold is None else rule.threshold
-            category = _Category(name, rule.severity, wanted, deque(maxlen=WINDOW))
-            self._categories.append(category)
+            recent: deque[bool] = deque(maxlen=WINDOW)
+            known = tuple(label for label in rule.exonerating if label in spec.labels)
+            self._categories.append(_Category(name, rule.severity, wanted, known, recent))
 
     def judge(self, scores: Scores) -> list[Decision]:
         """Take the scores of the next sample; give the decisions that are positive on it."""
@@ -62,6 +64,10 @@ class ScoreJudge:
         name = self._spec.name
         return {(name, category): -score for category, score in scores.by_category.items()}
 
+    def _score_of(self, label: str, scores: Scores) -> float:
+        category = self._spec.categories.get(label)
+        return scores.by_label[label] if category is None else scores.by_category[category]
+
     def _decision(self, category: _Category, scores: Scores, score: float, votes: int) -> Decision:
         return Decision(
             category=category.name,
@@ -75,6 +81,7 @@ class ScoreJudge:
                 category=category.name,
                 score=score,
                 threshold=category.threshold,
+                against=tuple((one, self._score_of(one, scores)) for one in category.exonerating),
             ),
             votes=votes,
         )

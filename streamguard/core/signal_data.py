@@ -19,6 +19,9 @@ MAX_FLAG_POINTS = 128
 """Points that a flag tells in the courses of all its signals, shared out evenly: with 24 bytes each
 at most they are 3 KiB of an event."""
 
+MAX_AGAINST = 4
+"""Labels that speak against a category: reviewers weigh no more at a glance."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -94,6 +97,15 @@ class BankMatch(Value):
     """How near it was while the flag lasts; told anew every few seconds."""
 
 
+class LabelScore(Value):
+    """What a model says of one of its labels."""
+
+    label: Annotated[str, Field(pattern="^[a-z0-9_-]{1,64}$")]
+    """In the words of the model pack."""
+    score: Share
+    """How sure the model is of it."""
+
+
 class ModelScore(Value):
     """The highest score that a model gave for one category."""
 
@@ -111,6 +123,8 @@ class ModelScore(Value):
     """Samples among the last three that reached the threshold."""
     course: ScoreCourse | None = None
     """What it said while the flag lasts; told anew every few seconds."""
+    against: Annotated[tuple[LabelScore, ...], Field(max_length=MAX_AGAINST)] | None = None
+    """What it says on the same sample of labels that the policy calls exonerating: a game, say."""
 
 
 class Signal(Value):

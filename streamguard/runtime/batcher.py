@@ -284,12 +284,9 @@ class Batcher:
 
     def _scores(self, question: Question, row: NDArray[np.float32]) -> Scores:
         spec = self.spec
-        by_category = {
-            spec.categories[label]: float(score)
-            for label, score in zip(spec.labels, row, strict=True)
-            if label in spec.categories
-        }
-        return Scores(question.epoch, question.pts_us, question.read_at_s, by_category)
+        by_label = dict(zip(spec.labels, row.tolist(), strict=True))
+        by_category = {name: by_label.pop(label) for label, name in spec.categories.items()}
+        return Scores(question.epoch, question.pts_us, question.read_at_s, by_category, by_label)
 
     def _tell_problem(self, problem: str) -> None:
         if self.problem is None:

@@ -30,7 +30,7 @@ from streamguard.core.events import (
     stream_started_event,
 )
 from streamguard.core.sampling import Sampling
-from streamguard.core.signal_data import MAX_FLAG_POINTS, MAX_TOLD
+from streamguard.core.signal_data import MAX_AGAINST, MAX_FLAG_POINTS, MAX_TOLD
 from streamguard.core.types import MAX_SIGNALS, GapReason
 
 SOURCE = "/streamguard/test"
@@ -313,8 +313,21 @@ def test_a_source_is_a_deployment_and_nothing_else(source: str) -> None:
         gap_event(source, gap(), recorded_s=1.0)
 
 
-def test_the_largest_flag_is_less_than_64_kib() -> None:
+@pytest.mark.parametrize("detector", ["hash", "classifier"])
+def test_the_largest_flag_is_less_than_64_kib(detector: str) -> None:
     name = "\U0001f6d1" * 256  # four bytes each, the most that a character takes
+    n_points = MAX_FLAG_POINTS // MAX_SIGNALS
+    times = {"step_ms": MAX_INT, "sample_pts_ms": [-MAX_INT] * n_points}
+    score = {
+        "model": name,
+        "version": name,
+        "category": name,
+        "votes": MAX_INT,
+        "score": 0.123_456,
+        "threshold": 0.123_456_789_012_345_6,
+        "course": times | {"scores": [0.123] * n_points},
+        "against": [{"label": "x" * 64, "score": 0.123_456}] * MAX_AGAINST,
+    }
     artifact = {"uri": "s3:" + "\U0001f6d1" * 1021, "sha256": "f" * 64, "size_bytes": MAX_INT}
     match = flag_fields()["signals"][0]["match"] | {
         "bank": name,
@@ -326,12 +339,9 @@ def test_the_largest_flag_is_less_than_64_kib() -> None:
         "distances_bits": [256] * MAX_TOLD,
         "sample_pts_ms": [-MAX_INT] * MAX_TOLD,
         "variant": "content-crop-10-10-10-10-upper-half-mirror",
-        "course": {
-            "step_ms": MAX_INT,
-            "sample_pts_ms": [-MAX_INT] * (MAX_FLAG_POINTS // MAX_SIGNALS),
-            "distances_bits": [256] * (MAX_FLAG_POINTS // MAX_SIGNALS),
-        },
+        "course": times | {"distances_bits": [256] * n_points},
     }
+    signal = {"match": match} if detector == "hash" else {"score": score}
     window = flag_fields()["window"] | {"start_pts_ms": -MAX_INT, "end_pts_ms": -MAX_INT}
     data = flag(
         state="closed",
@@ -340,7 +350,7 @@ def test_the_largest_flag_is_less_than_64_kib() -> None:
         stream={"stream_id": name, "session_id": name, "epoch": MAX_INT, "protocol": "https"},
         window=window | {"n_samples": MAX_INT},
         policy={"code": name, "severity": "P0"},
-        signals=[{"detector": "hash", "match": match}] * MAX_SIGNALS,
+        signals=[{"detector": detector, **signal}] * MAX_SIGNALS,
         evidence={
             "state": "unavailable",
             "clip": artifact,

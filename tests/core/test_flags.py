@@ -9,7 +9,7 @@ from streamguard.core.events import Event
 from streamguard.core.flags import FlagBook, SessionContext
 from streamguard.core.policy import HashRule, Policy
 from streamguard.core.segments import SegmentBuilder, SegmentEvent, segments_of
-from streamguard.core.signal_data import MatchCourse
+from streamguard.core.signal_data import LabelScore, MatchCourse
 from streamguard.core.types import MAX_SIGNALS, CloseReason, Limits, Match
 from tests.core_fakes import context, decision, minting, sample, wall_of
 
@@ -222,6 +222,16 @@ def test_the_signals_of_a_flag_share_the_points_that_it_tells(
     courses = [one.match.course for one in flag(closed).signals if one.match and one.match.course]
     assert len(courses) == n_entries
     assert {len(one.sample_pts_ms) for one in courses} == {n_points}
+
+
+def test_a_flag_of_a_model_says_what_speaks_against_it() -> None:
+    finding = ModelFinding("pack", "1.2", "weapon", 0.9, 0.8, (("gameplay", 0.712_345_67),))
+
+    (event,) = Story(book()).see(0, category="weapon", finding=finding, votes=2)
+
+    (signal,) = flag(event).signals
+    assert signal.score is not None
+    assert signal.score.against == (LabelScore(label="gameplay", score=0.712_346),)
 
 
 def test_an_updated_flag_says_when_its_newest_sample_was_read() -> None:

@@ -114,6 +114,27 @@ def test_what_is_left_in_the_end_is_a_stub_of_what_no_flag_may_lack() -> None:
     )
 
 
+def test_a_stub_of_a_models_flag_is_left_with_what_no_score_may_lack() -> None:
+    body = json.loads(opened(7).to_json())
+    score = {
+        "model": "pack",
+        "version": "1",
+        "category": "weapon",
+        "score": 0.9,
+        "threshold": 0.8,
+        "votes": 2,
+    }
+    longer = score | {
+        "course": {"step_ms": 100, "sample_pts_ms": [0], "scores": [0.9]},
+        "against": [{"label": "gameplay", "score": 0.4}],
+    }
+    body["data"]["signals"] = [{"detector": "classifier", "score": longer}]
+
+    *_, stub = reduced(kept(Event.model_validate(body)))
+
+    assert json.loads(stub.body)["data"]["signals"] == [{"detector": "classifier", "score": score}]
+
+
 @pytest.mark.parametrize("state", ["pending", "unavailable", "off"])
 def test_a_stub_says_of_evidence_that_is_not_there_what_the_flag_said(state: str) -> None:
     body = json.loads(opened(7, n_signals=2).to_json())

@@ -111,6 +111,27 @@ def test_a_rule_that_names_only_a_severity_leaves_the_packs_threshold() -> None:
     assert decision.severity is Severity.P0
 
 
+def test_a_decision_says_what_the_model_says_of_labels_that_speak_against_it() -> None:
+    rule = CategoryRule(exonerating=("other", "red", "not a label of it"))
+    judge = judge_of(Policy(categories={CATEGORY: rule}))
+    judge.judge(Scores(0, 0, 0.0, {CATEGORY: HIGH}, {"other": 0.3}))
+
+    (found,) = judge.judge(Scores(0, SECOND, 1.0, {CATEGORY: HIGH}, {"other": 0.7}))
+
+    assert isinstance(found.finding, ModelFinding)
+    assert found.finding.against == (("other", 0.7), ("red", HIGH))
+
+
+def test_where_the_policy_calls_nothing_exonerating_nothing_is_told() -> None:
+    judge = judge_of()
+    judge.judge(Scores(0, 0, 0.0, {CATEGORY: HIGH}, {"other": 0.3}))
+
+    (found,) = judge.judge(Scores(0, SECOND, 1.0, {CATEGORY: HIGH}, {"other": 0.7}))
+
+    assert isinstance(found.finding, ModelFinding)
+    assert found.finding.against == ()
+
+
 def test_a_rule_for_another_category_changes_nothing() -> None:
     judge = judge_of(Policy(categories={"another": CategoryRule(Severity.P0, 0.01)}))
 

@@ -94,7 +94,7 @@ def test_high_scores_open_a_flag_that_says_what_the_model_found() -> None:
     (signal,) = flag.signals
     assert (signal.detector, signal.match) == ("classifier", None)
     assert signal.score is not None
-    assert signal.score.model_dump() == {
+    assert signal.score.model_dump(exclude_none=True) == {
         "model": "fake",
         "version": "1.0",
         "category": CATEGORY,

@@ -184,6 +184,7 @@ def test_the_policys_threshold_and_severity_win(
     policy = tmp_path / "policy.toml"
     policy.write_text(
         f'version = "1"\n[categories.red-content]\nseverity = "P0"\nthreshold = {threshold}\n'
+        'exonerating = ["other", "gameplay"]\n'
         "[categories.blue-content]\n"
     )
 
@@ -195,6 +196,10 @@ def test_the_policys_threshold_and_severity_win(
     assert all(flag["signals"][0]["score"]["threshold"] == threshold for flag in opened)
     (warning,) = logged(done, "category_unknown")
     assert "blue-content" in warning
+    (warning,) = logged(done, "label_unknown")
+    assert '"label": "gameplay"' in warning
+    told = [flag["signals"][0]["score"]["against"] for flag in opened]
+    assert [[one["label"] for one in against] for against in told] == [["other"]] * n_flags
 
 
 @pytest.mark.parametrize("flaw", ["nan", "fails"])

@@ -86,13 +86,14 @@ class Desk:
         return self.meter.registry.get_sample_value(name, {"reason": reason}) or 0.0
 
 
-def test_who_asks_gets_the_scores_of_the_categories() -> None:
+def test_who_asks_gets_the_scores_of_the_categories_and_of_the_other_labels() -> None:
     desk = Desk()
     desk.ask("first", 75, read_at_s=-1.5)
 
     desk.batcher.work()
 
-    assert desk.answers == [("first", Scores(3, 7_000_000, -1.5, {CATEGORY: 0.75}))]
+    expected = Scores(3, 7_000_000, -1.5, {CATEGORY: 0.75}, {"other": pytest.approx(0.25)})
+    assert desk.answers == [("first", expected)]
     assert desk.meter.registry.get_sample_value(
         "streamguard_stage_seconds_count", {"stage": "model"}
     )

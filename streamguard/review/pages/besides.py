@@ -58,6 +58,18 @@ def began(flags: Sequence[FlagData], decisions: Sequence[DecisionData]) -> Began
     return Began(min(at_s for _, at_s in firsts.values()), "since the first hit", epochs)
 
 
+def against(flags: Sequence[FlagData]) -> str:
+    """Say what models say of labels that the policy calls exonerating: of each the latest."""
+    said = {
+        f"{one.score.model}/{told.label}": f"{told.score:.2f}"
+        for flag in flags
+        for one in flag.signals
+        if one.score is not None
+        for told in one.score.against or ()
+    }
+    return ", ".join(f"{name} {score}" for name, score in said.items())
+
+
 def elsewhere(file: DeskFile, case: Case) -> str:
     """Say what was decided in other cases of the stream."""
     found = {row[0]: row[1:] for row in file.rows(_ELSEWHERE, (case.stream_id, case.case_id))}

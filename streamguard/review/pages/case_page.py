@@ -23,7 +23,7 @@ from streamguard.review.cards import (
 )
 from streamguard.review.history import audience_of, gaps_of
 from streamguard.review.leases import Lease
-from streamguard.review.pages.besides import began, elsewhere
+from streamguard.review.pages.besides import against, began, elsewhere
 from streamguard.review.pages.board import AGES_S, name_of, named
 from streamguard.review.pages.paper import fragment
 from streamguard.review.pages.strengths import clock
@@ -79,6 +79,7 @@ def facts(review: Review, person: Person, case: Case) -> str:
         found=[_told(one, flag) for flag in flags for one in flag.signals][-MAX_SIGNALS:],
         n_samples=sum(flag.window.n_samples for flag in own),
         elsewhere=elsewhere(desk.file, case),
+        against=against(flags),
         began=began(own or flags, [] if is_blind(case, person) else made),
         line=line,
         width=WIDTH,

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from streamguard.core.event_data import FlagData, utc_seconds, utc_text
-from streamguard.review.pages.besides import began, elsewhere
-from tests.made_reviews import AT, decision, flag, flag_opened
+from streamguard.review.pages.besides import against, began, elsewhere
+from tests.made_reviews import AT, decision, flag, flag_opened, score_signal
 from tests.review.bench import ANNA, BEN, HOLD, REJECT, Bench
 
 AT_S = utc_seconds(AT)
@@ -50,6 +50,17 @@ def test_an_onset_in_a_timeline_without_a_hit_tells_no_instant() -> None:
 
 def test_without_a_flag_nobody_knows_since_when() -> None:
     assert began([], []) is None
+
+
+def test_what_speaks_against_it_is_told_as_the_model_said_it_last() -> None:
+    def said(**labels: float) -> FlagData:
+        told = [{"label": label, "score": score} for label, score in labels.items()]
+        return flag(1, signals=[score_signal({2_000: 0.9}, against=told)])
+
+    assert against([said(gameplay=0.2, film=0.1), said(gameplay=0.834)]) == (
+        "pack/gameplay 0.83, pack/film 0.10"
+    )
+    assert against([flag(1), flag(1, signals=[score_signal({2_000: 0.9})])]) == ""
 
 
 @pytest.fixture

@@ -56,6 +56,21 @@ def test_the_track_stands_beside_hits_and_is_inside_the_picture(site: Site) -> N
     assert outside is False
 
 
+def test_the_card_says_what_the_model_says_against_it_or_that_none_does(site: Site) -> None:
+    site.account("anna")
+    site.tell(flag_opened(flag(1)))
+    page = site.signed_in("anna")
+    page.keyboard.press("n")
+    ready(page, "Case: P1 tvec")
+    told = page.locator("#against")
+    expect(told).to_have_text("no model says anything, such as that it is a game or a film")
+
+    spoken = score_signal({2_000: 0.9}, against=[{"label": "gameplay", "score": 0.83}])
+    site.tell(flag_opened(flag(2, signals=[spoken])))
+
+    expect(told).to_have_text("pack/gameplay 0.83")
+
+
 def test_no_name_in_the_track_is_anything_but_text(site: Site) -> None:
     site.account("anna")
     found = score_signal({2_000: 0.9}, model=HOSTILE, category="</title></svg>" + HOSTILE[:200])
