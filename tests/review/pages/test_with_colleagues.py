@@ -111,6 +111,7 @@ def test_a_referral_is_put_on_record_by_itself_before_the_decision_and_after(
     page.keyboard.press("f")
     expect(page.get_by_role("status")).to_contain_text("Decided: rejected")
     told(page, "the embassy")
+    assert Axe().run(page).response["violations"] == []
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("status")).to_have_text("On record: the embassy was told.")
