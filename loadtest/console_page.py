@@ -100,6 +100,7 @@ def console_page(url: str, name: str, wanted: re.Pattern[str]) -> Iterator[Conso
         page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(WATCH.replace("PATTERN", json.dumps(wanted.pattern), 1))
         page.goto("/sign-in")
+        page.locator("body[data-ready]").wait_for()
         page.fill('input[name="name"]', name)
         page.fill('input[name="password"]', PASSWORD)
         page.keyboard.press("Enter")

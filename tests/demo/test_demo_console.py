@@ -65,6 +65,7 @@ def _signed_in(browser: Browser, url: str, name: str, password: str) -> Page:
     page.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
     page.goto("/sign-in")
+    page.locator("body[data-ready]").wait_for()
     expect(page.locator("input[autofocus]")).to_be_focused()
     page.keyboard.type(name)
     page.keyboard.press("Tab")

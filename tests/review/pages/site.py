@@ -139,6 +139,7 @@ def opened(browser: Browser, url: str, timezone: str | None = None) -> Page:
 def sign_in(page: Page, name: str) -> Page:
     """Sign somebody in, by keyboard."""
     page.goto("/sign-in")
+    ready(page, "Sign in")
     expect(page.locator("input[autofocus]")).to_be_focused()  # a frame after it was loaded
     page.keyboard.type(name)
     page.keyboard.press("Tab")

@@ -66,8 +66,23 @@ def test_somebody_changes_their_password_and_signs_in_with_it(site: Site) -> Non
     page.locator("#again").fill(NEW)
     page.keyboard.press("Enter")
 
-    page.get_by_role("heading", name="Sign in").wait_for()
+    ready(page, "Sign in")
     page.get_by_label("Name").fill("anna")
     page.get_by_label("Password").fill(NEW)
     page.keyboard.press("Enter")
     ready(page, "Queue")
+
+
+def test_what_is_typed_before_the_script_is_there_never_goes_into_the_address(site: Site) -> None:
+    page = site.browser.new_context(base_url=site.url, java_script_enabled=False).new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/sign-in")
+
+    page.get_by_label("Name").fill("anna")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Sign in")).to_be_disabled()
+
+    assert page.url == f"{site.url}/sign-in"
+    assert [one for one in asked if "?" in one] == []

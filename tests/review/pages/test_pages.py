@@ -133,6 +133,14 @@ def test_no_script_or_style_stands_in_a_template_or_comes_from_elsewhere() -> No
         assert all('src="/static/' in one for one in text.split("<script")[1:]), name
 
 
+def test_a_form_that_a_script_sends_waits_for_it_and_has_no_address_to_be_sent_to() -> None:
+    for path in (Path(pages.__path__[0]) / "templates").glob("*.html"):
+        for form in re.findall(r"<form.*?</form>", path.read_text("utf-8"), re.DOTALL):
+            is_search = form.startswith('<form method="get" action=')
+            waits = form.startswith('<form method="post"') and 'type="submit" disabled' in form
+            assert is_search != waits, path.name
+
+
 def test_static_files_are_those_and_no_others(bench: Bench) -> None:
     client = Console(bench).stranger()
 

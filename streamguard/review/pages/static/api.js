@@ -43,6 +43,13 @@ export function tell(error) {
   document.getElementById('problem').textContent = error ? error.message : '';
 }
 
+// The page's script is there: keys act, and forms can be sent, from now on. Before that a browser
+// itself would send a form, and show what was typed in the address, a password too.
+export function ready() {
+  for (const one of document.querySelectorAll('form[method=post] [type=submit]')) one.disabled = false;
+  document.body.dataset.ready = 'yes';
+}
+
 export async function signOut() {
   await post('/api/v1/sign-out');
   location.assign('/sign-in');

@@ -1,6 +1,6 @@
 // The page of an appeal: look again, then uphold or overturn for a reason.
 
-import { isTyped, post, say, signOut, tell } from './api.js';
+import { isTyped, post, ready, say, signOut, tell } from './api.js';
 import { Choosing } from './decide.js';
 import { LeaseKeeper } from './lease.js';
 import { Reveal } from './reveal.js';
@@ -94,4 +94,4 @@ document.addEventListener('click', (event) => {
 reveal.onSpent = () => askToStop(signOut);
 reveal.load().catch(tell);
 document.getElementById('main').focus();
-document.body.dataset.ready = 'yes'; // keys do something from now on
+ready();

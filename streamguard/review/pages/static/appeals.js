@@ -1,6 +1,6 @@
 // The appeals that wait: one key takes the oldest that this person may hear.
 
-import { isTyped, say, tell } from './api.js';
+import { isTyped, ready, say, tell } from './api.js';
 import { claim } from './spent.js';
 
 async function take() {
@@ -18,4 +18,4 @@ document.getElementById('next').addEventListener('click', take);
 document.addEventListener('keydown', (event) => {
   if (!isTyped(event) && !event.repeat && event.key === 'n') take();
 });
-document.body.dataset.ready = 'yes'; // keys do something from now on
+ready();

@@ -1,6 +1,6 @@
 // The page of a case: keys, and what they do.
 
-import { areKeysOn, follow, isTyped, post, say, setKeys, show, signOut, tell } from './api.js';
+import { areKeysOn, follow, isTyped, post, ready, say, setKeys, show, signOut, tell } from './api.js';
 import { Began } from './began.js';
 import { Choosing, Holding, Twice } from './decide.js';
 import { Details } from './details.js';
@@ -293,4 +293,4 @@ follow(`/events?case=${encodeURIComponent(caseId)}`, {
   },
 });
 
-document.body.dataset.ready = 'yes'; // keys do something from now on
+ready();

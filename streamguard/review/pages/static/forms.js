@@ -1,6 +1,6 @@
 // Pages of forms: each is posted to the API as it stands, and the page is loaded anew when it did.
 
-import { isTyped, post, say, signOut, tell } from './api.js';
+import { isTyped, post, ready, say, signOut, tell } from './api.js';
 
 // What a form says: numbers and lists as such, fields that are empty and may be, not at all.
 function said(form) {
@@ -46,4 +46,4 @@ sessionStorage.removeItem('said');
 document.addEventListener('keydown', (event) => {
   if (event.key === 'q' && !isTyped(event)) signOut().catch(tell);
 });
-document.body.dataset.ready = 'yes'; // forms are posted from now on
+ready();

@@ -1,6 +1,6 @@
 // The queue: what waits comes by itself, and one key takes the most urgent.
 
-import { follow, isTyped, say, show, signOut, tell } from './api.js';
+import { follow, isTyped, ready, say, show, signOut, tell } from './api.js';
 import { sound } from './cue.js';
 import { watch } from './presence.js';
 import { claim } from './spent.js';
@@ -48,4 +48,4 @@ follow('/events', {
 });
 
 watch(Number(document.getElementById('idle').dataset.s));
-document.body.dataset.ready = 'yes'; // keys do something from now on
+ready();

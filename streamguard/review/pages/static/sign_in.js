@@ -1,6 +1,6 @@
 // Signs somebody in.
 
-import { post, tell } from './api.js';
+import { post, ready, tell } from './api.js';
 
 document.getElementById('sign-in').addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -13,3 +13,4 @@ document.getElementById('sign-in').addEventListener('submit', async (event) => {
     tell(error);
   }
 });
+ready();
