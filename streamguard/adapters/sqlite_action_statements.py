@@ -9,10 +9,9 @@ INSERT INTO actions
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (action_id) DO NOTHING RETURNING number
 """
 OPEN = "SELECT body, stage, path, n_attempts FROM actions WHERE outcome IS NULL ORDER BY number"
-LATER = """
-SELECT body FROM actions WHERE stream_id = ?1 AND scope = ?2 AND number > (
-    SELECT number FROM actions WHERE action_id = ?3
-)
+OTHERS = """
+SELECT body, number > (SELECT number FROM actions WHERE action_id = ?3)
+FROM actions WHERE stream_id = ?1 AND scope = ?2 AND action_id != ?3
 """
 NOTE = "UPDATE actions SET stage = ?, path = ?, n_attempts = ? WHERE action_id = ?"
 FINISH = "UPDATE actions SET outcome = ? WHERE action_id = ?"

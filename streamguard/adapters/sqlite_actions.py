@@ -23,7 +23,7 @@ from streamguard.adapters.sqlite_file import BUSY_TIMEOUT_MS, translated
 from streamguard.core.denials import Denial, Place
 from streamguard.core.enforcing import Stage
 from streamguard.core.errors import ConfigError, LogUnavailable
-from streamguard.core.orders import Order, supersedes
+from streamguard.core.orders import Order, is_outdated, supersedes
 
 _LOCK = (os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 """Held as long as the file is open: two enforcers would act twice."""
@@ -129,10 +129,12 @@ class ActionStore:
 
         by_others: orders of other cases count as well.
         """
-        rows = self._rows(sql.LATER, (order.stream_id, order.scope, order.action_id))
-        later = [_order(body) for (body,) in rows]
+        rows = self._rows(sql.OTHERS, (order.stream_id, order.scope, order.action_id))
+        others = [(_order(body), bool(came_after)) for body, came_after in rows]
         return any(
-            supersedes(one, order) for one in later if by_others or one.case_id == order.case_id
+            supersedes(one, order) if came_after else is_outdated(order, one)
+            for one, came_after in others
+            if by_others or one.case_id == order.case_id
         )
 
     def is_platforms(self, order: Order) -> bool:

@@ -57,6 +57,11 @@ class Order:
         return not self.is_automatic or self.act in REVERSIBLE
 
     @property
+    def is_late(self) -> bool:
+        """Say whether it came too late to be done, but for a restore: it may be from long ago."""
+        return self.taken_s >= self.expires_s
+
+    @property
     def ref(self) -> ActionRef:
         """Name it as events do."""
         return ActionRef(
@@ -74,16 +79,26 @@ class Order:
 
 
 def supersedes(later: Order, earlier: Order) -> bool:
-    """Say whether there is no sense in an order any more, since there is a later one.
+    """Say whether there is no sense in an order any more, since one came after it.
 
     Both are for the same scope of the same stream. In another case only a person's cut does so, and
-    of what is milder.
+    of what is milder. What comes late, such as an old one that somebody has sent again, takes the
+    place of none that was decided after it.
     """
-    if not later.is_allowed:
+    if not later.is_allowed or (later.is_late and later.decided_s < earlier.decided_s):
         return False
     if later.case_id == earlier.case_id:
         return True
     return later.act in ENDS and earlier.act not in ENDS
+
+
+def is_outdated(late: Order, known: Order) -> bool:
+    """Say whether an order came late, and a later one of its case was there before it.
+
+    Both are for the same scope of the same stream; `known` was taken up first.
+    """
+    is_known_later = known.is_allowed and known.decided_s > late.decided_s
+    return late.is_late and is_known_later and known.case_id == late.case_id
 
 
 def orders_of(decision: DecisionData, taken_s: float, max_age_s: float) -> list[Order]:

@@ -69,6 +69,18 @@ def test_a_later_action_for_the_same_scope_supersedes(store: ActionStore) -> Non
     assert not store.is_superseded(clips, by_others=True)
 
 
+def test_an_old_restore_that_comes_again_undoes_no_later_cut(store: ActionStore) -> None:
+    """It is not known here: its action was done before this file began, or is long forgotten."""
+    cut = order("d-3")
+    store.take([cut], "{}")
+    again = order("d-2", act="restore", decided_s=10.0, expires_s=70.0)
+
+    assert store.take([again], "{}") == [again]
+
+    assert store.is_superseded(again, by_others=True)
+    assert not store.is_superseded(cut, by_others=True)
+
+
 def test_a_cut_in_another_case_supersedes_where_other_cases_count(store: ActionStore) -> None:
     hold = order("d-1", act="hold")
     store.take([hold], "{}")

@@ -1,11 +1,11 @@
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from streamguard.core.action_data import Act
 from streamguard.core.action_events import action_id_of
 from streamguard.core.event_data import utc_seconds
-from streamguard.core.orders import REVERSIBLE, orders_of, supersedes
+from streamguard.core.orders import REVERSIBLE, is_outdated, orders_of, supersedes
 from tests.made_actions import order
 from tests.made_reviews import AT, decision
 
@@ -73,3 +73,49 @@ def test_of_another_case_a_cut_alone_takes_the_place_of_what_is_milder(
 
 def test_what_a_rule_may_not_do_supersedes_nothing() -> None:
     assert not supersedes(order("d-2", actor="rule:eager"), order("d-1", act="hold"))
+
+
+@pytest.mark.parametrize(
+    ("taken_s", "decided_s", "counts"),
+    [
+        (200.0, 99.0, False),  # it came late, and was decided before
+        (200.0, 100.0, True),
+        (159.0, 99.0, False),  # late from this instant on
+        (158.0, 99.0, True),  # clocks of two machines differ: what is not late counts as it came
+    ],
+)
+def test_what_comes_late_supersedes_nothing_that_was_decided_after_it(
+    taken_s: float, decided_s: float, *, counts: bool
+) -> None:
+    """Else somebody could undo a cut by sending an old decision to restore once more."""
+    known = order("d-3", act="cut", expires_s=1_000.0)
+    again = order(
+        "d-2", act="restore", decided_s=decided_s, taken_s=taken_s, expires_s=decided_s + 60.0
+    )
+
+    assert supersedes(again, known) == counts
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_over"),
+    [
+        ({}, True),
+        ({"taken_s": 159.0}, True),
+        ({"taken_s": 158.0}, False),  # it came in time
+        ({"decided_s": 101.0, "expires_s": 161.0}, False),  # it was decided after what is known
+        ({"case_id": "c-2"}, False),  # it takes back what another case has done
+    ],
+)
+def test_what_comes_late_is_not_done_where_its_case_was_decided_on_since(
+    changes: dict[str, Any], *, is_over: bool
+) -> None:
+    again = {"act": "restore", "decided_s": 99.0, "taken_s": 200.0, "expires_s": 159.0}
+    late = order("d-2", **again | changes)
+
+    assert is_outdated(late, order("d-3", act="cut")) == is_over
+
+
+def test_a_rule_that_may_not_outdates_nothing() -> None:
+    late = order("d-2", act="restore", decided_s=99.0, taken_s=200.0, expires_s=159.0)
+
+    assert not is_outdated(late, order("d-3", act="cut", actor="rule:eager"))
