@@ -154,14 +154,9 @@ def _add_service_verbs(verbs: Verbs) -> None:
 
 
 def _add_enforce(verbs: Verbs) -> None:
-    enforce = add_verb(
-        verbs,
-        "enforce",
-        "verbs.enforce_verb.enforce",
-        "carry decisions out on the ingest servers and prove it, until told to stop",
-        "streamguard enforce --config enforce.toml",
-    )
-    enforce.add_argument("--config", type=Path, metavar="FILE", required=True)
+    from streamguard.verbs.enforce_cli import add_enforce  # noqa: PLC0415  # of few starts
+
+    add_enforce(verbs)
 
 
 def _add_deny_list(verbs: Verbs) -> None:
@@ -279,7 +274,7 @@ _FAMILIES: dict[str, Callable[[Verbs], None]] = {
     "screen": _add_screen,
     **dict.fromkeys(("run", "top", "events", "forward", "check-config"), _add_service_verbs),
     "demo": _add_demo,
-    "enforce": _add_enforce,
+    **dict.fromkeys(("enforce", "decision-key"), _add_enforce),
     "deny-list": _add_deny_list,
     "hash": _add_hash,
     "bank": _add_bank,

@@ -18,6 +18,7 @@ from streamguard.adapters.bank_live import open_bank
 from streamguard.admin.token import read_token
 from streamguard.app import open_model
 from streamguard.checks.control_check import checked_controls, checked_credentials
+from streamguard.checks.decision_check import checked_decisions
 from streamguard.checks.evidence_check import checked_evidence
 from streamguard.checks.sending_check import checked_login, checked_page, checked_webhook
 from streamguard.checks.server_check import checked_servers
@@ -79,6 +80,7 @@ def examine(config: Path | None, models: Sequence[Path]) -> Iterator[Check]:
         n_streams += n_published
     yield from checked_credentials(settings)
     yield from checked_controls(settings)
+    yield from checked_decisions(settings)
     yield from _machine(settings, n_streams)
     packs = models or ((settings.model.pack,) if settings.model.pack else ())
     yield from (model(pack, settings.model) for pack in packs)

@@ -4,9 +4,10 @@ Rule: whatever it is told to look at is on record: what is screened, what is not
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -47,6 +48,9 @@ from streamguard.upkeep.evidence_stamp import stamping
 from streamguard.upkeep.evidence_upload import uploading
 from streamguard.upkeep.pruning import keep_pruned, watch_groups
 
+Keeper = Callable[[], Coroutine[Any, Any, None]]
+"""Looks after something until it is cut off."""
+
 log = structlog.get_logger()
 
 
@@ -57,6 +61,7 @@ async def run(settings: Settings, stop: Stop) -> None:
     meter, clock = PrometheusMeter(), SystemClock()
     registry = registry_of(settings, streams_of(settings), clock)
     token_file = ensure_token(settings.admin.token_file, settings.log.file)
+    taking = _taking(settings, meter, stop)
     fleet = FleetValues(meter.registry)
     shown = CollectorRegistry()
     shown.register(fleet)
@@ -112,7 +117,8 @@ async def run(settings: Settings, stop: Stop) -> None:
                 health.writer, health.crew = writer, crew
                 _show_crew(crew, meter)
                 admin = AdminApi(settings.admin, token_file, crew, registry, clock, stop, vault)
-                await _keep(settings, banks, crew, hubs, registry, admin, health, stop)
+                beside = [admin.run, *taking]
+                await _keep(settings, banks, crew, hubs, registry, health, stop, beside)
             log.info("run_stopped")
 
 
@@ -164,9 +170,9 @@ async def _keep(
     crew: Supervisor,
     hubs: HubKeeper,
     registry: Registry,
-    admin: AdminApi,
     health: Health,
     stop: Stop,
+    beside: Sequence[Keeper],
 ) -> None:
     """Run the crew until `stop`, and what looks after the house meanwhile."""
     async with asyncio.TaskGroup() as tasks:
@@ -183,19 +189,24 @@ async def _keep(
         keepers.append(tasks.create_task(registry.run()))
         keepers.append(tasks.create_task(ask_about_lost(registry, crew)))
         keepers.append(tasks.create_task(keep_wanted(registry, crew, record, named)))
-        keepers.append(tasks.create_task(admin.run()))
-        if has_broker and settings.kafka.take:
-            keepers.append(tasks.create_task(_taking(settings, stop)))
+        keepers += [tasks.create_task(keeper()) for keeper in beside]
         await crew.run(stop)
         for keeper in keepers:
             keeper.cancel()
 
 
-async def _taking(settings: Settings, stop: Stop) -> None:
-    """Take into the log what others publish to Kafka."""
-    from streamguard.parts.kafka_follow import keep_taking  # noqa: PLC0415  # needs the extra `kafka`
+def _taking(settings: Settings, meter: PrometheusMeter, stop: Stop) -> list[Keeper]:
+    """Make what takes into the log what others publish to Kafka, where that is wanted.
 
-    await keep_taking(settings, stop)
+    Raises:
+        ConfigError: a key of those who are trusted cannot be read, or is none.
+    """
+    if not settings.kafka.bootstrap_servers or not settings.kafka.take:
+        return []
+    from streamguard.parts.decision_door import door_of  # noqa: PLC0415  # needs the extra `kafka`
+    from streamguard.parts.kafka_follow import keep_taking  # noqa: PLC0415  # as above
+
+    return [partial(keep_taking, settings, door_of(settings, meter.registry), stop)]
 
 
 def _hub_keeper(

@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from streamguard.core.errors import ConfigError
 from streamguard.sections.admin_section import AdminSection
+from streamguard.sections.decisions_section import DecisionsSection
 from streamguard.sections.enforce_section import ControlSection, EnforceSection, HoldRuleSection
 from streamguard.sections.evidence_section import EvidenceSection
 from streamguard.sections.exchange_section import (
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
     log: LogSection = LogSection()
     kafka: KafkaSection = KafkaSection()
     webhook: WebhookSection = WebhookSection()
+    decisions: DecisionsSection = DecisionsSection()
     enforce: EnforceSection = EnforceSection()
     controls: tuple[ControlSection, ...] = ()
     """How `enforce` acts on the servers."""
@@ -147,6 +149,17 @@ class Settings(BaseSettings):
             raise ValueError("two controls act on the same server")
         if len({rule.name for rule in self.hold_rules}) < len(self.hold_rules):
             raise ValueError("two hold_rules have the same name")
+        return self
+
+    @model_validator(mode="after")
+    def _decisions_of_others_are_signed(self) -> Self:
+        takes = self.enforce.kafka or "streamguard.decisions.v1" in self.kafka.take
+        if self.kafka.bootstrap_servers and takes and not self.decisions.trusted_keys:
+            where = "[enforce] kafka" if self.enforce.kafka else "[kafka] take"
+            raise ValueError(
+                f"{where} needs [decisions] trusted_keys: unsigned, whoever may write there could"
+                " cut or restore anybody"
+            )
         return self
 
     @classmethod

@@ -36,7 +36,7 @@ from streamguard.adapters.sqlite_sessions import (
 from streamguard.adapters.sqlite_tally import ADD_COMMITTED, IS_UNSENT
 from streamguard.core.account import Account
 from streamguard.core.events import Event
-from streamguard.core.record import Record, Row, row_of
+from streamguard.core.record import Record, Row, RowOf, row_of
 from streamguard.core.settling import LeftOver
 
 Access = Literal["create", "write", "read"]
@@ -100,18 +100,20 @@ class SqliteLog:
     before stands, and once the cause is gone the same object works again.
     """
 
-    def __init__(self, path: Path, access: Access = "create") -> None:
+    def __init__(self, path: Path, access: Access = "create", row: RowOf = row_of) -> None:
         """Open the log at `path`.
 
         Args:
             path: the file; its directory is made as well.
             access: what it is opened for.
+            row: writes out what is appended.
 
         Raises:
             ConfigError: there is none and none is to be made.
             LogUnavailable: it cannot be made or opened, or another version wrote it.
         """
         self._file = LogFile(path, make=access == "create", read_only=access == "read")
+        self._row = row
 
     @classmethod
     def open_reader(cls, path: Path) -> Self:
@@ -126,7 +128,7 @@ class SqliteLog:
         Raises:
             LogUnavailable: nothing of this batch was committed; what was there before stands.
         """
-        rows = [row_of(event) for event in events]
+        rows = [self._row(event) for event in events]
         with self._file.transaction() as connection:
             _put(connection, rows, accounts)
             reach("append_written")
@@ -143,7 +145,7 @@ class SqliteLog:
         Raises:
             LogUnavailable: nothing of this batch was committed; what was there before stands.
         """
-        rows = [row_of(event) for event in events]
+        rows = [self._row(event) for event in events]
         ids = json.dumps([row.id for row in rows])
         with self._file.transaction() as connection:
             if connection.execute(_ANY_OF, (ids,)).get:

@@ -24,6 +24,9 @@ from streamguard.sections.kafka_section import KafkaSection
 CONTRACT_VERSION = "1.2.0"
 """Of the contracts, not of the package: a minor version adds types and optional fields."""
 
+SIGNED_BY = ("signedby", "signature")
+"""Attributes that only events have which decide something, and not all of them."""
+
 CHANNELS = {
     Topic.FLAGS: ("flags", "Spans of a stream that may break a policy, for a human to judge."),
     Topic.COVERAGE: ("coverage", "What was screened and what was not. Not screened is not clean."),
@@ -80,6 +83,9 @@ def event_schema(event_type: EventType) -> dict[str, Any]:
     fields = envelope["properties"]
     fields["type"]["const"] = event_type
     del fields["type"]["$ref"]
+    if kind.topic is not Topic.DECISIONS:
+        for name in SIGNED_BY:
+            del fields[name]
     fields["dataschema"]["const"] = f"{schema_id(event_type)}#/$defs/{kind.data.__name__}"
     fields["data"] = {"$ref": f"#/$defs/{kind.data.__name__}"}
     return {
@@ -187,12 +193,14 @@ def _message(event_type: EventType) -> dict[str, Any]:
 def _headers() -> dict[str, Any]:
     """Describe the envelope as Kafka headers: every attribute but the content type gets `ce_`."""
     envelope = Event.model_json_schema(schema_generator=WireSchema)["properties"]
-    attributes = [name for name in envelope if name not in {"data", "datacontenttype"}]
+    kept_apart = {"data", "datacontenttype", *SIGNED_BY}
+    attributes = [name for name in envelope if name not in kept_apart]
     headers = {
         "content-type": envelope["datacontenttype"]["description"],
         **{f"ce_{name}": envelope[name]["description"] for name in attributes},
     }
     optional = {
+        **{f"ce_{name}": envelope[name]["description"] for name in SIGNED_BY},
         REDUCED: "Present where data are cut down, for the broker refused the whole event: one of"
         " the same id without this header takes its place.",
         REPLAYED: "Present where the event is late, after an outage or a restart, or sent again.",

@@ -16,6 +16,7 @@ from streamguard.adapters.discovery_meter import ServerFigures, show_discovery
 from streamguard.adapters.kafka_meter import KafkaMeter
 from streamguard.adapters.outbox_values import OutboxValues
 from streamguard.adapters.prometheus_meter import PrometheusMeter
+from streamguard.adapters.refusal_meter import RefusalMeter
 from streamguard.contracts.descriptions import describe
 from streamguard.core.delivery_ports import Tally
 from streamguard.core.events import Topic
@@ -136,6 +137,7 @@ def _counted() -> Iterator[tuple[str, str, str, str]]:
     meter.reconnected(ANY)
     meter.describe_model(ANY, ANY, ANY)
     KafkaMeter(meter.registry).failed(ANY)
+    RefusalMeter(meter.registry)
     OutboxValues(meter.registry, list(Topic), lambda _: Tally(0, 0, 0, 0)).count()
     show_discovery(meter.registry, [ServerFigures(ANY, bool, int, int)])
     for metric in meter.registry.collect():

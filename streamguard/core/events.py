@@ -143,6 +143,11 @@ class Event(Value):
     """Names the JSON Schema of `data`."""
     partitionkey: Name
     """The stream, the bank, or of an audit the case: events of one of them keep their order."""
+    signedby: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = None
+    """Names the key that signed what was decided; absent where nobody did."""
+    signature: Annotated[str, Field(pattern="^[0-9a-f]{128}$")] | None = None
+    """By that key, Ed25519 in hex: of the line `streamguard signed event 1`, a line with all
+    attributes but this one as a JSON object (RFC 8785), and the bytes of the data."""
     data: Data
     """What happened, in the words of its type."""
 

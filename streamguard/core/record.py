@@ -4,7 +4,7 @@ Rule: a message says exactly what the log says; what has to be left out is marke
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -86,6 +86,10 @@ def row_of(event: Event | Row) -> Row:
         event.to_json(),
         event.data.policy.severity if isinstance(event.data, FlagData) else None,
     )
+
+
+RowOf = Callable[[Event | Row], Row]
+"""Writes an event out; where it is to be signed, that as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from streamguard.core.holding import HoldRule, HoldTerms
 from streamguard.core.ports import Clock
 from streamguard.core.published import RenditionRule
 from streamguard.core.reasons import REASONS_VERSION
+from streamguard.core.record import RowOf, row_of
 from streamguard.discovery import provider_of
 from streamguard.enforce.admission import ALLOWED, DENIED, Admission, Gate
 from streamguard.enforce.book import Book
@@ -136,15 +137,17 @@ class Files:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Files]:
+def opened(settings: Settings, row: RowOf = row_of) -> Iterator[Files]:
     """Open the event log and the enforcer's own file.
+
+    row: writes out what is decided here.
 
     Raises:
         ConfigError: there is no event log.
         LogUnavailable: one of them cannot be opened.
     """
     with ExitStack() as stack:
-        event_log = stack.enter_context(SqliteLog(settings.log.file, "write"))
+        event_log = stack.enter_context(SqliteLog(settings.log.file, "write", row))
         store = ActionStore(enforce_file(settings.enforce, settings.log.file))
         stack.callback(store.close)
         publishes = SqlitePublishes(settings.log.file)

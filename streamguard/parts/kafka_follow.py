@@ -16,6 +16,7 @@ from streamguard.adapters.sqlite_copies import SqliteCopies
 from streamguard.core.backoff import delay_s
 from streamguard.core.errors import BrokerUnavailable, LogUnavailable
 from streamguard.core.events import Topic
+from streamguard.parts.decision_door import Door
 from streamguard.parts.kafka_parts import kafka_options
 from streamguard.runtime.stop import Stop
 from streamguard.settings import Settings
@@ -26,7 +27,7 @@ Take = Callable[[Sequence[Heard]], Awaitable[None]]
 log = structlog.get_logger()
 
 
-async def follow(reader: KafkaReader, take: Take, stop: Stop) -> None:
+async def follow(reader: KafkaReader, door: Door, take: Take, stop: Stop) -> None:
     """Read until `stop`; what is no event of ours is passed over, with a word in the log."""
     route_client_log()
     n_failures = 0
@@ -38,7 +39,7 @@ async def follow(reader: KafkaReader, take: Take, stop: Stop) -> None:
                 heard = await reader.read()
                 if any(one.record is None for one in heard):
                     log.warning("event_not_understood", topics=reader.topics)
-                await take([one for one in heard if one.record is not None])
+                await take(door.let_in([one for one in heard if one.record is not None]))
                 if heard:
                     await reader.commit()
                 n_failures = 0
@@ -51,7 +52,7 @@ async def follow(reader: KafkaReader, take: Take, stop: Stop) -> None:
             await asyncio.sleep(delay_s(n_failures + 1, random.random()))  # noqa: S311  # spreads, hides nothing
 
 
-async def keep_taking(settings: Settings, stop: Stop) -> None:
+async def keep_taking(settings: Settings, door: Door, stop: Stop) -> None:
     """Take into the log what others publish to the topics of `[kafka] take`, until `stop`.
 
     Raises:
@@ -67,6 +68,6 @@ async def keep_taking(settings: Settings, stop: Stop) -> None:
     topics = [Topic(topic) for topic in settings.kafka.take]
     reader = KafkaReader(kafka_options(settings.kafka), settings.kafka.take_group, topics)
     try:
-        await follow(reader, take, stop)
+        await follow(reader, door, take, stop)
     finally:
         copies.close()

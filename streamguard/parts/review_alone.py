@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.core.errors import ConfigError
+from streamguard.parts.decision_door import door_of
 from streamguard.parts.kafka_follow import keep_taking
 from streamguard.parts.kafka_parts import publishing
 from streamguard.runtime.stop import Stop
@@ -25,14 +26,15 @@ async def keeping_log(
     Gives what is called where something new is in the log.
 
     Raises:
-        ConfigError: there is no Kafka, or nothing to take from it.
+        ConfigError: there is no Kafka, nothing to take from it, or a trusted key that is none.
         LogUnavailable: the log cannot be opened.
     """
     if not settings.kafka.bootstrap_servers or not settings.kafka.take:
         raise ConfigError("[review] is_alone needs [kafka] bootstrap_servers and take")
+    door = door_of(settings, meter.registry)
     stop = Stop()
     async with publishing(settings, meter) as publisher, asyncio.TaskGroup() as tasks:
-        taking = tasks.create_task(keep_taking(settings, stop))
+        taking = tasks.create_task(keep_taking(settings, door, stop))
         pruning = tasks.create_task(keep_pruned(settings.log.file, has_broker=True))
         try:
             yield publisher.wake

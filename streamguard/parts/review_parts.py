@@ -12,6 +12,7 @@ from streamguard.admin.token import read_token
 from streamguard.core.choosing import Rules
 from streamguard.core.errors import ConfigError
 from streamguard.core.reasons import REASONS_VERSION
+from streamguard.core.record import RowOf, row_of
 from streamguard.parts.evidence_parts import open_vault
 from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
@@ -59,8 +60,10 @@ def oidc_of(section: ReviewSection, review: Review) -> Oidc | None:
 
 
 @contextmanager
-def open_review(settings: Settings) -> Iterator[Review]:
+def open_review(settings: Settings, row: RowOf = row_of) -> Iterator[Review]:
     """Open the console's parts; the log is made where there is none yet.
+
+    row: writes out what is decided.
 
     Raises:
         ConfigError: the evidence is configured wrongly.
@@ -70,7 +73,7 @@ def open_review(settings: Settings) -> Iterator[Review]:
     vault = None
     if settings.evidence.directory is not None:
         vault = open_vault(settings.evidence, settings.deployment.name)
-    with SqliteLog(settings.log.file) as log:
+    with SqliteLog(settings.log.file, row=row) as log:
         file = DeskFile(review_file(section, settings.log.file))
         try:
             source = f"/streamguard/{settings.deployment.name}"

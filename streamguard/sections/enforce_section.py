@@ -73,7 +73,8 @@ class EnforceSection(Section):
     group: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")] = "enforcer"
     """The consumer group whose place in the log it is."""
     kafka: bool = False
-    """Take up as well what comes by the topic of decisions of [kafka]: what others wrote there."""
+    """Take up as well what comes by the topic of decisions of [kafka]: what others wrote there, and
+    signed by one of [decisions] trusted_keys."""
     max_age_s: Annotated[float, Field(gt=0, le=86_400)] = 900.0
     """Seconds after a decision during which it is tried; later it fails as `expired`."""
     cut_s: Annotated[float, Field(ge=60, le=31_536_000)] = 3600.0

@@ -4,7 +4,6 @@ Rule: they are in files of their own, never in the evidence's directory, and in 
 one that keeps evidence. Of each file the first key is in use; the others are of former times.
 """
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -12,25 +11,25 @@ from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 
+from streamguard.adapters.ed25519_pem import (
+    is_signed,
+    key_name,
+    keys_in,
+    name_of,
+    new_pair,
+    public_of,
+    public_pem,
+)
 from streamguard.core.canonical import canonical
 from streamguard.core.errors import ConfigError, EvidenceDamaged
 from streamguard.core.manifest import Id, KeyId, read_struct
 from streamguard.vault.durable import write_once
 from streamguard.vault.sealing import KEY_BYTES, NONCE_BYTES, new_key
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----", re.DOTALL)
 _HEX_KEY = re.compile(rb"[0-9a-f]{64}")
 
 
@@ -95,9 +94,7 @@ class Keys:
             if not self._files.master.exists():
                 write_once(self._files.master, new_key().hex().encode() + b"\n")
             if not self._files.signing.exists():
-                made = Ed25519PrivateKey.generate()
-                pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-                write_once(self._files.signing, pem)
+                write_once(self._files.signing, new_pair().private)
         except OSError as error:
             raise ConfigError(
                 f"{self._files.master.parent}: the keys of evidence cannot be made there: "
@@ -143,19 +140,11 @@ class Keys:
     def is_signed(self, key_id: str, signature: str, content: bytes) -> bool:
         """Say whether a signature is of this content, by a key of ours."""
         key = self._signing[1].get(key_id)
-        try:
-            raw = bytes.fromhex(signature)
-            if key is None or raw.hex() != signature:
-                return False
-            key.verify(raw, content)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return key is not None and is_signed(key, signature, content)
 
     def public_pem(self, key_id: str) -> bytes:
         """Give the public key by which others check a signature; raises KeyError."""
-        key = self._signing[1][key_id]
-        return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return public_pem(self._signing[1][key_id])
 
     @cached_property
     def _masters(self) -> dict[str, bytes]:
@@ -165,29 +154,21 @@ class Keys:
                 f"{self._files.master}: no master key: give {2 * KEY_BYTES} hex digits, as"
                 f" `openssl rand -hex {KEY_BYTES}` makes them"
             )
-        return {_key_id(key): key for key in (bytes.fromhex(line.decode()) for line in lines)}
+        return {key_name(key): key for key in (bytes.fromhex(line.decode()) for line in lines)}
 
     @cached_property
     def _signing(self) -> tuple[Ed25519PrivateKey, dict[str, Ed25519PublicKey]]:
-        keys = [_read_pem(each.group()) for each in _PEM.finditer(_content(self._files.signing))]
+        keys = keys_in(_content(self._files.signing))
         if not keys or not isinstance(keys[0], Ed25519PrivateKey) or None in keys:
             raise ConfigError(
                 f"{self._files.signing}: no signing key: give one in PEM, as"
                 " `openssl genpkey -algorithm ed25519` makes it"
             )
-        public = [
-            key.public_key() if isinstance(key, Ed25519PrivateKey) else key for key in keys if key
-        ]
-        return keys[0], {_key_id(key.public_bytes_raw()): key for key in public}
+        return keys[0], {name_of(key): public_of(key) for key in keys if key}
 
 
 def _bound(evidence_id: str, key_id: str) -> bytes:
     return f"streamguard data key {evidence_id} {key_id}".encode()
-
-
-def _key_id(key: bytes) -> str:
-    """Name a key by what tells nothing of it."""
-    return hashlib.sha256(b"streamguard key id" + key).hexdigest()[:16]
 
 
 def _content(file: Path) -> bytes:
@@ -195,14 +176,3 @@ def _content(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise ConfigError(f"{file}: this key cannot be read: {error.strerror}") from None
-
-
-def _read_pem(pem: bytes) -> Ed25519PrivateKey | Ed25519PublicKey | None:
-    try:
-        if b"PUBLIC" in pem.splitlines()[0]:
-            public = load_pem_public_key(pem)
-            return public if isinstance(public, Ed25519PublicKey) else None
-        private = load_pem_private_key(pem, None)
-    except (ValueError, TypeError):
-        return None
-    return private if isinstance(private, Ed25519PrivateKey) else None

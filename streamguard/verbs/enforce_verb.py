@@ -6,7 +6,7 @@ from the event log and from Kafka alone.
 
 import argparse
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from streamguard import process
 from streamguard.adapters.http_status import Check, HttpStatus
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
+from streamguard.core.record import row_of
 from streamguard.discovery import secret_of
 from streamguard.enforce.acting import Means
 from streamguard.enforce.actions import Actions
@@ -29,6 +30,7 @@ from streamguard.enforce.site import Site
 from streamguard.enforce.sweep import Sweep
 from streamguard.enforce.telling import Telling
 from streamguard.enforce.trying import ActionParts
+from streamguard.parts.decision_keys import signer_of, takes_from_kafka
 from streamguard.parts.enforce_parts import (
     EnforceMeter,
     Files,
@@ -58,7 +60,8 @@ def enforce(arguments: argparse.Namespace) -> int:
     if settings.enforce.kafka and not settings.kafka.bootstrap_servers:
         raise ConfigError(f"{arguments.config}: [enforce] kafka needs [kafka] bootstrap_servers")
     secret = secret_of(settings) if settings.servers else b""
-    with opened(settings) as files:
+    sign = signer_of(settings, is_needed=takes_from_kafka(settings))
+    with opened(settings, sign.row if sign else row_of) as files:
         return process.run_until_signal(partial(_enforced, settings, secret, files))
 
 
@@ -86,6 +89,7 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
     sweeps = [Sweep(site, book, actions.is_busy, clock) for site in sites]
     taking = Taking(actions, files.publishes.publish_of, clock, section.max_age_s)
     rules = rules_of(settings, files, clock)
+    from_kafka = _from_kafka(settings, meter) if section.kafka else None
     _show(meter, actions, book, sweeps)
     opened_breaker = "1 while no rule may hold anything: too many asked, or people took holds back."
     meter.show("breaker_open", opened_breaker, partial(breaker, brake, clock))
@@ -105,8 +109,8 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
             await readers.fill()
             log.info("enforce_started", port=status.port, admission_port=server.port)
             keepers = [*_keepers(settings, rules, sweeps, stop), book.follow(stop)]
-            if section.kafka:
-                keepers.append(_from_kafka(settings, taking, stop))
+            if from_kafka is not None:
+                keepers.append(from_kafka(taking, stop))
             await _work([intake.run(stop), actions.run(stop)], keepers, stop)
     finally:
         await readers.close()
@@ -138,11 +142,18 @@ async def _work(
             task.cancel()
 
 
-async def _from_kafka(settings: Settings, taking: Taking, stop: Stop) -> None:
-    """Take decisions up that come by Kafka, until `stop`."""
-    from streamguard.parts.enforce_kafka import take_from_kafka  # noqa: PLC0415  # needs the extra `kafka`
+def _from_kafka(
+    settings: Settings, meter: EnforceMeter
+) -> Callable[[Taking, Stop], Coroutine[Any, Any, None]]:
+    """Make what takes decisions up that come by Kafka, until a stop.
 
-    await take_from_kafka(settings, taking, stop)
+    Raises:
+        ConfigError: a key of those who are trusted cannot be read, or is none.
+    """
+    from streamguard.parts.decision_door import door_of  # noqa: PLC0415  # needs the extra `kafka`
+    from streamguard.parts.enforce_kafka import take_from_kafka  # noqa: PLC0415  # as above
+
+    return partial(take_from_kafka, settings, door_of(settings, meter.registry))
 
 
 async def _closed(sites: list[Site]) -> None:

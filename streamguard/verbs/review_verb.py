@@ -18,7 +18,9 @@ from streamguard.adapters.http_status import HttpStatus
 from streamguard.adapters.prometheus_meter import PrometheusMeter
 from streamguard.admin.token import is_allowed, read_token
 from streamguard.core.errors import StreamguardError
+from streamguard.core.record import row_of
 from streamguard.parts.banking_meter import BankingMeter
+from streamguard.parts.decision_keys import signer_of
 from streamguard.parts.review_audience import keep_audience
 from streamguard.parts.review_banking import keep_banked
 from streamguard.parts.review_paging import PagingMeter, keep_paged, try_call, webhook_of
@@ -49,9 +51,15 @@ def review(arguments: argparse.Namespace) -> int:
     """Serve the console until told to stop."""
     process.configure_logging()
     settings = load_settings(arguments.config)
+    sign = signer_of(settings, is_needed=settings.review.is_alone)
+    if sign is None and settings.kafka.bootstrap_servers:
+        log.warning(
+            "decisions_not_signed",
+            remedy="set [decisions] key_file, or those who take them refuse them",
+        )
 
     async def watched(stop: Stop) -> int:
-        with open_review(settings) as parts:
+        with open_review(settings, sign.row if sign else row_of) as parts:
             if arguments.test_page:
                 return await _tested(parts, settings.review)
             await _serve(parts, settings, stop)

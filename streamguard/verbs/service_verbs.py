@@ -17,6 +17,7 @@ from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.admin.token import read_token
 from streamguard.checks.control_check import checked_credentials
+from streamguard.checks.decision_check import checked_decisions
 from streamguard.checks.sending_check import checked_login, checked_page, checked_webhook
 from streamguard.core.check import State
 from streamguard.core.errors import ConfigError
@@ -70,6 +71,7 @@ def check_config(arguments: argparse.Namespace) -> int:
         *checked_webhook(settings.webhook),
         *checked_page(settings.review),
         *checked_credentials(settings),
+        *checked_decisions(settings),
     ):
         if check.state is State.FAIL:
             raise ConfigError(check.what)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from streamguard import contracts
-from streamguard.contracts.generate import asyncapi, documents, write
+from streamguard.contracts.generate import SIGNED_BY, asyncapi, documents, write
 from streamguard.core.events import KINDS, Event, EventType, Topic
 
 FOLDER = Path(contracts.__file__).parent
@@ -62,7 +62,10 @@ def test_a_schema_is_of_one_type_and_its_data(event_type: EventType) -> None:
     assert schema["properties"]["type"]["const"] == event_type
     assert schema["properties"]["dataschema"]["const"] == f"{schema['$id']}#/$defs/{data_name}"
     assert schema["properties"]["data"] == {"$ref": f"#/$defs/{data_name}"}
-    assert set(schema["required"]) == set(schema["properties"]) == set(Event.model_fields)
+    may_be_signed = KINDS[event_type].topic is Topic.DECISIONS
+    optional = SIGNED_BY if may_be_signed else ()
+    assert set(schema["properties"]) == set(Event.model_fields) - set(SIGNED_BY) | set(optional)
+    assert set(schema["required"]) == set(schema["properties"]) - set(optional)
 
 
 @pytest.mark.parametrize("event_type", EventType)
@@ -151,4 +154,6 @@ def test_an_event_goes_into_kafka_headers_without_loss() -> None:
 
     attributes = {f"ce_{name}" for name in Event.model_fields} - {"ce_data", "ce_datacontenttype"}
 
-    assert set(headers["required"]) == attributes | {"content-type"}
+    signed_by = {f"ce_{name}" for name in SIGNED_BY}
+    assert set(headers["required"]) == attributes - signed_by | {"content-type"}
+    assert signed_by <= set(headers["properties"])

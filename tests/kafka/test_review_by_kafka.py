@@ -1,4 +1,4 @@
-"""A console on a machine of its own: flags come to it by Kafka, and decisions go back that way.
+"""A console on a machine of its own: flags come to it by Kafka, and decisions go back signed.
 
 All real: Kafka, `run`, `review`, and a reviewer's HTTP client.
 """
@@ -15,9 +15,11 @@ import pytest
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.events import Topic
+from streamguard.core.record import row_of
 from tests.broker import Reader
+from tests.made_keys import decided, made_key
 from tests.made_reviews import flag, flag_opened
-from tests.processes import DEADLINE_S, Running, command, environment, until
+from tests.processes import DEADLINE_S, Running, command, environment, streamguard, until
 
 pytestmark = pytest.mark.integration
 
@@ -36,6 +38,8 @@ partitions = 2
 replication_factor = 1
 take = ["streamguard.decisions.v1"]
 take_group = "screening"
+[decisions]
+trusted_keys = ["{folder}/console.pem.pub"]
 """
 CONSOLE = """
 [deployment]
@@ -56,6 +60,9 @@ take = [
     "streamguard.decisions.v1", "streamguard.actions.v1",
 ]
 take_group = "console"
+[decisions]
+key_file = "{folder}/console.pem"
+trusted_keys = ["{folder}/console.pem.pub"]
 """
 
 
@@ -80,6 +87,7 @@ def signed_in(port: int) -> httpx.Client:
 def test_a_flag_is_decided_on_elsewhere_and_the_decision_comes_back(
     tmp_path: Path, apache: ApacheKafka, reader: Reader
 ) -> None:
+    made_key(tmp_path, "console")
     screening = configured(tmp_path, "screening", SCREENING, apache.bootstrap)
     console = configured(tmp_path, "console", CONSOLE, apache.bootstrap)
     add = ("account", "add", "anna", "--role", "senior", "--clearance", "*", "--config", console)
@@ -107,7 +115,33 @@ def test_a_flag_is_decided_on_elsewhere_and_the_decision_comes_back(
     assert decided["case_id"] == case["case_id"]
     assert codes == [0, 0]
     assert len(reader.read(Topic.FLAGS, 1)) == 1  # the copy was not sent back
-    assert len(reader.read(Topic.DECISIONS, 1)) == 1
+    [published] = reader.read(Topic.DECISIONS, 1)
+    assert {"ce_signedby", "ce_signature"} <= published.headers.keys()
+    assert "decisions_refused" not in f"{run.log}{at.log}"  # the console takes its own again
+
+
+def test_what_waited_in_the_log_is_believed_when_it_comes_late_and_what_nobody_signed_is_not(
+    tmp_path: Path, apache: ApacheKafka, reader: Reader
+) -> None:
+    key = made_key(tmp_path, "console")
+    screening = configured(tmp_path, "screening", SCREENING, apache.bootstrap)
+    other = SCREENING.replace("screening", "other").replace("take =", "# take =")
+    forged, right = decided(decision_id="d-1"), decided(decision_id="d-2", supersedes="d-1")
+    with SqliteLog(tmp_path / "other.db", row=key.signer.row) as log:
+        log.append([row_of(forged), right])
+
+    publishing = ("run", "--config", configured(tmp_path, "other", other, apache.bootstrap))
+    with Running(*publishing) as at, Running("run", "--config", screening) as run:
+        run.wait_for(run.log, event="run_started")
+        until(lambda: bool(decisions_in(tmp_path / "screening.db")))
+        codes = [at.stop(), run.stop()]
+
+    [taken] = decisions_in(tmp_path / "screening.db")
+    refused = run.wait_for(run.log, event="decisions_refused")
+    assert codes == [0, 0]
+    assert taken["decision_id"] == "d-2"
+    assert refused["reasons"] == {"unsigned": 1}
+    assert [one.headers["sg-replayed"] for one in reader.read(Topic.DECISIONS, 2)] == ["1", "1"]
 
 
 def _claimed(client: httpx.Client) -> Any:
@@ -115,11 +149,23 @@ def _claimed(client: httpx.Client) -> Any:
 
 
 def test_a_console_alone_needs_kafka(tmp_path: Path) -> None:
-    file = tmp_path / "console.toml"
-    file.write_text(f'[log]\nfile = "{tmp_path}/log.db"\n[review]\nis_alone = true\nport = 0\n')
+    key, file = made_key(tmp_path, "console"), tmp_path / "console.toml"
+    file.write_text(
+        f'[log]\nfile = "{tmp_path}/log.db"\n[review]\nis_alone = true\nport = 0\n'
+        f'[decisions]\nkey_file = "{key.private}"\n'
+    )
 
     with Running("review", "--config", file) as console:
         code = console.join()
 
     assert code == 2
     assert "is_alone needs [kafka]" in str(console.log)
+
+
+def test_a_console_alone_needs_a_key_to_sign_by(tmp_path: Path) -> None:
+    file = tmp_path / "console.toml"
+    file.write_text(f'[log]\nfile = "{tmp_path}/log.db"\n[review]\nis_alone = true\nport = 0\n')
+
+    done = streamguard("review", "--config", file)
+
+    assert (done.code, "[decisions] key_file is missing" in done.problem) == (2, True)
