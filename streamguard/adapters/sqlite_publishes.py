@@ -3,10 +3,11 @@
 Rule: it only reads.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from streamguard.adapters.sqlite_file import LogFile
-from streamguard.core.events import EventType, Topic
+from streamguard.core.events import EventType, Topic, flag_event_id
 from streamguard.core.record import Record
 
 _PUBLISH = """
@@ -15,6 +16,8 @@ FROM events INDEXED BY events_by_key WHERE topic = ? AND key = ?
 AND json_extract(body, '$.data.stream.session_id') = ? AND publish IS NOT NULL
 ORDER BY offset DESC LIMIT 1
 """
+
+_RECORDED = "SELECT recorded_s FROM events WHERE id = ?"
 
 _TOLD = """
 SELECT offset, topic, key, id, type, recorded_s, body FROM events INDEXED BY events_by_key
@@ -35,6 +38,14 @@ class SqlitePublishes:
             rows = self._file.rows(_PUBLISH, (topic, stream_id, session_id))
             if rows:
                 return str(rows[0][0])
+        return None
+
+    def flagged_s(self, flag_ids: Sequence[str]) -> float | None:
+        """Say when the first of these flags that the log has opened, seconds since 1970 UTC."""
+        for flag_id in flag_ids:
+            rows = self._file.rows(_RECORDED, (str(flag_event_id(flag_id, 0)),))
+            if rows:
+                return float(rows[0][0])
         return None
 
     def told_of(self, stream_id: str, offset: int) -> list[Record]:

@@ -77,6 +77,9 @@ class ActionRequestedData(Value):
     until_time: UtcTime | None = None
     """Instant at which what is done is to end by itself; absent where it does not. It is restored
     by an action of its own then."""
+    flagged_time: UtcTime | None = None
+    """Instant at which the first of the flags that the decision names was put on record; absent
+    where it names none, or the log has it no more."""
 
 
 class ActionVerifiedData(Value):
@@ -103,6 +106,12 @@ class ActionVerifiedData(Value):
     denied_until: UtcTime | None = None
     """Instant until which it stands: nobody may publish or watch, or the stream is held; absent
     where it stands until somebody restores it, and where nobody is kept out."""
+    flagged_time: UtcTime | None = None
+    """As for the request: from flag to proof is from here to `verified_time`."""
+    n_returned: Count | None = None
+    """How often the publisher was back after the order was given, and had to be ended or moved
+    again, since the enforcer was started; who is refused at the door, or comes later, is not
+    counted. Absent of a restore, and where the platform acts."""
 
 
 class ActionFailedData(Value):
@@ -122,6 +131,10 @@ class ActionFailedData(Value):
     """Instant at which it was given up."""
     n_attempts: Count
     """How often it was tried."""
+    flagged_time: UtcTime | None = None
+    """As for the request."""
+    n_returned: Count | None = None
+    """As for the proof."""
     is_broken: bool = False
     """An error that nobody foresaw stood in the way, each time; the reason is `not_supported`."""
 

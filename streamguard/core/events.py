@@ -192,9 +192,14 @@ def flag_event(
         time_s: ingest instant of what happened, seconds since 1970 UTC.
         recorded_s: now, seconds since 1970 UTC.
     """
-    event_id = uuid5(UUID(data.flag_id), str(data.revision))
+    event_id = flag_event_id(data.flag_id, data.revision)
     event_type = EventType(f"org.streamguard.flag.{stage}.v1")
     return make_event(source, event_type, event_id, data, (utc_text(time_s), utc_text(recorded_s)))
+
+
+def flag_event_id(flag_id: str, revision: int) -> UUID:
+    """Name an event of a flag; at revision 0 it opened."""
+    return uuid5(UUID(flag_id), str(revision))
 
 
 def gap_event(source: str, data: GapData, *, recorded_s: float) -> Event:

@@ -30,6 +30,7 @@ class Order:
     expires_s: after which it is no longer tried.
     until_s:   when what is done ends by itself; None where it stands until it is restored.
     publish:   what ingest calls the publish that was decided on; None where nothing says so.
+    flagged_s: when the first flag of the decision was put on record; None where that is not known.
     """
 
     action_id: str
@@ -45,6 +46,7 @@ class Order:
     expires_s: float
     until_s: float | None = None
     publish: str | None = None
+    flagged_s: float | None = None
 
     @property
     def is_automatic(self) -> bool:

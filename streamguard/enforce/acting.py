@@ -17,7 +17,7 @@ from streamguard.core.denials import Denial, Kind
 from streamguard.core.enforcing import HELD, Found, may_strike
 from streamguard.core.location import Location
 from streamguard.core.ports import Clock
-from streamguard.core.published import Published
+from streamguard.core.published import Published, SessionKey
 from streamguard.enforce.book import Book
 from streamguard.enforce.proof import WINDOW_S, back_since, gone_since, see
 from streamguard.enforce.reader import Reader
@@ -71,6 +71,9 @@ class Acting:
         self._book = means.book
         self._clock = means.clock
         self._means = means
+        self._met: set[SessionKey] = set()
+        self.n_returned = 0
+        """Publishes that came in after the order was given."""
 
     async def attempt(self) -> Done | Failed | None:
         """Try once; None where it is worth another try.
@@ -103,7 +106,11 @@ class Acting:
 
     async def _look(self) -> Found:
         order = self.kept.order
-        return await self._site.look(order.stream_id, order.publish, self._book.holds)
+        found = await self._site.look(order.stream_id, order.publish, self._book.holds)
+        if found.source is not None and found.source.key not in self._met:
+            self._met.add(found.source.key)
+            self.n_returned += self.kept.stage == "struck" and found.sight == "replaced"
+        return found
 
     async def _cut(self, found: Found) -> Done | None:
         order = self.kept.order

@@ -103,8 +103,7 @@ class Actions:
         site = site_of(parts.sites, order.stream_id)
         trying = Trying(kept, site, parts, self.broken)
         outcome = await trying.run()
-        name = site.name if site else None
-        event = parts.telling.ended(order, outcome, trying.n_tries, name)
+        event = parts.telling.ended(order, outcome, trying.tried)
         await parts.telling.tell([event])
         reason = _word_for(outcome)
         by_platform = isinstance(outcome, Done) and outcome.method == "answer"

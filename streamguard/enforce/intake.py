@@ -4,8 +4,9 @@ Rule: the place moves on only once what was read is on disk here; what is read t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import structlog
 
@@ -30,8 +31,18 @@ AGAIN_S = 0.5
 NOTE_EVERY_S = 3600.0
 """A group that has not noted its place for a day is forgotten: it does so each hour."""
 
-PublishOf = Callable[[str, str], str | None]
-"""Names the publish of a stream's session; None where nothing says so. May raise LogUnavailable."""
+
+class Before(Protocol):
+    """What was told before a decision; methods may raise LogUnavailable."""
+
+    def publish_of(self, stream_id: str, session_id: str) -> str | None:
+        """Name the publish of a stream's session; None where nothing says so."""
+        ...
+
+    def flagged_s(self, flag_ids: Sequence[str]) -> float | None:
+        """Say when the first of these flags was put on record; None where nothing says so."""
+        ...
+
 
 log = structlog.get_logger()
 
@@ -39,12 +50,10 @@ log = structlog.get_logger()
 class Taking:
     """Has done what is ordered, from wherever decisions come."""
 
-    def __init__(
-        self, actions: Actions, publish_of: PublishOf, clock: Clock, max_age_s: float
-    ) -> None:
+    def __init__(self, actions: Actions, before: Before, clock: Clock, max_age_s: float) -> None:
         """max_age_s: how long after a decision it may be carried out."""
         self._actions = actions
-        self._publish_of = publish_of
+        self._before = before
         self._clock = clock
         self._max_age_s = max_age_s
         self.broken = Broken()
@@ -72,12 +81,13 @@ class Taking:
         orders = orders_of(decision, now_s, self._max_age_s)
         orders = [one for one in orders if not is_old or now_s < one.expires_s]
         if orders:
-            named = await asyncio.to_thread(self._named, orders)
+            named = await asyncio.to_thread(self._named, orders, decision.flag_ids)
             await self._actions.take(named, decision.model_dump_json(exclude_none=True))
 
-    def _named(self, orders: list[Order]) -> list[Order]:
-        publish = self._publish_of(orders[0].stream_id, orders[0].session_id)
-        return [replace(one, publish=publish) for one in orders]
+    def _named(self, orders: list[Order], flag_ids: Sequence[str]) -> list[Order]:
+        publish = self._before.publish_of(orders[0].stream_id, orders[0].session_id)
+        flagged_s = self._before.flagged_s(flag_ids)
+        return [replace(one, publish=publish, flagged_s=flagged_s) for one in orders]
 
 
 class Intake:

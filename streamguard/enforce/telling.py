@@ -6,6 +6,7 @@ told again and again.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -38,6 +39,19 @@ class Appends(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How an action was tried: how often, on which server, and who came back meanwhile.
+
+    server:     its configured name; None where there is none.
+    n_returned: publishers that came in again; None where nobody looked.
+    """
+
+    n_tries: int
+    server: str | None = None
+    n_returned: int | None = None
+
+
 class Telling:
     """The events of one enforcer."""
 
@@ -56,13 +70,12 @@ class Telling:
                 decided_time=utc_text(order.decided_s),
                 requested_time=utc_text(order.taken_s),
                 expires_time=utc_text(order.expires_s),
-                until_time=None if order.until_s is None else utc_text(order.until_s),
+                until_time=_instant(order.until_s),
+                flagged_time=_instant(order.flagged_s),
             )
         )
 
-    def ended(
-        self, order: Order, outcome: Done | Failed, n_tries: int, server: str | None
-    ) -> Event:
+    def ended(self, order: Order, outcome: Done | Failed, tried: Tried) -> Event:
         """Say how an action ended."""
         if isinstance(outcome, Failed):
             return self._event(
@@ -70,15 +83,16 @@ class Telling:
                     stream=order.stream,
                     action=order.ref,
                     reason=outcome.reason,
-                    server=server,
+                    server=tried.server,
                     decided_time=utc_text(order.decided_s),
                     requested_time=utc_text(order.taken_s),
                     failed_time=utc_text(self._clock.wall()),
-                    n_attempts=n_tries,
+                    n_attempts=tried.n_tries,
+                    flagged_time=_instant(order.flagged_s),
+                    n_returned=tried.n_returned,
                     is_broken=outcome.is_broken,
                 )
             )
-        until_s = outcome.denied_until_s
         return self._event(
             ActionVerifiedData(
                 stream=order.stream,
@@ -90,8 +104,10 @@ class Telling:
                 accepted_time=utc_text(outcome.accepted_s),
                 effective_time=utc_text(outcome.effective_s),
                 verified_time=utc_text(outcome.verified_s),
-                n_attempts=max(1, n_tries),
-                denied_until=None if until_s is None else utc_text(until_s),
+                n_attempts=max(1, tried.n_tries),
+                denied_until=_instant(outcome.denied_until_s),
+                flagged_time=_instant(order.flagged_s),
+                n_returned=tried.n_returned,
             )
         )
 
@@ -111,3 +127,7 @@ class Telling:
 
     def _event(self, data: ActionData) -> Event:
         return action_event(self._source, data, recorded_s=self._clock.wall())
+
+
+def _instant(at_s: float | None) -> str | None:
+    return None if at_s is None else utc_text(at_s)

@@ -22,7 +22,7 @@ from streamguard.enforce.brake import Brake
 from streamguard.enforce.broken import TRIES, Broken
 from streamguard.enforce.platform import Platform
 from streamguard.enforce.site import Site
-from streamguard.enforce.telling import Telling
+from streamguard.enforce.telling import Telling, Tried
 from streamguard.ingest.control import OrderRefused
 
 MAX_DELAY_S = 1.0
@@ -68,7 +68,15 @@ class Trying:
         if site is not None and kept.order.scope == "live":
             self._acting = Acting(kept, site, parts.means)
         self._first = kept
+        self._server = site.name if site else None
         self.n_tries = kept.n_attempts
+
+    @property
+    def tried(self) -> Tried:
+        """Give how it was tried."""
+        is_against_it = self._acting is not None and self._order.act != "restore"
+        n_returned = self._acting.n_returned if self._acting and is_against_it else None
+        return Tried(self.n_tries, self._server, n_returned)
 
     async def run(self) -> Done | Failed:
         """Give how it ended."""

@@ -87,7 +87,7 @@ async def _enforced(settings: Settings, secret: bytes, files: Files, stop: Stop)
         )
     )
     sweeps = [Sweep(site, book, actions.is_busy, clock) for site in sites]
-    taking = Taking(actions, files.publishes.publish_of, clock, section.max_age_s)
+    taking = Taking(actions, files.publishes, clock, section.max_age_s)
     rules = rules_of(settings, files, clock)
     from_kafka = _from_kafka(settings, meter) if section.kafka else None
     _show(meter, actions, book, sweeps)

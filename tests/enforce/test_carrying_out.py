@@ -8,6 +8,7 @@ import pytest
 from streamguard.adapters.sqlite_actions import Kept
 from streamguard.core.action_data import Act, ActionFailedData, ActionVerifiedData
 from streamguard.core.denials import Denial
+from streamguard.core.event_data import utc_text
 from streamguard.core.orders import Order
 from streamguard.core.record import Record
 from streamguard.core.webhook import Answer
@@ -191,6 +192,54 @@ def test_who_comes_back_while_it_is_proved_is_kicked_again(stage: Stage) -> None
 
     assert [gone.key.publisher for gone in stage.control.kicked] == ["1", "2", "3"]
     assert stage.ends == ["done"]
+    last = stage.told.events[-1].data
+    assert isinstance(last, ActionVerifiedData)
+    assert last.n_returned == 2
+
+
+def test_a_publisher_that_cannot_be_ended_at_once_did_not_come_back(stage: Stage) -> None:
+    one = stage.publish()
+    stays = [one]
+
+    def stay() -> None:
+        if stays:
+            stage.provider.listed.append(stays.pop())
+
+    stage.control.after_kick = stay
+
+    carried_out(stage, stage.order(one))
+
+    last = stage.told.events[-1].data
+    assert isinstance(last, ActionVerifiedData)
+    assert (last.n_attempts, last.n_returned) == (2, 0)
+
+
+def test_each_event_of_an_action_tells_when_its_case_was_flagged(stage: Stage) -> None:
+    one = stage.publish()
+
+    too_late = {"flagged_s": 50.0, "expires_s": stage.clock.now_s}
+    carried_out(stage, stage.order(one, decision="d-1", **too_late))
+    carried_out(stage, stage.order(one, decision="d-2", flagged_s=60.0), left=1)
+
+    told = [one.data for one in stage.told.events]
+    assert [type(one).__name__.removeprefix("Action") for one in told] == [
+        *("RequestedData", "FailedData", "RequestedData", "VerifiedData"),
+    ]
+    instants = [utc_text(50.0)] * 2 + [utc_text(60.0)] * 2
+    assert [one.flagged_time for one in told] == instants  # type: ignore[union-attr]  # of actions alone
+
+
+def test_a_restore_counts_nobody_who_came_back(stage: Stage) -> None:
+    one = stage.publish()
+
+    carried_out(stage, stage.order(one, "hold"))
+    stage.meter.ends.clear()
+    carried_out(stage, stage.order(one, "restore", "d-2"))
+
+    counts = [
+        one.data.n_returned for one in stage.told.events if isinstance(one.data, ActionVerifiedData)
+    ]
+    assert counts == [0, None]
 
 
 def test_media_that_goes_on_until_the_end_is_told_as_such(stage: Stage) -> None:
@@ -274,6 +323,9 @@ def test_who_came_while_a_kick_was_under_way_is_taken_for_who_came_back(stage: S
     carried_out(stage, left=1)
 
     assert stage.control.kicked == [again]
+    last = stage.told.events[-1].data
+    assert isinstance(last, ActionVerifiedData)
+    assert last.n_returned == 1
 
 
 def test_a_restore_takes_back_what_a_later_decision_finds(stage: Stage) -> None:

@@ -43,9 +43,10 @@ def test_what_screening_flags_is_what_the_enforcer_cuts(
             following(tmp_path) as events,
             Running("enforce", "--config", config, cwd=tmp_path) as enforce,
         ):
-            flag = first(events, "flag.opened")["data"]["stream"]
+            opened = first(events, "flag.opened")
+            flag = opened["data"]["stream"]
             stream = DecidedStream(stream_id=flag["stream_id"], session_id=flag["session_id"])
-            decision = decided(stream, "cut")
+            decision = decided(stream, "cut", flag_ids=[opened["data"]["flag_id"]])
             with SqliteLog(tmp_path / "log.db", "write") as log:
                 log.append([decision_event("/streamguard/a", decision, recorded_s=time.time())])
             verified = first(events, "action.verified")["data"]
@@ -56,5 +57,8 @@ def test_what_screening_flags_is_what_the_enforcer_cuts(
 
     assert verified["action"]["decision_id"] == decision.decision_id
     assert verified["method"] == "no_media"
+    assert verified["flagged_time"] == opened["recordedtime"]
+    assert verified["flagged_time"] < verified["decided_time"] < verified["verified_time"]
+    assert verified["n_returned"] == 0
     assert ended["stream"]["session_id"] == flag["session_id"]
     assert KEY not in f"{run.log}{enforce.log}{events.out}"
