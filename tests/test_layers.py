@@ -45,6 +45,7 @@ MAY_CATCH_ALL = {
     "enforce/sweep.py",  # as above, of a look
     "enforce/trying.py",  # as above, of a try
     "upkeep/checkpoints.py",  # as below
+    "upkeep/desk_pruning.py",  # what is not forgotten stops no console
     "upkeep/evidence_follow.py",  # a thread of `run` that ends is not seen: it goes on
     "upkeep/evidence_purge.py",  # as above
     "upkeep/evidence_stamp.py",  # as above

@@ -13,14 +13,14 @@ from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit_data import AuditData
 from streamguard.core.case_fold import fold_case
 from streamguard.core.cases import Case
-from streamguard.core.coverage_data import GapData, StreamEndedData
+from streamguard.core.coverage_data import GapData, StreamEndedData, StreamStartedData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_seconds
 from streamguard.core.events import Event
 from streamguard.core.priority import urgency_class
 from streamguard.core.referral_data import ReferralData
 from streamguard.review.actions import keep_action
-from streamguard.review.history import end_session, keep_gap
+from streamguard.review.history import end_session, keep_gap, note_session
 from streamguard.review.referral_table import keep_referral
 
 _PUT = """
@@ -201,7 +201,10 @@ def fold(connection: apsw.Connection, event: Event) -> None:
     """Take an event into the tables."""
     fold_case(SqlBook(connection), event)
     match event.data:
+        case StreamStartedData():
+            note_session(connection, event.data.stream.session_id, utc_seconds(event.time))
         case StreamEndedData():
+            note_session(connection, event.data.stream.session_id, utc_seconds(event.time))
             end_session(connection, event.data.stream.session_id)
         case GapData():
             keep_gap(connection, event.data)

@@ -24,6 +24,7 @@ DELETE FROM gaps WHERE session_id = ?1 AND number <= (
     SELECT number FROM gaps WHERE session_id = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2
 )
 """
+_NOTE_SESSION = "UPDATE live_sessions SET at_s = ? WHERE session_id = ?"
 _NO_CASE = """
 DELETE FROM gaps WHERE session_id = ?1
 AND NOT EXISTS (SELECT 1 FROM cases WHERE session_id = ?1)
@@ -44,6 +45,11 @@ def keep_gap(connection: apsw.Connection, gap: GapData) -> None:
     session_id = gap.stream.session_id
     connection.execute(_PUT_GAP, (session_id, gap.model_dump_json(exclude_none=True)))
     connection.execute(_FEWER_GAPS, (session_id, MAX_GAPS))
+
+
+def note_session(connection: apsw.Connection, session_id: str, at_s: float) -> None:
+    """Note when a session began or ended, seconds since 1970 UTC."""
+    connection.execute(_NOTE_SESSION, (at_s, session_id))
 
 
 def end_session(connection: apsw.Connection, session_id: str) -> None:

@@ -17,6 +17,7 @@ from streamguard.core.events import Topic
 from streamguard.core.record import Record
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import cases_by, fold, put_case
+from streamguard.review.forgetting import forget_all
 from streamguard.review.history import forget_audiences, keep_audience
 
 GROUP = "review"
@@ -118,6 +119,7 @@ class Projection:
                 with self._file.attached(anew.path) as connection:
                     made.catch_up()  # what came while we waited for the turn
                     connection.execute(TAKE_OVER).fetchall()
+                    forget_all(connection, self._wall())  # what was old, the log has told again
                     return int(connection.execute("SELECT count(*) FROM cases").get)
             finally:
                 anew.close()

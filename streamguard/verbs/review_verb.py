@@ -30,6 +30,7 @@ from streamguard.review.web import make_app
 from streamguard.runtime.stop import Stop
 from streamguard.sections.review_section import ReviewSection
 from streamguard.settings import Settings, load_settings
+from streamguard.upkeep.desk_pruning import keep_desk_pruned
 
 FOLLOW_EVERY_S = 0.1
 """How often the log is looked at for what is new: a tenth of the second within which a flag is to
@@ -106,6 +107,7 @@ async def _serve(parts: Review, settings: Settings, stop: Stop) -> None:
                     keep_banked(settings, parts.looks.vault, parts.desk.trail, banking)
                 ),
                 tasks.create_task(keep_paged(parts, section, meter)),
+                tasks.create_task(keep_desk_pruned(parts.desk)),
             ]
             await stop.wait()
             app.state.board.is_closed = True  # or open pages keep their connections
