@@ -21,6 +21,7 @@ from loadtest.rtmp import RtmpServer
 from streamguard.adapters.kafka_client import KafkaOptions
 from streamguard.adapters.kafka_producer import KafkaProducer
 from streamguard.adapters.kafka_topics import topic_spec
+from streamguard.adapters.signed_events import Trusted
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import utc_text
 from streamguard.core.events import Topic
@@ -200,6 +201,25 @@ def test_a_decision_that_is_sent_again_long_after_does_nothing(
         assert was_live
         assert (expired["reason"], undone["reason"]) == ("expired", "superseded")
         assert told_of(made, cut) == told_of(made, now) == ["requested", "verified"]
+
+
+def test_what_the_enforcer_decides_by_itself_is_signed_by_its_own_key(
+    tmp_path: Path, rtmp: RtmpServer, real_clips: dict[str, Path], apache: ApacheKafka, keys: Keys
+) -> None:
+    """The end of a hold is a decision as well, and goes to Kafka like any other."""
+    publish(apache.bootstrap)
+    with (
+        by_kafka(tmp_path, rtmp, apache, keys) as (made, _),
+        rtmp.publish(real_clips["bikes"], KEY),
+    ):
+        over = utc_text(time.time() + 1.0)
+        held = decided(made.live(KEY), "hold", expires_at=over)
+        publish(apache.bootstrap, message(held, keys.console.signer.row))
+        until(lambda: bool(made.log.read(1, Topic.DECISIONS)))
+        [lifted] = made.log.read(1, Topic.DECISIONS)
+
+    assert '"action":"restore"' in lifted.body
+    assert Trusted([keys.own.public]).refusal(lifted.body) is None
 
 
 @pytest.mark.parametrize(

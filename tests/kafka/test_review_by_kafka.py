@@ -11,12 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from loadtest.kafka_broker import ApacheKafka
 from streamguard.adapters.sqlite_log import SqliteLog
 from streamguard.core.events import Topic
 from streamguard.core.record import row_of
-from tests.broker import Reader
+from tests.broker import Got, Reader
 from tests.made_keys import decided, made_key
 from tests.made_reviews import flag, flag_opened
 from tests.processes import DEADLINE_S, Running, command, environment, streamguard, until
@@ -116,7 +119,7 @@ def test_a_flag_is_decided_on_elsewhere_and_the_decision_comes_back(
     assert codes == [0, 0]
     assert len(reader.read(Topic.FLAGS, 1)) == 1  # the copy was not sent back
     [published] = reader.read(Topic.DECISIONS, 1)
-    assert {"ce_signedby", "ce_signature"} <= published.headers.keys()
+    assert is_signed_as_the_contract_says(published, tmp_path / "console.pem.pub")
     assert "decisions_refused" not in f"{run.log}{at.log}"  # the console takes its own again
 
 
@@ -142,6 +145,22 @@ def test_what_waited_in_the_log_is_believed_when_it_comes_late_and_what_nobody_s
     assert taken["decision_id"] == "d-2"
     assert refused["reasons"] == {"unsigned": 1}
     assert [one.headers["sg-replayed"] for one in reader.read(Topic.DECISIONS, 2)] == ["1", "1"]
+
+
+def is_signed_as_the_contract_says(got: Got, public: Path) -> bool:
+    """Check a signature as somebody else would, who has read the contract alone."""
+    key = load_pem_public_key(public.read_bytes())
+    assert isinstance(key, Ed25519PublicKey)
+    attributes = {name[3:]: text for name, text in got.headers.items() if name.startswith("ce_")}
+    attributes["datacontenttype"] = got.headers["content-type"]
+    signature = bytes.fromhex(attributes.pop("signature"))
+    line = json.dumps(attributes, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    signed = f"streamguard signed event 1\n{line}\n".encode() + got.value
+    try:
+        key.verify(signature, signed)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _claimed(client: httpx.Client) -> Any:
