@@ -39,7 +39,7 @@ def test_the_clock_goes_on_by_the_second_and_moves_nothing(site: Site) -> None:
     at_first = seconds(page)
     places = [page.locator(one).bounding_box() for one in ("#began-from", "#holder")]
 
-    page.clock.run_for(11_000)
+    page.clock.run_for(12_000)  # what is read may be a quarter of a second old
 
     assert at_first >= 5
     assert seconds(page) >= at_first + 11
