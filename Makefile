@@ -16,7 +16,7 @@ demo: $(VENV) ## screen a live stream on this machine, from nothing, and show it
 kernels: $(KERNELS) ## compile the kernels in place, where there is a C compiler
 
 test: $(KERNELS) $(PARTS) ## run all tests; skipped ones are listed with their reasons
-	$(PYTEST) $(ARGS)
+	$(if $(CI),.ci/again )$(PYTEST) $(ARGS)
 
 unit: $(KERNELS) ## run the tests that start no other program
 	$(PYTEST) -m "not integration" $(ARGS)

@@ -64,7 +64,9 @@ def test_a_decision_says_from_when_on_and_how_long(tmp_path: Path) -> None:
     assert due(vault) == []
     clock.advance(1)
     assert due(vault) == [ONE]
-    clock.advance(173 * DAY_S)
+    clock.advance(183 * DAY_S - 1)
+    assert due(vault) == [ONE]
+    clock.advance(1)
     assert due(vault) == [ONE, OTHER]
 
 
