@@ -449,8 +449,9 @@ def test_a_senior_restores_a_stream_that_was_cut(site: Site) -> None:
     page.goto(f"/cases/{claimed.case.case_id}")
     ready(page, "Case: P1 tvec")
 
-    page.get_by_label("Restore the stream, because").focus()
-    page.keyboard.press("Tab")
+    page.keyboard.press("r")
+    expect(page.get_by_label("Restore the stream, because")).to_be_focused()
+    assert [one.action for one in site.decisions()] == ["cut"]
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("status")).to_have_text("Decided: the stream is to be restored.")

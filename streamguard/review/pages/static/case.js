@@ -188,6 +188,7 @@ const onCase = {
 };
 const always = {
   q: enough, '?': () => help.showModal(), u: undo, n: next, 9: () => referral?.open(),
+  r: () => document.getElementById('restore-reason')?.focus(),
 };
 
 // The control that a key stands for now: of two the one that is offered for the choice at hand.
@@ -256,13 +257,19 @@ document.getElementById('close-help').addEventListener('click', () => help.close
 const keys = document.getElementById('keys');
 keys.checked = areKeysOn();
 keys.addEventListener('change', () => setKeys(keys.checked));
-document.getElementById('restore')?.addEventListener('submit', async (event) => {
+const restoring = document.getElementById('restore');
+restoring?.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.repeat || event.target.tagName !== 'SELECT') return;
+  event.preventDefault();
+  restoring.requestSubmit();
+});
+restoring?.addEventListener('submit', async (event) => {
   event.preventDefault();
   try {
     const reason = document.getElementById('restore-reason').value;
     await post(`${path}/restore`, { reason_code: reason });
     say('Decided: the stream is to be restored.');
-    document.getElementById('restore').hidden = true;
+    restoring.hidden = true;
   } catch (error) {
     tell(error);
   }
