@@ -114,6 +114,8 @@ def came_of(case: Case, person: Person, actions: list[Action]) -> str:
     acting = case.acting
     if acting is None or is_blind(case, person):
         return ""
+    if case.not_done == "not_begun":
+        return f"NOT DONE: {acting.action} (nobody has begun to carry it out)"
     for one in actions:
         if (one.decision_id, one.scope) == (acting.decision_id, "live"):
             if one.state == "failed":

@@ -10,6 +10,7 @@ from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.events import Event
 from streamguard.core.untaken import UNTAKEN_AFTER_S
+from streamguard.review.cards import came_of
 from streamguard.review.desk import make_desk
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.pages.board import Board
@@ -165,6 +166,30 @@ def test_a_second_judge_is_not_told_that_the_hold_is_not_begun(bench: Bench) -> 
     assert (case["stage"], case["not_done"], case["is_blind"]) == ("second", None, True)
     assert "nobody has begun" not in page.lower()
     assert bench.claim(BEN).case.case_id == made.case_id
+
+
+def test_an_open_queue_shows_it_and_lets_it_go_without_anything_in_the_log(bench: Bench) -> None:
+    console = Console(bench)
+    senior = console.account("senior").person
+    made = decided(bench, after_s=0.0)
+    board = Board(console.review, bench.clock.monotonic)
+
+    before = board.rows(senior)
+    bench.clock.advance(UNTAKEN_AFTER_S)
+    shown = board.rows(senior)
+    bench.tell(begun(made))
+    bench.clock.advance(1.0)
+    after = board.rows(senior)
+
+    assert [one.n_cases for one in (before, shown, after)] == [0, 1, 0]
+
+
+def test_who_still_looks_at_the_case_is_told(bench: Bench) -> None:
+    made = decided(bench)
+
+    case = bench.desk.case(SENIOR, made.case_id)
+
+    assert came_of(case, SENIOR, []) == "NOT DONE: cut (nobody has begun to carry it out)"
 
 
 def test_the_card_and_the_queue_say_so_in_plain_words(bench: Bench) -> None:
