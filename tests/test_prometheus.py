@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from streamguard.settings import load_settings
 from tests.conftest import Prometheus as Programs
 from tests.monitoring import (
     PROMETHEUS_CONFIGS,
@@ -59,6 +60,15 @@ def test_configuration_and_rules_are_valid(requires_prometheus: Programs) -> Non
     said = checked(requires_prometheus, "check", "config", "--lint-fatal", "prometheus.yml")
 
     assert f"SUCCESS: {len(RULES)} rules found" in said
+
+
+def test_targets_are_the_usual_ports_of_all_that_export() -> None:
+    usual = load_settings(None)
+    ports = (usual.http.port, usual.enforce.port, usual.review.metrics_port)
+
+    [targets] = yaml.safe_load((PROMETHEUS_CONFIGS / "targets.yml").read_text())
+
+    assert targets == {"targets": [f"127.0.0.1:{port}" for port in ports]}
 
 
 def test_each_alert_fires_and_stays_quiet_where_it_should(requires_prometheus: Programs) -> None:
