@@ -17,6 +17,7 @@ from typing import Any
 
 import certifi
 
+from tests.made_keys import made_key
 from tests.processes import ROOT, Running
 from tests.servers import HOST, refusing_port
 
@@ -36,6 +37,8 @@ def exporting(directory: Path) -> Iterator[Running]:
         f'[[streams]]\nid = "s"\nurl = "rtmp://{HOST}:{refusing_port()}/live/x"\n'
         f"[http]\nport = 0\n[model]\npack = '{ROOT / 'models' / 'opennsfw'}'\n"
         f"[kafka]\nbootstrap_servers = '{HOST}:{refusing_port()}'\n"
+        'take = ["streamguard.decisions.v1"]\n'
+        f"[decisions]\ntrusted_keys = ['{made_key(directory, 'console').public}']\n"
         f"[log]\nfile = '{directory / 'events.db'}'\n"
         f"[evidence]\ndirectory = '{directory / 'evidence'}'\n"
         f"store = '{(directory / 'elsewhere').as_uri()}'\n"

@@ -44,6 +44,7 @@ HAS_TO_SHOW = {
     "streamguard_ingest_to_ack_seconds_bucket",
     "streamguard_kafka_backlog",
     "streamguard_forward_oldest_seconds",
+    "streamguard_decisions_refused_total",
     "streamguard_enforce_actions_total",
     "streamguard_enforce_seconds_bucket",
     "streamguard_enforce_breaker_open",

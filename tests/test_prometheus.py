@@ -25,7 +25,6 @@ RULES = [
 ]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 OF_OTHERS = {
-    "streamguard_decisions_refused_total",
     "streamguard_enforce_actions_total",
     "streamguard_enforce_breaker_open",
     "streamguard_enforce_open_actions",
@@ -33,8 +32,7 @@ OF_OTHERS = {
     "streamguard_review_untaken_actions",
     "streamguard_review_urgent_cases",
 }
-"""Other processes export these; tests/integration/test_enforce.py, kafka/test_enforce_by_kafka.py
-and test_review_paging.py ask."""
+"""Other processes export these; tests/integration/test_enforce.py and test_review_paging ask."""
 
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 TESTS = (PROMETHEUS_CONFIGS / "rules_test.yml").read_text()
