@@ -41,7 +41,15 @@ class Course:
 
     def and_of(self, pts_us: int, weakness: float) -> "Course":
         """Take a sample; one of an earlier time may come later."""
-        return _thinned(self.step_us, (*self.points, Point(weakness, pts_us)), MAX_POINTS)
+        point = Point(weakness, pts_us)
+        if self.points:  # as samples come, the last one is at hand: no need to look at all
+            last = self.points[-1]
+            n_steps = pts_us // self.step_us - last.pts_us // self.step_us
+            if n_steps == 0:
+                return Course(self.step_us, (*self.points[:-1], min(last, point)))
+            if n_steps > 0 and len(self.points) < MAX_POINTS:
+                return Course(self.step_us, (*self.points, point))
+        return _thinned(self.step_us, (*self.points, point), MAX_POINTS)
 
     def within(self, n_points: int) -> "Course":
         """Give the same in so many points at most, 2 or more."""

@@ -254,11 +254,14 @@ def _courses(
     before: Segment, signals: tuple[Decision, ...], decision: Decision
 ) -> tuple[Course, ...]:
     """Give the course of each signal, of one of them longer by a decision."""
-    held = {
-        signal.key: course for signal, course in zip(before.signals, before.courses, strict=True)
-    }
-    longer = held.get(decision.key, Course()).and_of(decision.pts_us, decision.weakness)
-    return tuple(longer if one.key == decision.key else held[one.key] for one in signals)
+    keys = (signal.key for signal in before.signals)
+    held = dict(zip(keys, before.courses, strict=True))
+    return tuple(
+        held.get(decision.key, Course()).and_of(decision.pts_us, decision.weakness)
+        if one.key == decision.key
+        else held[one.key]
+        for one in signals
+    )
 
 
 def _is_peak(signals: tuple[Decision, ...], decision: Decision) -> bool:

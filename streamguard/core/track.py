@@ -86,7 +86,8 @@ class Track:
         self._n_samples += 1
         self.watermark_us = pts_us
         changes = self._segments.sampled(epoch, pts_us, now_s)
-        self._segments.read(pts_us, weaknesses or {})
+        if weaknesses:
+            self._segments.read(pts_us, weaknesses)
         for decision in decisions:
             changes += self._segments.feed(decision)
         return changes, self.coverage.verdict(epoch, pts_us)
