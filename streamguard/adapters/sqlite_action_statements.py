@@ -44,6 +44,10 @@ AND NOT EXISTS (
 ) LIMIT 1
 """
 OVER = "SELECT decision_id, body FROM ending WHERE until_s <= ? ORDER BY until_s"
+BY_RULES = """
+SELECT decision_id, body FROM ending
+WHERE until_s > ? AND body LIKE '%"actor":"rule:%' ORDER BY until_s
+"""
 FORGET = "DELETE FROM actions WHERE outcome IS NOT NULL AND taken_s < ?"
 DENIALS = "SELECT * FROM denials ORDER BY stream_id, kind, case_id"
 VERSION = "PRAGMA data_version"

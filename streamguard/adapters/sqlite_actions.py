@@ -112,6 +112,10 @@ class ActionStore:
         """Give the decisions whose time has passed, as they were told, by their ids."""
         return self._rows(sql.OVER, (now_s,))
 
+    def by_rules(self, now_s: float) -> list[tuple[str, str]]:
+        """Give the decisions of rules whose time has not passed, as they were told, by their id."""
+        return self._rows(sql.BY_RULES, (now_s,))
+
     def forget_ending(self, decision_id: str) -> None:
         """Forget that what a decision did ends by itself."""
         self._execute("DELETE FROM ending WHERE decision_id = ?", (decision_id,))

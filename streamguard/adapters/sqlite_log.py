@@ -134,8 +134,8 @@ class SqliteLog:
             reach("append_written")
         reach("append_committed")
 
-    def append_if_new(self, events: Sequence[Event | Row]) -> bool:
-        """Commit events as `append` does, unless one of their ids is there: then none of them.
+    def append_if_new(self, events: Sequence[Event | Row], rivals: Sequence[str] = ()) -> bool:
+        """Commit events as `append` does, unless one of their ids, or a rival's, is there.
 
         Where several processes claim one place, such as the next decision of a case, one gets it.
 
@@ -146,7 +146,7 @@ class SqliteLog:
             LogUnavailable: nothing of this batch was committed; what was there before stands.
         """
         rows = [self._row(event) for event in events]
-        ids = json.dumps([row.id for row in rows])
+        ids = json.dumps([*(row.id for row in rows), *rivals])
         with self._file.transaction() as connection:
             if connection.execute(_ANY_OF, (ids,)).get:
                 return False

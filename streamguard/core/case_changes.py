@@ -78,10 +78,11 @@ def with_flag(case: Case, flag: FlagData, at_s: float, own: frozenset[str] = fro
 def with_decision(case: Case, decision: DecisionData) -> Case:
     """Take a decision; one that does not follow the latest changes nothing.
 
-    The log lets only one decision follow another, so that this is the order of all who read it.
+    A log lets only one decision follow another, so that this is the order of all who read it. In
+    different logs a rule and a person may decide at once: then what the rule decided comes first
+    for all, whichever is told first, and what the person decided stands.
     """
-    latest = case.ruling.decision_id if case.ruling else None
-    if decision.case_id != case.case_id or decision.supersedes != latest:
+    if decision.case_id != case.case_id:
         return case
     undo_until = decision.undo_until
     ruling = Ruling(
@@ -101,11 +102,16 @@ def with_decision(case: Case, decision: DecisionData) -> Case:
         is_unbanking=decision.unbanking is not None,
         until_s=utc_seconds(decision.expires_at) if decision.expires_at else 0.0,
     )
+    rulings = _placed(case.rulings, ruling)
+    if rulings is None:
+        return case
+    if rulings[-1] is not ruling:
+        return msgspec.structs.replace(case, rulings=rulings)
     return msgspec.structs.replace(
         case,
         stage="decided" if case.into else _stage_after(decision),
         stage_s=ruling.decided_s,
-        rulings=(*case.rulings, ruling),
+        rulings=rulings,
         not_done=None,
         missed_s=None,
     )
@@ -226,6 +232,22 @@ def told_by_others(flag: FlagData, own: frozenset[str]) -> frozenset[str]:
     """Name what found a flag, but for these entries."""
     told = (one for one in flag.signals if not (one.match and one.match.entry in own))
     return frozenset(map(signal_name, told))
+
+
+def _placed(rulings: tuple[Ruling, ...], new: Ruling) -> tuple[Ruling, ...] | None:
+    """Put a decision after the one that it follows, a rule's before a person's that follows it too.
+
+    Returns:
+        None where the one that it follows is not there, or another has its place.
+    """
+    ids = [None, *(one.decision_id for one in rulings)]
+    if new.supersedes not in ids:
+        return None
+    at = ids.index(new.supersedes)
+    later = rulings[at:]
+    if new.is_a_rules:
+        return None if later and later[0].is_a_rules else (*rulings[:at], new, *later)
+    return (*rulings, new) if all(one.is_a_rules for one in later) else None
 
 
 def _stage_after(decision: DecisionData) -> Stage:

@@ -135,6 +135,18 @@ def hold_decision(
     )
 
 
+def is_overruled(held_id: str, case: Case) -> bool:
+    """Say whether people decided the case of a rule's hold, which is in force, not knowing of it.
+
+    They decided in another log at the same time; what they said counts.
+    """
+    holds, latest = in_force(case), case.ruling
+    if holds is None or latest is None or holds.decision_id != held_id or not holds.is_a_rules:
+        return False
+    knows = any(one.supersedes == held_id and not one.is_a_rules for one in case.rulings)
+    return not knows and not latest.is_a_rules and latest.outcome in DECIDED
+
+
 def lift_decision(held: DecisionData, case: Case | None, now_s: float) -> DecisionData | None:
     """End a hold or a limit whose time is over, in all its scopes; None where that was decided.
 

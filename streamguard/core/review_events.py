@@ -2,7 +2,8 @@
 
 Rule: the id of a decision's event follows from its case and its place among the decisions of that
 case, and the id of an audit record from its place in the chain: of two that claim the same place
-only one can ever be in the log.
+only one can ever be in the log. A rule's place is not a person's, so that neither hides the other
+where they decide at once in different logs; within one log, `rival_id` is looked for as well.
 """
 
 import json
@@ -24,8 +25,19 @@ def decision_event(source: str, data: DecisionData, *, recorded_s: float) -> Eve
         data: the decision.
         recorded_s: now, seconds since 1970 UTC.
     """
-    place = [EventType.DECISION_MADE, data.case_id, data.supersedes or ""]
+    place = _place(data, is_a_rules=_is_a_rules(data))
     return _made(source, EventType.DECISION_MADE, data, place, recorded_s)
+
+
+def rival_id(event: Event) -> str | None:
+    """Give the id of a rule's decision that would have the place of a person's, or the reverse.
+
+    None where the event is no decision.
+    """
+    if not isinstance(event.data, DecisionData):
+        return None
+    place = _place(event.data, is_a_rules=not _is_a_rules(event.data))
+    return str(uuid5(ID_NAMESPACE, json.dumps(place)))
 
 
 def appeal_event(
@@ -47,6 +59,15 @@ def audit_event(source: str, data: AuditData) -> Event:
     """Make the event of an audit record."""
     event_id = uuid5(ID_NAMESPACE, json.dumps([EventType.AUDIT_RECORDED, data.seq]))
     return make_event(source, EventType.AUDIT_RECORDED, event_id, data, (data.at, data.at))
+
+
+def _is_a_rules(data: DecisionData) -> bool:
+    return data.actor.startswith("rule:")
+
+
+def _place(data: DecisionData, *, is_a_rules: bool) -> list[str]:
+    place = [EventType.DECISION_MADE, data.case_id, data.supersedes or ""]
+    return [*place, "rule"] if is_a_rules else place
 
 
 def _made(

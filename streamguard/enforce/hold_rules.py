@@ -20,7 +20,15 @@ from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import LogUnavailable
 from streamguard.core.event_data import FlagData
 from streamguard.core.events import Event, Topic
-from streamguard.core.holding import HoldRule, HoldTerms, hold_decision, lift_decision, rule_for
+from streamguard.core.holding import (
+    HoldRule,
+    HoldTerms,
+    hold_decision,
+    is_overruled,
+    lift_decision,
+    rule_for,
+)
+from streamguard.core.orders import Order, orders_of
 from streamguard.core.ports import Clock
 from streamguard.core.record import Record
 from streamguard.core.review_events import decision_event
@@ -146,7 +154,8 @@ class HoldRules:
     def _lift(self) -> None:
         """End what is over, wherever it was done: on a server of ours or by the platform."""
         store, now_s = self._parts.store, self._parts.clock.wall()
-        for decision_id, body in store.over(now_s):
+        overruled = [one for one in store.by_rules(now_s) if self._is_overruled(*one)]
+        for decision_id, body in [*store.over(now_s), *overruled]:
             try:
                 self._end(decision_id, DecisionData.model_validate_json(body), now_s)
             except LogUnavailable:
@@ -155,16 +164,32 @@ class HoldRules:
                 self.broken.note("hold_not_lifted", error, decision_id=decision_id)
         self._forget(now_s)
 
+    def _is_overruled(self, decision_id: str, body: str) -> bool:
+        """Say whether people decided the case of a rule's hold without knowing of that."""
+        try:
+            held = DecisionData.model_validate_json(body)
+            case = self._parts.cases.of_id(held.stream.stream_id, held.case_id)
+        except LogUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # it ends by itself, and the others are lifted
+            self.broken.note("hold_not_lifted", error, decision_id=decision_id)
+            return False
+        return case is not None and is_overruled(decision_id, case)
+
     def _end(self, decision_id: str, held: DecisionData, now_s: float) -> None:
         """End what a decision did, unless a later one has done so."""
         store, stream_id = self._parts.store, held.stream.stream_id
         case = self._parts.cases.of_id(stream_id, held.case_id)
         decision = lift_decision(held, case, now_s)
-        if decision is None:
+        if decision is None or any(map(self._is_superseded, orders_of(held, now_s, 0.0))):
             store.forget_ending(decision_id)
         elif self._decide(decision):
             log.warning("hold_over", stream_id=stream_id, decision_id=decision_id)
             store.forget_ending(decision_id)
+
+    def _is_superseded(self, order: Order) -> bool:
+        """Say whether something else was ordered in the case since, whichever way that came."""
+        return self._parts.store.is_superseded(order, by_others=False)
 
     def _forget(self, now_s: float) -> None:
         """Once an hour let go what nobody will ask for again."""

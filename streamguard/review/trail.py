@@ -14,14 +14,14 @@ from streamguard.core.event_data import utc_text
 from streamguard.core.events import Event, Topic
 from streamguard.core.reading import read_event
 from streamguard.core.record import Record, Row
-from streamguard.core.review_events import audit_event
+from streamguard.core.review_events import audit_event, rival_id
 
 
 class ClaimedLog(Protocol):
     """The log, as far as places in it are claimed."""
 
-    def append_if_new(self, events: Sequence[Event | Row]) -> bool:
-        """Commit events unless one of their ids is there."""
+    def append_if_new(self, events: Sequence[Event | Row], rivals: Sequence[str] = ()) -> bool:
+        """Commit events unless one of their ids, or of these, is there."""
         ...
 
     def last(self, topic: str) -> Record | None:
@@ -58,12 +58,13 @@ class Trail:
         Returns:
             The records; none where somebody else has the place of one of the events.
         """
+        rivals = [rival for rival in map(rival_id, events) if rival is not None]
         while True:
             records = list(self._chained(deeds))
             made = [audit_event(self._source, record) for record in records]
-            if self._log.append_if_new([*events, *made]):
+            if self._log.append_if_new([*events, *made], rivals):
                 return records
-            if any(self._log.event(event.id) for event in events):
+            if any(self._log.event(one) for one in (*(event.id for event in events), *rivals)):
                 return []
 
     def note(self, deed: Deed) -> int:

@@ -16,6 +16,7 @@ from streamguard import process
 from streamguard.adapters.http_status import Check, HttpStatus
 from streamguard.adapters.system_clock import SystemClock
 from streamguard.core.errors import ConfigError
+from streamguard.core.events import Topic
 from streamguard.core.record import row_of
 from streamguard.discovery import secret_of
 from streamguard.enforce.acting import Means
@@ -59,6 +60,15 @@ def enforce(arguments: argparse.Namespace) -> int:
         )
     if settings.enforce.kafka and not settings.kafka.bootstrap_servers:
         raise ConfigError(f"{arguments.config}: [enforce] kafka needs [kafka] bootstrap_servers")
+    if (
+        settings.enforce.kafka
+        and settings.hold_rules
+        and Topic.DECISIONS not in settings.kafka.take
+    ):
+        raise ConfigError(
+            f"{arguments.config}: [[hold_rules]] beside [enforce] kafka need"
+            f' take = ["{Topic.DECISIONS}"] in [kafka]: rules have to know what people decided'
+        )
     secret = secret_of(settings) if settings.servers else b""
     sign = signer_of(settings, is_needed=takes_from_kafka(settings))
     with opened(settings, sign.row if sign else row_of) as files:

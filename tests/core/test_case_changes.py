@@ -249,3 +249,40 @@ def test_news_of_a_flag_is_no_other_flag_however_many_came_since(n_flags: int) -
     case = with_flag(case, flag(0, state="closed", close_reason="ended", revision=1), 101.0)
 
     assert (case.n_flags, len(case.flag_ids)) == (n_flags, MAX_TOLD)
+
+
+RULE = {"actor": "rule:r", "reviewer": None}
+BY_BOTH: dict[str, dict[str, object]] = {
+    "hold": {"outcome": "needs_second", "action": "hold", "proposed": "hold", **RULE},
+    "lift": {"outcome": "undone", "action": "restore", "supersedes": "hold", **RULE},
+    "first": {"outcome": "confirmed", "action": "none", "scopes": []},
+    "next": {"outcome": "escalated", "action": "none", "scopes": [], "supersedes": "first"},
+    "end": {"outcome": "escalated", "action": "restore", "supersedes": "first", **RULE},
+}
+"""What a rule and people decide in logs of their own, each not knowing of the other."""
+
+
+@given(st.permutations(tuple(BY_BOTH)))
+def test_a_rule_and_people_who_decide_at_once_are_put_into_one_order_whoever_is_told_first(
+    order: list[str],
+) -> None:
+    told = sorted(order, key=lambda one: (one in {"lift", "next", "end"}, order.index(one)))
+    case = first_case(flag(1), 100.0)
+
+    for one in told:
+        made = decision(decision_id=one, case_id=case.case_id, **BY_BOTH[one])
+        case = with_decision(case, made)
+
+    assert [one.decision_id for one in case.rulings] == ["hold", "lift", "first", "end", "next"]
+    assert case.stage == "escalated"
+
+
+def test_what_a_person_decided_stands_where_a_rules_hold_is_told_later() -> None:
+    case = rejected(first_case(flag(1), 100.0))
+    hold = decision(decision_id="hold", case_id=case.case_id, **BY_BOTH["hold"])
+
+    held = with_decision(case, hold)
+
+    assert (held.stage, held.ruling) == ("decided", case.ruling)
+    assert held.acting is not None
+    assert held.acting.decision_id == "hold"  # it is in force, and the console says so

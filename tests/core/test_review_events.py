@@ -5,7 +5,13 @@ from pydantic import ValidationError
 
 from streamguard.core.decision_data import MAX_FLAGS_TOLD
 from streamguard.core.events import Event, EventType, Topic
-from streamguard.core.review_events import appeal_event, audit_event, decision_event, referral_event
+from streamguard.core.review_events import (
+    appeal_event,
+    audit_event,
+    decision_event,
+    referral_event,
+    rival_id,
+)
 from tests.core_fakes import SOURCE
 from tests.made_reviews import (
     AT,
@@ -55,6 +61,16 @@ def test_two_decisions_that_follow_the_same_one_claim_the_same_place() -> None:
     )
 
     assert first.id == rival.id != following.id
+
+
+def test_a_rule_and_a_person_who_decide_at_once_hide_neither_and_know_each_other() -> None:
+    fields = {"actor": "rule:exact", "reviewer": None, "action": "hold", "scopes": ["live"]}
+    by_rule = decision_event(SOURCE, decision(**fields), recorded_s=1.0)
+    by_person = decision_event(SOURCE, decision(decision_id="d-9"), recorded_s=2.0)
+
+    assert by_rule.id != by_person.id
+    assert (rival_id(by_rule), rival_id(by_person)) == (by_person.id, by_rule.id)
+    assert rival_id(audit_event(SOURCE, audit_records(1)[0])) is None
 
 
 def test_two_records_of_one_place_in_the_chain_have_one_id() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from streamguard.core.audit_data import AuditData
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import utc_seconds
 from streamguard.core.events import Event, Topic
-from streamguard.core.holding import HoldTerms
+from streamguard.core.holding import HoldTerms, hold_decision
 from streamguard.core.orders import orders_of
 from streamguard.core.review_events import decision_event
 from streamguard.enforce.hold_rules import HoldRuleParts, HoldRules
@@ -107,7 +108,7 @@ def test_what_has_no_end_is_never_lifted(room: Room) -> None:
 def test_a_hold_that_cannot_be_read_keeps_no_other_one_from_ending(room: Room) -> None:
     held = decision(action="hold", scopes=["live"], expires_at=AT)
     room.take(held)
-    odd = replace(orders_of(held, 0.0, 1e9)[0], action_id="odd", decision_id="odd")
+    odd = replace(orders_of(held, 0.0, 1e9)[0], action_id="odd", decision_id="odd", case_id="odd")
     room.store.take([odd], "odd bytes")
     room.clock.now_s = END_S
 
@@ -117,3 +118,75 @@ def test_a_hold_that_cannot_be_read_keeps_no_other_one_from_ending(room: Room) -
     assert isinstance(lift, DecisionData)
     assert lift.action == "restore"
     assert room.rules.broken.count == 1
+
+
+def held_by_rule(room: Room) -> DecisionData:
+    """Have a rule hold a stream, and whoever carries it out take that up."""
+    room.log.append([told(matched())])
+    room.rules._read(1)
+    [held] = room.told(Topic.DECISIONS)
+    assert isinstance(held, DecisionData)
+    room.store.take(orders_of(held, 0.0, 1e9), held.model_dump_json(exclude_none=True))
+    return held
+
+
+REJECTED = {"outcome": "rejected", "reason_code": "NOTHING.FOUND", "action": "none", "scopes": []}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_lifted"),
+    [
+        (REJECTED, True),
+        ({"outcome": "confirmed", "action": "none", "scopes": []}, True),
+        ({"outcome": "escalated", "action": "none", "scopes": []}, False),
+        ({"outcome": "confirmed", "action": "none", "scopes": [], "knows": True}, False),
+    ],
+    ids=["rejected", "nothing to be done", "not decided yet", "knows of it"],
+)
+def test_what_people_decided_elsewhere_at_the_same_time_ends_a_rules_hold_at_once(
+    room: Room, changes: dict[str, Any], *, is_lifted: bool
+) -> None:
+    held = held_by_rule(room)
+    follows = held.decision_id if changes.get("knows") else None
+    said = {name: value for name, value in changes.items() if name != "knows"}
+    made = decision(case_id=held.case_id, supersedes=follows, **said)
+    room.log.append([decision_event(SOURCE, made, recorded_s=1.0)])
+
+    room.rules._lift()
+
+    lifts = room.told(Topic.DECISIONS)[2:]
+    assert bool(lifts) == is_lifted
+    for lift in lifts:
+        assert isinstance(lift, DecisionData)
+        assert (lift.action, lift.outcome) == ("restore", made.outcome)
+
+
+def test_a_cut_that_came_another_way_than_the_log_is_not_taken_back_with_the_hold(
+    room: Room,
+) -> None:
+    held = held_by_rule(room)
+    cut = decision(case_id=held.case_id, stream=held.stream, supersedes=held.decision_id)
+    room.store.take(orders_of(cut, 1.0, 1e9), cut.model_dump_json(exclude_none=True))
+    assert held.expires_at is not None
+    room.clock.now_s = utc_seconds(held.expires_at) - EPOCH_S
+
+    room.rules._lift()
+
+    assert room.told(Topic.DECISIONS) == [held]
+    assert room.store.over(1e12) == []
+
+
+def test_a_rule_holds_nothing_that_a_person_has_just_decided_in_the_same_log(room: Room) -> None:
+    flag = matched()
+    room.log.append([told(flag)])
+    case = room.rules._parts.cases.of_flag(flag.stream.stream_id, flag.flag_id)
+    assert case is not None
+    made = decision(case_id=case.case_id, **REJECTED)
+    by_rule = hold_decision(case, flag, RULE, 100.0, HoldTerms())  # decided before that was read
+    room.log.append([decision_event(SOURCE, made, recorded_s=1.0)])
+    assert by_rule is not None
+
+    is_made = room.rules._decide(by_rule)
+
+    assert not is_made
+    assert room.told(Topic.DECISIONS) == [made]

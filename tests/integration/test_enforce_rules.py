@@ -136,9 +136,9 @@ def test_what_nobody_can_do_is_told(tmp_path: Path, rtmp: RtmpServer, clip: Path
             for of, act, changes in (
                 (elsewhere, "cut", {}),
                 (unknown, "cut", {}),
-                (stream, "limit_reach", {}),
                 (stream, "cut", {"decided_at": utc_text(time.time() - 1000)}),
+                (stream, "limit_reach", {}),
             )
         ]
 
-    assert reasons == ["no_control", "session_unknown", "not_supported", "expired"]
+    assert reasons == ["no_control", "session_unknown", "expired", "not_supported"]

@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from streamguard.adapters.sqlite_copies import SqliteCopies
 from streamguard.core.errors import CaseTaken
+from streamguard.core.event_data import utc_seconds
+from streamguard.core.events import Topic
+from streamguard.core.review_events import decision_event
 from streamguard.review.looks import Held, Looks
+from tests.core_fakes import SOURCE
 from tests.made_cases import Story, Told, stories
-from tests.made_reviews import flag, flag_id, flag_opened
+from tests.made_reviews import AT, decision, flag, flag_id, flag_opened
 from tests.review.bench import ANNA, BEN, CUT, HOLD, REJECT, SUSPEND, Bench
 
 
@@ -100,3 +105,35 @@ def test_what_was_done_for_a_case_that_went_into_another_is_taken_back_with_that
         ("rejected", "restore"),
     ]
     assert bench.queue.waiting(ANNA) == []
+
+
+def test_a_hold_and_a_decision_made_at_once_in_two_logs_are_the_same_case_in_both(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with closing(Bench(tmp_path / "a")) as screening, closing(Bench(tmp_path / "b")) as console:
+        for one in (screening, console):
+            one.tell(flag_opened(flag(1), 1.0))
+        [case] = screening.cases()
+        rule = {"actor": "rule:exact", "reviewer": None, "action": "hold", "scopes": ["live"]}
+        ends = {"outcome": "needs_second", "proposed": "hold", "expires_at": AT}
+        hold = decision(decision_id="hold", case_id=case.case_id, **rule, **ends)
+        screening.tell(decision_event(SOURCE, hold, recorded_s=1.0))
+        held = console.claim(ANNA)
+        made = console.rulings.decide(ANNA, case.case_id, held.lease.token, REJECT)
+
+        exchange(screening, console, tmp_path)
+
+        assert by_id(screening) == by_id(console)
+        [both] = console.cases()
+        assert [one.decision_id for one in both.rulings] == ["hold", made.decision_id]
+        assert (both.stage, both.held_until_s) == ("decided", utc_seconds(AT))
+
+
+def exchange(one: Bench, other: Bench, folder: Path) -> None:
+    """Bring the decisions of each to the other, as by a broker."""
+    told = [bench.log.read(1, Topic.DECISIONS) for bench in (one, other)]
+    for name, records in zip(("b", "a"), told, strict=True):
+        with closing(SqliteCopies(folder / name / "log.db")) as copies:
+            copies.take(records)
