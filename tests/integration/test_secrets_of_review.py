@@ -8,7 +8,6 @@ import json
 import sqlite3
 import time
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from loadtest.enforce_stage import EnforceStage, Form
 from loadtest.rtmp import rtmp_server
 from tests.conftest import NginxRtmp
 from tests.integration.test_enforce_rules import flagged
+from tests.leaks import Visitor, World
+from tests.made_keys import made_key
 from tests.made_reviews import flag, flag_opened
 from tests.processes import Running, environment, streamguard, until
 from tests.review.oidc_server import CLIENT_ID, CLIENT_SECRET, OidcServer
@@ -47,6 +48,8 @@ FIXED = {
     "log.db.token": "SUPERVISOR-TOKEN-OF-32-CHARACTER",
     "oidc": CLIENT_SECRET,
     "control": "CONTROL-PASSWORD",
+    "login of the control": "operator:CONTROL-PASSWORD",
+    "login at the provider": f"{CLIENT_ID}:{CLIENT_SECRET}",
     "the deployment's": "enforce-stage-enforce-stage",
     "in the webhooks' address": "key=hidden",
     "key of who is held": "sk_who-is-held",
@@ -73,6 +76,8 @@ server = "away"
 api = "http://127.0.0.1:{nowhere}"
 user = "operator"
 password_file = "control"
+[decisions]
+key_file = "decider.pem"
 [review]
 port = 0
 metrics_port = 0
@@ -86,55 +91,6 @@ public_url = "http://console.test"
 """
 
 
-def forms(secret: str) -> set[str]:
-    """Give how a secret may be written."""
-    raw = secret.encode()
-    written = (secret, repr(secret)[1:-1], raw.hex(), base64.b64encode(raw).decode().rstrip("="))
-    return {one.lower() for one in written}
-
-
-@dataclass
-class World:
-    """What was said and shown at each place, and what nobody may read there."""
-
-    said: dict[str, str] = field(default_factory=lambda: dict.fromkeys(SHOWN, ""))
-    secrets: dict[str, str] = field(default_factory=lambda: dict(FIXED))
-    kept: str = ""
-    """Where streams are, as the enforcer's own file has it."""
-
-    def leaked(self, text: str) -> set[str]:
-        """Name the secrets in a text, in whatever form and case."""
-        low = text.lower()
-        return {name for name, one in self.secrets.items() if any(f in low for f in forms(one))}
-
-
-class Visitor:
-    """The browser of one person, or the platform's software; all that it is answered is kept."""
-
-    def __init__(self, url: str, world: World) -> None:
-        self._world = world
-        self._client = httpx.Client(base_url=url, timeout=30)
-
-    def __call__(self, path: str, said: object = None, **headers: str) -> httpx.Response:
-        """Ask for something, or say something."""
-        method = "GET" if said is None else "POST"
-        answer = self._client.request(method, path, json=said, headers=headers)
-        place = "API" if path.startswith("/api/") else "pages"
-        self._world.said[place] += f"{answer.headers.get('location', '')}\n{answer.text}\n"
-        for name, value in answer.cookies.items():
-            self._world.secrets[f"cookie {name} {len(self._world.secrets)}"] = value
-        return answer
-
-    def signs_in(self, name: str, password: str) -> None:
-        """Say who it is, rightly or not."""
-        answer = self("/api/v1/sign-in", {"name": name, "password": password})
-        if answer.is_success:
-            self._client.headers["x-csrf-token"] = answer.json()["csrf"]
-
-    def close(self) -> None:
-        self._client.close()
-
-
 @pytest.fixture(scope="module")
 def world(
     requires_nginx_rtmp: NginxRtmp,
@@ -143,10 +99,13 @@ def world(
 ) -> World:
     """Have streams held by people who sign in in both ways, beside all that fails."""
     folder, world, nginx = tmp_path_factory.mktemp("world"), World(), requires_nginx_rtmp
+    world.secrets |= FIXED
     (folder / "rtmp").mkdir()
     for name in FILES:
         (folder / name).write_text(FIXED[name])
     (folder / "hook").write_text(base64.b64encode(FIXED["hook"].encode()).decode())
+    pem = made_key(folder, "decider").private.read_text()
+    world.secrets["key that signs decisions"] = pem.splitlines()[1]
     with ExitStack() as stack:
         provider = stack.enter_context(OidcServer(time.time()))
         platform = stack.enter_context(receiving(FIXED["hook"].encode()))
@@ -285,6 +244,8 @@ def test_secrets_are_found_where_they_are(world: World) -> None:
 
     assert world.leaked(text) == world.leaked(text.upper()) == set(world.secrets)
     assert world.leaked(FIXED["control"].encode().hex()) == {"control"}
+    login = base64.b64encode(FIXED["login of the control"].encode()).decode()
+    assert world.leaked(f"Basic {login}") == {"login of the control"}
     assert {"key of who is held", f"where live/{KEY} is held"} <= world.leaked(world.kept)
     assert {name.split()[1] for name in world.secrets if name.startswith("cookie")} == {
         "streamguard",
