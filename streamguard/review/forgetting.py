@@ -77,6 +77,7 @@ DELETE FROM appeals WHERE json_extract(resolved, '$.resolved_at') < :before
 AND case_id NOT IN (SELECT case_id FROM cases);
 DELETE FROM live_sessions WHERE NOT is_live AND at_s < :ended_s
 AND session_id NOT IN (SELECT session_id FROM cases);
+DELETE FROM publishes WHERE session_id NOT IN (SELECT session_id FROM live_sessions);
 """
 _BY_TIME = (
     ("DELETE FROM skips WHERE at_s < ?", SHIFT_S),

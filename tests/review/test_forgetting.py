@@ -19,7 +19,7 @@ from streamguard.review.leases import held
 from streamguard.review.projection import note_audience
 from streamguard.upkeep.desk_pruning import keep_desk_pruned, prune_desk
 from tests.made_actions import taken_up
-from tests.made_reviews import flag, flag_opened, stream_ended
+from tests.made_reviews import flag, flag_opened, stream_ended, stream_started
 from tests.processes import until
 from tests.review.bench import ANNA, BEN, CUT, ESCALATE, HOLD, REJECT, SUSPEND, Bench
 from tests.review.test_history import gap_told
@@ -203,6 +203,21 @@ def test_that_a_session_without_a_case_has_ended_is_known_as_long_as_its_flags_m
     forget(desk)
 
     assert bool(tables(desk.file)["live_sessions"]) == is_left
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_the_last_publish_of_a_stream_is_known_as_long_as_its_session(
+    desk: Bench, *, is_over: bool
+) -> None:
+    desk.tell(stream_started("s-1", desk.clock.wall()))
+    if is_over:
+        desk.tell(stream_ended("s-1", desk.clock.wall()))
+    desk.desk.projection.catch_up()
+    desk.clock.advance(ENDED_S + 1)
+
+    forget(desk)
+
+    assert desk.file.rows("SELECT stream_id FROM publishes") == ([] if is_over else [("lobby",)])
 
 
 def test_what_somebody_saw_or_passed_on_is_forgotten_by_its_age(desk: Bench) -> None:
