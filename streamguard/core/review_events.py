@@ -7,7 +7,7 @@ where they decide at once in different logs; within one log, `rival_id` is looke
 """
 
 import json
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit_data import AuditData
@@ -57,8 +57,13 @@ def referral_event(source: str, data: ReferralData, *, recorded_s: float) -> Eve
 
 def audit_event(source: str, data: AuditData) -> Event:
     """Make the event of an audit record."""
-    event_id = uuid5(ID_NAMESPACE, json.dumps([EventType.AUDIT_RECORDED, data.seq]))
-    return make_event(source, EventType.AUDIT_RECORDED, event_id, data, (data.at, data.at))
+    event_id, times = audit_event_id(data.seq), (data.at, data.at)
+    return make_event(source, EventType.AUDIT_RECORDED, event_id, data, times)
+
+
+def audit_event_id(seq: int) -> UUID:
+    """Give the id of the event of the audit record that has a place in the chain."""
+    return uuid5(ID_NAMESPACE, json.dumps([EventType.AUDIT_RECORDED, seq]))
 
 
 def _is_a_rules(data: DecisionData) -> bool:

@@ -12,7 +12,14 @@ from typing import Any
 
 from streamguard.core.audit import Deed
 from streamguard.core.decision_data import Exposure
-from streamguard.core.errors import ConfigError, DecisionRefused, NoSuchCase, StreamguardError
+from streamguard.core.errors import (
+    CaseTaken,
+    ConfigError,
+    DecisionRefused,
+    NoSuchCase,
+    StreamguardError,
+)
+from streamguard.core.event_data import utc_seconds
 from streamguard.core.manifest import Item, Manifest
 from streamguard.core.people import Person
 from streamguard.review.budgets import note_strain
@@ -130,10 +137,16 @@ class Looks:
     def expose(self, held: Held, exposure: Exposure) -> None:
         """Note what somebody has seen and heard of a case; what is older than a day is forgotten.
 
+        It may come after the decision, which nothing delays.
+
         Raises:
-            CaseTaken: the case is not in these hands.
+            CaseTaken: the case is not in these hands, and was not within a day.
         """
-        self._require(held)
+        try:
+            self._require(held)
+        except CaseTaken:
+            if not self._was_held(held):
+                raise
         what = (exposure.stills_viewed, exposure.clip_ms, exposure.unblurred_ms, exposure.audio_ms)
         account_id, now_s = held.person.account_id, self._desk.wall()
         severity = self._desk.case(held.person, held.case_id).severity
@@ -192,6 +205,21 @@ class Looks:
         self._desk.case(held.person, held.case_id)
         if held.appeal_id and not self._desk.file.rows(_IS_OF, (held.appeal_id, held.case_id)):
             raise NoSuchCase("the appeal is of another case")
+
+    def _was_held(self, held: Held) -> bool:
+        """Say whether a case was put into these hands within a day: so the audit has it.
+
+        The token of a lease is the place of the claim there.
+        """
+        claim = self._desk.trail.at(held.token)
+        if claim is None or self._desk.wall() - utc_seconds(claim.at) > DAY_S:
+            return False
+        if claim.action not in {"case.claimed", "case.handed_off", "appeal.claimed"}:
+            return False
+        is_handed = claim.action == "case.handed_off"
+        holder, appeal_id = (claim.about, None) if is_handed else (claim.actor, claim.about)
+        said = holder, claim.case_id, appeal_id
+        return said == (held.person.account_id, held.case_id, held.appeal_id)
 
     def _seen(self, held: Held) -> None:
         """Note when evidence was first shown."""

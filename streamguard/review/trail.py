@@ -14,7 +14,7 @@ from streamguard.core.event_data import utc_text
 from streamguard.core.events import Event, Topic
 from streamguard.core.reading import read_event
 from streamguard.core.record import Record, Row
-from streamguard.core.review_events import audit_event, rival_id
+from streamguard.core.review_events import audit_event, audit_event_id, rival_id
 
 
 class ClaimedLog(Protocol):
@@ -76,6 +76,11 @@ class Trail:
         """Give how far the chain has come."""
         last = self._log.last(Topic.AUDIT)
         return head_after(_audit_of(last)) if last else Head()
+
+    def at(self, seq: int) -> AuditData | None:
+        """Give the record that has a place in the chain; None where the log holds it no more."""
+        found = self._log.event(str(audit_event_id(seq)))
+        return _audit_of(found) if found else None
 
     def records(self) -> Iterator[AuditData]:
         """Give all records that the log holds, in order."""

@@ -11,6 +11,7 @@ from streamguard.core.kept import Part, Subject
 from streamguard.core.manifest import AccessPolicy
 from streamguard.review.account_routes import MAX_FOUND
 from streamguard.review.desk import LEASE_S
+from streamguard.review.looks import DAY_S
 from streamguard.review.rates import BURST
 from streamguard.vault.folder import Folder
 from streamguard.vault.keys import KeyFiles, Keys
@@ -268,6 +269,58 @@ def test_what_somebody_was_exposed_to_is_for_that_person_alone(console: Console)
     }
     assert other.get("/api/v1/me").json()["exposure_today"]["clip_ms"] == 0
     assert "12000" not in console.signed_in("auditor").get("/api/v1/audit").text
+
+
+def test_what_somebody_saw_is_taken_after_the_decision_too_from_who_had_the_case_in_hand(
+    console: Console,
+) -> None:
+    client, other = console.signed_in("reviewer"), console.signed_in("other")
+    path, token = claimed(client)
+    client.post(f"{path}/decision", json=CUT | {"token": token})
+    next_path, next_token = claimed(client)
+    seen = {"clip_ms": 6_000}
+
+    late = client.post(f"{path}/exposure", json=seen | {"token": token})
+    refused = [
+        other.post(f"{path}/exposure", json=seen | {"token": token}),
+        client.post(f"{path}/exposure", json=seen | {"token": next_token}),
+        client.post(f"{path}/exposure", json=seen | {"token": token + 1}),
+        client.post(f"{path}/exposure?appeal_id=none", json=seen | {"token": token}),
+    ]
+
+    assert (late.status_code, next_path != path) == (200, True)
+    assert [one.status_code for one in refused] == [409] * 4
+    assert client.get("/api/v1/me").json()["exposure_today"]["clip_ms"] == 6_000
+    assert other.get("/api/v1/me").json()["exposure_today"]["clip_ms"] == 0
+
+
+def test_who_was_handed_a_case_and_lost_it_says_late_what_they_saw(console: Console) -> None:
+    client, other = console.signed_in("reviewer"), console.signed_in("other")
+    path, token = claimed(client)
+    to = other.get("/api/v1/me").json()["account_id"]
+    client.post(f"{path}/hand-off", json={"token": token, "to": to})
+    _, given = claimed(other)
+    console.bench.clock.advance(LEASE_S)
+
+    answers = [
+        who.post(f"{path}/exposure", json={"stills_viewed": 1, "token": one}).status_code
+        for who, one in ((other, given), (client, token), (client, given))
+    ]
+
+    assert answers == [200, 200, 409]
+
+
+@pytest.mark.parametrize(("late_s", "status"), [(DAY_S, 200), (DAY_S + 1, 409)])
+def test_what_somebody_saw_more_than_a_day_ago_is_not_taken_any_more(
+    console: Console, late_s: float, status: int
+) -> None:
+    path, token = claimed(console.signed_in("reviewer"))
+    console.bench.clock.advance(late_s)
+
+    client = console.signed_in("reviewer")
+    answer = client.post(f"{path}/exposure", json={"stills_viewed": 1, "token": token})
+
+    assert answer.status_code == status
 
 
 def kept(folder: Path, console: Console, *numbers: int) -> Vault:
