@@ -1,6 +1,6 @@
 // Asks the console's API, and tells what came of it. Nothing here touches evidence.
 
-const ANSWER_MS = 20000; // a third of a lease: whoever is not answered can try again under it
+export const ANSWER_MS = 20000; // a third of a lease: whoever is not answered can try again under it
 
 let csrf = null;
 
@@ -21,17 +21,17 @@ async function told(response) {
   throw new Refused(response.status, text);
 }
 
-export async function get(path) {
-  return told(await fetch(path, { cache: 'no-store' }));
+export async function get(path, more = {}) {
+  return told(await fetch(path, { cache: 'no-store', ...more }));
 }
 
 export async function post(path, said = {}) {
+  const signal = AbortSignal.timeout(ANSWER_MS); // of all that has to be asked
   if (csrf === null && path !== '/api/v1/sign-in') {
-    csrf = (await (await get('/api/v1/me')).json()).csrf;
+    csrf = (await (await get('/api/v1/me', { signal })).json()).csrf;
   }
   const headers = { 'content-type': 'application/json', 'x-csrf-token': csrf ?? '' };
   const body = JSON.stringify(said);
-  const signal = AbortSignal.timeout(ANSWER_MS);
   return (await told(await fetch(path, { method: 'POST', headers, body, signal }))).json();
 }
 

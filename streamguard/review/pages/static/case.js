@@ -6,10 +6,12 @@ import { Choosing, Holding, Twice } from './decide.js';
 import { Details } from './details.js';
 import { Handing } from './handing.js';
 import { LeaseKeeper } from './lease.js';
+import { inWords, latest } from './lost.js';
 import { Marks } from './marks.js';
 import { Referral } from './referral.js';
 import { Reveal } from './reveal.js';
 import { askToStop, claim } from './spent.js';
+import { Undoing } from './undoing.js';
 import { Words } from './words.js';
 
 const root = document.getElementById('case');
@@ -20,11 +22,10 @@ const matched = JSON.parse(root.dataset.matched);
 const help = document.getElementById('help');
 const after = document.getElementById('after');
 const banks = document.getElementById('bank-it');
-const undoing = document.getElementById('undo');
+const undoing = new Undoing(document.getElementById('undo'), path);
 const began = new Began(Number(root.dataset.nowS));
 const referral = document.getElementById('referral') && new Referral(path, token);
 let isMine = token !== null;
-let undoTimer = null;
 let cameOf = '';
 let reveal; let choosing; let keeper; let marks; let words; let handing; let details;
 
@@ -48,34 +49,53 @@ function votes({ outcome, reason_code: reason }) {
   });
 }
 
-// What was refused is said; whoever has lost the case sees no more of it.
-function failed(error) {
+// What was refused is said; whoever has lost the case sees no more of it. Of an answer that never
+// came, nobody knows what it would have said: what is true now is asked for.
+async function failed(error, asked = 0) {
   tell(error);
-  if (error.status === 409) keeper.end(error.message);
+  const isUnheard = error.status === undefined;
+  if (!isUnheard && error.status !== 409) return false;
+  let made = null;
+  try {
+    made = await latest(path);
+    if (isUnheard) tell(new Error('The console did not answer, and nothing was done: try again.'));
+  } catch {
+    if (isUnheard) tell(new Error('The console is not heard, and what came of it is not known: try again.'));
+  }
+  if (made && made.reviewer?.lease_token === token) {
+    tell(null);
+    letGo();
+    say(`Decided: ${inWords(made)}. The answer had been lost.`);
+    undoing.offer(made, asked);
+    return true;
+  }
+  if (!isUnheard) keeper.end(error.message);
+  if (!isUnheard && made) tell(new Error(`Nothing was done: the latest decision is ${inWords(made)}, at ${made.decided_at}.`));
   return false;
 }
 
 async function decide(choice) {
   tell(null);
+  const asked = performance.now();
   try {
     await reveal.close();
     const exposure = reveal.seen;
-    const said = { token, ...choice, ...marks.said(), ...inWords(), ...details.said(), exposure, votes: votes(choice), ...banking(choice) };
+    const said = { token, ...choice, ...marks.said(), ...told(), ...details.said(), exposure, votes: votes(choice), ...banking(choice) };
     const made = await post(`${path}/decision`, said);
     if (said.referral) referral.clear();
     letGo();
-    say(`Decided: ${made.outcome}, ${made.reason_code}, ${made.action}.`);
-    if (made.undo_until) offerUndo(Date.parse(made.undo_until) - Date.parse(made.decided_at));
+    say(`Decided: ${inWords(made)}.`);
+    undoing.offer(made, asked);
     return true;
   } catch (error) {
-    return failed(error);
+    return failed(error, asked);
   }
 }
 
 // Whom somebody told, where they ticked that they did, goes with the decision as it would alone.
-function inWords() {
-  const told = referral.said();
-  return told ? { ...words.said(referral.note()), referral: told } : words.said();
+function told() {
+  const said = referral.said();
+  return said ? { ...words.said(referral.note()), referral: said } : words.said();
 }
 
 // The evidence goes into a bank only with a decision that confirms it.
@@ -83,35 +103,6 @@ function banking({ outcome }) {
   const isWanted = banks?.getAttribute('aria-pressed') === 'true' && outcome === 'confirmed';
   if (!isWanted) return {};
   return { bank: document.getElementById('bank').value };
-}
-
-function offerUndo(ms) {
-  const until = performance.now() + ms;
-  const left = document.getElementById('undo-left');
-  const tick = () => {
-    const seconds = Math.ceil((until - performance.now()) / 1000);
-    left.textContent = `(${seconds} s)`;
-    if (seconds <= 0) endUndo();
-  };
-  undoing.hidden = false;
-  undoTimer = setInterval(tick, 250);
-  tick();
-}
-
-function endUndo() {
-  clearInterval(undoTimer);
-  undoing.hidden = true;
-}
-
-async function undo() {
-  if (undoing.hidden) return;
-  endUndo();
-  try {
-    await post(`${path}/undo`);
-    say('Undone: the case waits again.');
-  } catch (error) {
-    tell(error);
-  }
 }
 
 async function next() {
@@ -187,7 +178,7 @@ const onCase = {
   },
 };
 const always = {
-  q: enough, '?': () => help.showModal(), u: undo, n: next, 9: () => referral?.open(),
+  q: enough, '?': () => help.showModal(), u: () => undoing.take(), n: next, 9: () => referral?.open(),
   r: () => document.getElementById('restore-reason')?.focus(),
 };
 
