@@ -245,7 +245,7 @@ def test_secrets_are_found_where_they_are(world: World) -> None:
     assert world.leaked(text) == world.leaked(text.upper()) == set(world.secrets)
     assert world.leaked(FIXED["control"].encode().hex()) == {"control"}
     login = base64.b64encode(FIXED["login of the control"].encode()).decode()
-    assert world.leaked(f"Basic {login}") == {"login of the control"}
+    assert "login of the control" in world.leaked(f"Basic {login}")
     assert {"key of who is held", f"where live/{KEY} is held"} <= world.leaked(world.kept)
     assert {name.split()[1] for name in world.secrets if name.startswith("cookie")} == {
         "streamguard",
