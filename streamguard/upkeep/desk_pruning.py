@@ -1,7 +1,7 @@
 """Keeps the file of the reviewers from growing for ever.
 
-Rule: every console does so, an hour after it began and then every hour; a little at a time, that
-who works with the file gets their turn. Whatever goes wrong is said, and tried again.
+Rule: every console does so, when it begins and then every hour; a little at a time, that who works
+with the file gets their turn. Whatever goes wrong is said, and tried again.
 """
 
 import asyncio
@@ -23,7 +23,6 @@ log = structlog.get_logger()
 async def keep_desk_pruned(desk: Desk, every_s: float = PRUNE_EVERY_S) -> None:
     """Forget what is old, again and again."""
     while True:
-        await asyncio.sleep(every_s)
         try:
             n_cases = await prune_desk(desk)
         except StreamguardError as error:
@@ -31,7 +30,9 @@ async def keep_desk_pruned(desk: Desk, every_s: float = PRUNE_EVERY_S) -> None:
         except Exception:  # nobody who decides is to be stopped by what is forgotten or not
             log.exception("desk_prune_failed")
         else:
-            log.info("desk_pruned", n_cases=n_cases)
+            if n_cases:
+                log.info("desk_pruned", n_cases=n_cases)
+        await asyncio.sleep(every_s)
 
 
 async def prune_desk(desk: Desk) -> int:
