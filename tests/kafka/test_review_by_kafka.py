@@ -117,7 +117,8 @@ def test_a_flag_is_decided_on_elsewhere_and_the_decision_comes_back(
     assert said.status_code == 200
     assert decided["case_id"] == case["case_id"]
     assert codes == [0, 0]
-    assert len(reader.read(Topic.FLAGS, 1)) == 1  # the copy was not sent back
+    ids = [one.headers["ce_id"] for one in reader.read(Topic.FLAGS, 1)]
+    assert len(ids) == len(set(ids))  # no copy was sent back; `run` may have closed the flag
     [published] = reader.read(Topic.DECISIONS, 1)
     assert is_signed_as_the_contract_says(published, tmp_path / "console.pem.pub")
     assert "decisions_refused" not in f"{run.log}{at.log}"  # the console takes its own again
