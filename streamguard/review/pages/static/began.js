@@ -3,11 +3,15 @@
 
 const TICK_MS = 250; // so that no second is passed over
 
+function two(count) {
+  return String(count).padStart(2, '0');
+}
+
 function said(seconds) {
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return `${minutes} min ${seconds % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 120) return `${minutes} min ${two(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
 }
 
 function put(element, text) {
@@ -35,7 +39,7 @@ export class Began {
     element.hidden = false;
     const { at, from } = this.start(element.dataset);
     put(element, said(Math.max(0, Math.floor((Date.now() + this.aheadMs) / 1000 - at))));
-    put(document.getElementById('began-from'), from);
+    put(document.getElementById('began-from'), `${from}:`);
   }
 
   start({ at, said: from, epochs }) {
