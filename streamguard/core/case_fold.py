@@ -181,20 +181,38 @@ def _fold_start(book: CaseBook, started: StreamStartedData) -> None:
 
 
 def _follow(book: CaseBook, before: Case, session_id: str, at_s: float) -> None:
-    """Have a case for a later publish follow; the one that waits for it, where one does."""
+    """Have a case for a later publish follow; the one that waits for it, where one does.
+
+    One case follows at a time, however often a publisher comes back; none does once people have
+    judged one that did.
+    """
     opened = following_case(before, session_id, at_s)
-    if session_id == before.session_id or book.case(opened.case_id):
+    earlier = book.case(before.followed_by) if before.followed_by else None
+    earlier = last_of(book, earlier) if earlier else None
+    is_judged = earlier is not None and earlier.is_settled
+    if session_id == before.session_id or book.case(opened.case_id) or is_judged:
         return
     cases = [one for one in book.of_session(session_id) if one.policy == before.policy]
-    for case in cases:
-        if not case.is_settled:
-            book.put(case if case.follows else with_follows(case, before))
-            return
-    if any(_is_off_air(case) for case in cases):
+    waiting = next((one for one in cases if not one.is_settled), None)
+    if waiting is None and any(_is_off_air(case) for case in cases):
         return  # people saw to it already
-    later_s = max((one.opened_s for one in cases), default=0.0) + 1e-6  # floats tell it apart
-    opened = msgspec.structs.replace(opened, opened_s=max(at_s, later_s))
-    book.put(with_stream(_begun(book, opened), is_live=not book.has_ended(session_id)))
+    if waiting is None:
+        later_s = max((one.opened_s for one in cases), default=0.0) + 1e-6  # floats tell it apart
+        opened = msgspec.structs.replace(opened, opened_s=max(at_s, later_s))
+        after = with_stream(_begun(book, opened), is_live=not book.has_ended(session_id))
+    else:
+        after = waiting if waiting.follows else with_follows(waiting, before)
+    book.put(after)
+    book.put(msgspec.structs.replace(before, followed_by=after.case_id))
+    if earlier is not None and earlier.case_id != after.case_id:
+        _put_behind(book, earlier, after)
+
+
+def _put_behind(book: CaseBook, earlier: Case, after: Case) -> None:
+    """Let a case that followed before, in which nothing was found, go into the one that does."""
+    if not earlier.n_flags and not earlier.rulings:
+        book.put(msgspec.structs.replace(earlier, stage="decided", into=after.case_id))
+        book.drop_lease(earlier.case_id)
 
 
 def _fold_decision(book: CaseBook, decision: DecisionData) -> None:

@@ -98,7 +98,7 @@ class Case(msgspec.Struct, frozen=True):
     is_ending:  what holds ends soon, and nobody has said what comes then; by the clock, never kept.
     missed_s:   when what a person decided last found the publish gone; seconds since 1970 UTC.
     follows:    the case of the publish before, whose action missed; is_after_confirmed: that had
-        confirmed something.
+        confirmed something. followed_by: of that one, the case that follows it now.
     """
 
     case_id: str
@@ -124,6 +124,7 @@ class Case(msgspec.Struct, frozen=True):
     is_ending: bool = False
     missed_s: float | None = None
     follows: str | None = None
+    followed_by: str | None = None
     is_after_confirmed: bool = False
 
     @property

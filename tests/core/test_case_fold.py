@@ -7,7 +7,7 @@ from hypothesis import given
 
 from streamguard.core.action_events import action_event
 from streamguard.core.case_book import MemoryBook
-from streamguard.core.case_fold import RETURN_S, fold_case
+from streamguard.core.case_fold import RETURN_S, fold_case, last_of
 from streamguard.core.cases import Case, entry_of_case
 from streamguard.core.event_data import FlagData, utc_text
 from streamguard.core.events import Event, flag_event
@@ -338,6 +338,42 @@ def test_a_flag_of_the_later_publish_joins_the_case_that_follows(teller: Teller)
     cases = teller.tell(flag_opened(flag(2, **S2), 600.0), stream_started("s-2", 700.0))
 
     assert [(one.session_id, one.n_flags) for one in cases] == [("s-1", 1), ("s-2", 1)]
+
+
+def came_back(teller: Teller, n_times: int) -> list[Case]:
+    """Have a publisher whose cut missed come back so often, each time as another publish."""
+    for number in range(2, 2 + n_times):
+        at_s = BACK_S + number
+        teller.tell(stream_ended(f"s-{number - 1}", at_s), stream_started(f"s-{number}", at_s))
+    return teller.tell()
+
+
+def test_however_often_a_publisher_comes_back_one_case_follows_at_a_time(teller: Teller) -> None:
+    missing(teller)
+
+    cases = came_back(teller, 5)
+
+    [last] = [one for one in cases if not one.is_settled]
+    assert (last.session_id, last.is_live) == ("s-6", True)
+    assert [last_of(teller.book, one) for one in cases[1:]] == [last] * 5
+
+
+def test_a_case_that_follows_and_was_begun_to_be_judged_stays_where_it_is(teller: Teller) -> None:
+    missing(teller)
+    _, begun = came_back(teller, 1)
+    teller.decide(begun, outcome="escalated", action="none", scopes=[])
+
+    cases = came_back(teller, 2)
+
+    assert [one.session_id for one in cases if not one.is_settled] == ["s-2", "s-3"]
+
+
+def test_once_people_have_judged_a_case_that_follows_no_other_does(teller: Teller) -> None:
+    missing(teller)
+    _, follows = came_back(teller, 1)
+    teller.decide(follows, **REJECTED)
+
+    assert len(came_back(teller, 3)) == 2
 
 
 @given(stories())
