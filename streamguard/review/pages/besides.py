@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from streamguard.core.cases import Case
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.event_data import FlagData, utc_seconds, utc_text
+from streamguard.core.people import Person
+from streamguard.review.cards import is_blind
 from streamguard.review.desk_file import DeskFile
+from streamguard.review.folding import read_case
 
 MAX_EPOCHS = 64
 """Unbroken timelines of a session that a mark may lie in: the latest ones."""
 
 _ELSEWHERE = """
-SELECT json_extract(body, '$.outcome') AS outcome, count(*), max(decided_s) FROM (
-    SELECT body, max(decided_s) AS decided_s FROM decisions
-    WHERE json_extract(body, '$.stream.stream_id') = ?1 AND case_id <> ?2 GROUP BY case_id
-) WHERE outcome IN ('confirmed', 'rejected') GROUP BY outcome
+SELECT body FROM cases WHERE case_id <> ?2 AND case_id IN (
+    SELECT case_id FROM decisions WHERE json_extract(body, '$.stream.stream_id') = ?1
+)
 """
-"""By the latest decision of each case: what was undone or overturned counts as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,20 @@ def against(flags: Sequence[FlagData]) -> str:
     return ", ".join(f"{name} {score}" for name, score in said.items())
 
 
-def elsewhere(file: DeskFile, case: Case) -> str:
-    """Say what was decided in other cases of the stream."""
-    found = {row[0]: row[1:] for row in file.rows(_ELSEWHERE, (case.stream_id, case.case_id))}
-    n_confirmed, last_s = found.get("confirmed", (0, 0.0))
-    n_rejected, _ = found.get("rejected", (0, 0.0))
-    if not n_confirmed:
+def elsewhere(file: DeskFile, case: Case, person: Person) -> str:
+    """Say what was decided in other cases of the stream, of those that somebody may know of.
+
+    By the latest decision of each: what was undone or overturned counts as it stands.
+    """
+    others = [read_case(body) for (body,) in file.rows(_ELSEWHERE, (case.stream_id, case.case_id))]
+    known = [one for one in others if person.is_cleared(one.policy) and not is_blind(one, person)]
+    made = [one.ruling for one in known if one.ruling is not None]
+    confirmed = [one.decided_s for one in made if one.outcome == "confirmed"]
+    n_rejected = sum(one.outcome == "rejected" for one in made)
+    if not confirmed:
         said = "no other case of this stream was confirmed"
     else:
-        were = "case of this stream was" if n_confirmed == 1 else "cases of this stream were"
-        said = f"{n_confirmed} other {were} confirmed, the last on {utc_text(last_s)[:10]}"
+        were = "case of this stream was" if len(confirmed) == 1 else "cases of this stream were"
+        last = utc_text(max(confirmed))[:10]
+        said = f"{len(confirmed)} other {were} confirmed, the last on {last}"
     return f"{said}; {n_rejected} rejected" if n_rejected else said

@@ -78,7 +78,7 @@ def facts(review: Review, person: Person, case: Case) -> str:
         case=named(card(case, person, desk.wall(), lease), review),
         found=[_told(one, flag) for flag in flags for one in flag.signals][-MAX_SIGNALS:],
         n_samples=sum(flag.window.n_samples for flag in own),
-        elsewhere=elsewhere(desk.file, case),
+        elsewhere=elsewhere(desk.file, case, person),
         against=against(flags),
         began=began(own or flags, [] if is_blind(case, person) else made),
         line=line,

@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
+from streamguard.core.choosing import Rules
 from streamguard.core.event_data import FlagData, utc_seconds, utc_text
+from streamguard.core.people import Person
 from streamguard.review.pages.besides import against, began, elsewhere
 from tests.made_reviews import AT, decision, flag, flag_opened, score_signal
 from tests.review.bench import ANNA, BEN, HOLD, REJECT, Bench
@@ -88,7 +90,7 @@ def test_other_cases_of_a_stream_count_as_they_stand(bench: Bench) -> None:
     bench.clock.advance(1)
     bench.rulings.undo(ANNA, undone.case.case_id)
 
-    said = elsewhere(bench.file, own)
+    said = elsewhere(bench.file, own, BEN)
 
     assert said == (
         "2 other cases of this stream were confirmed, the last on 2026-01-02; 1 rejected"
@@ -98,6 +100,31 @@ def test_other_cases_of_a_stream_count_as_they_stand(bench: Bench) -> None:
 def test_a_stream_without_another_case_has_none(bench: Bench) -> None:
     bench.tell(flag_opened(flag(1)))
 
-    assert elsewhere(bench.file, bench.claim(BEN).case) == (
+    assert elsewhere(bench.file, bench.claim(BEN).case, BEN) == (
         "no other case of this stream was confirmed"
     )
+
+
+def test_of_a_case_that_somebody_may_judge_blindly_nothing_is_said_in_another(
+    tmp_path: Path,
+) -> None:
+    drawn = Bench(tmp_path, Rules(check_share=1.0))
+    judge(drawn, 1, HOLD, code="a")
+    drawn.tell(flag_opened(flag(2, code="b")))
+    own = drawn.claim(BEN).case
+
+    said = [elsewhere(drawn.file, own, one) for one in (ANNA, BEN)]
+    drawn.close()
+
+    assert said[0].startswith("1 other case of this stream was confirmed")
+    assert said[1] == "no other case of this stream was confirmed"
+
+
+def test_of_a_case_without_clearance_nothing_is_said_in_another(bench: Bench) -> None:
+    judge(bench, 1, HOLD, code="a")
+    bench.tell(flag_opened(flag(2, code="b")))
+    own = bench.claim(BEN).case
+
+    said = elsewhere(bench.file, own, Person("carl", "reviewer", frozenset({"b"})))
+
+    assert said == "no other case of this stream was confirmed"
