@@ -14,7 +14,6 @@ from confluent_kafka.admin import AdminClient
 
 from loadtest.programs import ProgramUnavailable
 
-HOST = "127.0.0.1"
 START_S = 60.0
 _QUIET = {"log_level": 0}
 
@@ -27,15 +26,6 @@ def headers_of(message: Message) -> dict[str, str]:
     """Give the headers of a record."""
     found: Any = message.headers() or ()
     return {name: value.decode() for name, value in found}
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports on which nobody listens now."""
-    held = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def wait_until_it_answers(

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from loadtest.broker_process import HOST, BrokerMissing, free_ports, wait_until_it_answers
+from loadtest.broker_process import BrokerMissing, wait_until_it_answers
 from loadtest.certificates import Certificates, make_certificates
+from loadtest.rtmp import HOST, free_ports
 
 ROOT = Path(__file__).parent.parent
 LIBS = ROOT / ".cache" / "kafka" / "libs"

@@ -3,11 +3,12 @@
 Rule: its configuration, port and files are its own; it needs no root and is gone at the end.
 """
 
+import secrets
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,11 @@ DROPPING = (
 )
 """ffmpeg's way to let a queue of 60 frames stand between an encoder and the network."""
 
-START_S = 10.0
+START_S = 30.0
 POLL_S = 0.02
+
+_PORTS = range(20_000, 32_768)
+"""Below what Linux gives away itself. Source: its ip-sysctl.rst, ip_local_port_range."""
 
 _CONFIGURATION = """
 load_module {module};
@@ -169,11 +173,20 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def free_ports(count: int) -> list[int]:
-    """Give ports on loopback that nobody listens on at this moment, all of them different."""
-    with ExitStack() as taken:
-        servers = [taken.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [int(server.getsockname()[1]) for server in servers]
+def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[int]:
+    """Give ports on loopback that nobody listens on at this moment, all of them different.
+
+    By chance, of those that the system gives nobody who asks for any: it might give one of its own
+    to somebody else before whoever asked here listens on it. Not by `random`: tests seed it, and
+    those that run beside each other would all be given the same.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        port = _PORTS[secrets.randbelow(len(_PORTS))]
+        with socket.socket(type=kind) as taken, suppress(OSError):
+            taken.bind((HOST, port))
+            found.add(port)
+    return list(found)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from loadtest.broker_process import HOST, BrokerMissing, free_ports, wait_until_it_answers
+from loadtest.broker_process import BrokerMissing, wait_until_it_answers
+from loadtest.rtmp import HOST, free_ports
 
 
 class Tansu:

@@ -90,7 +90,7 @@ class Reader:
     def _read_all(self, topic: str) -> list[Got]:
         """Read what a topic holds now; nothing, where it is not there."""
         try:
-            found = AdminClient(self._options).list_topics(topic, timeout=5).topics[topic]
+            found = AdminClient(self._options).list_topics(topic, timeout=30).topics[topic]
             ends = {
                 part: self._consumer.get_watermark_offsets(TopicPartition(topic, part), 5)
                 for part in found.partitions
@@ -121,10 +121,10 @@ class Reader:
 def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
     """Delete topics, those that are there, and wait until they are gone."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    there = [name for name in names if name in admin.list_topics(timeout=10).topics]
+    there = [name for name in names if name in admin.list_topics(timeout=30).topics]
     for deleted in admin.delete_topics(there).values() if there else ():
-        deleted.result(10)
-    while set(names) & set(admin.list_topics(timeout=10).topics):
+        deleted.result(30)
+    while set(names) & set(admin.list_topics(timeout=30).topics):
         time.sleep(0.05)
 
 
@@ -139,7 +139,7 @@ def set_topic_policy(bootstrap: str, topic: str, name: str, value: str) -> None:
     changes = [ConfigResource(ResourceType.TOPIC, str(topic), incremental_configs=[entry])]
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for changed in admin.incremental_alter_configs(changes).values():
-        changed.result(10)
+        changed.result(30)
     while topic_policy(bootstrap, topic)[name] != value:
         time.sleep(0.05)
 
@@ -149,7 +149,7 @@ def topic_policy(bootstrap: str, topic: str) -> dict[str, str]:
     asked = ConfigResource(ResourceType.TOPIC, str(topic))
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     [answer] = admin.describe_configs([asked]).values()
-    return {name: entry.value for name, entry in answer.result(10).items()}
+    return {name: entry.value for name, entry in answer.result(30).items()}
 
 
 _WHOM = (ResourceType.TOPIC, "streamguard.", ResourcePatternType.PREFIXED, f"User:{USER}", "*")
@@ -160,7 +160,7 @@ def grant(bootstrap: str, what: AclOperation = AclOperation.ALL) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     right = AclBinding(*_WHOM, what, AclPermissionType.ALLOW)
     for done in admin.create_acls([right]).values():
-        done.result(10)
+        done.result(30)
 
 
 def withdraw(bootstrap: str) -> None:
@@ -168,7 +168,7 @@ def withdraw(bootstrap: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     every = AclBindingFilter(*_WHOM, AclOperation.ANY, AclPermissionType.ANY)
     for done in admin.delete_acls([every]).values():
-        done.result(10)
+        done.result(30)
 
 
 def give_scram_passwords(bootstrap: str, password: str) -> None:
@@ -178,4 +178,4 @@ def give_scram_passwords(bootstrap: str, password: str) -> None:
         how = ScramCredentialInfo(ScramMechanism[mechanism.replace("-", "_")], 4096)
         change = UserScramCredentialUpsertion(USER, how, password.encode())
         for done in admin.alter_user_scram_credentials([change]).values():
-            done.result(10)
+            done.result(30)

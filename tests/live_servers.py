@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from loadtest.rtmp import free_port, free_ports
+
 HOST = "127.0.0.1"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 FFMPEG = ("ffmpeg", "-v", "error", "-nostdin")
 
 
@@ -75,8 +77,7 @@ def hls_packager(clip: Path, playlist: Path, seconds: float) -> Iterator[None]:
 @contextmanager
 def web_server(program: Path, directory: Path) -> Iterator[str]:
     """Serve a directory by nginx; give the URL to which a path is to be added."""
-    with socket.create_server((HOST, 0)) as taken:
-        port = int(taken.getsockname()[1])
+    port = free_port()
     settings = directory / "nginx.conf"
     site = f"server {{ listen {HOST}:{port}; root {directory}; }}"
     settings.write_text(
@@ -99,6 +100,4 @@ def answers(port: int) -> bool:
 
 def udp_port() -> int:
     """Give a UDP port on which nobody listens."""
-    with socket.socket(type=socket.SOCK_DGRAM) as taken:
-        taken.bind((HOST, 0))
-        return int(taken.getsockname()[1])
+    return free_ports(1, socket.SOCK_DGRAM)[0]

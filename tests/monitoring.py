@@ -118,7 +118,7 @@ class Prometheus:
         """Give the answer of its API; raises HTTPError where it is no success."""
         query = urllib.parse.urlencode(parameters)
         url = f"http://{HOST}:{self._port}/api/v1/{path}?{query}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
             data: dict[str, Any] = json.load(answer)["data"]
             return data
 

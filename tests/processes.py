@@ -28,7 +28,7 @@ from tests.servers import Answer, Connection
 
 POLICY = "TVEC-ATTACK-FOOTAGE"
 ROOT = Path(__file__).parent.parent
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 """Nothing here takes so long unless it hangs."""
 
 Row = dict[str, Any]
@@ -151,7 +151,9 @@ class Running:
         """Ask the status server of a `run`; give status and body."""
         port = self.wait_for(self.log, event="run_started")["port"]
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{port}{path}", timeout=DEADLINE_S
+            ) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             with error:

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from loadtest.rtmp import free_port
+
 HOST = "127.0.0.1"
 
 
@@ -188,5 +190,4 @@ def silent(connection: Connection) -> None:
 
 def refusing_port() -> int:
     """Give a port on which nobody listens."""
-    with socket.create_server((HOST, 0)) as taken:
-        return int(taken.getsockname()[1])
+    return free_port()

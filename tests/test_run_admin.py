@@ -41,7 +41,7 @@ class Api:
             f"http://127.0.0.1:{self.port}{path}",
             json=body,
             headers={"Authorization": f"Bearer {self.token_file.read_text()}"},
-            timeout=10,
+            timeout=30,
             trust_env=False,
         )
         return answer.status_code, answer.json()
@@ -52,7 +52,7 @@ class Api:
 
     def babble(self) -> None:
         """Send what is no HTTP, and wait until the other end hangs up."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as link:
+        with socket.create_connection(("127.0.0.1", self.port), 30) as link:
             link.sendall(b"\x16\x03\x01 what is this?\r\n\r\n")
             while link.recv(4096):
                 pass

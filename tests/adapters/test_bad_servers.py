@@ -35,12 +35,18 @@ pytest_plugins = ["tests.rtmp"]
 
 TS = video("mpegts", Recipe())
 TIMEOUTS = SourceTimeouts(open_s=1.0, read_s=1.0)
-BOUND_S = 2 * TIMEOUTS.open_s + TIMEOUTS.read_s + 2.0
-"""Opening is armed twice; two seconds are for a slow machine."""
+PATIENT = SourceTimeouts(open_s=30.0, read_s=30.0)
+"""For what comes: on a busy machine it may take its time."""
+
+HASTY_READER = SourceTimeouts(open_s=1.0, read_s=4.0)
+"""For what comes, and then comes no more."""
+
+BOUND_S = 60.0
+"""Who gives up does so by then, on whatever machine; who hangs never does."""
 
 
-def open_source(url: str) -> PyavSource:
-    return PyavSource(parse_location(url), Timeline(), SystemClock(), TIMEOUTS)
+def open_source(url: str, timeouts: SourceTimeouts = TIMEOUTS) -> PyavSource:
+    return PyavSource(parse_location(url), Timeline(), SystemClock(), timeouts)
 
 
 @contextmanager
@@ -100,18 +106,22 @@ def test_an_rtmp_publisher_that_leaves_is_told_or_given_up(
 def test_a_server_that_is_slower_than_the_stream_is_seen_to_fall_behind(
     real_clips: dict[str, Path],
 ) -> None:
-    """It sends at half the pace: after two seconds one has come, and the source is one behind."""
+    """It sends at half the pace: after two seconds one has come, and the source is one behind.
+
+    Later where the machine was slow, but never as far behind as if nothing had come.
+    """
     slow = [(2 * due_s, payload) for due_s, payload in transport_stream(real_clips["bikes"])]
     drift = Drift()
 
-    with serving(on_time(slow)) as server, open_source(server.url()) as source:
+    with serving(on_time(slow)) as server, open_source(server.url(), PATIENT) as source:
         begun_s = time.monotonic()
         for packet in source.packets():
             drift.read(packet.epoch, packet.dts_us, packet.read_at_s)
-            if time.monotonic() - begun_s > 2.0:
+            took_s = time.monotonic() - begun_s
+            if took_s > 2.0:
                 break
 
-    assert 0.5 < drift.behind_s < 1.5
+    assert 0.5 < drift.behind_s < took_s - 0.5
 
 
 def test_a_trickle_of_video_is_no_stream() -> None:
@@ -121,7 +131,7 @@ def test_a_trickle_of_video_is_no_stream() -> None:
 
     with (
         serving(paced([begin, *pieces], 0.05)) as server,
-        open_source(server.url()) as source,
+        open_source(server.url(), SourceTimeouts(PATIENT.open_s, TIMEOUTS.read_s)) as source,
         fails_in_time(),
     ):
         list(source.packets())
@@ -144,7 +154,7 @@ def test_a_server_that_is_asked_too_often_says_how_long_it_wants_to_be_left_alon
         connection.head(0, "429 Too Many Requests", header)
 
     with serving(answer) as server, pytest.raises(SourceUnavailable, match="too often") as refused:
-        open_source(server.url(userinfo="me:secret@"))
+        open_source(server.url(userinfo="me:secret@"), PATIENT)
 
     assert refused.value.retry_after_s == pause_s
     assert "secret" not in f"{refused.value}"
@@ -155,17 +165,17 @@ def test_a_server_that_has_room_again_when_asked_why_is_tried_at_once() -> None:
     answers = in_turn(status("429 Too Many Requests"), endless(TS))
 
     with serving(answers) as server, pytest.raises(SourceUnavailable) as refused:
-        open_source(server.url())
+        open_source(server.url(), PATIENT)
 
     assert refused.value.retry_after_s == 0.0
 
 
 def open_when_it_comes(url: str) -> PyavSource:
     """Open a stream that somebody has just begun to publish."""
-    until_s = time.monotonic() + 20.0
+    until_s = time.monotonic() + 30.0
     while True:
         try:
-            return open_source(url)
+            return open_source(url, HASTY_READER)
         except SourceUnavailable:
             if time.monotonic() > until_s:
                 raise

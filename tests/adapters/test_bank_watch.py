@@ -12,7 +12,7 @@ from streamguard.adapters.bank_live import open_bank
 from streamguard.adapters.bank_watch import BankWatch
 from tests.made_banks import base_of, delta_of, entry
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -18,6 +18,9 @@ from tests.servers import HOST, Answer, cut_short, refusing_port, serving, silen
 pytestmark = pytest.mark.integration
 
 TIMEOUTS = SourceTimeouts(open_s=0.5, read_s=0.3)
+PATIENT = SourceTimeouts(open_s=30.0, read_s=30.0)
+"""For what is answered: on a busy machine that may take its time."""
+
 PAGE = "/live/hidden.m3u8"
 MANY = 1 << 20
 LONG_S = 60.0
@@ -44,7 +47,7 @@ def other() -> Iterator[Site]:
 
 
 def fetcher(url: str, hosts: tuple[str, ...] = (), clock: Clock | None = None) -> HlsFetcher:
-    return HlsFetcher(httpx.URL(url), hosts, clock or FakeClock(), TIMEOUTS)
+    return HlsFetcher(httpx.URL(url), hosts, clock or FakeClock(), PATIENT)
 
 
 def section(site: Site, uri: str = "") -> Section:
@@ -305,7 +308,7 @@ def test_a_server_that_knows_no_parts_is_not_believed(site: Site) -> None:
 def test_an_answer_that_is_none_fails_without_an_address(answer: Answer) -> None:
     with serving(answer) as server:
         url = server.url(PAGE, "bob:hidden@")
-        asking = fetcher(url)
+        asking = HlsFetcher(httpx.URL(url), (), FakeClock(), TIMEOUTS)
         with pytest.raises(FetchFailed) as caught:
             asking.get(Section(httpx.URL(url), ""), MANY, LONG_S)
         asking.close()

@@ -86,7 +86,7 @@ class Following:
             httpx.URL(site.url(path)),
             (),
             clock,
-            SourceTimeouts(1.0, READ_S),
+            SourceTimeouts(30.0, READ_S),
             wait=self.wait,
             chance=lambda: 0.5,
         )
@@ -142,7 +142,7 @@ def test_chance_spreads_the_questions_by_a_fifth(
     show(site, 0, 3)
     wait = Waits(clock, lambda: show(site, 0, 3, is_over=True))
     follower = HlsFollower(
-        httpx.URL(site.url(LIST)), (), clock, SourceTimeouts(1.0, READ_S), wait, lambda: chance
+        httpx.URL(site.url(LIST)), (), clock, SourceTimeouts(30.0, READ_S), wait, lambda: chance
     )
 
     list(follower.parts())
@@ -448,7 +448,7 @@ def test_a_password_in_the_address_goes_with_every_question(site: Site, clock: F
     show(site, 0, 1, is_over=True)
     wait = Waits(clock)
     url = httpx.URL(site.url(LIST, "bob:hidden@"))
-    follower = HlsFollower(url, (), clock, SourceTimeouts(1.0, READ_S), wait, lambda: 0.5)
+    follower = HlsFollower(url, (), clock, SourceTimeouts(30.0, READ_S), wait, lambda: 0.5)
 
     list(follower.parts())
     follower.close()

@@ -39,7 +39,7 @@ def serving(health: Health, registry: CollectorRegistry | None = None) -> Iterat
 
 def answer(status: HttpStatus, path: str, method: str = "GET") -> tuple[int, str, str]:
     """Ask over a socket; give the status, the content type and the body."""
-    connection = http.client.HTTPConnection(HOST, status.port, timeout=5)
+    connection = http.client.HTTPConnection(HOST, status.port, timeout=30)
     try:
         connection.request(method, path)
         got = connection.getresponse()
@@ -159,4 +159,4 @@ def reset(port: int, request: bytes) -> None:
 def finish_handlers() -> None:
     for thread in threading.enumerate():
         if "process_request" in thread.name:
-            thread.join(5)
+            thread.join(30)

@@ -35,7 +35,7 @@ def taken(payload: bytes, limits: Limits) -> list[Packet]:
     """Read a live stream within these bounds."""
     with serving(whole(payload)) as server:
         location = parse_location(server.url())
-        timeouts = SourceTimeouts(5.0, 5.0, limits)
+        timeouts = SourceTimeouts(30.0, 30.0, limits)
         with PyavSource(location, Timeline(), SystemClock(), timeouts) as source:
             return list(source.packets())
 
@@ -65,7 +65,7 @@ def test_the_bound_on_pixels_holds_for_what_comes_without_http(kind: Kind) -> No
 
     def opened(max_pixels: int) -> PyavSource:
         location = parse_location(server.url(case))
-        timeouts = SourceTimeouts(5.0, 5.0, Limits(max_pixels))
+        timeouts = SourceTimeouts(30.0, 30.0, Limits(max_pixels))
         return PyavSource(location, Timeline(), SystemClock(), timeouts)
 
     with opened(width * height) as source:
@@ -80,7 +80,7 @@ def test_the_size_is_known_where_the_first_keyframe_is_more_than_is_read_to_open
     case, server = Case("rtmp", "live", {"live": live}), HostileServer()
 
     location = parse_location(server.url(case))
-    with PyavSource(location, Timeline(), SystemClock(), SourceTimeouts(5.0, 5.0)) as source:
+    with PyavSource(location, Timeline(), SystemClock(), SourceTimeouts(30.0, 30.0)) as source:
         first = next(source.packets())
 
     assert len(first.payload) > RTMP_PROBE_BYTES
@@ -165,7 +165,7 @@ def test_no_picture_is_made_while_a_stream_opens(container: str, limits: Limits)
 
     with serving(whole(payload)) as server:
         location = parse_location(server.url())
-        timeouts = SourceTimeouts(5.0, 5.0, limits)
+        timeouts = SourceTimeouts(30.0, 30.0, limits)
 
         def open_it() -> None:
             with suppress(SourceUnavailable):

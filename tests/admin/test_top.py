@@ -177,7 +177,7 @@ class Terminal:
 
     def close(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         os.close(self._reader)
         return code
 

@@ -107,7 +107,7 @@ def test_client_that_joins_after_the_end_hears_nothing() -> None:
 def test_served_stream_is_what_was_published_and_its_keyframes_are_stamped(
     server: BroadcastServer, sent: list[tuple[int, int]]
 ) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     connection.request("GET", "/live.ts")
     response = connection.getresponse()  # the server joins a client before it answers
 
@@ -123,7 +123,7 @@ def test_served_stream_is_what_was_published_and_its_keyframes_are_stamped(
 
 
 def test_other_paths_are_not_found(server: BroadcastServer) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
 
     connection.request("GET", "/")
 
@@ -134,7 +134,7 @@ def test_other_paths_are_not_found(server: BroadcastServer) -> None:
 def test_client_that_goes_away_is_forgotten_in_silence(
     server: BroadcastServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(b"GET /live.ts HTTP/1.1\r\nHost: x\r\n\r\n")
         client.recv(4096)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset
@@ -150,7 +150,7 @@ def test_client_that_goes_away_is_forgotten_in_silence(
 def test_client_that_reads_nothing_delays_the_end_by_no_more_than_the_timeout(
     server: BroadcastServer,
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(b"GET /live.ts HTTP/1.1\r\nHost: x\r\n\r\n")
         client.recv(1)
         server.broadcast.publish(Chunk(bytes(20_000_000), KEY.keyframe))

@@ -100,7 +100,7 @@ def test_an_answer_does_not_wait_for_what_is_sent() -> None:
             port = int(base.rpartition(":")[2])
             reader, writer = await asyncio.open_connection(HOST, port)
             writer.write(b"POST /hooks/edge HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 line = await reader.readline()
             writer.close()
             return line

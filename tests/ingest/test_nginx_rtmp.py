@@ -23,7 +23,7 @@ from tests.servers import Answer, Connection, refusing_port, serving, silent, st
 
 pytest_plugins = ["tests.rtmp"]
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 PULL = f"rtmp://{HOST}:1935"
 
 

@@ -56,7 +56,7 @@ pytestmark = pytest.mark.integration
 
 OPENNSFW = Path(__file__).parent.parent.parent / "models" / "opennsfw"
 CPU = "CPUExecutionProvider"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 FPS, WIDTH, HEIGHT = 10, 320, 180
 
 

@@ -52,7 +52,7 @@ def test_what_comes_into_the_log_comes_to_the_receiver(tmp_path: Path, receiver:
             event_log.append([opened(number) for number in range(1, 6)])
             until(lambda: len(receiver.taken) == 5)
             port = run.wait_for(run.log, event="forward_started")["port"]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
                 metrics = answer.read().decode()
             code = run.stop(signal.SIGTERM)
 
@@ -136,7 +136,7 @@ def test_what_is_refused_is_put_aside_and_can_be_listed_sent_and_dropped(
             for flag in flags:
                 run.wait_for(run.log, event="event_put_aside", event_id=flag.id)
             port = run.wait_for(run.log, event="forward_started")["port"]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
                 metrics = answer.read().decode()
             not_now = put_aside("send", file)
             receiver.status = 204

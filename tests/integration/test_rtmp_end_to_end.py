@@ -58,7 +58,7 @@ class Follower(Running):
         n_seen = 0
         while True:
             if n_seen == len(self.out):
-                self._news.get(timeout=20)
+                self._news.get(timeout=60)
                 continue
             n_seen += 1
             yield self.out[n_seen - 1]

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from loadtest.broker_process import BrokerMissing, free_ports
+from loadtest.broker_process import BrokerMissing
 from loadtest.kafka_broker import ApacheKafka
+from loadtest.rtmp import free_ports
 from loadtest.tansu import Tansu
 from streamguard.adapters.kafka_client import KafkaOptions
 from streamguard.adapters.kafka_producer import KafkaProducer

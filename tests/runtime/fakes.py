@@ -194,7 +194,7 @@ def on_loop(test: Callable[[Bench], object], *, waits: bool = False) -> None:
 
 def wait_for(event: threading.Event) -> None:
     """Wait for another thread; fail where it does not come."""
-    assert event.wait(10)
+    assert event.wait(30)
 
 
 @dataclass

@@ -48,7 +48,7 @@ from streamguard.runtime.writer import LogWriter
 from tests.clock import FakeClock
 from tests.runtime.stage import LIVE
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 KILLED = -9
 
 PLAN = WorkerPlan(

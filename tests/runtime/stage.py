@@ -31,7 +31,7 @@ from tests.clock import FakeClock
 from tests.core_fakes import Pdq, banks, entry, flipped
 from tests.runtime.fakes import FakeDecoder, frame_of, packet
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LIVE = parse_location("http://127.0.0.1/live.ts")
 FILE = parse_location("some.mp4")
 

@@ -28,7 +28,7 @@ from streamguard.runtime.batcher import (
 from tests.clock import FakeClock
 from tests.fake_classifier import BAD, CATEGORY, FakeClassifier, doing, picture
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """Nothing here takes so long unless it hangs."""
 
 OVERLOAD, MODEL_ERROR = GapReason.OVERLOAD, GapReason.MODEL_ERROR

@@ -116,7 +116,7 @@ class Stage:
 
         async def whole() -> None:
             stop = asyncio.Event()
-            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.delivery.keep(stop))
                 while not is_enough():  # noqa: ASYNC110  # it looks at files and counters
                     await asyncio.sleep(0)

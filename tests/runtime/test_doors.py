@@ -11,7 +11,7 @@ from streamguard.runtime import doors as module
 from streamguard.runtime.doors import Doors, door_of, takes_connections
 from tests.servers import HOST, refusing_port
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamguard.runtime.mailbox import Mailbox
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:

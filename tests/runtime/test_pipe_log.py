@@ -8,7 +8,7 @@ from streamguard.runtime.pipe_log import PipeLog
 from streamguard.runtime.wire import Batch, framed, read_to_supervisor
 from tests.core.test_settling import ACCOUNT
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def test_a_batch_is_appended_only_once_it_is_confirmed() -> None:

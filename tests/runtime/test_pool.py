@@ -22,7 +22,7 @@ from tests.media import Recipe, packets, video
 from tests.runtime.fakes import BUG, CODEC, FakeDecoder, FakeHands, packet, wait_for
 
 SECOND_US = 1_000_000
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def lane_of(

@@ -18,7 +18,7 @@ from streamguard.runtime import delivery
 from streamguard.runtime.publisher import Publisher
 from tests.memory_broker import Cluster, MemoryBroker
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Deaf:

@@ -363,7 +363,7 @@ def still_running() -> list[threading.Thread]:
     """Give the reading threads that are left after some time to end."""
     for thread in threading.enumerate():
         if thread.name.startswith("demux-"):
-            thread.join(5)
+            thread.join(30)
     return [thread for thread in threading.enumerate() if thread.is_alive()]
 
 

@@ -23,7 +23,7 @@ from tests.runtime.stage import FILE, Stage
 
 SECOND = 1_000_000
 NOW_S = 1_000.0
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Reddish(FakeClassifier):

@@ -20,7 +20,7 @@ class SlowLog(MemoryLog):
         self.goes_on = threading.Event()
 
     def append(self, events: Sequence[Event | Row], accounts: Sequence[Account] = ()) -> None:
-        assert self.goes_on.wait(20.0)
+        assert self.goes_on.wait(30.0)
         super().append(events, accounts)
 
 

@@ -9,7 +9,7 @@ from streamguard.core.timeline import Timeline
 from streamguard.runtime.turns import Turns
 from tests.runtime.fakes import FakeSource
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 NEVER_S = 1000.0
 
 

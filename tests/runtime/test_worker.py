@@ -342,7 +342,7 @@ def test_a_real_stream_that_is_cut_off_goes_on_in_the_same_session() -> None:
         location = parse_location(server.url())
 
         def open_it(timeline: Timeline) -> PyavSource:
-            return PyavSource(location, timeline, clock, SourceTimeouts(1.0, 1.0))
+            return PyavSource(location, timeline, clock, SourceTimeouts(30.0, 30.0))
 
         stream = stage.stream(*[open_it] * 50)
 

@@ -143,7 +143,7 @@ def test_a_flag_is_in_the_account_as_soon_as_it_is_in_the_log() -> None:
 
         def wait(each: Packet) -> None:
             if each is given[1]:
-                was_kept.append(log.flagged.wait(5.0))
+                was_kept.append(log.flagged.wait(30.0))
 
         return FakeSource(given, GONE, on_read=wait)
 
@@ -256,7 +256,7 @@ def test_a_connection_that_hangs_hides_no_gap_while_it_hangs() -> None:
 
     def hangs(_: Timeline) -> FakeSource:
         stage.clock.advance(11.0)
-        was_told.append(log.told.wait(10.0))
+        was_told.append(log.told.wait(30.0))
         raise GONE
 
     keep(stage, hangs)

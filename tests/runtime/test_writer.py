@@ -19,7 +19,7 @@ from streamguard.core.settling import Now, ending
 from streamguard.runtime.writer import MAX_BATCH, MAX_WAITING, LogWriter
 from tests.clock import FakeClock
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @dataclass
