@@ -46,8 +46,8 @@ class PagingMeter:
         )
         self._waiting = Gauge(
             "streamguard_review_urgent_cases",
-            "Urgent cases that nobody has in hand: alone where nobody is there for them, late where"
-            " nobody takes them.",
+            "Urgent cases, and those whose hold ends soon, that nobody has in hand: alone where"
+            " nobody is there for them, late where nobody takes them.",
             ["how"],
             registry=self.registry,
         )
