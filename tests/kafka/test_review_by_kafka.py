@@ -168,11 +168,16 @@ def _claimed(client: httpx.Client) -> Any:
     return client.post("/claim", json={}).json()["case"]
 
 
-def test_a_console_alone_needs_kafka(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "lines",
+    ["", '[kafka]\nbootstrap_servers = "127.0.0.1:1"\ntake = ["streamguard.flags.v1"]\n'],
+    ids=["no Kafka", "nothing of actions"],
+)
+def test_a_console_alone_needs_kafka_and_all_that_it_tells(tmp_path: Path, lines: str) -> None:
     key, file = made_key(tmp_path, "console"), tmp_path / "console.toml"
     file.write_text(
         f'[log]\nfile = "{tmp_path}/log.db"\n[review]\nis_alone = true\nport = 0\n'
-        f'[decisions]\nkey_file = "{key.private}"\n'
+        f'{lines}[decisions]\nkey_file = "{key.private}"\n'
     )
 
     with Running("review", "--config", file) as console:
@@ -180,6 +185,7 @@ def test_a_console_alone_needs_kafka(tmp_path: Path) -> None:
 
     assert code == 2
     assert "is_alone needs [kafka]" in str(console.log)
+    assert "streamguard.actions.v1" in str(console.log)
 
 
 def test_a_console_alone_needs_a_key_to_sign_by(tmp_path: Path) -> None:
