@@ -49,7 +49,9 @@ class Desk:
 
 
 def scores(second: int, value: float = 0.5, *, epoch: int = 0) -> Scores:
-    return Scores(epoch, second * SECOND, second + 0.25, {CATEGORY: pytest.approx(value)})
+    by_category = {CATEGORY: pytest.approx(value)}
+    by_label = {"other": pytest.approx(1 - value)}
+    return Scores(epoch, second * SECOND, second + 0.25, by_category, by_label)
 
 
 def lost(second: int, reason: GapReason, *, epoch: int = 0) -> NotScored:

@@ -491,5 +491,7 @@ def test_whoever_cut_a_stream_hears_what_came_of_it(site: Site, page: Page) -> N
 
     site.tell(action_event(SOURCE, failed(action=action, reason="still_live"), recorded_s=2.0))
 
-    expect(page.get_by_role("status")).to_have_text("NOT DONE: cut (still_live)")
+    expect(page.get_by_role("status")).to_have_text(
+        re.compile(r"^NOT DONE: cut \(still_live\)\. Decided: confirmed")
+    )
     expect(page.locator("#not-done")).to_contain_text("Not done: still_live")

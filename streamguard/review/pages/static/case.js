@@ -280,10 +280,16 @@ if (isMine) {
   document.getElementById('main').focus();
 }
 
+// What came of a decision does not hide that it was made, where nobody has read that yet.
+function sayBefore(news) {
+  const { textContent: said } = document.getElementById('status');
+  say(said.startsWith('Decided: ') ? `${news}. ${said}` : news);
+}
+
 follow(`/events?case=${encodeURIComponent(caseId)}`, {
   case: ({ html, came_of: now }) => {
     show(document.getElementById('facts'), html);
-    if (now && now !== cameOf) say(now);
+    if (now && now !== cameOf) sayBefore(now);
     cameOf = now;
     marks?.draw();
     began.draw();
