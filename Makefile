@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 VENV := .venv/.ready
 PARTS := .cache/parts.ready
 KERNELS := .cache/kernels.ready
-PYTEST := OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --no-fold-skipped
+PYTEST := env OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --no-fold-skipped
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
