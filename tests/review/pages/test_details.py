@@ -138,6 +138,19 @@ def test_an_action_on_nothing_is_refused_and_says_so(site: Site, page: Page) -> 
     assert [one.scopes for one in site.decisions()] == [("live",)]
 
 
+def test_with_caps_lock_a_key_alone_does_what_it_does_without(site: Site, page: Page) -> None:
+    live = page.locator("[data-scope=live]")
+
+    press(page, "L")  # a capital without Shift
+    expect(page.locator("[data-action=limit_reach]")).to_have_attribute("aria-pressed", "true")
+    expect(live).to_have_attribute("aria-pressed", "true")
+    press(page, "A")
+    decided(page)
+
+    [made] = site.decisions()
+    assert (made.action, made.scopes) == ("limit_reach", ("live", "recording", "clips"))
+
+
 def test_a_pointer_toggles_what_a_key_does(site: Site, page: Page) -> None:
     page.locator("[data-context=newsworthy]").click()
     expect(page.get_by_role("status")).to_have_text("news reporting: yes.")

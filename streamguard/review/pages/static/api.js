@@ -72,6 +72,12 @@ export function isTyped(event) {
     || event.target.closest('input, select, textarea') !== null;
 }
 
+// The key that was meant: with Caps Lock, too, a letter alone is the small one.
+export function keyOf({ key, shiftKey }) {
+  if (!/^[a-z]$/i.test(key)) return key;
+  return shiftKey ? key.toUpperCase() : key.toLowerCase();
+}
+
 // Tell times of day as clocks here do; the console writes them in UTC.
 export function tellHere(root) {
   for (const one of root.querySelectorAll('time.local')) {

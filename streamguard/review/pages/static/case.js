@@ -1,6 +1,6 @@
 // The page of a case: keys, and what they do.
 
-import { areKeysOn, follow, isTyped, post, ready, say, setKeys, show, signOut, tell } from './api.js';
+import { areKeysOn, follow, isTyped, keyOf, post, ready, say, setKeys, show, signOut, tell } from './api.js';
 import { Began } from './began.js';
 import { Choosing, Holding, Twice } from './decide.js';
 import { Details } from './details.js';
@@ -223,12 +223,13 @@ document.addEventListener('keydown', (event) => {
     if (pressed) event.preventDefault();
     return;
   }
-  const control = isMine ? controlOf(event.key) : null;
-  if (!control && !(isMine && onCase[event.key]) && !always[event.key]) return;
+  const key = keyOf(event);
+  const control = isMine ? controlOf(key) : null;
+  if (!control && !(isMine && onCase[key]) && !always[key]) return;
   event.preventDefault();
   if (event.repeat) return;
   if (control?.hasAttribute('data-hold')) holding.press(control);
-  else act(control, event.key);
+  else act(control, key);
 });
 document.addEventListener('keyup', () => holding.release());
 window.addEventListener('blur', () => { holding.release(); reveal?.hide(); });
