@@ -217,9 +217,11 @@ def test_a_stop_does_not_wait_for_a_stream_that_says_nothing(
             run.wait_for(run.log, event="run_started")
             wait_for_events(tmp_path / "log.db", ("quiet", "flag.opened"))
             run.process.send_signal(signal.SIGTERM)
-            code = run.process.wait(STOP_TIMEOUT_S + 1)
+            code = run.join()
 
     assert code == 0
+    assert {row["code"] for row in run.log if row.get("event") == "worker_ended"} == {0}
+    assert not {"worker_cut_short", "worker_died"} & {row.get("event") for row in run.log}
     assert types_of(events_in(tmp_path / "log.db"), "quiet")[-2:] == ["flag.closed", "stream.ended"]
 
 
