@@ -48,6 +48,9 @@ BY_RULES = """
 SELECT decision_id, body FROM ending
 WHERE until_s > ? AND body LIKE '%"actor":"rule:%' ORDER BY until_s
 """
-FORGET = "DELETE FROM actions WHERE outcome IS NOT NULL AND taken_s < ?"
+FORGET = """
+DELETE FROM actions WHERE outcome IS NOT NULL AND taken_s < ?
+AND case_id NOT IN (SELECT case_id FROM denials UNION SELECT case_id FROM holds)
+"""
 DENIALS = "SELECT * FROM denials ORDER BY stream_id, kind, case_id"
 VERSION = "PRAGMA data_version"

@@ -121,7 +121,10 @@ class ActionStore:
         self._execute("DELETE FROM ending WHERE decision_id = ?", (decision_id,))
 
     def forget_actions(self, before_s: float) -> None:
-        """Forget the actions that are over and were taken up before, seconds since 1970 UTC."""
+        """Forget the actions that are over and were taken up before, seconds since 1970 UTC.
+
+        Those of a case that still keeps somebody out stay: an old restore of it may come again.
+        """
         self._execute(sql.FORGET, (before_s,))
 
     def open_actions(self) -> list[Kept]:

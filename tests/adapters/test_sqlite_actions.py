@@ -184,6 +184,20 @@ def test_actions_that_are_over_are_forgotten_and_others_are_not(store: ActionSto
     assert store.take([old, still_open, new], "{}") == [old]
 
 
+def test_what_still_keeps_somebody_out_is_known_however_old(store: ActionStore) -> None:
+    suspension = order("d-3", act="cut_and_suspend")
+    [kept] = store.take([suspension], "{}")
+    denial = Denial("lobby", "publish", suspension.case_id, "d-3", 100.0)
+    store.note(Kept(kept, "struck"), denial)
+    store.finish(suspension, "done")
+    again = order("d-2", act="restore", decided_s=10.0, expires_s=70.0)
+
+    store.forget_actions(1e9)
+    store.take([again], "{}")
+
+    assert store.is_superseded(again, by_others=False)
+
+
 def test_what_the_platform_did_is_the_platforms_to_take_back_once(store: ActionStore) -> None:
     restore, again = order("d-2", act="restore"), order("d-3", act="restore")
     hold = order("d-1", act="hold")
