@@ -28,7 +28,7 @@ PULL = f"rtmp://{HOST}:1935"
 
 
 def watching_stat(url: str, pull: str = PULL) -> AbstractContextManager[Watching]:
-    return watching(NginxRtmp(Service("edge", url, timeout_s=0.5), pull, SystemClock()))
+    return watching(NginxRtmp(Service("edge", url, timeout_s=5.0), pull, SystemClock()))
 
 
 def watching_server(server: RtmpServer) -> AbstractContextManager[Watching]:
@@ -115,7 +115,7 @@ def test_several_processes_of_nginx_are_found_out(
         (whole(b"<rtmp><pid>1</pid>"), "rtmp_stat"),
         (status("403 Forbidden"), "403"),
         (status("302 Found"), "302"),
-        (silent, "0.5 s"),
+        (silent, "5 s"),
     ],
 )
 def test_what_cannot_be_used_is_told_without_its_address(answer: Answer, problem: str) -> None:
