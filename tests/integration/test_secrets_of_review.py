@@ -233,6 +233,7 @@ def look_round(url: str, provider: OidcServer, world: World) -> None:
         anna("/api/v1/appeals", appeal, authorization=f"Bearer {token}")
     for claims in ({"exp": 1}, {}):
         provider.claims = claims
+        provider.now_s = int(time.time())  # what it says of somebody holds for a minute
         back = provider.visited(anna("/api/v1/oidc/start").headers["location"])
         arrived = anna(f"/api/v1/oidc/back?code={back['code']}&state={back['state']}")
     assert arrived.status_code == 200
