@@ -23,6 +23,7 @@ from streamguard.core.decision_data import (
 from streamguard.core.event_data import utc_text
 from streamguard.core.event_values import Count, Name, PtsMs, Value, Word
 from streamguard.core.reasons import REASONS_VERSION
+from streamguard.core.untaken import UNTAKEN_AFTER_S
 
 ALL_SCOPES: tuple[Scope, ...] = ("live", "recording", "clips")
 """Most harm is the replay: what is said to be cut is cut everywhere."""
@@ -82,6 +83,8 @@ class Rules:
                  about a publish, and would else be upon all later ones for ever.
     hold_notice_s: how long before its end, seconds, a hold comes up for somebody to look, at most
                  a quarter of it; 0 for never.
+    untaken_after_s: how long a stream that is to be off the air may wait for somebody to begin,
+                 seconds, before its case comes back; 0 for ever.
     automation:  how a person's decision on a machine's flag is declared under the DSA.
     policy_version: which text of the policy people decide by.
     """
@@ -92,6 +95,7 @@ class Rules:
     appeal_days: float = 184.0
     hold_s: float = DAY_S
     hold_notice_s: float = 3_600.0
+    untaken_after_s: float = UNTAKEN_AFTER_S
     automation: Literal["NOT_AUTOMATED", "PARTIALLY"] = "PARTIALLY"
     policy_version: str = REASONS_VERSION
 

@@ -14,20 +14,21 @@ UNTAKEN_FOR_S = 86_400.0
 """How long somebody is told of it: a decision that is a day old, nobody takes up any more."""
 
 
-def is_to_end(case: Case, now_s: float) -> bool:
+def is_to_end(case: Case, now_s: float, after_s: float = UNTAKEN_AFTER_S) -> bool:
     """Say whether a live stream is to be off the air, and has been for long enough by now.
 
-    now_s: seconds since 1970 UTC.
+    now_s:   seconds since 1970 UTC.
+    after_s: how long somebody has to begin, seconds; 0 for as long as they like.
     """
     acting = case.acting
     if acting is None or acting.action not in OFF_AIR or "live" not in acting.scopes:
         return False
     if case.into is not None:
         return False  # whoever judges the case that took it in sees to it
-    return case.is_live and UNTAKEN_AFTER_S <= now_s - acting.decided_s < UNTAKEN_FOR_S
+    return case.is_live and 0 < after_s <= now_s - acting.decided_s < UNTAKEN_FOR_S
 
 
-def untaken(case: Case) -> Case:
+def untaken(case: Case, after_s: float = UNTAKEN_AFTER_S) -> Case:
     """Give a case that `is_to_end`, and whose action nobody has begun, as it waits for people."""
     assert case.acting is not None  # noqa: S101  # see above
-    return came_back(case, "not_begun", case.acting.decided_s + UNTAKEN_AFTER_S)
+    return came_back(case, "not_begun", case.acting.decided_s + after_s)

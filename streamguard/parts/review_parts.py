@@ -32,6 +32,7 @@ def rules_of(section: ReviewSection) -> Rules:
         appeal_days=section.appeal_days,
         hold_s=section.hold_s,
         hold_notice_s=section.hold_notice_s,
+        untaken_after_s=section.untaken_after_s,
         automation=section.automated_decision,
         policy_version=section.policy_version or REASONS_VERSION,
     )

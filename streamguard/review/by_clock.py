@@ -5,6 +5,7 @@ here.
 """
 
 from streamguard.core.cases import Case
+from streamguard.core.choosing import Rules
 from streamguard.core.ending import ending, is_ending
 from streamguard.core.event_data import utc_text
 from streamguard.review import untaken
@@ -18,26 +19,26 @@ AND json_extract(decisions.body, '$.expires_at') <= ?
 """
 
 
-def as_it_waits(file: DeskFile, case: Case, now_s: float, notice_s: float) -> Case:
+def as_it_waits(file: DeskFile, case: Case, now_s: float, rules: Rules) -> Case:
     """Give a case as the log has it, or as one that came back.
 
-    now_s:    seconds since 1970 UTC.
-    notice_s: how long before the end of a hold its case comes up, seconds.
+    now_s: seconds since 1970 UTC.
     """
-    now = untaken.as_it_waits(file, case, now_s)
-    if now.not_done is None and is_ending(now, now_s, notice_s):
-        return ending(now, notice_s)
+    now = untaken.as_it_waits(file, case, now_s, rules.untaken_after_s)
+    if now.not_done is None and is_ending(now, now_s, rules.hold_notice_s):
+        return ending(now, rules.hold_notice_s)
     return now
 
 
-def ending_cases(file: DeskFile, now_s: float, notice_s: float) -> dict[str, Case]:
+def ending_cases(file: DeskFile, now_s: float, rules: Rules) -> dict[str, Case]:
     """Give the cases whose hold ends soon by their ids, each as it waits for people."""
-    window = (utc_text(now_s), utc_text(now_s + notice_s))
+    window = (utc_text(now_s), utc_text(now_s + rules.hold_notice_s))
     cases = (read_case(body) for (body,) in file.rows(_ENDING, window))
-    now = (as_it_waits(file, one, now_s, notice_s) for one in cases)
+    now = (as_it_waits(file, one, now_s, rules) for one in cases)
     return {one.case_id: one for one in now if one.is_ending}
 
 
-def came_back(file: DeskFile, now_s: float, notice_s: float) -> dict[str, Case]:
+def came_back(file: DeskFile, now_s: float, rules: Rules) -> dict[str, Case]:
     """Give all that came back by their ids, each as it waits for people."""
-    return ending_cases(file, now_s, notice_s) | untaken.untaken_cases(file, now_s)
+    late = untaken.untaken_cases(file, now_s, rules.untaken_after_s)
+    return ending_cases(file, now_s, rules) | late

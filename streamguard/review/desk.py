@@ -74,7 +74,7 @@ class Desk:
         case = read_case(rows[0][0]) if rows else None
         if case is None or not person.is_cleared(case.policy):
             raise NoSuchCase("there is no such case")
-        return as_it_waits(self.file, case, self.wall(), self.rules.hold_notice_s)
+        return as_it_waits(self.file, case, self.wall(), self.rules)
 
     @contextmanager
     def on_record(self, person: Person, action: str, case_id: str) -> Iterator[None]:

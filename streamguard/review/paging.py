@@ -103,7 +103,7 @@ class Pager:
     def _waiting(self, now_s: float) -> Waiting:
         file, held = self._review.desk.file, self._review.desk.held()
         desk = self._review.desk
-        ending = ending_cases(file, desk.wall(), desk.rules.hold_notice_s)
+        ending = ending_cases(file, desk.wall(), desk.rules)
         urgent = {one.case_id: one for one in cases_where(file, URGENT)}
         urgent |= {case_id: one for case_id, one in ending.items() if one.is_live}
         cases = [one for one in urgent.values() if one.case_id not in held]
@@ -118,7 +118,7 @@ class Pager:
             for case in cases
             if case not in alone and now_s - self._waits_since_s[case.case_id] >= self._after_s
         ]
-        untaken = untaken_cases(file, self._review.desk.wall())
+        untaken = untaken_cases(file, desk.wall(), desk.rules.untaken_after_s)
         return Waiting(tuple(alone), tuple(late), tuple(untaken.values()))
 
     def _call(self, waiting: Waiting) -> Event | None:

@@ -127,7 +127,7 @@ class Queue:
         desk.projection.catch_up()
         now_s = desk.wall()
         found = {case.case_id: case for case in cases_where(desk.file, "stage <> 'decided'")}
-        found |= came_back(desk.file, now_s, desk.rules.hold_notice_s)
+        found |= came_back(desk.file, now_s, desk.rules)
         cases = [case for case in found.values() if person.is_cleared(case.policy)]
         return sorted(cases, key=lambda case: -priority(case, now_s).points)
 
@@ -151,7 +151,7 @@ class Queue:
         """Give the most urgent case: of the first class that has any, the first by priority."""
         file, now_s = self._desk.file, self._desk.wall()
         passed_on = skips(file, now_s)
-        back = came_back(file, now_s, self._desk.rules.hold_notice_s)
+        back = came_back(file, now_s, self._desk.rules)
         for urgency in range(CLASSES):
             found = cases_where(file, "stage <> 'decided' AND urgency = ?", (urgency,))
             waiting = [case for case in found if case.case_id not in back]
@@ -181,8 +181,8 @@ class Queue:
         """Give the case of an id, where it waits for somebody."""
         file, now_s = self._desk.file, self._desk.wall()
         found = cases_where(file, "case_id = ?", (case_id,))
-        notice_s = self._desk.rules.hold_notice_s
-        cases = [as_it_waits(file, case, now_s, notice_s) for case in found]
+        rules = self._desk.rules
+        cases = [as_it_waits(file, case, now_s, rules) for case in found]
         return [case for case in cases if case.stage != "decided"]
 
 

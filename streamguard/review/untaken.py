@@ -5,7 +5,7 @@ log does not tell that nothing happened. Whoever asks about a case that waits as
 """
 
 from streamguard.core.cases import Case
-from streamguard.core.untaken import UNTAKEN_AFTER_S, UNTAKEN_FOR_S, is_to_end, untaken
+from streamguard.core.untaken import UNTAKEN_FOR_S, is_to_end, untaken
 from streamguard.review.desk_file import DeskFile
 from streamguard.review.folding import read_case
 
@@ -18,20 +18,21 @@ AND NOT EXISTS (SELECT 1 FROM actions WHERE actions.decision_id = decisions.deci
 _BEGUN = "SELECT 1 FROM actions WHERE decision_id = ? LIMIT 1"
 
 
-def untaken_cases(file: DeskFile, now_s: float) -> dict[str, Case]:
-    """Give them all by their ids, each as it waits for people; now_s: seconds since 1970 UTC."""
-    window = (now_s - UNTAKEN_FOR_S, now_s - UNTAKEN_AFTER_S)
+def untaken_cases(file: DeskFile, now_s: float, after_s: float) -> dict[str, Case]:
+    """Give them all by their ids, each as it waits for people; times as in `is_to_end`."""
+    window = (now_s - UNTAKEN_FOR_S, now_s - after_s)
     cases = {one.case_id: one for one in map(_read, file.rows(_UNTAKEN, window))}
-    now = (as_it_waits(file, one, now_s) for one in cases.values())
+    now = (as_it_waits(file, one, now_s, after_s) for one in cases.values())
     return {one.case_id: one for one in now if one.not_done == "not_begun"}
 
 
-def as_it_waits(file: DeskFile, case: Case, now_s: float) -> Case:
+def as_it_waits(file: DeskFile, case: Case, now_s: float, after_s: float) -> Case:
     """Give a case as the log has it, or as one that came back where nobody has begun."""
-    if not is_to_end(case, now_s):
+    if not is_to_end(case, now_s, after_s):
         return case
     assert case.acting is not None  # noqa: S101  # something is to be done
-    return case if file.rows(_BEGUN, (case.acting.decision_id,)) else untaken(case)
+    has_begun = file.rows(_BEGUN, (case.acting.decision_id,))
+    return case if has_begun else untaken(case, after_s)
 
 
 def _read(row: tuple[bytes]) -> Case:

@@ -46,6 +46,10 @@ class ReviewSection(Section):
     hold_notice_s: Annotated[float, Field(ge=0, le=86_400)] = 3_600.0
     """How long before its end the case of a hold or a limit that a person decided waits for a
     senior, seconds, at most a quarter of the hold; 0 has it end unseen."""
+    untaken_after_s: Annotated[float, Field(ge=0, le=3_600)] = 10.0
+    """How long a live stream that is to be held or cut may wait for an enforcer to begin, seconds;
+    then its case comes back and somebody is called. 0 for never: where others than `enforce` act
+    on decisions, and publish no `action.requested`."""
     two_person: tuple[ActionKind, ...] = ("cut_and_suspend",)
     """What is done only once a second person agrees, who does not know what the first one chose."""
     check_share: Annotated[float, Field(ge=0, le=1)] = 0.05

@@ -43,6 +43,13 @@ def test_a_cut_is_waited_for_ten_seconds_and_asked_for_a_day(
     assert is_to_end(cut(), now_s) == is_said
 
 
+@pytest.mark.parametrize(("after_s", "is_said"), [(60.0, True), (60.001, False), (0.0, False)])
+def test_who_acts_by_other_means_sets_how_long_is_waited_or_that_nothing_is(
+    after_s: float, *, is_said: bool
+) -> None:
+    assert is_to_end(cut(), DECIDED_S + 60, after_s) == is_said
+
+
 @pytest.mark.parametrize(
     ("action", "is_said"),
     [("hold", True), ("cut", True), ("limit_reach", False), ("restore", False)],

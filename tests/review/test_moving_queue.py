@@ -9,6 +9,7 @@ from streamguard.core.cases import Case
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.people import Person
 from streamguard.core.priority import priority, urgency_class
+from streamguard.core.untaken import UNTAKEN_AFTER_S
 from streamguard.review.queue import may_judge, skips
 from streamguard.review.untaken import as_it_waits
 from tests.core_fakes import SOURCE
@@ -103,7 +104,9 @@ class Night:
         passed_on = skips(file, now_s)
         return [
             one
-            for one in (as_it_waits(file, case, now_s) for case in self.bench.cases())
+            for one in (
+                as_it_waits(file, case, now_s, UNTAKEN_AFTER_S) for case in self.bench.cases()
+            )
             if one.stage != "decided"
             and one.case_id not in held
             and (one.case_id, person.account_id) not in passed_on

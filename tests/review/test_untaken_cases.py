@@ -6,6 +6,7 @@ import pytest
 
 from streamguard.core.action_events import action_event, action_id_of
 from streamguard.core.cases import Case
+from streamguard.core.choosing import Rules
 from streamguard.core.decision_data import DecisionData
 from streamguard.core.errors import DecisionRefused
 from streamguard.core.events import Event
@@ -101,7 +102,7 @@ def test_what_failed_is_told_by_its_reason(bench: Bench) -> None:
     [case] = waiting(bench)
 
     assert case.not_done == "refused"
-    assert untaken_cases(bench.file, bench.clock.wall()) == {}
+    assert untaken_cases(bench.file, bench.clock.wall(), UNTAKEN_AFTER_S) == {}
 
 
 def test_a_senior_may_order_it_anew_which_is_waited_for_as_long(bench: Bench) -> None:
@@ -207,3 +208,13 @@ def test_the_card_and_the_queue_say_so_in_plain_words(bench: Bench) -> None:
     assert "Nobody has begun to carry it out." in page
     assert "nobody has begun to carry that out" in row
     assert "Nobody has begun" not in after
+
+
+def test_nothing_comes_back_where_others_act_and_tell_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Rules(untaken_after_s=0.0))
+    try:
+        decided(bench)
+
+        assert waiting(bench) == []
+    finally:
+        bench.close()
