@@ -2,8 +2,9 @@
 
 source (adapters/pyav_source) → demux thread (runtime/feeder) → ring and lane → decode pool
 (runtime/pool, lane: decode, hash) → mailbox → judgement (core/session: banks, votes, segments,
-coverage) → writer (runtime/writer) → event log (adapters/sqlite_log) → Kafka (kafka_parts,
-runtime/publisher), where it is configured.
+coverage) → writer (runtime/writer) → event log (adapters/sqlite_log) → Kafka
+(parts/kafka_parts, runtime/publisher), where it is configured. From there people take it on:
+review/service.
 
 Under `run` this is a worker (worker_main): its log is a pipe to the supervisor (service,
 runtime/supervisor), which commits what comes by it, and publishes.

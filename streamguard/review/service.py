@@ -1,4 +1,9 @@
-"""All that a console offers, behind its pages and its API.
+"""All that a console offers, behind its pages and its API: the way of a decision begins here.
+
+event log → cases (projection, core/case_fold) → next case and lease (queue, leases, core/priority)
+→ page (pages) → decision (rulings, core/ruling) → event log → enforcer (enforce/intake, actions,
+trying) → deny, then kick (enforce/acting, ingest/*_control) → a viewer of ours sees that it is gone
+(enforce/proof) → event log (enforce/telling) → the case says what became of it.
 
 Rule: whoever calls has found out who is asking; what that person may do is asked of `Person`.
 """
