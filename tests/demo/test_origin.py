@@ -159,7 +159,7 @@ def test_stamps_are_on_the_clock_of_all_processes(on_air: OnAir) -> None:
 
     for stamp in on_air.stamps(PUNCTUAL)[1:]:  # the first waits until the reader has probed
         delay_s = arrived_s[stamp["pts_ms"]] - stamp["sent_at_s"]
-        assert -1.0 < delay_s < DEADLINE_S
+        assert -1.0 < delay_s < 15.0
 
 
 def test_programme_runs_in_real_time(on_air: OnAir) -> None:
@@ -168,7 +168,7 @@ def test_programme_runs_in_real_time(on_air: OnAir) -> None:
 
     for now, then in pairwise(stamps):
         media_s = (then["pts_ms"] - now["pts_ms"]) / 1000
-        assert media_s - 1.0 < then["sent_at_s"] - now["sent_at_s"] < media_s + DEADLINE_S
+        assert media_s - 1.0 < then["sent_at_s"] - now["sent_at_s"] < media_s + 15.0
 
 
 def test_client_that_reads_nothing_stalls_while_the_others_go_on(on_air: OnAir) -> None:

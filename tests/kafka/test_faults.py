@@ -160,7 +160,7 @@ def test_a_server_that_is_no_broker_is_tried_again_and_a_stop_ends_in_time(
             began_s = time.monotonic()
         took_s = time.monotonic() - began_s
 
-    assert took_s < DEADLINE_S
+    assert took_s < 10
     assert stage.count("retries", reason="broker_unavailable") >= 1
 
 

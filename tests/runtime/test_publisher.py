@@ -163,7 +163,7 @@ def test_a_stop_ends_in_time_whatever_the_broker_does(tmp_path: Path) -> None:
 
     publisher.stop(0.1)
 
-    assert time.monotonic() - began_s < DEADLINE_S
+    assert time.monotonic() - began_s < 5
     assert publisher.backlog() == 1
     assert not publisher._thread.is_alive()
     outbox.close()
