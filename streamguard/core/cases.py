@@ -8,7 +8,15 @@ from typing import Literal
 import msgspec
 
 from streamguard.core.action_data import FailureReason
-from streamguard.core.decision_data import ActionKind, Actor, BankOrder, Outcome, Role, Scope
+from streamguard.core.decision_data import (
+    ActionKind,
+    Actor,
+    BankOrder,
+    Outcome,
+    Role,
+    Scope,
+    is_a_rules,
+)
 from streamguard.core.signal_data import Signal
 from streamguard.core.types import Severity
 
@@ -68,7 +76,7 @@ class Ruling(msgspec.Struct, frozen=True):
     @property
     def is_a_rules(self) -> bool:
         """Say whether a rule made it: people judge what it held as if nobody had before."""
-        return self.actor.startswith("rule:")
+        return is_a_rules(self.actor)
 
     @property
     def action_upon_it(self) -> ActionKind:

@@ -56,6 +56,11 @@ Role = Literal["reviewer", "senior", "auditor", "operator", "administrator"]
 """What an account may do."""
 
 
+def is_a_rules(actor: str) -> bool:
+    """Say whether what an actor did was done by a rule, and by no person."""
+    return actor.startswith("rule:")
+
+
 class DecidedStream(Value):
     """What is decided on: one publish of a stream, and no later one."""
 
@@ -258,7 +263,7 @@ class DecisionData(Value):
             raise ValueError("scopes belong to an action, and only there")
         if (self.outcome == "needs_second") != (self.proposed is not None):
             raise ValueError("proposed belongs to needs_second, and only there")
-        if self.actor.startswith("rule:") != (self.reviewer is None):
+        if is_a_rules(self.actor) != (self.reviewer is None):
             raise ValueError("a person decides under a lease, a rule without one")
         if self.outcome == "undone" and self.supersedes is None:
             raise ValueError("undone names the decision that it supersedes")

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 
 from streamguard.core.action_data import Act, ActionRef
 from streamguard.core.action_events import action_id_of
-from streamguard.core.decision_data import DecidedStream, DecisionData, Scope
+from streamguard.core.decision_data import DecidedStream, DecisionData, Scope, is_a_rules
 from streamguard.core.event_data import utc_seconds
-
-BY_RULE = "rule:"
-"""What the name of an actor begins with that is no person."""
 
 REVERSIBLE: frozenset[Act] = frozenset(("limit_reach", "hold", "restore"))
 """What a rule may do by itself."""
@@ -51,7 +48,7 @@ class Order:
     @property
     def is_automatic(self) -> bool:
         """Say whether a rule decided, and no person."""
-        return self.actor.startswith(BY_RULE)
+        return is_a_rules(self.actor)
 
     @property
     def is_allowed(self) -> bool:

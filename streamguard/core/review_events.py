@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from streamguard.core.appeal_data import AppealReceivedData, AppealResolvedData
 from streamguard.core.audit_data import AuditData
-from streamguard.core.decision_data import DecisionData
+from streamguard.core.decision_data import DecisionData, is_a_rules
 from streamguard.core.event_data import utc_text
 from streamguard.core.events import ID_NAMESPACE, Event, EventType, make_event
 from streamguard.core.referral_data import ReferralData
@@ -25,7 +25,7 @@ def decision_event(source: str, data: DecisionData, *, recorded_s: float) -> Eve
         data: the decision.
         recorded_s: now, seconds since 1970 UTC.
     """
-    place = _place(data, is_a_rules=_is_a_rules(data))
+    place = _place(data, is_a_rules=is_a_rules(data.actor))
     return _made(source, EventType.DECISION_MADE, data, place, recorded_s)
 
 
@@ -36,7 +36,7 @@ def rival_id(event: Event) -> str | None:
     """
     if not isinstance(event.data, DecisionData):
         return None
-    place = _place(event.data, is_a_rules=not _is_a_rules(event.data))
+    place = _place(event.data, is_a_rules=not is_a_rules(event.data.actor))
     return str(uuid5(ID_NAMESPACE, json.dumps(place)))
 
 
@@ -64,10 +64,6 @@ def audit_event(source: str, data: AuditData) -> Event:
 def audit_event_id(seq: int) -> UUID:
     """Give the id of the event of the audit record that has a place in the chain."""
     return uuid5(ID_NAMESPACE, json.dumps([EventType.AUDIT_RECORDED, seq]))
-
-
-def _is_a_rules(data: DecisionData) -> bool:
-    return data.actor.startswith("rule:")
 
 
 def _place(data: DecisionData, *, is_a_rules: bool) -> list[str]:
