@@ -60,7 +60,7 @@ def test_screening_onto_a_full_disk_says_how_much_was_lost(
     assert done.code == 3
     assert '"event": "log_unavailable"' in logged
     assert problem == (
-        "streamguard: 5 events could not be committed before the stop: free the disk, then screen "
+        "streamguard: 6 events could not be committed before the stop: free the disk, then screen "
         "these streams again"
     )
 

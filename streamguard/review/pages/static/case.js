@@ -287,6 +287,11 @@ function sayBefore(news) {
   say(said.startsWith('Decided: ') ? `${news}. ${said}` : news);
 }
 
+// What the page asks for by itself hides nothing that somebody is told of what they did.
+function tellAside(error) {
+  if (isMine && !document.getElementById('problem').textContent) tell(error);
+}
+
 follow(`/events?case=${encodeURIComponent(caseId)}`, {
   case: ({ html, came_of: now }) => {
     show(document.getElementById('facts'), html);
@@ -294,7 +299,7 @@ follow(`/events?case=${encodeURIComponent(caseId)}`, {
     cameOf = now;
     marks?.draw();
     began.draw();
-    if (isMine) reveal.load().catch(tell);
+    if (isMine) reveal.load().catch(tellAside);
   },
 });
 
