@@ -58,6 +58,7 @@ class Choice(Value):
     explanation_public: Note | None = None
     note: Note | None = None
     referral: Referral | None = None
+    preserve: Literal[True] | None = None
     bank: Name | None = None
     """Put the evidence into the bank of this name; what its entry is called nobody chooses."""
     votes: Annotated[tuple[SignalVote, ...], Field(max_length=8)] = ()

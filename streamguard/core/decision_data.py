@@ -240,6 +240,8 @@ class DecisionData(Value):
     automation: Automation
     referral: Referral | None = None
     """An imminent threat was referred."""
+    preserve: Literal[True] | None = None
+    """The evidence is to be held beyond its time, until somebody releases it."""
     banking: BankOrder | None = None
     """The evidence is to be found again."""
     unbanking: BankOrder | None = None

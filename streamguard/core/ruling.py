@@ -104,6 +104,8 @@ def _require_fit(case: Case, choice: Choice) -> None:
         raise DecisionRefused("say for how long nobody is told, and why; or neither")
     if choice.action in ONLY_CONFIRMED and choice.outcome != "confirmed":
         raise DecisionRefused("a stream is cut only where something was confirmed")
+    if choice.preserve and choice.outcome == "rejected":
+        raise DecisionRefused("nothing was found: there is nothing to preserve")
     if choice.bank is not None and choice.outcome != "confirmed":
         raise DecisionRefused("only what was confirmed goes into a bank")
     if choice.outcome == "rejected" and choice.action not in {"none", "restore"}:

@@ -118,6 +118,7 @@ class Follower:
                 self._keep(data, record.body)
             case DecisionData():
                 self._classify(data)
+                self._preserve(data)
             case AppealReceivedData():
                 self._hold(data)
             case AppealResolvedData():
@@ -200,6 +201,20 @@ class Follower:
                     purpose=decision.reason_code,
                 )
             self._restate(standing, decision.case_id, str(named))
+
+    def _preserve(self, decision: DecisionData) -> None:
+        """Hold what a decision says to preserve: no later one ends that, but who releases it."""
+        ref = f"case {decision.case_id}"
+        detail: Detail = {"ref": ref, "authority": "decision", "until": ""}
+        for standing in self._standings(decision.flag_ids) if decision.preserve else ():
+            if not any(hold.ref == ref for hold in standing.holds):
+                self._vault.note(
+                    standing.evidence_id,
+                    "hold",
+                    detail,
+                    actor=decision.actor,
+                    purpose=decision.reason_code,
+                )
 
     def _restate(self, standing: Standing, case_id: str, named: str) -> None:
         """Have a manifest say which case decided, and how long the evidence is kept now."""

@@ -114,6 +114,15 @@ def test_a_delay_without_a_reason_or_a_reason_without_a_delay_is_refused(
         ruled(case(), somebody(), **CUT, **half)
 
 
+def test_evidence_is_preserved_where_something_may_have_been_found() -> None:
+    made = [ruled(case(), somebody(), **choice, preserve=True) for choice in (CUT, ESCALATE)]
+
+    assert [one.preserve for one in made] == [True, True]
+    assert ruled(case(), somebody(), **CUT).preserve is None
+    with pytest.raises(DecisionRefused, match="nothing to preserve"):
+        ruled(case(), somebody(), **REJECT, preserve=True)
+
+
 def test_a_decision_says_by_which_policy_it_was_made_and_what_went_on() -> None:
     who = replace(somebody(), clearance="*", incident_id=AN_INCIDENT)
     rules = Rules(policy_version="our terms of 2026")

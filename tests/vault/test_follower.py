@@ -283,6 +283,26 @@ def test_a_decision_that_was_taken_back_leaves_evidence_unreviewed(
     assert (standing.evidence_class, standing.decision_id) == ("unreviewed", "d-2")
 
 
+def test_what_a_decision_preserves_is_held_once_and_until_somebody_releases_it(
+    vault: Vault, event_log: SqliteLog
+) -> None:
+    preserved = decided(flag_ids=[flag_id(0)], preserve=True)
+    undone = {"outcome": "undone", "supersedes": "d-1", "action": "none", "scopes": ()}
+    event_log.append([preserved, decided(decision_id="d-2", flag_ids=[flag_id(1)])])
+    followed(vault, event_log)
+    event_log.commit(GROUP, 1, 0.0)
+    followed(vault, event_log)  # once more
+    event_log.append([decided(flag_ids=[flag_id(0)], decision_id="d-3", **undone)])
+    followed(vault, event_log)
+
+    ref = f"case {decision().case_id}"
+    holds = [vault.standing(flag_id(number)).holds for number in range(2)]
+    assert [[(one.ref, one.authority) for one in each] for each in holds] == [
+        [(ref, "decision")],
+        [],
+    ]
+
+
 def test_what_somebody_objects_to_is_on_hold_until_that_is_resolved(
     vault: Vault, event_log: SqliteLog
 ) -> None:

@@ -66,7 +66,7 @@ def test_a_key_pressed_again_takes_back_and_so_does_choosing_anew(site: Site, pa
     press(page, "Shift+S", "Shift+C")
     expect(satire).to_have_attribute("aria-pressed", "true")
     expect(clips).to_have_attribute("aria-pressed", "false")
-    press(page, "Shift+S", "Shift+G", "Shift+T")
+    press(page, "Shift+S", "Shift+G", "Shift+T", "Shift+P")
     expect(satire).to_have_attribute("aria-pressed", "false")
     expect(page.locator("#ground")).to_have_value("illegal")
 
@@ -75,7 +75,7 @@ def test_a_key_pressed_again_takes_back_and_so_does_choosing_anew(site: Site, pa
 
     [made] = site.decisions()
     assert (made.context, made.ground, made.notify_user) == ((), None, Notice(required=True))
-    assert made.scopes == ("live", "recording", "clips")
+    assert (made.scopes, made.preserve) == (("live", "recording", "clips"), None)
 
 
 def test_ground_law_scopes_length_and_notice_are_said_by_keys(site: Site, page: Page) -> None:
@@ -88,7 +88,7 @@ def test_ground_law_scopes_length_and_notice_are_said_by_keys(site: Site, page: 
     press(page, "Shift+R")
     expect(page.locator("#legal-ref")).to_be_focused()
     page.keyboard.type("§ 131 <b>StGB</b>")
-    press(page, "Enter", "Shift+K", "Shift+H", "Shift+H", "Shift+T", "Shift+W")
+    press(page, "Enter", "Shift+K", "Shift+H", "Shift+H", "Shift+T", "Shift+W", "Shift+P")
     assert Axe().run(page).response["violations"] == []
     press(page, "h", "a")
     decided(page)
@@ -96,7 +96,7 @@ def test_ground_law_scopes_length_and_notice_are_said_by_keys(site: Site, page: 
     [made] = site.decisions()
     now_s = site.bench.clock.wall()
     assert (made.ground, made.legal_ref) == ("illegal", "§ 131 <b>StGB</b>")
-    assert made.scopes == ("live", "clips")
+    assert (made.scopes, made.preserve) == (("live", "clips"), True)
     assert made.expires_at == utc_text(now_s + 3_600)
     assert made.notify_user == Notice(
         required=True, delayed_until=utc_text(now_s + 3_600), delay_reason="investigation"
@@ -105,7 +105,7 @@ def test_ground_law_scopes_length_and_notice_are_said_by_keys(site: Site, page: 
     for text in (
         "hold (live, clips alone) until 2026",
         "ground: illegal, § 131 <b>StGB</b>, not to be told before 2026",
-        "(investigation), by anna",
+        "(investigation), evidence held until somebody releases it, by anna",
     ):
         expect(facts).to_contain_text(text)
 

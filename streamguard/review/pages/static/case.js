@@ -195,7 +195,7 @@ function controlOf(key) {
 function act(control, key) {
   if (control?.dataset.skip) skip(control.dataset.skip);
   else if (control?.dataset.to) handOver(control);
-  else if (control?.dataset.context || control?.dataset.scope) details.toggle(control);
+  else if (control?.dataset.context || control?.dataset.scope || control?.id === 'preserve') details.toggle(control);
   else if (control && (control.dataset.outcome || control.dataset.action || control.dataset.reason)) {
     choosing.choose(control);
   } else Promise.resolve(((isMine && onCase[key]) || always[key])?.()).catch(tell);

@@ -11,6 +11,7 @@ export class Details {
     this.scopes = [...panel.querySelectorAll('[data-scope]')];
     this.choices = ['ground', 'hold-s', 'delay', 'delay-why'].map(field);
     this.law = field('legal-ref');
+    this.preserve = field('preserve');
   }
 
   toggle(control) {
@@ -40,7 +41,7 @@ export class Details {
   }
 
   clear() {
-    for (const one of this.contexts) one.setAttribute('aria-pressed', 'false');
+    for (const one of [...this.contexts, this.preserve]) one.setAttribute('aria-pressed', 'false');
     for (const one of this.scopes) one.setAttribute('aria-pressed', 'true');
     for (const one of this.choices) one.selectedIndex = 0;
     this.law.value = '';
@@ -56,6 +57,7 @@ export class Details {
     if (scopes.length < this.scopes.length) said.scopes = scopes;
     if (ground) said.ground = ground;
     if (this.law.value.trim()) said.legal_ref = this.law.value.trim();
+    if (isOn(this.preserve)) said.preserve = true;
     if (hold) said.hold_s = Number(hold);
     if (delay) Object.assign(said, { notice_delay_s: Number(delay), notice_delay_reason: why });
     return said;
