@@ -120,7 +120,7 @@ class Follower:
                 self._classify(data)
                 self._preserve(data)
             case AppealReceivedData():
-                self._hold(data)
+                self._object(data)
             case AppealResolvedData():
                 self._release(data)
 
@@ -204,17 +204,10 @@ class Follower:
 
     def _preserve(self, decision: DecisionData) -> None:
         """Hold what a decision says to preserve: no later one ends that, but who releases it."""
-        ref = f"case {decision.case_id}"
-        detail: Detail = {"ref": ref, "authority": "decision", "until": ""}
-        for standing in self._standings(decision.flag_ids) if decision.preserve else ():
-            if not any(hold.ref == ref for hold in standing.holds):
-                self._vault.note(
-                    standing.evidence_id,
-                    "hold",
-                    detail,
-                    actor=decision.actor,
-                    purpose=decision.reason_code,
-                )
+        if decision.preserve:
+            told = (decision.actor, decision.reason_code)
+            kept = self._standings(decision.flag_ids)
+            self._hold(kept, f"case {decision.case_id}", "decision", told)
 
     def _restate(self, standing: Standing, case_id: str, named: str) -> None:
         """Have a manifest say which case decided, and how long the evidence is kept now."""
@@ -226,20 +219,19 @@ class Follower:
             ids = (manifest.evidence_id, manifest.stream_id, manifest.session_id)
             self._vault.collect(Subject(*ids, case_id=case_id), ())
 
-    def _hold(self, appeal: AppealReceivedData) -> None:
+    def _object(self, appeal: AppealReceivedData) -> None:
         """Keep what was decided on for as long as somebody objects to that."""
-        ref = f"appeal {appeal.appeal_id}"
-        detail: Detail = {"ref": ref, "authority": "appeal", "until": ""}
-        for standing in self._standings():
-            is_held = any(hold.ref == ref for hold in standing.holds)
-            if standing.case_id == appeal.case_id and not is_held:  # decided anew since, or not
-                self._vault.note(
-                    standing.evidence_id,
-                    "hold",
-                    detail,
-                    actor=self._vault.actor,
-                    purpose="an appeal was handed in",
-                )
+        told = (self._vault.actor, "an appeal was handed in")
+        kept = [one for one in self._standings() if one.case_id == appeal.case_id]
+        self._hold(kept, f"appeal {appeal.appeal_id}", "appeal", told)
+
+    def _hold(self, kept: list[Standing], ref: str, authority: str, told: tuple[str, str]) -> None:
+        """Hold what is not held for this yet; told: who does, and why."""
+        detail: Detail = {"ref": ref, "authority": authority, "until": ""}
+        actor, purpose = told
+        for standing in kept:
+            if not any(hold.ref == ref for hold in standing.holds):
+                self._vault.note(standing.evidence_id, "hold", detail, actor=actor, purpose=purpose)
 
     def _release(self, appeal: AppealResolvedData) -> None:
         ref = f"appeal {appeal.appeal_id}"

@@ -17,18 +17,6 @@ pytestmark = pytest.mark.integration
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture
-def page(site: Site) -> Page:
-    """Open a case with evidence, taken from the queue by its key."""
-    site.account("anna")
-    site.keep_evidence(1)
-    site.tell(flag_opened(flag(1, severity="P0")))
-    page = site.signed_in("anna")
-    page.keyboard.press("n")
-    ready(page, "Case: P0 tvec")
-    return page
-
-
 def until_played(page: Page, seconds: float) -> None:
     """Wait until the loop is so far on."""
     video = page.locator("#stage video")

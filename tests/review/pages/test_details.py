@@ -6,22 +6,10 @@ from playwright.sync_api import Page, expect
 
 from streamguard.core.decision_data import Notice
 from streamguard.core.event_data import utc_text
-from tests.made_reviews import flag, flag_opened
-from tests.review.pages.site import PATIENCE_MS, Site, ready
+from tests.review.pages.site import PATIENCE_MS, Site
 
 pytestmark = pytest.mark.integration
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture
-def page(site: Site) -> Page:
-    site.account("anna")
-    site.keep_evidence(1)
-    site.tell(flag_opened(flag(1, severity="P0")))
-    page = site.signed_in("anna")
-    page.keyboard.press("n")
-    ready(page, "Case: P0 tvec")
-    return page
 
 
 def press(page: Page, *keys: str) -> None:

@@ -6,24 +6,11 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from streamguard.review.desk import LEASE_S
-from tests.made_reviews import flag, flag_opened
 from tests.review.bench import REJECT
-from tests.review.pages.site import PATIENCE_MS, Site, ready
+from tests.review.pages.site import PATIENCE_MS, Site
 
 pytestmark = pytest.mark.integration
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture
-def page(site: Site) -> Page:
-    """Open a case, taken from the queue by its key."""
-    site.account("anna")
-    site.keep_evidence(1)
-    site.tell(flag_opened(flag(1, severity="P0")))
-    page = site.signed_in("anna")
-    page.keyboard.press("n")
-    ready(page, "Case: P0 tvec")
-    return page
 
 
 def lose(route: Route) -> None:
